@@ -1,0 +1,460 @@
+"""The command line: the whole of `aecore` without a browser."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from aecore import AecoreError, zoo
+from aecore.architecture import Architecture
+from aecore.layers import shape_text
+from aecore.noise import KINDS, Noise
+from aecore.recipe import KEY_DIGITS, LOSSES, RecipeError, RunSpec
+from aecore.store import Listing, Run, Store, StoreError
+from aecore.zoo import System
+
+# torch takes seconds to import: only the commands that compute do so, inside their functions.
+if TYPE_CHECKING:
+    from aecore.runs import Finished
+
+INTERRUPTED = 130
+out, err = Console(), Console(stderr=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 if it succeeded, 1 if it told what was wrong, 2 for a usage error, 130 for Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    # A detached or supervised process is told to stop by SIGTERM: it means what Ctrl-C means.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        options.command(options)
+    except AecoreError as error:
+        err.print(str(error), style="red", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        err.print("Stopped. Finished epochs are kept: the same command goes on from there.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m aecore",
+        description="Train, cache and compare autoencoder architectures.",
+        epilog="Data sets lie in AECORE_DATA (default data/), runs in AECORE_CHECKPOINTS (default checkpoints/).",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    json_help = "print JSON instead of a table"
+    add("list", _list, "List the systems that can be trained.").add_argument(
+        "--json", action="store_true", help=json_help
+    )
+
+    show = add("show", _show, "Show a system or a run: its layers, recipe and results.")
+    show.add_argument("name", metavar="NAME", help="a system, a run, a key, or a line of layers")
+    show.add_argument("--json", action="store_true", help=json_help)
+
+    train = add("train", _train, "Train systems, or take their runs from the store.")
+    train.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="+",
+        help="systems, or lines of layers such as 'conv8 | conv3:k1:sigmoid'",
+    )
+    _add_recipe_options(train)
+    train.add_argument("--json", action="store_true", help="print the finished runs as JSON")
+
+    add("runs", _runs, "List the runs in the store.").add_argument("--json", action="store_true", help=json_help)
+
+    score = add("score", _score, "Score runs on test pictures.")
+    score.add_argument("names", metavar="RUN", nargs="+", help="runs, by name or key")
+    score.add_argument("--dataset", metavar="NAME", help="score on another data set than the run's own")
+    score.add_argument(
+        "--noise",
+        metavar="KIND:LEVEL",
+        help="noise on the input (default: what the run was trained on; none: none:0)",
+    )
+    score.add_argument("--images", type=int, metavar="N", help="only the first N test pictures")
+    score.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
+    score.add_argument("--json", action="store_true", help=json_help)
+
+    data = add("data", _data_status, "Data sets: what is here, and how to get the rest.")
+    actions = data.add_subparsers(title="actions", required=True, metavar="ACTION")
+    status = actions.add_parser("status", help="list the data sets and where they are")
+    status.add_argument("--json", action="store_true", help=json_help)
+    status.set_defaults(command=_data_status)
+    fetch = actions.add_parser("fetch", help="download a data set, verify it, and put it in place")
+    fetch.add_argument("names", metavar="NAME", nargs="+", help="data sets, for example cifar10")
+    fetch.set_defaults(command=_data_fetch)
+
+    publish = add(
+        "publish",
+        _publish,
+        "Train every system by its recipe on the real data, in float16, and print the results table.",
+    )
+    publish.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
+    return parser
+
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    recipe = parser.add_argument_group("recipe", "what is not given is as in the system's own recipe")
+    recipe.add_argument("--epochs", type=int, metavar="N", help="passes through the training pictures")
+    recipe.add_argument("--images", type=int, metavar="N", help="only the first N training pictures")
+    recipe.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
+    recipe.add_argument("--learning-rate", type=float, metavar="RATE", help="Adam's learning rate")
+    recipe.add_argument("--loss", metavar="LOSS", help=f"one of {', '.join(LOSSES)}")
+    recipe.add_argument(
+        "--noise",
+        metavar="KIND:LEVEL",
+        help=f"such as gaussian:0.3; kinds: {', '.join(KINDS)}; none:0 for none",
+    )
+    recipe.add_argument("--initialisation", metavar="NAME", help="keras or torch")
+    parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of weights, order and noise (default 0)")
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
+
+
+def _list(options: argparse.Namespace) -> None:
+    rows = [
+        {
+            "name": system.name,
+            "family": system.family,
+            "dataset": system.dataset,
+            "epochs": system.recipe.epochs,
+            "code": system.architecture.code_size,
+            "parameters": system.architecture.parameters,
+            "layers": str(system.architecture),
+            "story": system.story,
+        }
+        for system in zoo.SYSTEMS.values()
+    ]
+    _print_rows(rows, options.json, ["name", "family", "epochs", "code", "parameters", "story"])
+
+
+def _show(options: argparse.Namespace) -> None:
+    system, run = _system_and_run(options.name)
+    architecture = run.spec.architecture if run else system.architecture
+    recipe = run.spec.recipe if run else system.recipe
+    summary = architecture.summary()
+    rows = [
+        {
+            "layer": str(row.step.layer),
+            "output": shape_text(row.step.output_shape),
+            "parameters": row.step.parameters,
+            "MACs": row.step.macs,
+            "receptive field": shape_text(row.receptive_field),
+        }
+        for row in summary.rows
+    ]
+    if options.json:
+        facts = {
+            "name": system.name,
+            "architecture": str(architecture),
+            "layers": rows,
+            "parameters": summary.parameters,
+            "macs": summary.macs,
+            "code_shape": summary.code_shape,
+            "code_size": summary.code_size,
+            "code_ratio": summary.code_ratio,
+            "recipe": recipe.to_json(),
+            "run": _run_row(run) if run else None,
+        }
+        out.print_json(json.dumps(facts))
+        return
+    out.print(f"{system.title}: {system.story}" if system.story else system.title, markup=False)
+    out.print(str(architecture), markup=False, highlight=False)
+    _print_rows(rows, False, list(rows[0]))
+    out.print(
+        f"{summary.parameters:,} parameters, {summary.macs:,} MACs a picture. Code: "
+        f"{shape_text(summary.code_shape)} = {summary.code_size:,} numbers, {summary.code_ratio:.3g}× the picture's."
+    )
+    out.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.to_json().items() if value))
+    if run:
+        out.print(f"Run {run.path.name}: {_totals_text(run)}", markup=False)
+    else:
+        out.print(f"Not trained yet: python -m aecore train {options.name!r}", markup=False)
+
+
+def _system_and_run(name: str) -> tuple[System, Run | None]:
+    """What `name` stands for: a line of layers, a system (with its run, if there is one), or a run."""
+    store = Store()
+    if name in zoo.SYSTEMS or _is_architecture(name):
+        system = _system(name)
+        try:
+            return system, store.find(name) if name in zoo.SYSTEMS else None
+        except StoreError:
+            return system, None
+    try:
+        run = store.find(name)
+    except StoreError:
+        zoo.find(name)
+        raise
+    return _system(run.name if run.name in zoo.SYSTEMS else str(run.spec.architecture)), run
+
+
+def _is_architecture(name: str) -> bool:
+    return "|" in name or ":" in name or (name[:1].isdigit() and "x" in name)
+
+
+def _system(name: str) -> System:
+    """A system of the zoo, or one made from a line of layers."""
+    if not _is_architecture(name):
+        return zoo.find(name)
+    architecture = Architecture.parse(name)
+    default = zoo.SYSTEMS["shallow-strided"].recipe
+    return System("custom", "Custom", "shallow", "", architecture, default, "")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from aecore import runs
+    from aecore.training import find_device
+
+    changes = _recipe_changes(options)
+    device = find_device(options.device)
+    finished = []
+    for name in options.names:
+        system = _system(name)
+        spec = runs.plan(system, dataset=options.dataset, seed=options.seed, **changes)
+        if spec.dataset == runs.SAMPLE and options.dataset is None:
+            err.print(
+                f"{system.dataset} is not here: training on the embedded sample, whose figures are not its. "
+                f"`python -m aecore data fetch {system.dataset}` gets the real pictures."
+            )
+        finished.append(_follow(spec, runs.execute(spec, device=device)))
+    if options.json:
+        out.print_json(json.dumps([_run_row(each.run) for each in finished]))
+
+
+def _recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation")
+    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.noise is not None:
+        changes["noise"] = _noise(options.noise)
+    return changes
+
+
+def _noise(text: str) -> Noise | None:
+    return None if text.partition(":")[0] == "none" else Noise.parse(text)
+
+
+def _follow(spec: RunSpec, events: Iterable[Any]) -> Finished:
+    """Draw a bar from a run's events, and say in a line how it ended."""
+    from aecore import runs, training
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err) as progress:
+        bar = progress.add_task(spec.name, total=None, rate="")
+        for event in events:
+            match event:
+                case runs.Resumed(epoch):
+                    err.print(f"{spec.name}: going on after epoch {epoch}.")
+                case runs.Restarted(reason):
+                    err.print(f"{reason} Training starts anew.", markup=False)
+                case training.Progress(epoch, images, of, loss, rate, _):
+                    progress.update(
+                        bar,
+                        description=f"{spec.name}  epoch {epoch}/{spec.recipe.epochs}  loss {loss:.3g}",
+                        total=of * spec.recipe.epochs,
+                        completed=of * (epoch - 1) + images,
+                        rate=f"{rate:,.0f} images/s",
+                    )
+                case runs.Scored(pictures, of):
+                    progress.update(bar, description=f"{spec.name}  scoring", total=of, completed=pictures, rate="")
+                case runs.Finished(run, cached):
+                    progress.remove_task(bar)
+                    verb = "was in the store" if cached else "finished"
+                    err.print(f"{run.path.name} {verb}: {_totals_text(run)}", markup=False)
+                    return event
+    raise AssertionError("a run's last event says that it finished")
+
+
+def _runs(options: argparse.Namespace) -> None:
+    listing = Store().listing()
+    rows = [_run_row(run) for run in listing.runs]
+    rows += [
+        {**dict.fromkeys(rows[0] if rows else ()), "name": each.spec.name, "key": each.spec.key[:KEY_DIGITS],
+         "dataset": each.spec.dataset, "seed": each.spec.seed,
+         "state": f"stopped after epoch {each.epoch} of {each.spec.recipe.epochs}"}
+        for each in listing.unfinished
+    ]  # fmt: skip
+    if not rows and not options.json:
+        out.print("No runs yet: python -m aecore train shallow-strided")
+    else:
+        columns = ["name", "key", "dataset", "seed", "state", "PSNR pooled", "PSNR mean", "SSIM", "seconds"]
+        _print_rows(rows, options.json, columns)
+    _report_damage(listing)
+
+
+def _report_damage(listing: Listing) -> None:
+    for sentence in listing.damaged:
+        err.print(sentence, style="yellow", markup=False)
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    architecture = run.spec.architecture
+    return {
+        "name": run.name,
+        "key": run.key[:KEY_DIGITS],
+        "dataset": run.spec.dataset,
+        "seed": run.spec.seed,
+        "state": "finished",
+        "PSNR pooled": round(run.totals["psnr_pooled"], 3),
+        "PSNR mean": round(run.totals["psnr_mean"], 3),
+        "SSIM": round(run.totals["ssim"], 4),
+        "MSE": float(f"{run.totals['mse']:.4g}"),
+        "code": architecture.code_size,
+        "parameters": architecture.parameters,
+        "seconds": round(run.seconds, 1),
+        "finished": run.finished,
+        "folder": str(run.path),
+    }
+
+
+def _totals_text(run: Run) -> str:
+    totals = run.totals
+    noise = f" under {run.spec.recipe.noise}" if run.spec.recipe.noise else ""
+    return (
+        f"{totals['psnr_pooled']:.2f} dB pooled, {totals['psnr_mean']:.2f} dB mean, SSIM {totals['ssim']:.3f} on "
+        f"{totals['pictures']:,} test pictures of {run.spec.dataset}{noise}."
+    )
+
+
+def _score(options: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from aecore import datasets
+    from aecore.scores import Totals, score
+
+    store, rows = Store(), []
+    if options.images is not None and options.images < 1:
+        raise RecipeError(f"--images must be at least 1, not {options.images}.")
+    for name in options.names:
+        run = store.find(name)
+        model = run.model()
+        dataset = datasets.load(options.dataset or run.spec.dataset)
+        if dataset.shape != run.spec.architecture.input_shape:
+            raise StoreError(
+                f"{run.name} takes pictures of {shape_text(run.spec.architecture.input_shape)}; those of "
+                f"{dataset.title} are {shape_text(dataset.shape)}."
+            )
+        noise = run.spec.recipe.noise if options.noise is None else _noise(options.noise)
+        test = dataset.test
+        split = datasets.Split(test.pixels[: options.images], test.labels[: options.images])
+        with Progress(console=err, transient=True) as progress:
+            bar = progress.add_task(run.name, total=len(split))
+            tables = []
+            for table in score(model, split, noise, options.seed):
+                tables.append(table)
+                progress.advance(bar, len(table))
+        totals = Totals.of(pd.concat(tables))
+        rows.append(
+            {
+                "run": run.path.name,
+                "dataset": dataset.name,
+                "noise": str(noise or "none"),
+                "pictures": totals.pictures,
+                "MSE": float(f"{totals.mse:.4g}"),
+                "PSNR pooled": round(totals.psnr_pooled, 3),
+                "PSNR mean": round(totals.psnr_mean, 3),
+                "SSIM": round(totals.ssim, 4),
+            }
+        )
+    _print_rows(rows, options.json, list(rows[0]))
+
+
+def _data_status(options: argparse.Namespace) -> None:
+    from aecore import datasets
+
+    rows = [
+        {
+            "name": status.name,
+            "title": status.title,
+            "here": status.available,
+            "pictures": status.pictures,
+            "size": status.size,
+            "path": str(status.path),
+        }
+        for status in datasets.status()
+    ]
+    _print_rows(rows, options.json, list(rows[0]))
+
+
+def _data_fetch(options: argparse.Namespace) -> None:
+    from aecore import datasets
+
+    for name in options.names:
+        datasets.fetch(name, progress=lambda text: err.print(text, markup=False))
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from aecore import runs
+    from aecore.training import find_device
+
+    store, device = Store(), find_device(options.device)
+    for system in zoo.SYSTEMS.values():
+        # Named outright, the data set must be here: the embedded sample's figures are never published.
+        spec = runs.plan(system, dataset=system.dataset, store=store)
+        _follow(spec, runs.execute(spec, store=store, device=device, half=True))
+    print(results_table(store))
+
+
+def results_table(store: Store) -> str:
+    """The published runs as a Markdown table, in the order of the zoo."""
+    lines = [
+        "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the seed's, dB |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, system in zoo.SYSTEMS.items():
+        run = store.find(name)
+        architecture, totals = run.spec.architecture, run.totals
+        lines.append(
+            f"| {name} | {architecture.code_size:,} | {architecture.parameters:,} | {totals['psnr_pooled']:.2f} | "
+            f"{totals['psnr_mean']:.2f} | {totals['ssim']:.3f} | {run.seconds:.0f} | "
+            f"{system.seed_psnr or '–'} |"
+        )
+    return "\n".join(lines)
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool, columns: list[str]) -> None:
+    if as_json:
+        out.print_json(json.dumps(rows))
+        return
+    table = Table(box=None, pad_edge=False)
+    numeric = {name for name in columns if any(isinstance(row.get(name), int | float) for row in rows)}
+    for name in columns:
+        right = name in numeric and not all(isinstance(row.get(name), bool) for row in rows)
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in columns))
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,137 @@
+"""Corruptions: what is done to a picture before a model sees it.
+
+Each is a frozen record with one level in its own unit and a text form, `gaussian:0.3`. Noise is added unclipped, as
+the seed did. Every draw comes from an explicit generator: `noisy` keys it by (seed, picture), so that the same
+picture gets the same noise in every model; training keys it by (seed, epoch).
+
+To add a kind: write its function here and name it in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aecore import AecoreError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class NoiseError(AecoreError):
+    """A noise that cannot be: the text says what would be legal."""
+
+
+def _gaussian(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images + level * _normal(images, generator)
+
+
+def _uniform(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images + level * (2 * _random(images, generator) - 1)
+
+
+def _speckle(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images * (1 + level * _normal(images, generator))
+
+
+def _salt_pepper(images: Tensor, level: float, generator: Generator) -> Tensor:
+    # One draw a pixel, shared by its channels: a dead pixel is white or black, not coloured.
+    draw = _random(images[:, :1], generator)
+    return images.masked_fill(draw < level / 2, 0.0).masked_fill(draw > 1 - level / 2, 1.0)
+
+
+def _poisson(images: Tensor, level: float, generator: Generator) -> Tensor:
+    import torch
+
+    # `level` is the noise's standard deviation at white, so that every kind's slider starts at no noise.
+    photons = 1 / level**2
+    return torch.poisson(images.clamp(min=0) * photons, generator=generator) / photons
+
+
+def _masking(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images * (_random(images[:, :1], generator) >= level)
+
+
+def _random(like: Tensor, generator: Generator) -> Tensor:
+    return like.new_empty(like.shape).uniform_(generator=generator)
+
+
+def _normal(like: Tensor, generator: Generator) -> Tensor:
+    return like.new_empty(like.shape).normal_(generator=generator)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of corruption: how it is drawn, what its level means, and the largest level that makes sense."""
+
+    title: str
+    unit: str
+    highest: float
+    draw: Callable[[Tensor, float, Generator], Tensor]
+
+
+KINDS: dict[str, Kind] = {
+    "gaussian": Kind("Gaussian", "standard deviation", 2.0, _gaussian),
+    "uniform": Kind("Uniform", "half width", 2.0, _uniform),
+    "speckle": Kind("Speckle", "relative standard deviation", 2.0, _speckle),
+    "salt-pepper": Kind("Salt and pepper", "share of pixels", 1.0, _salt_pepper),
+    "poisson": Kind("Poisson", "standard deviation at white", 1.0, _poisson),
+    "masking": Kind("Masking", "share of pixels", 1.0, _masking),
+}
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A kind of corruption at a level."""
+
+    kind: str
+    level: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            near = difflib.get_close_matches(self.kind, KINDS, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise NoiseError(f"There is no noise called {self.kind!r}: {hint}Kinds: {', '.join(KINDS)}.")
+        if not 0 <= self.level <= KINDS[self.kind].highest:
+            raise NoiseError(
+                f"The level of {self.kind} noise ({KINDS[self.kind].unit}) must be from 0 to "
+                f"{KINDS[self.kind].highest:g}, not {self.level:g}."
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Noise:
+        """The noise of a text such as `gaussian:0.3`."""
+        kind, _, level = text.partition(":")
+        try:
+            return cls(kind.strip(), float(level))
+        except ValueError:
+            raise NoiseError(f"{text!r} is not a noise: write kind:level, for example gaussian:0.3.") from None
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.level:g}"
+
+    def add(self, images: Tensor, generator: Generator) -> Tensor:
+        """`images` `[N, C, H, W]` in `[0, 1]`, corrupted with draws from `generator`; not clipped."""
+        return KINDS[self.kind].draw(images, self.level, generator) if self.level else images
+
+
+def key(*parts: object) -> int:
+    """A seed for a generator, from anything that has a text: equal parts give equal seeds, on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def noisy(images: Tensor, noise: Noise | None, seed: int, pictures: Sequence[int]) -> Tensor:
+    """`images` `[N, C, H, W]` with each picture's own draw, keyed by (seed, its index in `pictures`)."""
+    import torch
+
+    if noise is None or noise.level == 0:
+        return images
+    rows = [
+        noise.add(image[None], torch.Generator().manual_seed(key(seed, picture)))
+        for image, picture in zip(images.cpu(), pictures, strict=True)
+    ]
+    return torch.cat(rows).to(images.device)

@@ -1,0 +1,138 @@
+"""How a model is trained, as data; and the name that a run's content gives it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+from aecore import AecoreError
+from aecore.architecture import Architecture
+from aecore.noise import Noise
+
+Loss = Literal["mse", "bce", "mae"]
+Initialisation = Literal["keras", "torch"]
+
+LOSSES: dict[Loss, str] = {
+    "mse": "mean squared error",
+    "bce": "binary cross-entropy",
+    "mae": "mean absolute error",
+}
+KEY_DIGITS = 12
+
+
+class RecipeError(AecoreError):
+    """A recipe that cannot be followed; the text names the setting and its legal values."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: Adam on `loss` over `epochs` passes through the first `images` training pictures.
+
+    `noise` is added to the input anew each epoch; the target stays clean. `images=None` takes every picture.
+    """
+
+    epochs: int = 5
+    batch_size: int = 100
+    learning_rate: float = 1e-3
+    loss: Loss = "mse"
+    noise: Noise | None = None
+    images: int | None = None
+    initialisation: Initialisation = "keras"
+
+    def __post_init__(self) -> None:
+        for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
+            value = getattr(self, name)
+            if not 1 <= value <= highest:
+                raise RecipeError(f"{name.replace('_', ' ')} must be from 1 to {highest:,}, not {value}.")
+        if not 0 < self.learning_rate <= 10:
+            raise RecipeError(f"learning rate must be above 0 and at most 10, not {self.learning_rate:g}.")
+        if self.images is not None and self.images < 1:
+            raise RecipeError(f"images must be at least 1, not {self.images}; leave it out to train on all.")
+        for name, kind in (("loss", Loss), ("initialisation", Initialisation)):
+            value, legal = getattr(self, name), get_args(kind)
+            if value not in legal:
+                near = difflib.get_close_matches(str(value), legal, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, from which `from_json` makes the recipe again."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return values | {"noise": str(self.noise) if self.noise else None}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe that `to_json` wrote."""
+        noise = values.get("noise")
+        return cls(**(values | {"noise": Noise.parse(noise) if noise else None}))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What decides a run's result: architecture, recipe, data (by name and content) and seed.
+
+    `name` is how people call it; it does not enter the key.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    dataset: str
+    fingerprint: str
+    seed: int = 0
+    name: str = field(default="custom", compare=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", self.name):
+            raise RecipeError(
+                f"{self.name!r} cannot name a run: small letters, digits, dots and dashes, at most 61 of them."
+            )
+        if self.recipe.loss == "bce" and not self.architecture.ends_in_unit_interval:
+            raise RecipeError(
+                "Cross-entropy needs outputs between 0 and 1: let the last layer end in sigmoid, or use the loss mse."
+            )
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the spec's canonical JSON, 64 hexadecimal digits."""
+        content = {name: value for name, value in self.to_json().items() if name not in ("name", "dataset")}
+        # What is left out of a recipe is not hashed, so that a setting added later renames no older run.
+        content["recipe"] = {name: value for name, value in content["recipe"].items() if value is not None}
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def folder(self) -> str:
+        """The name of the run's folder in the store."""
+        return f"{self.name}-{self.key[:KEY_DIGITS]}"
+
+    def with_recipe(self, **changes: Any) -> RunSpec:
+        """The same run with some of its recipe changed."""
+        return replace(self, recipe=replace(self.recipe, **changes))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, from which `from_json` makes the spec again."""
+        return {
+            "name": self.name,
+            "architecture": str(self.architecture),
+            "recipe": self.recipe.to_json(),
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RunSpec:
+        """The spec that `to_json` wrote."""
+        return cls(
+            Architecture.parse(values["architecture"]),
+            Recipe.from_json(values["recipe"]),
+            values["dataset"],
+            values["fingerprint"],
+            values["seed"],
+            values["name"],
+        )

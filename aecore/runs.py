@@ -1,0 +1,158 @@
+"""Runs: the one place that joins data, training, scoring and store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from PIL import Image
+
+from aecore import AecoreError, datasets
+from aecore.datasets import Dataset, to_float
+from aecore.noise import noisy
+from aecore.recipe import RunSpec
+from aecore.scores import Totals, score
+from aecore.store import Model, Run, Store, StoreError, half_precision
+from aecore.training import EpochEnded, Event, State, environment, find_device, train
+
+if TYPE_CHECKING:
+    from aecore.zoo import System
+
+PREVIEW_PICTURES = 8
+SAMPLE = "sample"
+
+
+class RunError(AecoreError):
+    """A run that cannot be made; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The run goes on after this epoch."""
+
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """The run's kept state was damaged, so it starts anew; `reason` names the file."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scored:
+    """So many of the test pictures are scored."""
+
+    pictures: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is in the store; `cached` if it was there before."""
+
+    run: Run
+    cached: bool
+
+
+def plan(
+    system: System, *, dataset: str | None = None, seed: int = 0, store: Store | None = None,
+    data_root: Path | None = None, **changes: Any,
+) -> RunSpec:  # fmt: skip
+    """The spec of a run of `system`, with `changes` to its recipe.
+
+    Without a `dataset` it is the system's own; where that one is not here and the run is not in the store either,
+    the embedded sample takes its place.
+    """
+    recipe = replace(system.recipe, **changes)
+
+    def spec_on(name: str) -> RunSpec:
+        fingerprint = datasets.load(name, data_root).fingerprint
+        return RunSpec(system.architecture, recipe, name, fingerprint, seed, system.name)
+
+    spec = spec_on(dataset or system.dataset)
+    if dataset or datasets.available(spec.dataset, data_root) or (store or Store()).finished(spec):
+        return spec
+    fits = datasets.load(SAMPLE).shape == system.architecture.input_shape
+    return spec_on(SAMPLE) if fits else spec
+
+
+def execute(
+    spec: RunSpec, *, store: Store | None = None, data_root: Path | None = None, device: torch.device | None = None,
+    half: bool = False,
+) -> Iterator[Event | Resumed | Restarted | Scored | Finished]:  # fmt: skip
+    """Make the run of `spec`, yielding what happens, or return it from the store; the last event is `Finished`.
+
+    Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
+    after its last whole epoch. With `half` the weights are kept, and scored, in float16.
+    """
+    store = store or Store()
+    if run := store.finished(spec):
+        yield Finished(run, cached=True)
+        return
+    device = device or find_device()
+    with store.lock(spec):
+        if run := store.finished(spec):
+            yield Finished(run, cached=True)
+            return
+        store.tidy(spec)
+        dataset = datasets.load(spec.dataset, data_root)
+        if dataset.fingerprint != spec.fingerprint:
+            raise RunError(
+                f"{dataset.title} is not what this run was planned on: its fingerprint is "
+                f"{dataset.fingerprint[:12]}, not {spec.fingerprint[:12]}. Plan the run again."
+            )
+        try:
+            state = store.read_state(spec)
+        except StoreError as error:
+            state = None
+            yield Restarted(str(error))
+        if state is not None:
+            yield Resumed(state.epoch)
+        for event in train(spec, dataset, device, state):
+            if isinstance(event, EpochEnded):
+                state = event.state
+                store.write_state(spec, state)
+            yield event
+        assert state is not None, "a recipe has at least one epoch"
+        yield from _finish(spec, state, dataset, store, device, half)
+
+
+def _finish(
+    spec: RunSpec, state: State, dataset: Dataset, store: Store, device: torch.device, half: bool
+) -> Iterator[Scored | Finished]:
+    weights = half_precision(state.weights) if half else state.weights
+    model = Model(spec, weights)
+    tables: list[pd.DataFrame] = []
+    for rows in score(model, dataset.test, spec.recipe.noise, spec.seed):
+        tables.append(rows)
+        yield Scored(sum(map(len, tables)), len(dataset.test))
+    scores = pd.concat(tables, ignore_index=True)
+    run = store.finish(
+        spec,
+        state,
+        weights=weights,
+        scores=scores,
+        totals=Totals.of(scores),
+        preview=_preview(model, dataset),
+        environment=environment(device),
+    )
+    yield Finished(run, cached=False)
+
+
+def _preview(model: Model, dataset: Dataset) -> bytes:
+    """The first test pictures, noisy ones below them where the model denoises, and the reconstructions: a PNG."""
+    clean = to_float(dataset.test.pixels[:PREVIEW_PICTURES])
+    given = noisy(clean, model.spec.recipe.noise, model.spec.seed, range(len(clean)))
+    rows = [clean, model(given)] if model.spec.recipe.noise is None else [clean, given, model(given)]
+    sheet = torch.cat([torch.cat(list(row.clamp(0, 1)), dim=2) for row in rows], dim=1)
+    pixels = (sheet * 255).round().byte().permute(1, 2, 0).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG", optimize=True)
+    return file.getvalue()

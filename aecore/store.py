@@ -1,0 +1,422 @@
+"""The store: a folder a run, `checkpoints/<name>-<key>/`.
+
+    run.json             the spec, the environment, sizes, totals and the checksum of every file; written last
+    weights.safetensors  the trained weights
+    history.csv          a row an epoch
+    scores.csv           a row a test picture
+    preview.png          test pictures above their reconstructions, at their own size
+    state.safetensors    only while the run is unfinished: all that training needs to go on
+
+A file reaches its final name whole or not at all. What was damaged later is found by its checksum, renamed to
+`….damaged`, and reported in one sentence; the rest of the store still loads.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from aecore import AecoreError, zoo
+from aecore.recipe import KEY_DIGITS, RunSpec
+
+# torch and pandas are imported where tensors and tables are read: listing the store must take milliseconds.
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from torch import Tensor
+
+    from aecore.scores import Totals
+    from aecore.training import State
+
+FORMAT = 1
+RUN, WEIGHTS, HISTORY, SCORES, PREVIEW = (
+    "run.json",
+    "weights.safetensors",
+    "history.csv",
+    "scores.csv",
+    "preview.png",
+)
+STATE = "state.safetensors"
+BATCH = 250
+
+
+class StoreError(AecoreError):
+    """Something in the store is absent or damaged, or cannot be written; the text names the file."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, as its `run.json` tells it."""
+
+    path: Path
+    spec: RunSpec
+    environment: dict[str, Any]
+    finished: str
+    seconds: float
+    dtype: str
+    totals: dict[str, float]
+    files: dict[str, dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.spec.name
+
+    @property
+    def key(self) -> str:
+        """The spec's SHA-256."""
+        return self.spec.key
+
+    def missing(self) -> list[str]:
+        """Files that are absent or of another size than `run.json` says."""
+        return [
+            name
+            for name, facts in self.files.items()
+            if not (self.path / name).is_file() or (self.path / name).stat().st_size != facts["bytes"]
+        ]
+
+    def read(self, name: str) -> bytes:
+        """The content of one of the run's files; a damaged one is set aside and raises `StoreError`."""
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError:
+            raise StoreError(f"{self.path.name}/{name} is missing. {self.remedy}") from None
+        if _digest(content) != self.files[name]["sha256"]:
+            raise StoreError(f"{_set_aside(self.path / name)} {self.remedy}")
+        return content
+
+    def history(self) -> pd.DataFrame:
+        """The loss curves: a row an epoch."""
+        import pandas as pd
+
+        return pd.read_csv(io.BytesIO(self.read(HISTORY)))
+
+    def scores(self) -> pd.DataFrame:
+        """A row a test picture: picture, label and a column a metric."""
+        import pandas as pd
+
+        return pd.read_csv(io.BytesIO(self.read(SCORES)))
+
+    def model(self) -> Model:
+        """The trained model."""
+        import safetensors.torch
+
+        return Model(self.spec, safetensors.torch.load(self.read(WEIGHTS)))
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a damaged file."""
+        if self.name in zoo.SYSTEMS:
+            return f"`python -m aecore train {self.name}` makes it again."
+        return "Train the same spec again to replace it."
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that stopped after `epoch` and can go on."""
+
+    path: Path
+    spec: RunSpec
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What is in the store: finished runs by name, unfinished ones, and a sentence for each thing damaged."""
+
+    runs: list[Run] = field(default_factory=list)
+    unfinished: list[Unfinished] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+class Model:
+    """A trained autoencoder as a reconstructor."""
+
+    def __init__(self, spec: RunSpec, weights: Mapping[str, Tensor]) -> None:
+        self.spec = spec
+        self._module = spec.architecture.module()
+        self._module.load_state_dict(weights)
+        self._module.eval()
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.spec.name
+
+    @property
+    def code_size(self) -> int:
+        """Numbers in its code."""
+        return self.spec.architecture.code_size
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Reconstruct `[N, C, H, W]` float pictures; the output is of the same shape and not clamped."""
+        import torch
+
+        with torch.inference_mode():
+            return torch.cat([self._module(batch) for batch in torch.split(pictures, BATCH)])
+
+
+class Store:
+    """The runs under one folder: `root`, or `AECORE_CHECKPOINTS`, or `checkpoints/` beside the package."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        default = Path(__file__).parent.parent / "checkpoints"
+        self.root = root or Path(os.environ.get("AECORE_CHECKPOINTS") or default)
+
+    def listing(self) -> Listing:
+        """Everything in the store; reads no weights."""
+        found = Listing()
+        for path in sorted(self.root.glob("*-*")) if self.root.is_dir() else ():
+            try:
+                if (path / RUN).exists():
+                    run = _read_run(path)
+                    found.runs.append(run)
+                    found.damaged.extend(
+                        f"{path.name}/{name} is missing or cut short. {run.remedy}" for name in run.missing()
+                    )
+                elif (path / STATE).exists():
+                    spec, epoch = _read_state_header(path / STATE)
+                    found.unfinished.append(Unfinished(path, spec, epoch))
+                elif aside := sorted(path.glob("*.damaged")):
+                    found.damaged.append(f"{path.name}/{aside[0].name} was damaged and set aside.")
+            except StoreError as error:
+                found.damaged.append(str(error))
+        order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
+        found.runs.sort(key=lambda run: (order.get(run.name, len(order)), run.name, run.finished))
+        return found
+
+    def find(self, name: str) -> Run:
+        """The run of this name, folder or key (or the beginning of a key, at least 4 digits).
+
+        Of several runs of one name it is the system's own recipe at seed 0, or else the newest. Raises `StoreError`
+        with the nearest name.
+        """
+        runs = self.listing().runs
+        named = [run for run in runs if name in (run.name, run.path.name)]
+        if not named and len(name) >= 4:
+            named = [run for run in runs if run.key.startswith(name)]
+        if not named:
+            names = sorted({run.name for run in runs})
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
+        return max(named, key=lambda run: (_is_the_systems_own(run.spec), run.finished))
+
+    def load(self, name: str) -> Model:
+        """The trained model of a run, by name or key."""
+        return self.find(name).model()
+
+    def finished(self, spec: RunSpec) -> Run | None:
+        """The finished run of this spec, if the store holds all of it."""
+        for path in self._folders(spec):
+            if (path / RUN).exists():
+                run = _read_run(path)
+                if run.key == spec.key and not run.missing():
+                    return run
+        return None
+
+    def lock(self, spec: RunSpec) -> FileLock:
+        """Held while a run is made, so that asking twice at once trains once; ends with the process."""
+        folder = self.root / ".locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.root} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+        return FileLock(folder / f"{spec.key}.lock")
+
+    def read_state(self, spec: RunSpec) -> State | None:
+        """Where the unfinished run of this spec stands; a damaged state is set aside and raises `StoreError`."""
+        for path in self._folders(spec):
+            if (path / STATE).exists():
+                return _read_state(path / STATE)
+        return None
+
+    def write_state(self, spec: RunSpec, state: State) -> None:
+        """Keep where a run stands, in one file that replaces the one before it."""
+        import safetensors.torch
+
+        tensors = {f"weights/{name}": tensor for name, tensor in state.weights.items()}
+        tensors |= {f"optimiser/{name}": tensor for name, tensor in state.optimiser.items()}
+        metadata = {
+            "spec": json.dumps(spec.to_json()),
+            "epoch": str(state.epoch),
+            "history": json.dumps([asdict(row) for row in state.history]),
+        }
+        metadata["sha256"] = _state_digest(tensors, metadata)
+        _write(self._folder(spec) / STATE, safetensors.torch.save(tensors, metadata))
+
+    def finish(
+        self, spec: RunSpec, state: State, *, weights: Mapping[str, Tensor], scores: pd.DataFrame, totals: Totals,
+        preview: bytes, environment: dict[str, Any],
+    ) -> Run:  # fmt: skip
+        """Write a finished run; `run.json`, which makes it one, comes last."""
+        import pandas as pd
+        import safetensors.torch
+
+        folder = self._folder(spec)
+        contents = {
+            WEIGHTS: safetensors.torch.save(dict(weights)),
+            HISTORY: pd.DataFrame([asdict(row) for row in state.history]).to_csv(index=False).encode(),
+            SCORES: scores.to_csv(index=False, float_format="%.6g").encode(),
+            PREVIEW: preview,
+        }
+        for name, content in contents.items():
+            _write(folder / name, content)
+        dtypes = {str(tensor.dtype) for tensor in weights.values() if tensor.is_floating_point()}
+        facts = {
+            "format": FORMAT,
+            "spec": spec.to_json(),
+            "key": spec.key,
+            "environment": environment,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": state.history[-1].seconds,
+            "dtype": ", ".join(sorted(dtypes)).replace("torch.", ""),
+            "totals": asdict(totals),
+            "files": {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in contents.items()},
+        }
+        _write(folder / RUN, json.dumps(facts | {"sha256": _digest(_canonical(facts))}, indent=2).encode())
+        (folder / STATE).unlink(missing_ok=True)
+        return _read_run(folder)
+
+    def tidy(self, spec: RunSpec) -> None:
+        """Remove what a killed process left half-written; call it with the lock held."""
+        for path in self._folders(spec):
+            for left in path.glob(".*.part"):
+                left.unlink(missing_ok=True)
+
+    def _folders(self, spec: RunSpec) -> list[Path]:
+        return sorted(self.root.glob(f"*-{spec.key[:KEY_DIGITS]}"))
+
+    def _folder(self, spec: RunSpec) -> Path:
+        """The folder that a spec already has, perhaps under another name, or else a new one."""
+        folder = next(iter(self._folders(spec)), self.root / spec.folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be made ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+        return folder
+
+
+def load(name: str, root: Path | None = None) -> Model:
+    """The trained model of a run, by name or key: `load("shallow-strided")(pictures)`."""
+    return Store(root).load(name)
+
+
+def half_precision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights with their floating-point numbers in float16, as published runs keep them."""
+    return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
+def _is_the_systems_own(spec: RunSpec) -> bool:
+    system = zoo.SYSTEMS.get(spec.name)
+    return (
+        system is not None
+        and spec.seed == 0
+        and (system.architecture, system.recipe, system.dataset) == (spec.architecture, spec.recipe, spec.dataset)
+    )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _canonical(facts: Mapping[str, Any]) -> bytes:
+    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _read_run(path: Path) -> Run:
+    try:
+        facts = json.loads((path / RUN).read_bytes())
+        intact = facts.pop("sha256") == _digest(_canonical(facts))
+        spec = RunSpec.from_json(facts["spec"])
+    except OSError as error:
+        raise StoreError(f"{path.name}/{RUN} cannot be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError, AttributeError, AecoreError):
+        intact = False
+    if not intact or facts.get("format") != FORMAT or spec.key != facts["key"]:
+        raise StoreError(_set_aside(path / RUN))
+    return Run(
+        path, spec, facts["environment"], facts["finished"], facts["seconds"], facts["dtype"], facts["totals"],
+        facts["files"],
+    )  # fmt: skip
+
+
+def _read_state_header(path: Path) -> tuple[RunSpec, int]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            metadata = file.metadata()
+        return RunSpec.from_json(json.loads(metadata["spec"])), int(metadata["epoch"])
+    except (SafetensorError, ValueError, KeyError, TypeError, AecoreError):
+        raise StoreError(_set_aside(path)) from None
+
+
+def _read_state(path: Path) -> State:
+    from safetensors import SafetensorError, safe_open
+
+    from aecore.training import Epoch, State
+
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = dict(file.metadata())
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        intact = metadata.pop("sha256") == _state_digest(tensors, metadata)
+        history = tuple(Epoch(**row) for row in json.loads(metadata["history"]))
+        epoch = int(metadata["epoch"])
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        raise StoreError(_set_aside(path))
+    parts: dict[str, dict[str, torch.Tensor]] = {"weights": {}, "optimiser": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        parts[part][rest] = tensor
+    return State(epoch, parts["weights"], parts["optimiser"], history)
+
+
+def _state_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    digest = hashlib.sha256(_canonical(metadata))
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].contiguous().reshape(-1).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _set_aside(path: Path) -> str:
+    """Rename a damaged file out of the way, and the sentence that says so."""
+    aside = path.with_name(path.name + ".damaged")
+    try:
+        path.replace(aside)
+    except OSError:
+        return f"{path.parent.name}/{path.name} is damaged and could not be set aside: remove it."
+    return f"{path.parent.name}/{path.name} is damaged; it was set aside as {aside.name}."
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a whole file: beside its place, forced to disk, then renamed into it, and the folder forced too."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(f"{path} cannot be written ({error.strerror}); what was there before is kept.") from None

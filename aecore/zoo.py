@@ -1,0 +1,167 @@
+"""The seed's systems (rtflynn/Cifar-Autoencoder, Keras, 2018): each an architecture, a recipe and one sentence.
+
+Where the seed left a layer or a number out, the choice made here stands in the system's own entry. To add a system:
+one entry in `SYSTEMS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Literal
+
+from aecore import AecoreError
+from aecore.architecture import Architecture
+from aecore.noise import Noise
+from aecore.recipe import Recipe
+
+Family = Literal["dense", "conv + dense", "shallow", "deep", "denoising"]
+
+
+class UnknownSystemError(AecoreError):
+    """No system has this name; the text suggests the nearest."""
+
+
+@dataclass(frozen=True)
+class System:
+    """One of the seed's systems. `seed_psnr` is the pooled PSNR in dB of the 400 test pictures that the seed
+    printed, `seed_words` what it wrote about the system."""
+
+    name: str
+    title: str
+    family: Family
+    story: str
+    architecture: Architecture
+    recipe: Recipe
+    seed_words: str
+    seed_psnr: float | None = None
+    dataset: str = "cifar10"
+
+
+_CODE_8 = "conv32 | conv32:s2 | conv32 | conv32:s2 | conv32"
+_OUTPUT = "conv3:k1:sigmoid"
+_SHALLOW_BN = f"conv32 | bn | conv32:s2 | conv32 | bn | up | conv32 | bn | {_OUTPUT}"
+
+
+def _system(
+    name: str, title: str, family: Family, layers: str, epochs: int, story: str, seed_words: str,
+    seed_psnr: float | None = None, noise: float | None = None, dataset: str = "cifar10",
+) -> System:  # fmt: skip
+    recipe = Recipe(epochs=epochs, noise=Noise("gaussian", noise) if noise else None)
+    return System(name, title, family, story, Architecture.parse(layers), recipe, seed_words, seed_psnr, dataset)
+
+
+SYSTEMS: dict[str, System] = {
+    system.name: system
+    for system in (
+        _system(
+            "mnist-dense", "MNIST warm-up", "dense",
+            "1x28x28 | flatten | dense100 | dense100 | dense100 | dense784:sigmoid | reshape1x28x28", 10,
+            "Handwritten digits are simple enough that a hundred numbers and no convolution will do.",
+            "looks right", dataset="mnist",
+        ),
+        _system(
+            "dense", "Dense", "dense",
+            "flatten | dense1024 | dense3072:sigmoid | reshape3x32x32", 5,
+            "One fully connected layer each way: 1,024 numbers for a picture, and the neighbourhood is forgotten.",
+            "fully connected layers always hurt", 21.6,
+        ),
+        _system(
+            "dense-deep", "Deep dense", "dense",
+            "flatten | dense3072 | dense2048 | dense1024 | dense3072:sigmoid | reshape3x32x32", 5,
+            "Two more dense layers before the same code: three times the weights, and a worse picture.",
+            "more dense layers are worse", 19.3,
+        ),
+        _system(
+            "conv-dense", "Conv + dense", "conv + dense",
+            "conv32 | pool | conv32 | pool | conv32 | flatten | dense2048 | dense2048 | reshape32x8x8 "
+            f"| up | conv32 | up | {_OUTPUT}", 5,
+            "Convolutions around a dense middle, which mixes up the places that the convolutions kept apart.",
+            "fully connected layers always hurt", 20.4,
+        ),
+        _system(
+            # The seed gives no layers for it: one more convolution before the dense ones, batch norm after the
+            # convolutions on the way in and once in the middle.
+            "conv-dense-bn", "Kitchen sink", "conv + dense",
+            "conv32 | bn | pool | conv32 | bn | pool | conv32 | bn | conv32 | flatten | dense2048 | bn "
+            f"| dense2048 | reshape32x8x8 | up | conv32 | bn | up | {_OUTPUT}", 5,
+            "Everything at once: another convolution, batch norm here and there, and dense layers in the middle.",
+            "the kitchen sink", 18.7,
+        ),
+        _system(
+            "shallow-maxpool", "Shallow, max pool", "shallow",
+            f"conv32 | pool | conv32 | up | conv32 | {_OUTPUT}", 2,
+            "Halve the picture once by max pooling and double it again: good after two epochs.",
+            "max pooling is OK but strided convolution is better", 28.1,
+        ),
+        _system(
+            "shallow-strided", "Shallow, strided", "shallow",
+            f"conv32 | conv32:s2 | conv32 | up | conv32 | {_OUTPUT}", 2,
+            "The same with a strided convolution in place of the pool, so that the halving is learned.",
+            "max pooling is OK but strided convolution is better", 30.4,
+        ),
+        _system(
+            "shallow-strided-bn", "Shallow, strided, batch norm", "shallow", _SHALLOW_BN, 4,
+            "The same again with batch norm after three of the convolutions, and two more epochs.",
+            "batch norm gives a small but noticeable benefit", 30.2,
+        ),
+        _system(
+            "deep-strided-8", "Deep, strided to 8×8", "deep",
+            f"{_CODE_8} | up | conv32 | up | conv32 | {_OUTPUT}", 5,
+            "Two halvings: 2,048 numbers, the first of the convolutional codes that has to compress.",
+            "worse and worse",
+        ),
+        _system(
+            "deep-strided-4", "Deep, strided to 4×4", "deep",
+            f"{_CODE_8} | conv32:s2 | conv32 | up | conv32 | up | conv32 | up | conv32 | {_OUTPUT}", 5,
+            "Three halvings: 512 numbers for a picture of 3,072.",
+            "reducing the image too many times destroys performance",
+        ),
+        _system(
+            "deep-strided-8-bn", "Deep, strided to 8×8, batch norm", "deep",
+            "conv32 | bn | conv32:s2 | conv32 | bn | conv32:s2 | conv32 | bn | up | conv32 | bn | up | conv32 | bn "
+            f"| {_OUTPUT}", 5,
+            "Two halvings with batch norm: does it make depth trainable?",
+            "the best of the lot, in one version of the text",
+        ),
+        _system(
+            "deep-strided-4-bn", "Deep, strided to 4×4, batch norm", "deep",
+            "conv32 | bn | conv32:s2 | conv32 | bn | conv32:s2 | conv32 | bn | conv32:s2 | conv32 | bn "
+            f"| up | conv32 | bn | up | conv32 | bn | up | conv32 | bn | {_OUTPUT}", 5,
+            "Three halvings with batch norm: 512 numbers for a picture of 3,072.",
+            "deep ones are worse than shallow unless batch norm is used",
+        ),
+        _system(
+            "deep-maxpool-8", "Deep, max pool to 8×8", "deep",
+            f"conv32 | pool | conv32 | pool | conv32 | up | conv32 | up | conv32 | {_OUTPUT}", 5,
+            "Two max pools in place of the strided convolutions.",
+            "regardless of pooling method",
+        ),
+        _system(
+            "deep-maxpool-4", "Deep, max pool to 4×4", "deep",
+            "conv32 | pool | conv32 | pool | conv32 | pool | conv32 | up | conv32 | up | conv32 | up | conv32 "
+            f"| {_OUTPUT}", 5,
+            "Three max pools: 4×4 places are left, 512 numbers in all.",
+            "reducing the image too many times destroys performance, whatever the pooling",
+        ),
+        _system(
+            "denoise-030", "Denoiser, σ 0.3", "denoising", _SHALLOW_BN, 9,
+            "The shallow strided network with batch norm, shown noisy pictures and asked for the clean ones.",
+            "a simple weighted average over neighbors", noise=0.3,
+        ),
+        _system(
+            "denoise-100", "Denoiser, σ 1.0", "denoising", _SHALLOW_BN, 9,
+            "The same under noise three times as strong, where hardly a shape is left to see.",
+            "a simple weighted average over neighbors", noise=1.0,
+        ),
+    )
+}  # fmt: skip
+
+
+def find(name: str) -> System:
+    """The system called `name`; `UnknownSystemError` suggests the nearest names."""
+    if name in SYSTEMS:
+        return SYSTEMS[name]
+    near = difflib.get_close_matches(name, SYSTEMS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UnknownSystemError(f"There is no system {name!r}: {hint}Systems: {', '.join(SYSTEMS)}.")

@@ -1,0 +1,665 @@
+"""Data sets: what is read is what was published, and nothing half-written ever has a data set's name."""
+
+import hashlib
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from aecore import AecoreError, datasets
+from aecore.datasets import Dataset, DatasetError, Split
+
+CIFAR10_FINGERPRINT = "0f9c4f98423f07742b439d146aed0cd0daea0dec7a1867e7505387c6aeacd68d"
+MNIST_FINGERPRINT = "39766e05b760802f0111d44206071018e1502de0d6ceae889d4d07148bbdbaab"
+SAMPLE_FINGERPRINT = "5173b61851b65f317f391dcd68fe382c2f1e1d9e1096b578c61846be4d7c242e"
+
+
+def real(name: str) -> Dataset:
+    if not datasets.available(name):
+        pytest.skip(f"{name} is not in the folder that AECORE_DATA names ({os.environ.get('AECORE_DATA')})")
+    return datasets.load(name)
+
+
+@pytest.fixture(scope="module")
+def cifar10() -> Dataset:
+    return real("cifar10")
+
+
+@pytest.fixture(scope="module")
+def mnist() -> Dataset:
+    return real("mnist")
+
+
+@pytest.fixture(scope="module")
+def sample() -> Dataset:
+    return datasets.load("sample")
+
+
+def splits(dataset: Dataset) -> tuple[Split, Split, Split]:
+    return dataset.train, dataset.validation, dataset.test
+
+
+def recomputed(dataset: Dataset) -> str:
+    parts = [datasets._digest(dataset.train, dataset.validation), datasets._digest(dataset.test)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+# ---- every data set
+
+
+@pytest.mark.parametrize("name", ["cifar10", "mnist", "sample"])
+def test_contract(name: str, request: pytest.FixtureRequest) -> None:
+    dataset: Dataset = request.getfixturevalue(name)
+    assert dataset.name == name
+    for split in splits(dataset):
+        assert split.pixels.shape == (len(split), *dataset.shape)
+        assert split.pixels.dtype == torch.uint8
+        assert split.pixels.is_contiguous()
+        assert split.labels.shape == (len(split),)
+        assert split.labels.dtype == torch.int64
+        assert split.labels.unique().tolist() == list(range(len(dataset.classes)))
+    entry = next(entry for entry in datasets.status() if entry.name == name)
+    assert entry.pictures == sum(map(len, splits(dataset)))
+    assert (entry.title, entry.available) == (dataset.title, True)
+
+
+def test_a_split_is_read_when_asked_for_and_once() -> None:
+    reads = []
+    split = Split(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+
+    def read(part: str, count: int) -> tuple[Split, ...]:
+        reads.append(part)
+        return (split,) * count
+
+    dataset = Dataset("made", "Made", ("one",), (3, 32, 32), lambda: read("learning", 2), lambda: read("test", 1))
+    assert reads == []
+    assert dataset.test is dataset.test
+    assert reads == ["test"]
+    assert dataset.train is dataset.validation
+    assert dataset.fingerprint
+    assert reads == ["test", "learning"]
+
+
+def test_the_fingerprint_sees_pixels_labels_shapes_and_splits() -> None:
+    def fingerprint(pixels: torch.Tensor, labels: torch.Tensor, cut: int = 2) -> str:
+        whole = Split(pixels, labels)
+        learning = Split(pixels[:cut], labels[:cut]), Split(pixels[cut:], labels[cut:])
+        return Dataset("m", "M", ("a",), (1, 4, 2), lambda: learning, lambda: (whole,)).fingerprint
+
+    pixels, labels = torch.arange(32, dtype=torch.uint8).reshape(4, 1, 4, 2), torch.tensor([0, 1, 2, 3])
+    seen = {
+        fingerprint(pixels, labels),
+        fingerprint(pixels.clone().index_fill_(0, torch.tensor([3]), 9), labels),
+        fingerprint(pixels, labels.flip(0)),
+        fingerprint(pixels.reshape(4, 1, 2, 4), labels),
+        fingerprint(pixels, labels, cut=3),
+    }
+    assert len(seen) == 5
+    assert fingerprint(pixels.clone(), labels.clone()) in seen
+
+
+def test_to_float_spans_zero_to_one() -> None:
+    pixels = datasets.to_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    assert pixels.dtype == torch.float32
+    assert pixels.tolist() == pytest.approx([0, 0.2, 1])
+
+
+def test_naming_a_run_imports_no_torchvision_and_reads_no_picture(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from aecore import datasets\n"
+        f"print(datasets.load('cifar10', Path({str(tmp_path)!r})).fingerprint, len(datasets.status()))\n"
+        "assert 'torchvision' not in sys.modules"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == [CIFAR10_FINGERPRINT, str(len(datasets.NAMES))]
+
+
+@pytest.mark.parametrize("name", datasets.SOURCES)
+def test_an_absent_data_set_says_how_to_get_it(name: str, tmp_path: Path) -> None:
+    dataset = datasets.load(name, tmp_path)
+    assert not datasets.available(name, tmp_path)
+    said = f"{dataset.title} is not in .*: run `python -m aecore data fetch {name}`, or set AECORE_DATA to"
+    for split in ("train", "validation", "test"):
+        with pytest.raises(DatasetError, match=said):
+            getattr(dataset, split)
+
+
+@pytest.mark.parametrize("name", datasets.SOURCES)
+def test_sources_name_what_torchvision_knows(name: str) -> None:
+    import torchvision.datasets
+
+    source, factory = datasets.SOURCES[name], getattr(torchvision.datasets, datasets.SOURCES[name].factory)
+    if hasattr(factory, "classes") and name != "mnist":
+        assert source.classes.split(", ") == factory.classes
+    if hasattr(factory, "base_folder"):
+        assert source.folder == factory.base_folder
+        assert {file for file, _ in factory.train_list + factory.test_list} <= set(source.files)
+    if hasattr(factory, "resources"):
+        assert {file.removesuffix(".gz") for file, _ in factory.resources} == set(source.files)
+    assert len(datasets.load(name).classes) == (100 if name == "cifar100" else 10)
+
+
+def test_the_root_is_given_or_in_the_environment_or_beside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "elsewhere"))
+    assert datasets.status()[0].path == tmp_path / "elsewhere" / "cifar-10-batches-py"
+    assert datasets.status(tmp_path)[0].path == tmp_path / "cifar-10-batches-py"
+    assert datasets.status(tmp_path)[0].size == "170 MB to download"
+    monkeypatch.delenv("AECORE_DATA")
+    assert datasets.status()[0].path == Path(datasets.__file__).parents[1] / "data" / "cifar-10-batches-py"
+
+
+@pytest.mark.parametrize("call", [datasets.load, datasets.available, datasets.fetch])
+def test_an_unknown_name_gets_the_nearest_and_all(call) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(AecoreError, match=r"'CIFAR-10': did you mean 'cifar10', .* stl10, sample and folder:PATH"):
+        call("CIFAR-10")
+    with pytest.raises(DatasetError, match=r"'qqq': choose one of cifar10, "):
+        call("qqq")
+
+
+# ---- the real CIFAR-10 and MNIST
+
+
+def test_cifar10_splits(cifar10: Dataset) -> None:
+    assert list(map(len, splits(cifar10))) == [45_000, 5_000, 10_000]
+    assert cifar10.shape == (3, 32, 32)
+    assert cifar10.test.labels.bincount().tolist() == [1_000] * 10
+
+
+def test_mnist_splits(mnist: Dataset) -> None:
+    assert list(map(len, splits(mnist))) == [54_000, 6_000, 10_000]
+    assert mnist.shape == (1, 28, 28)
+    assert mnist.test.labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.parametrize(("name", "fingerprint"), [("cifar10", CIFAR10_FINGERPRINT), ("mnist", MNIST_FINGERPRINT)])
+def test_pinned_fingerprints(name: str, fingerprint: str, request: pytest.FixtureRequest) -> None:
+    dataset: Dataset = request.getfixturevalue(name)
+    assert dataset.fingerprint == recomputed(dataset) == fingerprint
+
+
+@pytest.mark.parametrize("name", ["cifar10", "mnist"])
+def test_pictures_are_torchvisions(name: str, request: pytest.FixtureRequest) -> None:
+    import torchvision.datasets
+    from torchvision.transforms.functional import pil_to_tensor
+
+    dataset: Dataset = request.getfixturevalue(name)
+    root, factory = datasets._root(None), getattr(torchvision.datasets, datasets.SOURCES[name].factory)
+    learning, test = factory(root, train=True), factory(root, train=False)
+    cut = len(dataset.train)
+    for theirs, ours, start, index in [
+        (learning, dataset.train, 0, 0),
+        (learning, dataset.train, 0, 12_345),
+        (learning, dataset.train, 0, cut - 1),
+        (learning, dataset.validation, cut, 0),
+        (learning, dataset.validation, cut, len(learning) - cut - 1),
+        (test, dataset.test, 0, 0),
+        (test, dataset.test, 0, 9_999),
+    ]:
+        picture, label = theirs[start + index]
+        assert torch.equal(ours.pixels[index], pil_to_tensor(picture))
+        assert ours.labels[index] == label
+    if name == "cifar10":
+        assert list(dataset.classes) == learning.classes
+
+
+def copy_but(name: str, damaged: str, damage, target: Path) -> Path:  # type: ignore[no-untyped-def]
+    """A copy of a real data set in `target` by links, but for one file that went through `damage`."""
+    source, root = datasets.SOURCES[name], datasets._root(None)
+    (target / source.folder).mkdir(parents=True)
+    for file in source.files:
+        (target / source.folder / file).symlink_to(root / source.folder / file)
+    changed = target / source.folder / damaged
+    content = damage(bytearray(changed.read_bytes()))
+    changed.unlink()
+    changed.write_bytes(content)
+    return target
+
+
+def flip(content: bytearray) -> bytearray:
+    content[len(content) // 2] ^= 1
+    return content
+
+
+def halve(content: bytearray) -> bytearray:
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("damage", [flip, halve])
+@pytest.mark.parametrize(
+    ("name", "file", "part"),
+    [
+        ("cifar10", "data_batch_3", "train"),
+        ("cifar10", "test_batch", "test"),
+        ("mnist", "train-images-idx3-ubyte", "validation"),
+        ("mnist", "train-labels-idx1-ubyte", "train"),
+        ("mnist", "t10k-images-idx3-ubyte", "test"),
+    ],
+)
+def test_damaged_files_are_refused(name: str, file: str, part: str, damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    real(name)
+    dataset = datasets.load(name, copy_but(name, file, damage, tmp_path))
+    with pytest.raises(DatasetError) as caught:
+        getattr(dataset, part)
+    folder = tmp_path / datasets.SOURCES[name].folder
+    assert str(caught.value) == (
+        f"{dataset.title} in {folder} is damaged: run `python -m aecore data fetch {name}` to replace it."
+    )
+
+
+# ---- the embedded sample
+
+
+def test_sample_is_the_same_everywhere(sample: Dataset) -> None:
+    assert sample.fingerprint == datasets.load("sample").fingerprint == SAMPLE_FINGERPRINT
+
+
+def test_sample_sizes(sample: Dataset) -> None:
+    assert list(map(len, splits(sample))) == [4_512, 504, 1_000]
+    for split in splits(sample):
+        assert len(set(split.labels.bincount().tolist())) == 1
+    # Pictures of all classes come first, whatever a gallery's size.
+    assert sample.test.labels[:8].tolist() == list(range(8))
+
+
+def test_sample_crops_stay_in_their_strip_and_strips_are_disjoint() -> None:
+    folder = Path(str(datasets.files("skimage"))) / "data"
+    for file in datasets._PHOTOGRAPHS.values():
+        width, height = Image.open(folder / file).size
+        columns = np.arange(width)
+        # Each column of the photograph is painted with the number of its own strip, cut here independently.
+        painted = np.select([columns < 3 * width // 5, columns < 4 * width // 5], [10, 100], 200).astype(np.uint8)
+        photograph = np.broadcast_to(painted[None, :, None], (height, width, 3))
+        for strip, colour in zip(("train", "validation", "test"), (10, 100, 200), strict=True):
+            crops = datasets._crops(photograph, datasets._STRIPS[strip])
+            assert np.unique(crops).tolist() == [colour]
+
+
+def test_sample_crops_average_their_window() -> None:
+    rows, columns = np.mgrid[0:400, 0:640]
+    photograph = np.stack([(rows // 2) % 256, (columns // 3) % 256, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
+    crops = datasets._crops(photograph, datasets._STRIPS["test"])
+    assert crops.shape == (125, 3, 32, 32)
+    assert (crops[:, 2] == 7).all()
+    heights = crops[:, 0].astype(int).max((1, 2)) - crops[:, 0].min((1, 2))
+    assert len(set(np.round(heights / 15.5).tolist())) == 4  # windows of 32, 64, 96 and 128 pixels
+
+
+def test_sample_pictures_differ(sample: Dataset) -> None:
+    flat = torch.cat([split.pixels.flatten(1) for split in splits(sample)])
+    assert len(flat.unique(dim=0)) > 0.97 * len(flat)
+
+
+# ---- a folder of pictures
+
+
+def noise_picture(number: int, size: tuple[int, int] = (40, 36)) -> Image.Image:
+    values = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def fill(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        noise_picture(number).save(folder / f"{number:02}.png")
+    return folder
+
+
+def halves(mode: str = "RGB") -> Image.Image:
+    """64 × 64, red on the left and blue on the right."""
+    picture = Image.new("RGB", (64, 64), "red")
+    picture.paste((0, 0, 255), (32, 0, 64, 64))
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("file", "mode"),
+    [
+        ("a.png", "RGB"),
+        ("a.jpg", "RGB"),
+        ("A.JPEG", "RGB"),
+        ("a.webp", "RGB"),
+        ("a.bmp", "RGB"),
+        ("a.gif", "P"),
+        ("a.tiff", "RGB"),
+        ("a.png", "P"),
+        ("a.png", "RGBA"),
+        ("a.jpg", "CMYK"),
+        ("a.tiff", "CMYK"),
+        ("without-suffix", "RGB"),
+    ],
+)
+def test_folder_reads_every_format(file: str, mode: str, tmp_path: Path) -> None:
+    halves(mode).save(tmp_path / file, format=None if "." in file else "PNG")
+    pixels = datasets._picture(tmp_path / file)
+    assert pixels.shape == (3, 32, 32)
+    assert pixels.dtype == np.uint8
+    assert pixels[:, :, :12].mean((1, 2)) == pytest.approx([255, 0, 0], abs=6)
+    assert pixels[:, :, 20:].mean((1, 2)) == pytest.approx([0, 0, 255], abs=6)
+
+
+def test_folder_turns_a_picture_as_its_camera_was_held(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter to the right: what was left comes on top
+    halves().save(tmp_path / "turned.jpg", exif=exif)
+    pixels = datasets._picture(tmp_path / "turned.jpg")
+    assert pixels[:, :12].mean((1, 2)) == pytest.approx([255, 0, 0], abs=6)
+    assert pixels[:, 20:].mean((1, 2)) == pytest.approx([0, 0, 255], abs=6)
+
+
+def test_folder_keeps_the_range_of_16_bits(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65_535, 32 * 32).reshape(32, 32).astype(np.uint16)
+    for file in ("deep.png", "deep.tiff"):
+        Image.fromarray(ramp).save(tmp_path / file)
+        assert np.array_equal(datasets._picture(tmp_path / file), np.stack([ramp >> 8] * 3))
+
+
+def test_folder_refuses_pictures_without_a_white(tmp_path: Path) -> None:
+    Image.fromarray(np.linspace(-3, 3, 1024, dtype=np.float32).reshape(32, 32)).save(tmp_path / "f.tiff")
+    with pytest.raises(ValueError, match="32-bit"):
+        datasets._picture(tmp_path / "f.tiff")
+
+
+def test_folder_shows_transparent_parts_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (32, 32), (200, 0, 0, 0)).save(tmp_path / "clear.png")
+    palette = Image.new("P", (32, 32), 0)
+    palette.putpalette([200, 0, 0, 0, 200, 0])
+    palette.save(tmp_path / "clear.gif", transparency=0)
+    assert (datasets._picture(tmp_path / "clear.png") == 255).all()
+    assert (datasets._picture(tmp_path / "clear.gif") == 255).all()
+
+
+@pytest.mark.parametrize("size", [(1920, 640), (640, 1920), (96, 32), (31, 7), (1, 1)])
+@pytest.mark.parametrize("file", ["wide.png", "wide.jpg"])
+def test_folder_crops_the_centre_square(size: tuple[int, int], file: str, tmp_path: Path) -> None:
+    width, height = size
+    side = min(size)
+    picture = Image.new("RGB", size, "red")
+    left, top = (width - side) // 2, (height - side) // 2
+    picture.paste((0, 255, 0), (left, top, left + side, top + side))
+    picture.save(tmp_path / file, **({"quality": 95, "subsampling": 0} if file.endswith("jpg") else {}))
+    assert datasets._picture(tmp_path / file)[:, 3:29, 3:29].mean((1, 2)) == pytest.approx([0, 255, 0], abs=6)
+
+
+def test_folder_antialiases(tmp_path: Path) -> None:
+    board = (np.indices((320, 320)).sum(0) % 2 * 255).astype(np.uint8)
+    Image.fromarray(board).save(tmp_path / "board.png")
+    assert np.abs(datasets._picture(tmp_path / "board.png").astype(int) - 127.5).max() < 2
+
+
+def test_folder_classes_are_its_sub_folders(tmp_path: Path) -> None:
+    fill(tmp_path / "cats", 12)
+    for number in range(12, 20):
+        (tmp_path / "dogs" / "small").mkdir(parents=True, exist_ok=True)
+        noise_picture(number).save(tmp_path / "dogs" / "small" / f"{number}.png")
+    noise_picture(99).save(tmp_path / "loose.png")
+    (tmp_path / ".hidden").mkdir()
+    noise_picture(98).save(tmp_path / ".hidden" / "hidden.png")
+    dataset = datasets.load(f"folder:{tmp_path}")
+    assert dataset.name == f"folder:{tmp_path}"
+    assert dataset.classes == ("cats", "dogs", "picture")
+    assert dataset.shape == (3, 32, 32)
+    assert list(map(len, splits(dataset))) == [18, 1, 2]
+    assert torch.cat([split.labels for split in splits(dataset)]).bincount().tolist() == [12, 8, 1]
+    assert datasets.available(f"folder:{tmp_path}")
+
+
+def test_folder_splits_follow_content_and_not_file_names(tmp_path: Path) -> None:
+    fill(tmp_path / "one" / "cats", 20)
+    (tmp_path / "two" / "cats").mkdir(parents=True)
+    for file in (tmp_path / "one" / "cats").iterdir():
+        (tmp_path / "two" / "cats" / f"{99 - int(file.stem)}.png").write_bytes(file.read_bytes())
+    one, two = (datasets.load(f"folder:{tmp_path / name}") for name in ("one", "two"))
+    assert one.fingerprint == two.fingerprint == recomputed(one)
+    digests = [hashlib.sha256(pixels.numpy().tobytes()).digest() for split in splits(one) for pixels in split.pixels]
+    assert digests == sorted(digests)
+
+
+def test_folder_names_the_files_it_cannot_read(tmp_path: Path) -> None:
+    fill(tmp_path, 10)
+    (tmp_path / "letter.jpg").write_text("Dear photograph,")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "00.png").read_bytes()[:500])
+    with pytest.warns(UserWarning, match=r"Not pictures that Pillow reads: cut.png, letter.jpg\.$"):
+        dataset = datasets.load(f"folder:{tmp_path}")
+    assert sum(map(len, splits(dataset))) == 10
+
+
+def test_folder_needs_ten_pictures(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds 9 pictures: a data set needs at least 10"):
+        datasets.load(f"folder:{fill(tmp_path / 'few', 9)}")
+    for path in (str(tmp_path / "absent"), ""):
+        with pytest.raises(DatasetError, match="There is no folder"):
+            datasets.load(f"folder:{path}")
+        assert not datasets.available(f"folder:{path}")
+
+
+# ---- fetching, from a server on this machine
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `archive` at any address, in the way `manner` says, and counts the answers."""
+
+    daemon_threads = True
+
+    def __init__(self, archive: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.archive, self.manner, self.answers = archive, "whole", 0
+        self.released = threading.Event()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """torchvision hangs up on its first request once it knows where it was redirected to."""
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server = self.server
+        server.answers += 1
+        if server.manner == "missing":
+            return self.send_error(404)
+        if server.manner == "silent":
+            server.released.wait(10)
+            return None
+        content = bytearray(server.archive)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        sent = {"whole": content, "altered": flip(bytearray(content)), "short": halve(content)}[server.manner]
+        self.wfile.write(sent)
+        return None
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+
+def small_cifar10() -> tuple[bytes, dict[str, bytes]]:
+    """An archive in CIFAR-10's layout with 60 random pictures, and its files."""
+    generator = np.random.default_rng(0)
+    content = {"batches.meta": pickle.dumps({"label_names": [str(number) for number in range(10)]})}
+    for file in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]:
+        pixels = generator.integers(0, 256, (10, 3072), dtype=np.uint8)
+        content[file] = pickle.dumps({"data": pixels, "labels": list(range(10))})
+    stream = BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for file, data in content.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{file}")
+            member.size = len(data)
+            archive.addfile(member, BytesIO(data))
+    return stream.getvalue(), content
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server of the small archive, which torchvision and aecore take for CIFAR-10's while the test lasts."""
+    from torchvision.datasets import CIFAR10
+
+    archive, content = small_cifar10()
+
+    def md5(data: bytes) -> str:
+        return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+    with Server(archive) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz")
+        monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
+        lists = [[file, md5(data)] for file, data in content.items() if file != "batches.meta"]
+        monkeypatch.setattr(CIFAR10, "train_list", lists[:5])
+        monkeypatch.setattr(CIFAR10, "test_list", lists[5:])
+        monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5(content["batches.meta"])})
+        unpinned = replace(datasets.SOURCES["cifar10"], digests=None, pictures=60)
+        monkeypatch.setitem(datasets.SOURCES, "cifar10", unpinned)
+        yield server
+        server.released.set()
+        server.shutdown()
+
+
+def left_in(root: Path) -> list[str]:
+    """The names in `root`, but for the lock, which holds nothing."""
+    return sorted(path.name for path in root.iterdir() if path.suffix != ".lock") if root.exists() else []
+
+
+def test_fetch_moves_a_whole_data_set_into_place_and_only_once(server: Server, tmp_path: Path) -> None:
+    said: list[str] = []
+    root = tmp_path / "new" / "data"
+    datasets.fetch("cifar10", root, said.append)
+    assert said == [
+        f"Fetching CIFAR-10 (170 MB) into {root}.",
+        f"CIFAR-10 is in {root}: 60 pictures.",
+    ]
+    assert left_in(root) == ["cifar-10-batches-py"]
+    assert set(left_in(root / "cifar-10-batches-py")) == set(datasets.SOURCES["cifar10"].files)
+    assert list(map(len, splits(datasets.load("cifar10", root)))) == [45, 5, 10]
+
+    answers = server.answers
+    datasets.fetch("cifar10", root, said.append)
+    assert said[2:] == [f"CIFAR-10 is already in {root}, intact."]
+    assert server.answers == answers
+
+
+@pytest.mark.parametrize("manner", ["short", "altered"])
+def test_fetch_refuses_what_is_not_the_archive_and_can_be_repeated(server: Server, manner: str, tmp_path: Path) -> None:
+    server.manner = manner
+    with pytest.raises(DatasetError, match="server of CIFAR-10 sent was cut short or altered, and is not kept"):
+        datasets.fetch("cifar10", tmp_path, lambda _: None)
+    assert left_in(tmp_path) == []
+    assert not datasets.available("cifar10", tmp_path)
+    server.manner = "whole"
+    datasets.fetch("cifar10", tmp_path, lambda _: None)
+    assert len(datasets.load("cifar10", tmp_path).test) == 10
+
+
+def test_fetch_refuses_an_archive_that_is_not_the_pinned_one(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = {"learning": "0" * 64, "test": "0" * 64}
+    monkeypatch.setitem(datasets.SOURCES, "cifar10", replace(datasets.SOURCES["cifar10"], digests=other))
+    with pytest.raises(DatasetError, match="altered"):
+        datasets.fetch("cifar10", tmp_path, lambda _: None)
+    assert left_in(tmp_path) == []
+
+
+def test_fetch_says_in_one_sentence_that_nobody_answers(server: Server, tmp_path: Path) -> None:
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(DatasetError) as caught:
+        datasets.fetch("cifar10", tmp_path, lambda _: None)
+    assert str(caught.value) == (
+        "Could not reach the server of CIFAR-10 (Connection refused): "
+        "check the network and run `python -m aecore data fetch cifar10` again."
+    )
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(("manner", "cause"), [("silent", "timed out"), ("missing", "HTTP Error 404")])
+def test_fetch_gives_up_on_a_server_without_an_answer(
+    server: Server, manner: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "_SILENCE", 0.2)
+    server.manner = manner
+    with pytest.raises(DatasetError, match=rf"Could not reach the server of CIFAR-10 \({cause}\): check"):
+        datasets.fetch("cifar10", tmp_path, lambda _: None)
+    assert left_in(tmp_path) == []
+
+
+def test_fetch_understands_mnists_own_errors(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import MNIST
+
+    mirror = f"http://127.0.0.1:{server.server_port}/"
+    monkeypatch.setattr(MNIST, "mirrors", [mirror])
+    with pytest.raises(DatasetError, match="server of MNIST sent was cut short or altered"):
+        datasets.fetch("mnist", tmp_path, lambda _: None)
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(DatasetError, match=r"Could not reach the server of MNIST \(Connection refused\): check"):
+        datasets.fetch("mnist", tmp_path, lambda _: None)
+    assert left_in(tmp_path) == []
+
+
+def test_fetch_starts_afresh_after_a_killed_one_and_replaces_damaged_files(server: Server, tmp_path: Path) -> None:
+    datasets.fetch("cifar10", tmp_path, lambda _: None)
+    whole = datasets.load("cifar10", tmp_path).fingerprint
+    for folder in (tmp_path, tmp_path / ".fetch-cifar10"):
+        (folder / "cifar-10-batches-py").mkdir(parents=True, exist_ok=True)
+        (folder / "cifar-10-batches-py" / "data_batch_2").write_bytes(b"half")
+    with pytest.raises(DatasetError, match="is damaged"):
+        _ = datasets.load("cifar10", tmp_path).train
+    datasets.fetch("cifar10", tmp_path, lambda _: None)
+    assert datasets.load("cifar10", tmp_path).fingerprint == whole
+    assert left_in(tmp_path) == ["cifar-10-batches-py"]
+
+
+def test_two_fetches_at_once_download_once(server: Server, tmp_path: Path) -> None:
+    said: list[str] = []
+    started = threading.Event()
+
+    def first(sentence: str) -> None:
+        said.append(sentence)
+        if sentence.startswith("Fetching"):
+            started.set()
+            waiting.wait(5)
+
+    waiting = threading.Event()
+
+    def second(sentence: str) -> None:
+        said.append(sentence)
+        waiting.set()
+
+    one = threading.Thread(target=datasets.fetch, args=("cifar10", tmp_path, first))
+    one.start()
+    assert started.wait(5)
+    datasets.fetch("cifar10", tmp_path, second)
+    one.join()
+    assert said == [
+        f"Fetching CIFAR-10 (170 MB) into {tmp_path}.",
+        "Another process is fetching CIFAR-10: waiting for it.",
+        f"CIFAR-10 is in {tmp_path}: 60 pictures.",
+        f"CIFAR-10 is already in {tmp_path}, intact.",
+    ]
+
+
+def test_fetch_says_that_the_folder_cannot_be_written(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(DatasetError, match=r"Could not write CIFAR-10 to .*/file \(File exists\): make room there"):
+        datasets.fetch("cifar10", tmp_path / "file", lambda _: None)
+    assert server.answers == 0
+
+
+@pytest.mark.parametrize("name", ["sample", "folder:/pictures"])
+def test_what_is_here_needs_no_fetching(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=f"'{name}' needs no fetching"):
+        datasets.fetch(name, tmp_path)
