@@ -237,7 +237,7 @@ def status(root: Path | None = None) -> list[Status]:
         else:
             size = f"{source.megabytes:,} MB to download"
         found.append(Status(name, source.title, here, folder, source.pictures, size))
-    count = sum(strip.crops for strip in _STRIPS.values()) * len(_PHOTOGRAPHS)
+    count = sum(strips.crops for strips in _STRIPS.values()) * len(_PHOTOGRAPHS)
     photographs = Path(str(files("skimage") / "data"))
     found.append(Status("sample", _SAMPLE_TITLE, available("sample"), photographs, count, "built in memory"))
     return found
@@ -405,16 +405,19 @@ def _cause(error: Exception) -> str:
 
 
 @dataclass(frozen=True)
-class _Strip:
-    """From `start` to `stop` fifths of a photograph's width, and how many crops to take of it."""
+class _Strips:
+    """Which fifths of a photograph's width a split owns, from the left, and how many crops it takes of them."""
 
-    start: int
-    stop: int
+    fifths: tuple[int, ...]
     crops: int
 
 
 _SAMPLE_TITLE = "Embedded sample (not CIFAR-10)"
-_STRIPS = {"train": _Strip(0, 3, 564), "validation": _Strip(3, 4, 63), "test": _Strip(4, 5, 125)}
+_STRIPS = {
+    "train": _Strips((0, 1, 4), 564),
+    "validation": _Strips((3,), 63),
+    "test": _Strips((2,), 125),  # in the middle, where the subject is
+}
 _PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, but for a second view of the motorcycle
     "astronaut": "astronaut.png",
     "cat": "chelsea.png",
@@ -438,7 +441,7 @@ def _sample() -> Dataset:
     )
 
 
-def _sample_split(strip: _Strip) -> Split:
+def _sample_split(strips: _Strips) -> Split:
     # Read as files: `skimage.data` would go to the network for a photograph that is missing.
     folder = Path(str(files("skimage") / "data"))
     try:
@@ -448,29 +451,29 @@ def _sample_split(strip: _Strip) -> Split:
             f"The embedded sample needs the photographs of scikit-image, and {folder} lacks one of them "
             f"({error}): reinstall scikit-image."
         ) from error
-    crops = np.stack([_crops(photograph, strip) for photograph in photographs], axis=1)  # [crops, photographs, …]
-    labels = torch.arange(len(photographs)).repeat(strip.crops)
+    crops = np.stack([_crops(photograph, strips) for photograph in photographs], axis=1)  # [crops, photographs, …]
+    labels = torch.arange(len(photographs)).repeat(strips.crops)
     return Split(torch.from_numpy(crops.reshape(-1, *crops.shape[2:])), labels)
 
 
-def _crops(photograph: np.ndarray, strip: _Strip) -> np.ndarray:
-    """`strip.crops` windows [N, 3, 32, 32] of a photograph [H, W, 3], spread evenly over strip and scales.
+def _crops(photograph: np.ndarray, strips: _Strips) -> np.ndarray:
+    """`strips.crops` windows [N, 3, 32, 32] of a photograph [H, W, 3], spread evenly over strips and scales.
 
     The windows lie on the R2 sequence (M. Roberts, 2018, "The unreasonable effectiveness of quasirandom
     sequences") and are averaged in integers, so that every machine cuts the same pixels.
     """
     height, width, channels = photograph.shape
-    left, right = strip.start * width // 5, strip.stop * width // 5
-    # Every strip of a photograph has the same scales: those that fit the narrowest.
-    scales = [scale for scale in (1, 2, 3, 4) if 32 * scale <= min(height, width // 5)]
-    golden = 1.32471795724474602596  # the real root of x³ = x + 1
-    crops = np.empty((strip.crops, channels, 32, 32), dtype=np.uint8)
-    for index in range(strip.crops):
-        scale = scales[index % len(scales)]
-        top = int((0.5 + index / golden) % 1 * (height - 32 * scale + 1))
-        start = left + int((0.5 + index / golden**2) % 1 * (right - left - 32 * scale + 1))
-        window = photograph[top : top + 32 * scale, start : start + 32 * scale]
-        sums = window.reshape(32, scale, 32, scale, channels).sum(axis=(1, 3), dtype=np.int64)  # [32, 32, C]
+    # The same scales for each split of a photograph: windows of 32 × scale pixels that fit the narrowest fifth.
+    kinds = [(fifth, scale) for fifth in strips.fifths for scale in (1, 2, 3, 4) if 32 * scale <= width // 5]
+    plastic = 1.32471795724474602596  # the real root of x³ = x + 1
+    crops = np.empty((strips.crops, channels, 32, 32), dtype=np.uint8)
+    for index in range(strips.crops):
+        fifth, scale = kinds[index % len(kinds)]
+        side, left, right = 32 * scale, fifth * width // 5, (fifth + 1) * width // 5
+        top = int((0.5 + index / plastic) % 1 * (height - side + 1))
+        left += int((0.5 + index / plastic**2) % 1 * (right - left - side + 1))
+        window = photograph[top : top + side, left : left + side].reshape(32, scale, 32, scale, channels)
+        sums = window.sum(axis=(1, 3), dtype=np.int64)  # [32, 32, C]
         crops[index] = ((sums + scale**2 // 2) // scale**2).transpose(2, 0, 1)
     return crops
 
@@ -520,7 +523,7 @@ def _folder(path: str) -> Dataset:
 def _picture(file: Path) -> np.ndarray:
     """The centre square of a picture file as [3, 32, 32] uint8."""
     with Image.open(file) as opened:
-        # Lets a photograph's JPEG be decoded at an eighth of its size, which is ten times as fast.
+        # Lets a 12-megapixel JPEG be decoded at an eighth of its size: 20 ms and not 150, and 0.07 of 255 apart.
         opened.draft(None, (128, 128))
         picture = ImageOps.exif_transpose(opened)
     if picture.mode.startswith("I;16"):

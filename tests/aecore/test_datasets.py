@@ -1,13 +1,12 @@
 """Data sets: what is read is what was published, and nothing half-written ever has a data set's name."""
 
 import hashlib
-import os
 import pickle
 import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -23,12 +22,15 @@ from aecore.datasets import Dataset, DatasetError, Split
 
 CIFAR10_FINGERPRINT = "0f9c4f98423f07742b439d146aed0cd0daea0dec7a1867e7505387c6aeacd68d"
 MNIST_FINGERPRINT = "39766e05b760802f0111d44206071018e1502de0d6ceae889d4d07148bbdbaab"
-SAMPLE_FINGERPRINT = "5173b61851b65f317f391dcd68fe382c2f1e1d9e1096b578c61846be4d7c242e"
+SAMPLE_FINGERPRINT = "506e16793e6974894dc25796cd540dc35797fa2f31cb127467529874c5e400db"
+
+
+Damage = Callable[[bytearray], bytearray]
 
 
 def real(name: str) -> Dataset:
     if not datasets.available(name):
-        pytest.skip(f"{name} is not in the folder that AECORE_DATA names ({os.environ.get('AECORE_DATA')})")
+        pytest.skip(f"{name} is not in {datasets._root(None)}: set AECORE_DATA to the folder that holds it")
     return datasets.load(name)
 
 
@@ -163,7 +165,7 @@ def test_the_root_is_given_or_in_the_environment_or_beside_the_package(
 
 
 @pytest.mark.parametrize("call", [datasets.load, datasets.available, datasets.fetch])
-def test_an_unknown_name_gets_the_nearest_and_all(call) -> None:  # type: ignore[no-untyped-def]
+def test_an_unknown_name_gets_the_nearest_and_all(call: Callable[[str], object]) -> None:
     with pytest.raises(AecoreError, match=r"'CIFAR-10': did you mean 'cifar10', .* stl10, sample and folder:PATH"):
         call("CIFAR-10")
     with pytest.raises(DatasetError, match=r"'qqq': choose one of cifar10, "):
@@ -216,7 +218,7 @@ def test_pictures_are_torchvisions(name: str, request: pytest.FixtureRequest) ->
         assert list(dataset.classes) == learning.classes
 
 
-def copy_but(name: str, damaged: str, damage, target: Path) -> Path:  # type: ignore[no-untyped-def]
+def copy_but(name: str, damaged: str, damage: Damage, target: Path) -> Path:
     """A copy of a real data set in `target` by links, but for one file that went through `damage`."""
     source, root = datasets.SOURCES[name], datasets._root(None)
     (target / source.folder).mkdir(parents=True)
@@ -249,7 +251,7 @@ def halve(content: bytearray) -> bytearray:
         ("mnist", "t10k-images-idx3-ubyte", "test"),
     ],
 )
-def test_damaged_files_are_refused(name: str, file: str, part: str, damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_files_are_refused(name: str, file: str, part: str, damage: Damage, tmp_path: Path) -> None:
     real(name)
     dataset = datasets.load(name, copy_but(name, file, damage, tmp_path))
     with pytest.raises(DatasetError) as caught:
@@ -258,6 +260,66 @@ def test_damaged_files_are_refused(name: str, file: str, part: str, damage, tmp_
     assert str(caught.value) == (
         f"{dataset.title} in {folder} is damaged: run `python -m aecore data fetch {name}` to replace it."
     )
+
+
+# ---- the other layouts that torchvision reads, as small files of random pictures
+
+
+def random_pixels(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def assert_reads(name: str, root: Path, pixels: np.ndarray, labels: list[int]) -> None:
+    """Pictures `pixels` [20, C, H, W] are both the training and the test pictures of `name`."""
+    dataset = datasets.load(name, root)
+    assert datasets.available(name, root)
+    assert list(map(len, splits(dataset))) == [18, 2, 20]
+    assert dataset.test.pixels.shape[1:] == dataset.shape
+    for split, part in zip(splits(dataset), (slice(0, 18), slice(18, 20), slice(0, 20)), strict=True):
+        assert np.array_equal(split.pixels.numpy(), pixels[part])
+        assert split.labels.tolist() == labels[part]
+    assert dataset.fingerprint == recomputed(dataset)
+
+
+def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scipy.io import savemat
+    from torchvision.datasets import SVHN
+
+    pixels, digits = random_pixels(20, 3, 32, 32), [*range(10)] * 2
+    for part in ("train", "test"):
+        stored = {"X": pixels.transpose(2, 3, 1, 0), "y": np.array([[digit or 10] for digit in digits])}
+        savemat(tmp_path / f"{part}_32x32.mat", stored)
+    unchecked = {part: ["", f"{part}_32x32.mat", None] for part in ("train", "test")}
+    monkeypatch.setattr(SVHN, "split_list", unchecked)
+    assert_reads("svhn", tmp_path, pixels, digits)
+
+
+def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import STL10
+
+    pixels, labels = random_pixels(20, 3, 96, 96), [*range(10)] * 2
+    folder = tmp_path / "stl10_binary"
+    folder.mkdir()
+    for part in ("train", "test"):
+        (folder / f"{part}_X.bin").write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
+        (folder / f"{part}_y.bin").write_bytes(bytes(label + 1 for label in labels))
+    (folder / "unlabeled_X.bin").touch()
+    (folder / "class_names.txt").write_text("\n".join(datasets.load("stl10").classes))
+    for checks in ("train_list", "test_list"):
+        monkeypatch.setattr(STL10, checks, [[file, None] for file, _ in getattr(STL10, checks)])
+    assert_reads("stl10", tmp_path, pixels, labels)
+
+
+def test_fashion_mnist(tmp_path: Path) -> None:
+    pixels, labels = random_pixels(20, 1, 28, 28), [*range(10)] * 2
+    folder = tmp_path / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        sizes = b"".join(size.to_bytes(4, "big") for size in (2051, 20, 28, 28))
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(sizes + pixels.tobytes())
+        sizes = b"".join(size.to_bytes(4, "big") for size in (2049, 20))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(sizes + bytes(labels))
+    assert_reads("fashion-mnist", tmp_path, pixels, labels)
 
 
 # ---- the embedded sample
@@ -275,16 +337,16 @@ def test_sample_sizes(sample: Dataset) -> None:
     assert sample.test.labels[:8].tolist() == list(range(8))
 
 
-def test_sample_crops_stay_in_their_strip_and_strips_are_disjoint() -> None:
+def test_sample_crops_stay_in_their_strips_and_strips_are_disjoint() -> None:
     folder = Path(str(datasets.files("skimage"))) / "data"
     for file in datasets._PHOTOGRAPHS.values():
-        width, height = Image.open(folder / file).size
-        columns = np.arange(width)
-        # Each column of the photograph is painted with the number of its own strip, cut here independently.
-        painted = np.select([columns < 3 * width // 5, columns < 4 * width // 5], [10, 100], 200).astype(np.uint8)
-        photograph = np.broadcast_to(painted[None, :, None], (height, width, 3))
-        for strip, colour in zip(("train", "validation", "test"), (10, 100, 200), strict=True):
-            crops = datasets._crops(photograph, datasets._STRIPS[strip])
+        with Image.open(folder / file) as opened:
+            width, height = opened.size
+        # Each column is painted with the number of its split, so that a crop across a border would mix them.
+        painted = np.repeat([10, 10, 200, 100, 10], np.diff([fifth * width // 5 for fifth in range(6)]))
+        photograph = np.broadcast_to(painted[None, :, None].astype(np.uint8), (height, width, 3))
+        for split, colour in {"train": 10, "validation": 100, "test": 200}.items():
+            crops = datasets._crops(photograph, datasets._STRIPS[split])
             assert np.unique(crops).tolist() == [colour]
 
 
@@ -610,7 +672,7 @@ def test_fetch_understands_mnists_own_errors(tmp_path: Path, server: Server, mon
     assert left_in(tmp_path) == []
 
 
-def test_fetch_starts_afresh_after_a_killed_one_and_replaces_damaged_files(server: Server, tmp_path: Path) -> None:
+def test_fetch_starts_afresh_after_a_killed_one_and_replaces_damage(server: Server, tmp_path: Path) -> None:
     datasets.fetch("cifar10", tmp_path, lambda _: None)
     whole = datasets.load("cifar10", tmp_path).fingerprint
     for folder in (tmp_path, tmp_path / ".fetch-cifar10"):

@@ -1,0 +1,10 @@
+"""The dashboard: `streamlit run dashboard.py`."""
+
+import streamlit as st
+
+st.set_page_config("Autoencoders side by side", ":material/compare:", layout="wide")
+
+gallery = st.Page("pages/explore/gallery.py", title="Gallery", icon=":material/grid_view:", default=True)
+compare = st.Page("pages/explore/compare.py", title="Compare", icon=":material/compare:")
+
+st.navigation([gallery, compare], position="top").run()
