@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-st.set_page_config("Autoencoders side by side", ":material/compare:", layout="wide")
+# An icon of our own: Streamlit fetches the Material one for the tab from the network.
+st.set_page_config("Autoencoders side by side", "docs/icon.png", layout="wide")
 
 gallery = st.Page("pages/explore/gallery.py", title="Gallery", icon=":material/grid_view:", default=True)
 compare = st.Page("pages/explore/compare.py", title="Compare", icon=":material/compare:")

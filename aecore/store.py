@@ -210,7 +210,7 @@ class Store:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
-        return max(named, key=lambda run: (_is_the_systems_own(run.spec), run.finished))
+        return max(named, key=lambda run: (zoo.is_own(run.spec), run.finished))
 
     def load(self, name: str) -> Model:
         """The trained model of a run, by name or key."""
@@ -315,15 +315,6 @@ def load(name: str, root: Path | None = None) -> Model:
 def half_precision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same weights with their floating-point numbers in float16, as published runs keep them."""
     return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-
-
-def _is_the_systems_own(spec: RunSpec) -> bool:
-    system = zoo.SYSTEMS.get(spec.name)
-    return (
-        system is not None
-        and spec.seed == 0
-        and (system.architecture, system.recipe, system.dataset) == (spec.architecture, spec.recipe, spec.dataset)
-    )
 
 
 def _digest(content: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from aecore import AecoreError
 from aecore.architecture import Architecture
 from aecore.noise import Noise
-from aecore.recipe import Recipe
+from aecore.recipe import Recipe, RunSpec
 
 Family = Literal["dense", "conv + dense", "shallow", "deep", "denoising"]
 
@@ -165,3 +165,13 @@ def find(name: str) -> System:
     near = difflib.get_close_matches(name, SYSTEMS, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UnknownSystemError(f"There is no system {name!r}: {hint}Systems: {', '.join(SYSTEMS)}.")
+
+
+def is_own(spec: RunSpec) -> bool:
+    """Whether this is a system's own run: its architecture, recipe and data at seed 0, and not a variant."""
+    system = SYSTEMS.get(spec.name)
+    return (
+        system is not None
+        and spec.seed == 0
+        and (system.architecture, system.recipe, system.dataset) == (spec.architecture, spec.recipe, spec.dataset)
+    )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from aecore import zoo
-from aecore.recipe import KEY_DIGITS
 from aecore.store import Run
 
 # Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. The order keeps neighbours apart.
@@ -17,7 +16,8 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 STYLE = """
 <style>
-  [data-testid="stMainBlockContainer"] { padding-top: 4.5rem; padding-bottom: 3rem; }
+  [data-testid="stMainBlockContainer"] { padding-top: 4rem; padding-bottom: 3rem; }
+  [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stMetricLabel"] p { font-size: 0.8rem; }
   [data-testid="stMetricValue"], [data-testid="stDataFrame"], .numbers { font-variant-numeric: tabular-nums; }
   .pixels, [data-testid="stImage"] img { image-rendering: pixelated; max-width: none; border-radius: 0; }
@@ -41,27 +41,13 @@ def apply() -> None:
 def style(run: Run) -> Style:
     """A system's colour and dash come from its place in the zoo, another run's from its key: always the same."""
     names = list(zoo.SYSTEMS)
-    if is_own(run):
+    if zoo.is_own(run.spec):
         index = names.index(run.name)
         return Style(PALETTE[index % len(PALETTE)], DASHES[index // len(PALETTE)])
     number = int(run.key[:8], 16)
     return Style(PALETTE[number % len(PALETTE)], DASHES[2 + number // len(PALETTE) % 2])
 
 
-def is_own(run: Run) -> bool:
-    """Whether this is the run of a system by its own recipe, on its own data, at seed 0."""
-    system = zoo.SYSTEMS.get(run.name)
-    return system is not None and run.spec.seed == 0 and (
-        (system.architecture, system.recipe, system.dataset)
-        == (run.spec.architecture, run.spec.recipe, run.spec.dataset)
-    )
-
-
 def labels(runs: Iterable[Run]) -> dict[str, str]:
     """A label for each run's key: the system's name, and for a variant of it what tells it apart."""
-    return {run.key: run.name if is_own(run) else f"{run.name} {run.key[:6]}" for run in runs}
-
-
-def short(key: str) -> str:
-    """A run's key as people write it."""
-    return key[:KEY_DIGITS]
+    return {run.key: run.name if zoo.is_own(run.spec) else f"{run.name} {run.key[:6]}" for run in runs}

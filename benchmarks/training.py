@@ -1,0 +1,373 @@
+"""Claim: our training loop is faster than a plain PyTorch loop and than Keras, on the same two cores.
+
+    AECORE_DATA=/data python -m benchmarks.training
+
+prints the images/s of three peers on the same architectures and the same pictures, and the ratios between them:
+
+    ours    aecore.training.train on the CPU, as the command line and the dashboard run it
+    plain   torchvision's CIFAR10 with ToTensor through a shuffling DataLoader, default layout, torch.optim.Adam
+    keras   Keras 3 on TensorFlow: model.fit on float32 arrays in [0, 1], everything else Keras's default
+
+One process a peer, kept alive and asked for one epoch at a time in turn, so that only one computes at once and the
+machine's mood hits all of them: trust the ratios, not the rates. Nobody validates or saves inside the clock.
+
+    AECORE_DATA=/data python -m benchmarks.training --scoring
+
+prints how long MSE, PSNR and SSIM of 10,000 pictures take, and where the time goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aecore import zoo
+from aecore.layers import Conv, Dense, Flatten, Reshape, Upsample
+
+# Torch and TensorFlow are imported by the peers that need them: each has its process, Keras its own environment.
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from aecore.architecture import Architecture
+    from aecore.datasets import Split
+    from aecore.zoo import System
+
+ROOT = Path(__file__).parent.parent
+IMAGES = {"shallow-strided": 3000, "dense": 9000}  # an epoch, so that ours takes two to four seconds
+BATCH = 100
+THREADS = 2
+SCORED = 10_000
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Something that trains: `epoch` does one epoch and returns its seconds."""
+
+    parameters: int
+    note: str
+    epoch: Callable[[], float]
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes."""
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+# ---- the peers; `pixels` is uint8 [N, 3, 32, 32]
+
+
+def ours(system: System, pixels: np.ndarray) -> Peer:
+    """`train`, iterated as everyone iterates it; the clock stops at an epoch's last report, before validation."""
+    import torch
+
+    from aecore.datasets import Dataset, Split
+    from aecore.recipe import RunSpec
+    from aecore.training import Progress, train
+
+    torch.set_num_threads(THREADS)
+    split = Split(torch.from_numpy(pixels), torch.zeros(len(pixels), dtype=torch.int64))
+    held_out = Split(split.pixels[:BATCH], split.labels[:BATCH])
+    dataset = Dataset("benchmark", "Benchmark", (), (3, 32, 32), lambda: (split, held_out), lambda: (held_out,))
+    recipe = replace(system.recipe, epochs=10_000, batch_size=BATCH)
+    events = train(RunSpec(system.architecture, recipe, dataset.name, "", name=system.name), dataset)
+
+    def epoch() -> float:
+        started = perf_counter()
+        for event in events:
+            if isinstance(event, Progress):
+                ended = perf_counter()
+            else:
+                return ended - started
+        raise AssertionError("more rounds than epochs")
+
+    return Peer(system.architecture.parameters, f"torch {torch.__version__}", epoch)
+
+
+def plain(system: System, pixels: np.ndarray) -> Peer:
+    """The loop of the tutorials, with the better of 0 and 2 loader workers."""
+    import torch
+    from torch.nn import functional as F
+    from torch.utils.data import DataLoader
+    from torchvision.datasets import CIFAR10
+    from torchvision.transforms import ToTensor
+
+    torch.set_num_threads(THREADS)
+    pictures = CIFAR10.__new__(CIFAR10)  # torchvision's own way to a picture, without its files
+    pictures.data, pictures.targets = pixels.transpose(0, 2, 3, 1).copy(), [0] * len(pixels)
+    pictures.transform, pictures.target_transform = ToTensor(), None
+    model = torch_module(system.architecture)
+    optimiser = torch.optim.Adam(model.parameters())
+
+    def train_on(loader: DataLoader[tuple[Tensor, Tensor]]) -> float:
+        total = 0.0
+        model.train()
+        for images, _ in loader:
+            optimiser.zero_grad()
+            loss = F.mse_loss(model(images), images)
+            loss.backward()
+            optimiser.step()
+            total += loss.item()
+        return total / len(loader)
+
+    # Workers that persist: starting them takes longer than it would matter in an epoch of 45,000 pictures.
+    loaders = {
+        workers: DataLoader(pictures, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
+        for workers in (0, 2)
+    }
+    seconds = {}
+    for workers, loader in loaders.items():
+        train_on(loader)
+        seconds[workers] = timed(lambda loader=loader: train_on(loader))
+    workers = min(seconds, key=lambda each: seconds[each])
+    loader = loaders.pop(workers)
+    loaders.clear()
+    tried = " and ".join(f"{len(pixels) / each:,.0f} with {count}" for count, each in seconds.items())
+    note = f"torch {torch.__version__}, num_workers={workers} (tried once: images/s {tried})"
+    return Peer(sum(each.numel() for each in model.parameters()), note, lambda: timed(lambda: train_on(loader)))
+
+
+def keras(system: System, pixels: np.ndarray) -> Peer:
+    """`model.fit` with Keras's defaults."""
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    import keras
+    import tensorflow as tf
+
+    if tf.config.threading.get_intra_op_parallelism_threads() != THREADS:  # may be set only once
+        tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+        tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    images = pixels.transpose(0, 2, 3, 1).astype(np.float32) / 255
+    model = keras.Sequential([keras.Input(images.shape[1:]), *keras_layers(system.architecture)])
+    model.compile(optimizer="adam", loss="mse")
+
+    def epoch() -> float:
+        return timed(lambda: model.fit(images, images, batch_size=BATCH, epochs=1, verbose=0))
+
+    note = f"keras {keras.__version__} on tensorflow {tf.__version__}, jit_compile={model.jit_compile} by default"
+    return Peer(model.count_params(), note, epoch)
+
+
+PEERS: dict[str, Callable[[System, np.ndarray], Peer]] = {"ours": ours, "plain": plain, "keras": keras}
+
+
+def torch_module(architecture: Architecture) -> nn.Sequential:
+    """The architecture as one would write it by hand (symmetric padding, where ours pads as Keras does)."""
+    from torch import nn
+
+    activations = {"relu": [nn.ReLU()], "sigmoid": [nn.Sigmoid()]}
+    modules: list[nn.Module] = []
+    for step in architecture.steps:
+        match step.layer:
+            case Conv(channels, kernel, stride, activation):
+                conv = nn.Conv2d(step.input_shape[0], channels, kernel, stride, padding=kernel // 2)
+                modules += [conv, *activations[activation]]
+            case Dense(units, activation):
+                modules += [nn.Linear(step.input_shape[0], units), *activations[activation]]
+            case Upsample(factor, "nearest"):
+                modules.append(nn.Upsample(scale_factor=factor))
+            case Flatten():
+                modules.append(nn.Flatten())
+            case Reshape(shape):
+                modules.append(nn.Unflatten(1, shape))
+            case other:
+                raise NotImplementedError(f"The plain peer has no {other.keyword}.")
+    return nn.Sequential(*modules)
+
+
+def keras_layers(architecture: Architecture) -> Iterator[Any]:
+    """The same architecture in Keras's layers, channels last."""
+    from keras import layers
+
+    for step in architecture.steps:
+        match step.layer:
+            case Conv(channels, kernel, stride, activation):
+                yield layers.Conv2D(channels, kernel, stride, padding="same", activation=activation)
+            case Dense(units, activation):
+                yield layers.Dense(units, activation=activation)
+            case Upsample(factor, "nearest"):
+                yield layers.UpSampling2D(factor)
+            case Flatten():
+                yield layers.Flatten()
+            case Reshape((channels, height, width)):
+                yield layers.Reshape((height, width, channels))
+            case other:
+                raise NotImplementedError(f"The Keras peer has no {other.keyword}.")
+
+
+# ---- one process a peer
+
+
+def work(name: str, pictures: Path) -> None:
+    """Answer each line `system images` on stdin with a line of JSON: how fast one more epoch of it was."""
+    pixels = np.load(pictures)
+    peers: dict[str, Peer] = {}
+    for line in sys.stdin:
+        system, images = line.split()
+        if system not in peers:
+            peers[system] = PEERS[name](zoo.find(system), pixels[: int(images)])
+        peer = peers[system]
+        rate = int(images) / peer.epoch()
+        print(json.dumps({"images_per_second": rate, "parameters": peer.parameters, "note": peer.note}), flush=True)
+
+
+class Worker:
+    """A peer's process."""
+
+    def __init__(self, name: str, python: Path, pictures: Path) -> None:
+        self.name = name
+        command = [str(python), "-m", "benchmarks.training", "--worker", name, str(pictures)]
+        self._log = pictures.with_name(f"{name}.log")  # TensorFlow talks a lot; shown only where a peer fails
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def epoch(self, system: str, images: int) -> dict[str, Any]:
+        """Have it train `system` for an epoch of `images` pictures."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            print(system, images, file=process.stdin, flush=True)
+            answer: dict[str, Any] = json.loads(process.stdout.readline())
+        except (BrokenPipeError, json.JSONDecodeError):
+            process.kill()
+            raise SystemExit(f"The process of {self.name} ended early. It said:\n{self._log.read_text()}") from None
+        return answer
+
+
+def compare(system: str, images: int, workers: list[Worker], rounds: int) -> None:
+    """Time the peers in turn and print a row for each."""
+    facts = {worker.name: worker.epoch(system, images) for worker in workers}  # the warm-up
+    rates: dict[str, list[float]] = {worker.name: [] for worker in workers}
+    for _ in range(rounds):
+        for worker in workers:
+            rates[worker.name].append(worker.epoch(system, images)["images_per_second"])
+    parameters = {name: fact["parameters"] for name, fact in facts.items()}
+    if len(set(parameters.values())) > 1:
+        raise SystemExit(f"The peers do not train the same {system}: parameters {parameters}.")
+    print(f"\n{system}: {parameters['ours']:,} parameters in each, {images:,} pictures an epoch")
+    for name, fact in facts.items():
+        print(f"  {name:5}  {fact['note']}")
+    print("  peer   images/s  ours / peer  paired: median (lowest–highest)")
+    for name, found in rates.items():
+        paired = [mine / its for mine, its in zip(rates["ours"], found, strict=True)]
+        spread = f"{median(paired):.2f} ({min(paired):.2f}–{max(paired):.2f})"
+        ratios = f"{median(rates['ours']) / median(found):11.2f}  {spread}" if name != "ours" else ""
+        print(f"  {name:5}  {median(found):8,.0f}  {ratios}".rstrip())
+
+
+# ---- scoring
+
+
+def time_scoring() -> None:
+    """Print how long the scores of 10,000 pictures take, whole and in parts."""
+    import pandas as pd
+    import torch
+
+    from aecore import scores
+    from aecore.datasets import to_float
+    from aecore.noise import Noise
+    from aecore.recipe import RunSpec
+    from aecore.store import Model
+
+    torch.set_num_threads(THREADS)
+    split, title = pictures_of("test", SCORED)
+    system = zoo.find("shallow-strided")
+    spec = RunSpec(system.architecture, system.recipe, system.dataset, "", name=system.name)
+    model = Model(spec, system.architecture.module().state_dict())  # untrained ones take as long
+    with torch.inference_mode():
+        clean = [to_float(pixels) for pixels in split.pixels.split(scores.BATCH)]
+        outputs = [model(batch) for batch in clean]
+
+        def metric(name: str) -> Callable[[], object]:
+            return lambda: [scores.METRICS[name].compute(*pair) for pair in zip(outputs, clean, strict=True)]
+
+        parts: dict[str, Callable[[], object]] = {
+            "score": lambda: pd.concat(scores.score(model, split)),
+            "score, noisy": lambda: pd.concat(scores.score(model, split, Noise("gaussian", 0.3))),
+            "  the model": lambda: [model(batch) for batch in clean],
+            **{f"  {scores.METRICS[name].title}": metric(name) for name in scores.METRICS},
+        }
+        print(f"{SCORED:,} pictures of {title} through {model.name}, {THREADS} threads, median of 3:")
+        for name, part in parts.items():
+            print(f"  {name:14} {median(timed(part) for _ in range(3)):6.2f} s")
+
+
+# ---- the runner
+
+
+def pictures_of(part: str, count: int) -> tuple[Split, str]:
+    """The first `count` pictures of a split of CIFAR-10, or of the embedded sample, repeated as needed."""
+    import torch
+
+    from aecore import datasets
+
+    dataset = datasets.load("cifar10" if datasets.available("cifar10") else "sample")
+    split: Split = getattr(dataset, part)
+    rows = torch.arange(count) % len(split)
+    return datasets.Split(split.pixels[rows], split.labels[rows]), dataset.title
+
+
+def time_training(options: argparse.Namespace) -> None:
+    """Start a process for each peer and compare them on each system."""
+    pythons = {"ours": Path(sys.executable), "plain": Path(sys.executable), "keras": options.keras_python}
+    if not options.keras_python.exists():
+        del pythons["keras"]
+        print(
+            "Keras is left out: make its environment with `python -m venv .venv-keras && "
+            ".venv-keras/bin/pip install -r benchmarks/requirements-keras.txt`, or name another with --keras-python."
+        )
+    images = {system: options.images or IMAGES.get(system, 3000) for system in options.systems}
+    split, title = pictures_of("train", max(images.values()))
+    print(f"Pictures of {title}, batch {BATCH}, {THREADS} threads, median of {options.rounds} rounds.")
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        pictures = Path(folder) / "pictures.npy"
+        np.save(pictures, split.pixels.numpy())
+        workers = [stack.enter_context(Worker(name, python, pictures)) for name, python in pythons.items()]
+        for system, count in images.items():
+            compare(system, count, workers, options.rounds)
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--images", type=int, help=f"pictures an epoch (default {IMAGES})")
+    parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each peer (default %(default)s)")
+    parser.add_argument("--systems", nargs="+", default=list(IMAGES), help="of aecore.zoo (default: %(default)s)")
+    parser.add_argument("--keras-python", type=Path, default=ROOT / ".venv-keras/bin/python", metavar="PATH")
+    parser.add_argument("--scoring", action="store_true", help="time the scores instead")
+    parser.add_argument("--worker", nargs=2, metavar=("PEER", "PICTURES"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])  # the workers inherit it
+    if options.worker:
+        work(options.worker[0], Path(options.worker[1]))
+    elif options.scoring:
+        time_scoring()
+    else:
+        time_training(options)
+
+
+if __name__ == "__main__":
+    main()

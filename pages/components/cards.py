@@ -1,0 +1,112 @@
+"""Gallery cards: a system, its story, what its trained model makes of real pictures, and its figures."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import streamlit as st
+from PIL import Image
+
+from aecore.architecture import Architecture
+from aecore.store import PREVIEW, Run, StoreError
+from aecore.zoo import System
+
+WIDTH = 360  # three to a row at 1280 pixels, one to a row on a phone
+PICTURES = 5
+SCALE = 2
+GAP = 1
+COMPARE = Path("pages/explore/compare.py")
+
+
+def of_system(system: System, run: Run | None) -> None:
+    """The card of a system of the zoo, trained or not."""
+    _card(system.name, system.title, system.story, system.architecture, run)
+
+
+def of_variant(run: Run, label: str) -> None:
+    """The card of a run that is not a system's own."""
+    recipe = run.spec.recipe
+    settings = [f"{recipe.epochs} epochs", f"seed {run.spec.seed}", f"on {run.spec.dataset}"]
+    if recipe.images:
+        settings.append(f"{recipe.images:,} pictures")
+    if recipe.noise:
+        settings.append(f"{recipe.noise} noise")
+    _card(label, run.name.capitalize(), ", ".join(settings).capitalize() + ".", run.spec.architecture, run)
+
+
+def _card(label: str, title: str, story: str, architecture: Architecture, run: Run | None) -> None:
+    with st.container(border=True, width=WIDTH, height="stretch", key=f"card-{label.replace(' ', '-')}"):
+        st.markdown(f"**{title}**  \n:gray[`{label}`]")
+        if run:
+            _preview(run)
+        else:
+            st.info(f"Not trained yet: `python -m aecore train {label}`", icon=":material/hourglass_empty:")
+        st.markdown(story)
+        _figures(run, architecture)
+        st.caption(str(architecture).replace("|", "→"))
+        if run:
+            st.page_link(
+                COMPARE, label="Compare", icon=":material/compare:", query_params={"models": label, **_data(run)}
+            )
+
+
+def _figures(run: Run | None, architecture: Architecture) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        noise = run.spec.recipe.noise if run else None
+        psnr = f"{run.totals['psnr_pooled']:.1f} dB" if run else "–"
+        st.metric(f"PSNR, {noise}" if noise else "Test PSNR", psnr, width="content")
+        size, ratio = architecture.code_size, architecture.code_ratio
+        st.metric("Code size", f"{size:,} · {ratio:.2g}×", width="content")
+        st.metric("Parameters", _short(architecture.parameters), width="content")
+
+
+def legend() -> None:
+    """What the cards show, in plain words."""
+    with st.expander("What am I looking at?", icon=":material/help:"):
+        st.markdown(
+            "- **Pictures**: five test pictures that the model never saw in training; under them (and under the noisy "
+            "ones that a denoiser is given) what it made of them.\n"
+            "- **Test PSNR**: peak signal-to-noise ratio of the mean squared error over all test pictures. Higher is "
+            "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained on.\n"
+            "- **Code size**: the smallest tensor that everything passes through, in numbers and relative to the "
+            "picture. Above 1× the model need not compress at all.\n"
+            "- **Parameters**: the numbers that training sets."
+        )
+
+
+def _data(run: Run) -> dict[str, str]:
+    return {} if run.spec.dataset == "cifar10" else {"data": run.spec.dataset}
+
+
+def _preview(run: Run) -> None:
+    try:
+        sheet, rows = _sheet(run.read(PREVIEW), run.spec.architecture.input_shape[1])
+    except StoreError as error:
+        st.warning(str(error), icon=":material/broken_image:")
+        return
+    names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
+    st.image(sheet, output_format="PNG", alt=f"{PICTURES} test pictures of {run.spec.dataset}: {', '.join(names)}")
+
+
+def _sheet(preview: bytes, side: int) -> tuple[Image.Image, int]:
+    """The first pictures of a preview, enlarged by a whole factor with a hairline between them, and the rows."""
+    pictures = Image.open(io.BytesIO(preview))
+    rows = pictures.height // side
+    step = SCALE * side + GAP
+    # Transparent hairlines take the page's background, light or dark.
+    sheet = Image.new("RGBA", (PICTURES * step - GAP, rows * step - GAP))
+    for row in range(rows):
+        for column in range(PICTURES):
+            box = (column * side, row * side, (column + 1) * side, (row + 1) * side)
+            tile = pictures.crop(box).resize((SCALE * side, SCALE * side), Image.Resampling.NEAREST)
+            sheet.paste(tile, (column * step, row * step))
+    return sheet, rows
+
+
+def _short(number: int) -> str:
+    """Three significant digits: 28.7k, 6.30M."""
+    if number < 1000:
+        return str(number)
+    value, unit = (number / 1e3, "k") if number < 1e6 else (number / 1e6, "M")
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}{unit}"

@@ -1,0 +1,344 @@
+"""Architectures: a line of text from which every number follows, as torch measures it, or a sentence that refuses."""
+
+import re
+import tracemalloc
+from math import prod
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from aecore import AecoreError
+from aecore.architecture import Architecture, ArchitectureError
+from aecore.layers import LAYERS, Shape
+from aecore.zoo import SYSTEMS
+
+
+@st.composite
+def autoencoders(draw: st.DrawFn) -> Architecture:
+    """Shrink a picture step by step, perhaps mix it in dense layers, and enlarge it by the same factors."""
+    channels = draw(st.integers(1, 3))
+    factors = draw(st.lists(st.sampled_from([2, 3]), max_size=3))
+    height, width = (draw(st.integers(1, 4)) * prod(factors) for _ in range(2))
+    if draw(st.booleans()) and factors.count(3) == 0:
+        channels, height, width = 3, 32, 32
+    words = [f"{channels}x{height}x{width}"]
+    between = st.lists(st.sampled_from(["bn", "dropout0.25", "act:gelu", "conv3:k2", "conv4:k5:tanh"]), max_size=2)
+    numbers = st.integers(1, 4)
+    for factor in factors:
+        words += draw(between)
+        shrink = ["pool{0}", "avgpool{0}", "conv{1}:s{0}", "conv{1}:k{0}:s{0}:linear"]
+        words.append(draw(st.sampled_from(shrink)).format(factor, draw(numbers)))
+    words.append("conv2")
+    if draw(st.booleans()):
+        inner = (2, height // prod(factors), width // prod(factors))
+        words += ["flatten", f"dense{draw(numbers)}", *draw(st.sampled_from([[], ["bn"], ["dropout"]]))]
+        words += [f"dense{prod(inner)}:silu", "reshape" + "x".join(map(str, inner))]
+    for factor in reversed(factors):
+        enlarge = ["up{0}", "up{0}:bilinear", "deconv{1}:k{2}:s{0}"]
+        words.append(draw(st.sampled_from(enlarge)).format(factor, draw(numbers), factor + draw(st.integers(0, 2))))
+        words += draw(between)
+    words.append(f"conv{channels}:k1:{draw(st.sampled_from(['sigmoid', 'linear']))}")
+    return Architecture.parse(" | ".join(words))
+
+
+CLOSING = 3  # how many of its layers only bring the picture's shape back
+
+
+@st.composite
+def spatial(draw: st.DrawFn) -> Architecture:
+    """Linear layers on feature maps in any order, then `CLOSING` more to the picture's shape."""
+    shape = draw(st.tuples(st.just(1), st.integers(3, 10), st.integers(3, 10)))
+    words, (_, height, width) = ["x".join(map(str, shape))], shape
+    for _ in range(draw(st.integers(1, 4))):
+        legal = ["conv"]
+        legal += ["pool"] if min(height, width) >= 3 else []
+        legal += ["up", "deconv"] if height * width <= 30 else []
+        kind, factor = draw(st.sampled_from(legal)), draw(st.sampled_from([2, 3]))
+        if kind == "conv":
+            stride = draw(st.integers(1, 3))
+            words.append(f"conv2:k{draw(st.integers(1, 5))}:s{stride}:linear")
+            height, width = -(-height // stride), -(-width // stride)
+        elif kind == "pool":
+            words.append(f"avgpool{factor}")
+            height, width = height // factor, width // factor
+        else:
+            mode = draw(st.sampled_from(["", ":bilinear"]))
+            kernel = factor + draw(st.integers(0, 3))
+            words.append(f"up{factor}{mode}" if kind == "up" else f"deconv2:k{kernel}:s{factor}:linear")
+            height, width = height * factor, width * factor
+    words += ["flatten", f"dense{prod(shape)}:linear", "reshape" + words[0]]
+    return Architecture.parse(" | ".join(words))
+
+
+def positive_module(architecture: Architecture) -> nn.Sequential:
+    """Weights that cannot cancel each other."""
+    module = architecture.module().double().eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.uniform_(0.5, 1.5)
+    return module
+
+
+def measured_window(module: nn.Module, input_shape: Shape, output_shape: Shape) -> tuple[int, int]:
+    """Height and width of the largest part of the input from which a gradient reaches a single output position."""
+    # One copy of the picture for each position, so that a single backward pass tells all of them apart.
+    copies = torch.rand(prod(output_shape[1:]), *input_shape, dtype=torch.float64, requires_grad=True)
+    module(copies).sum(1).flatten(1).diagonal().sum().backward()
+    gradient = copies.grad.abs().sum(1)  # [positions, H, W]
+    seen = gradient > 1e-9 * gradient.max()
+    return extent(seen.any(2)), extent(seen.any(1))
+
+
+def extent(seen: Tensor) -> int:
+    first, last = seen.int().argmax(1), seen.shape[1] - 1 - seen.flip(1).int().argmax(1)
+    return int((last - first).max()) + 1
+
+
+@settings(max_examples=60)
+@given(spatial())
+def test_the_receptive_field_of_feature_maps_is_what_gradients_show(architecture: Architecture) -> None:
+    module = positive_module(architecture)
+    for row in architecture.summary().rows[:-CLOSING]:
+        part = module[: row.step.position]
+        measured = measured_window(part, architecture.input_shape, row.step.output_shape)
+        assert row.receptive_field == measured, row.step
+
+
+@settings(max_examples=40)
+@given(autoencoders())
+@example(Architecture.parse("1x4x16 | reshape1x8x8 | conv1:linear | reshape1x4x16"))
+def test_no_output_sees_more_than_the_receptive_field_says(architecture: Architecture) -> None:
+    module = positive_module(architecture)
+    for row in architecture.summary().rows:
+        if prod(row.step.output_shape) < 300 and len(row.step.output_shape) == 3:
+            part = module[: row.step.position]
+            height, width = measured_window(part, architecture.input_shape, row.step.output_shape)
+            assert height <= row.receptive_field[0], row.step
+            assert width <= row.receptive_field[1], row.step
+
+
+@settings(max_examples=60)
+@given(autoencoders())
+def test_every_number_is_that_of_the_torch_module(architecture: Architecture) -> None:
+    module, values = architecture.module().eval(), torch.rand(1, *architecture.input_shape)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        for child, step in zip(module, architecture.steps, strict=True):
+            assert tuple(values.shape[1:]) == step.input_shape
+            values = child(values)
+            assert tuple(values.shape[1:]) == step.output_shape
+            assert step.parameters == sum(parameter.numel() for parameter in child.parameters())
+    summary = architecture.summary()
+    assert summary.parameters == sum(row.step.parameters for row in summary.rows)
+    assert summary.macs * 2 == counter.get_total_flops()
+    assert tuple(values.shape[1:]) == architecture.input_shape
+
+
+@given(autoencoders())
+def test_the_text_form_reads_back_as_the_same_architecture(architecture: Architecture) -> None:
+    assert Architecture.parse(str(architecture)) == architecture
+
+
+def test_the_text_form_is_spelt_as_documented() -> None:
+    text = "conv32 | pool | conv32:k5:s1:relu|conv32 |up | conv3:k1:sigmoid"
+    assert str(Architecture.parse(text)) == "conv32 | pool | conv32:k5 | conv32 | up | conv3:k1:sigmoid"
+    assert str(Architecture.parse("3x32x32 | conv3")) == "conv3"
+    assert str(Architecture.parse("1x28x28 | conv1:k1:sigmoid")) == "1x28x28 | conv1:k1:sigmoid"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("mnist-dense", (100,)),
+        ("dense", (1024,)),
+        ("dense-deep", (1024,)),
+        ("conv-dense", (32, 8, 8)),
+        ("conv-dense-bn", (32, 8, 8)),
+        ("shallow-maxpool", (32, 16, 16)),
+        ("shallow-strided", (32, 16, 16)),
+        ("shallow-strided-bn", (32, 16, 16)),
+        ("deep-strided-8", (32, 8, 8)),
+        ("deep-strided-4", (32, 4, 4)),
+        ("deep-strided-8-bn", (32, 8, 8)),
+        ("deep-strided-4-bn", (32, 4, 4)),
+        ("deep-maxpool-8", (32, 8, 8)),
+        ("deep-maxpool-4", (32, 4, 4)),
+        ("denoise-030", (32, 16, 16)),
+        ("denoise-100", (32, 16, 16)),
+    ],
+)
+def test_the_code_of_each_system_has_its_known_size(name: str, code: tuple[int, ...]) -> None:
+    summary = SYSTEMS[name].architecture.summary()
+    assert (summary.code_shape, summary.code_size) == (code, prod(code))
+    assert summary.code_ratio == prod(code) / prod(SYSTEMS[name].architecture.input_shape)
+
+
+def test_every_system_has_a_known_code_size() -> None:
+    marks = test_the_code_of_each_system_has_its_known_size.pytestmark
+    assert {name for name, _ in marks[0].args[1]} == set(SYSTEMS)
+
+
+def test_the_numbers_the_design_states() -> None:
+    assert SYSTEMS["shallow-strided"].architecture.code_ratio == pytest.approx(2.67, abs=0.005)
+    assert SYSTEMS["shallow-strided-bn"].architecture.parameters == 28_931
+    strided, pooled = (SYSTEMS[f"shallow-{kind}"].architecture.parameters for kind in ("strided", "maxpool"))
+    assert strided - pooled == 9_248
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("conv32 | conv8:s2 | bn | up | conv3", 8 * 16 * 16),
+        ("flatten | dense7 | dense9 | dense3072 | reshape3x32x32", 7),
+        ("conv3", 3072),
+        ("flatten | reshape3x32x32", 3072),
+        ("conv1:k1 | conv32 | conv3", 1024),
+    ],
+)
+def test_the_code_is_the_smallest_tensor_that_everything_passes_through(text: str, size: int) -> None:
+    assert Architecture.parse(text).code_size == size
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("conv3:sigmoid", True),
+        ("conv3 | act:sigmoid", True),
+        ("flatten | dense3072:sigmoid | reshape3x32x32", True),
+        ("conv3", False),
+        ("conv3:sigmoid | conv3", False),
+        ("conv3:sigmoid | bn", False),
+    ],
+)
+def test_only_a_last_sigmoid_ends_in_the_unit_interval(text: str, unit: bool) -> None:
+    assert Architecture.parse(text).ends_in_unit_interval is unit
+
+
+# ---- what is refused
+
+BAD = [
+    ("", [], ["at least one layer", "conv3:k1:sigmoid"]),
+    ("1x28x28", [], ["at least one layer"]),
+    ("|" * 10_000, ["Layer 1"], ["Layers: conv"]),
+    (" | ".join(["conv3"] * 10_000), [], ["10000 layers", "at most 200"]),
+    ("con32 | conv3", ["Layer 1", "`con32`"], ["did you mean `conv`"]),
+    ("conv3 | 🦊 | conv3", ["Layer 2", "`🦊`"], ["Layers: conv"]),
+    ("卷积32", ["Layer 1", "`卷积32`"], ["Layers: conv"]),
+    ("²x2x2 | conv2", [], ["1x28x28"]),
+    ("x" * 100_000, ["Layer 1"], ["Layers: conv"]),
+    ("conv" + "1" * 100_000, ["Layer 1"], ["legal: `conv32`"]),
+    ("conv3:" + "k" * 100_000, ["Layer 1"], [":kN"]),
+    ("conv", ["Layer 1", "`conv`"], ["channels", "`conv32`"]),
+    ("conv0", ["Layer 1", "`conv0`"], ["channels", "from 1", "not 0"]),
+    ("conv3 | conv3:k0", ["Layer 2", "`conv3:k0`"], ["kernel", "from 1 to 64", "not 0"]),
+    ("conv3:k3:k5", ["Layer 1", "`conv3:k3:k5`"], ["kernel is given twice"]),
+    ("conv3:relu:gelu", ["Layer 1", "`conv3:relu:gelu`"], ["activation is given twice"]),
+    ("conv3:q5", ["Layer 1", "`conv3:q5`"], ["`q5`", ":kN", ":sN", ":sigmoid"]),
+    ("conv999999999999", ["Layer 1", "`conv999999999999`"], ["channels", "999999999999"]),
+    ("conv999999999", ["Layer 1", "`conv999999999`"], ["999999999×32×32", "3×32×32", "16,777,216"]),
+    ("up64 | up64 | up64", ["Layer 2", "`up64`"], ["3×131072×131072", "3×2048×2048", "16,777,216"]),
+    ("deconv3:k2:s1", ["Layer 1", "`deconv3:k2:s1`"], ["kernel 2", "odd at stride 1"]),
+    ("conv3 | dense32", ["Layer 2", "`dense32`"], ["3×32×32", "flatten"]),
+    ("flatten | conv3", ["Layer 2", "`conv3`"], ["3,072", "reshape3x32x32"]),
+    ("flatten | pool", ["Layer 2", "`pool`"], ["3,072", "reshape3x32x32"]),
+    ("flatten | reshape3x16x16", ["Layer 2", "`reshape3x16x16`"], ["3,072", "768", "reshape3x32x32"]),
+    ("reshape3x32", ["Layer 1", "`reshape3x32`"], ["channels, height and width", "reshape32x8x8"]),
+    ("pool32 | pool", ["Layer 2", "`pool`"], ["3×1×1", "nothing left to pool"]),
+    ("pool64", ["Layer 1", "`pool64`"], ["3×32×32", "`pool32`|at most pool32"]),
+    ("conv3 | pool", ["Layer 2", "`pool`"], ["3×16×16", "3×32×32"]),
+    ("flatten | dense3072", ["Layer 2", "`dense3072`"], ["3072", "3×32×32"]),
+    ("0x32x32 | conv3", [], ["0×32×32", "3×32×32"]),
+    ("3x32 | conv3", [], ["1x28x28"]),
+    ("9999x9999x9999 | conv3", [], ["9999×9999×9999", "16,777,216"]),
+]
+
+
+@pytest.mark.parametrize(("text", "where", "told"), BAD, ids=[text[:30] for text, _, _ in BAD])
+def test_a_bad_spec_is_refused_in_a_short_sentence(text: str, where: list[str], told: list[str]) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchitectureError) as caught:
+            Architecture.parse(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    message = str(caught.value)
+    for words in [*where, *told]:
+        assert any(choice in message for choice in words.split("|")), (words, message[:1000])
+    assert re.fullmatch(r"[^\n]+\.", message)
+    assert len(message) < 400
+    assert peak < 20_000_000
+
+
+pieces = st.sampled_from(
+    [
+        *LAYERS,
+        "|",
+        " | ",
+        ":",
+        "x",
+        ".",
+        "1",
+        "3",
+        "32",
+        "999999999",
+        "k",
+        "s2",
+        "relu",
+        ":sigmoid",
+        "3x32x32",
+        "²",
+        "٣",
+    ]
+)
+
+
+@given(st.text(max_size=60) | st.lists(pieces, max_size=25).map("".join))
+def test_any_text_is_an_architecture_or_refused(text: str) -> None:
+    try:
+        architecture = Architecture.parse(text)
+    except AecoreError:
+        return
+    assert Architecture.parse(str(architecture)) == architecture
+
+
+BUDGET = 10**9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "flatten | dense1000000 | dense3072:sigmoid | reshape3x32x32",
+        "conv2048 | conv8000:k5 | conv3:k1:sigmoid",
+        "conv32 | pool | conv32 | flatten | dense3000 | dense900000 | dense3072:sigmoid | reshape3x32x32",
+    ],
+)
+def test_what_is_too_big_to_train_is_told_the_most_that_fits(text: str) -> None:
+    def trains(layers: list[str]) -> bool:
+        try:
+            Architecture.parse(" | ".join(layers)).check_memory(BUDGET)
+        except ArchitectureError:
+            return False
+        return True
+
+    with pytest.raises(ArchitectureError) as caught:
+        Architecture.parse(text).check_memory(BUDGET)
+    found = re.match(
+        r"Layer (\d) \(`(.+?)`\): got \d.+ would need .+ GB .+ budget of 1 GB; at most `(\D+)(\d+)(\S*)` fits\.$",
+        str(caught.value),
+    )
+    assert found is not None, str(caught.value)
+    layers, place = text.split(" | "), int(found[1]) - 1
+    assert layers[place] == found[2]
+    layers[place] = f"{found[3]}{found[4]}{found[5]}"
+    assert trains(layers)
+    layers[place] = f"{found[3]}{int(found[4]) + 1}{found[5]}"
+    assert not trains(layers)
+
+
+def test_every_system_fits_the_default_budget() -> None:
+    for system in SYSTEMS.values():
+        system.architecture.check_memory()

@@ -1,0 +1,420 @@
+"""The command line: what it prints is true, and whatever is wrong is told in a sentence."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from aecore import cli, datasets, runs, store, zoo
+from aecore.datasets import to_float
+from aecore.noise import Noise, key
+from aecore.recipe import RunSpec
+from aecore.scores import Totals
+from aecore.store import Store
+from aecore.training import Epoch, State, build
+
+ROOT = Path(__file__).parents[2]
+LAYERS = "conv4 | conv3:k1:sigmoid"
+COMMANDS = ["list", "show", "train", "runs", "score", "data", "data status", "data fetch", "publish"]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty pictures, which make 33 to train on, 3 to validate on and 4 to test on."""
+    folder = tmp_path_factory.mktemp("pictures")
+    draw = np.random.default_rng(0)
+    for number in range(40):
+        Image.fromarray(draw.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty store and no data but what a test names; nothing is wrapped, and nothing is left of the signals."""
+    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "500")
+    torch.set_num_threads(1)
+    yield tmp_path / "checkpoints"
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGTERM, handler)
+
+
+class Told:
+    """A finished command: its status, what it printed and what it said beside it."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def aecore(capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: object) -> Told:
+        capsys.readouterr()
+        status = cli.main([str(each) for each in arguments])
+        return Told(status, *capsys.readouterr())
+
+    return run
+
+
+def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """The command in a process of its own, which hears Ctrl-C even where the tests run in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "aecore", *map(str, arguments)], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options,
+    )  # fmt: skip
+
+
+def files(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file() and file.suffix != ".lock"}
+
+
+# ---- what there is
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    overview = capsys.readouterr().out
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*command.split(), "--help"])
+        assert ended.value.code == 0
+        assert f"python -m aecore {command}" in capsys.readouterr().out
+        assert re.search(rf"^ +{command.split()[0]}  +\w", overview, re.MULTILINE)
+    listed = re.findall(r"^    (\w+) ", overview, re.MULTILINE)
+    assert sorted(listed) == sorted({command.split()[0] for command in COMMANDS})
+
+
+def test_the_list_has_every_system_with_what_its_architecture_costs(aecore: Any) -> None:
+    rows = {row["name"]: row for row in aecore("list", "--json").json}
+    assert list(rows) == list(zoo.SYSTEMS)
+    row = rows["shallow-strided-bn"]
+    assert (row["parameters"], row["code"], row["epochs"], row["dataset"]) == (28_931, 8192, 4, "cifar10")
+    assert row["layers"].startswith("conv32 | bn | conv32:s2 |")
+    text = aecore("list").out
+    assert all(name in text for name in rows)
+    assert "28,931" in text
+
+
+def test_a_system_is_shown_layer_by_layer(aecore: Any) -> None:
+    told = aecore("show", "shallow-strided", "--json").json
+    assert told["architecture"] == "conv32 | conv32:s2 | conv32 | up | conv32 | conv3:k1:sigmoid"
+    assert [layer["output"] for layer in told["layers"]] == [
+        "32×32×32", "32×16×16", "32×16×16", "32×32×32", "32×32×32", "3×32×32",
+    ]  # fmt: skip
+    assert [layer["parameters"] for layer in told["layers"]] == [896, 9248, 9248, 0, 9248, 99]
+    assert told["parameters"] == sum(layer["parameters"] for layer in told["layers"])
+    assert told["macs"] == sum(layer["MACs"] for layer in told["layers"])
+    assert (told["code_size"], told["recipe"]["epochs"], told["run"]) == (8192, 2, None)
+    text = aecore("show", "shallow-strided").out
+    assert "28,739 parameters" in text
+    assert "2.67× the picture's" in text
+    assert "Not trained yet: python -m aecore train 'shallow-strided'" in text
+
+
+def test_a_line_of_layers_is_shown_as_it_is(aecore: Any) -> None:
+    told = aecore("show", "1x28x28 | flatten | dense8 | dense784:sigmoid | reshape1x28x28", "--json").json
+    assert (told["name"], told["code_size"], told["code_shape"]) == ("custom", 8, [8])
+    assert told["parameters"] == 784 * 8 + 8 + 8 * 784 + 784
+
+
+def test_an_empty_store_says_how_to_begin(aecore: Any) -> None:
+    assert "python -m aecore train shallow-strided" in aecore("runs").out
+    assert aecore("runs", "--json").json == []
+
+
+def test_the_data_sets_are_told_with_whether_they_are_here(aecore: Any, tmp_path: Path) -> None:
+    rows = {row["name"]: row for row in aecore("data", "status", "--json").json}
+    assert list(rows) == list(datasets.NAMES)
+    assert [name for name, row in rows.items() if row["here"]] == ["sample"]
+    assert rows["cifar10"]["pictures"] == 60_000
+    assert rows["cifar10"]["path"] == str(tmp_path / "data" / "cifar-10-batches-py")
+    assert re.search(r"cifar10 .* no ", aecore("data", "status").out)
+
+
+def test_real_data_is_told_as_here(aecore: Any, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    here = {row["name"]: row["here"] for row in aecore("data", "status", "--json").json}
+    assert here["cifar10"]
+
+
+# ---- train, runs, show, score
+
+
+def test_a_run_is_trained_once_and_listed_shown_and_scored(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    command = ["train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 2, "--batch-size", 8, "--json"]
+    told = aecore(*command)
+    assert told.status == 0
+    assert "finished: " in told.err
+    [row] = told.json
+    run = Store(checkpoints).find("custom")
+    assert (row["key"], row["state"], row["folder"]) == (run.key[:12], "finished", str(run.path))
+    assert row["PSNR pooled"] == pytest.approx(run.totals["psnr_pooled"], abs=1e-3)
+    assert row["parameters"] == 3 * 4 * 9 + 4 + 4 * 3 + 3
+    assert len(run.history()) == 2
+    assert str(run.spec.architecture) == LAYERS
+
+    before = files(checkpoints)
+    again = aecore(*command)
+    assert again.status == 0
+    assert "was in the store: " in again.err
+    assert again.json == told.json
+    assert files(checkpoints) == before
+
+    assert aecore("runs", "--json").json == told.json
+    assert run.key[:12] in aecore("runs").out
+    for name in ("custom", run.key[:6], run.path.name):
+        shown = aecore("show", name, "--json").json
+        assert shown["run"]["key"] == run.key[:12]
+        assert (shown["architecture"], shown["recipe"]["epochs"]) == (LAYERS, 2)
+    assert f"{run.totals['psnr_pooled']:.2f} dB pooled" in aecore("show", "custom").out
+
+    clean = to_float(datasets.load(run.spec.dataset).test.pixels)
+    errors = (run.model()(clean) - clean).square().flatten(1).mean(1).numpy()
+    [scored] = aecore("score", "custom", "--json").json
+    assert (scored["run"], scored["noise"], scored["pictures"]) == (run.path.name, "none", 4)
+    assert scored["MSE"] == pytest.approx(errors.mean(), rel=1e-3)
+    assert scored["PSNR pooled"] == pytest.approx(-10 * np.log10(errors.mean()), abs=1e-3)
+    [scored] = aecore("score", "custom", "--images", 2, "--json").json
+    assert scored["pictures"] == 2
+    assert scored["MSE"] == pytest.approx(errors[:2].mean(), rel=1e-3)
+    [noisy] = aecore("score", "custom", "--noise", "gaussian:0.5", "--seed", 3, "--json").json
+    assert noisy["noise"] == "gaussian:0.5"
+    drawn = [torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(key(3, each))) for each in range(4)]
+    output = run.model()(clean + 0.5 * torch.stack(drawn)).clamp(0, 1)
+    assert noisy["MSE"] == pytest.approx(float((output - clean).square().mean()), rel=1e-3)
+    assert aecore("score", "custom", "--noise", "gaussian:0.5", "--seed", 3, "--json").json == [noisy]
+    assert aecore("score", "custom", "--noise", "gaussian:0.5", "--seed", 4, "--json").json != [noisy]
+    assert [line.split()[2] for line in aecore("score", "custom", run.key[:5]).out.splitlines()[1:]] == ["none"] * 2
+
+
+def test_every_option_of_the_recipe_reaches_the_run(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    told = aecore(
+        "train", LAYERS, "conv2 | conv3:k1:sigmoid", "--dataset", f"folder:{pictures}", "--epochs", 1, "--images", 20,
+        "--batch-size", 7, "--learning-rate", 0.01, "--loss", "bce", "--noise", "salt-pepper:0.1",
+        "--initialisation", "torch", "--seed", 5, "--device", "cpu",
+    )  # fmt: skip
+    assert told.status == 0
+    kept = Store(checkpoints).listing().runs
+    assert {str(run.spec.architecture) for run in kept} == {LAYERS, "conv2 | conv3:k1:sigmoid"}
+    for run in kept:
+        assert run.spec.recipe.to_json() == {
+            "epochs": 1, "batch_size": 7, "learning_rate": 0.01, "loss": "bce", "noise": "salt-pepper:0.1",
+            "images": 20, "initialisation": "torch",
+        }  # fmt: skip
+        assert run.spec.seed == 5
+        assert run.environment["device"] == "cpu"
+    told = aecore("train", "denoise-030", "--dataset", f"folder:{pictures}", "--epochs", 1, "--noise", "none:0")
+    assert Store(checkpoints).find("denoise-030").spec.recipe.noise is None
+    assert zoo.SYSTEMS["denoise-030"].recipe.noise == Noise("gaussian", 0.3)
+
+
+def test_without_data_a_system_trains_on_the_sample_and_says_so(aecore: Any, checkpoints: Path) -> None:
+    told = aecore("train", "shallow-strided", "--epochs", 1, "--images", 100, "--json")
+    assert told.status == 0
+    assert "cifar10 is not here: training on the embedded sample" in told.err
+    assert "python -m aecore data fetch cifar10" in told.err
+    assert [(row["name"], row["dataset"]) for row in told.json] == [("shallow-strided", "sample")]
+    assert Store(checkpoints).find("shallow-strided").totals["pictures"] == 1000
+
+
+def test_ctrl_c_keeps_the_finished_epochs_and_the_same_command_goes_on(
+    aecore: Any, pictures: Path, checkpoints: Path
+) -> None:
+    """Stopped by Ctrl-C, then by SIGTERM, as a supervisor does, and then left alone."""
+    command = ["train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 200, "--batch-size", 8]
+    stood = 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        running = process(*command)
+        while running.poll() is None:
+            listing = Store(checkpoints).listing()
+            if any(each.epoch > stood for each in listing.unfinished):
+                break
+            time.sleep(0.01)
+        running.send_signal(number)
+        _, said = running.communicate()
+        assert running.returncode == 130, said
+        assert "Stopped. Finished epochs are kept" in said
+        assert "Traceback" not in said
+        assert ("going on after epoch" in said) == (stood > 0)
+        [row] = aecore("runs", "--json").json
+        match = re.fullmatch(r"stopped after epoch (\d+) of 200", row["state"])
+        assert match is not None
+        assert int(match[1]) > stood
+        stood = int(match[1])
+        assert row["state"] in aecore("runs").out
+        assert list(checkpoints.rglob("*.damaged")) == []
+    told = aecore(*command)
+    assert told.status == 0
+    assert f"going on after epoch {stood}." in told.err
+    run = Store(checkpoints).find("custom")
+    assert run.history()["epoch"].tolist() == list(range(1, 201))
+    assert sorted(file.name for file in run.path.iterdir()) == sorted([*run.files, "run.json"])
+
+
+# ---- what is wrong
+
+FOLDER = "folder:PICTURES"
+WRONG = {
+    "system": (["train", "shalow-strided"], "no system 'shalow-strided': did you mean shallow-strided? Systems: mnist"),
+    "shown": (["show", "shalow-strided"], "did you mean shallow-strided?"),
+    "run": (["score", "shallow-strided"], "There is no run 'shallow-strided' in "),
+    "layer": (["train", "conv4 | cnv3"], "Layer 2 (`cnv3`): there is no such layer, did you mean `conv`?"),
+    "shape": (["train", "conv4 | pool"], "must end with 3×32×32"),
+    "noise": (["train", LAYERS, "--noise", "gausian:0.1"], "did you mean gaussian?"),
+    "level": (["train", LAYERS, "--noise", "gaussian:9"], "must be from 0 to 2, not 9"),
+    "not a level": (["train", LAYERS, "--noise", "gaussian:nan"], "must be from 0 to 2, not nan"),
+    "no level": (["train", LAYERS, "--noise", "gaussian"], "write kind:level, for example gaussian:0.3"),
+    "loss": (["train", LAYERS, "--loss", "msee"], "loss 'msee' is not known: did you mean mse? Legal: mse, bce, mae."),
+    "bce": (["train", "conv3:k1:linear", "--loss", "bce"], "Cross-entropy needs outputs between 0 and 1"),
+    "device": (["train", LAYERS, "--device", "tpu"], "no device 'tpu' on this machine; here: "),
+    "epochs": (["train", LAYERS, "--epochs", "0"], "epochs must be from 1 to 10,000, not 0."),
+    "batch": (["train", LAYERS, "--batch-size", "-1"], "batch size must be from 1 to 65,536, not -1."),
+    "rate": (["train", LAYERS, "--learning-rate", "nan"], "learning rate must be above 0 and at most 10, not nan."),
+    "images": (["train", LAYERS, "--images", "0"], "images must be at least 1, not 0"),
+    "scored": (["score", "custom", "--images", "0"], "--images must be at least 1, not 0."),
+    "initialisation": (["train", LAYERS, "--initialisation", "keres"], "did you mean keras? Legal: keras, torch."),
+    "data set": (["train", LAYERS, "--dataset", "cifar"], "No data set is called 'cifar': did you mean 'cifar10'"),
+    "folder": (["train", LAYERS, "--dataset", "folder:/nowhere"], "There is no folder '/nowhere'"),
+    "absent": (["train", LAYERS, "--dataset", "cifar10"], "run `python -m aecore data fetch cifar10`"),
+    "mnist": (["train", "mnist-dense"], "run `python -m aecore data fetch mnist`"),
+    "other shape": (["train", "mnist-dense", "--dataset", FOLDER], "takes pictures of 1×28×28; those of"),
+    "diverges": (
+        ["train", " | ".join(["conv3:k1:linear"] * 40), "--dataset", FOLDER, "--learning-rate", "10"],
+        "The loss stopped being finite in epoch",
+    ),
+    "publish": (["publish"], "run `python -m aecore data fetch mnist`"),
+    "fetch": (["data", "fetch", "sample"], "needs no fetching"),
+    "fetched": (["data", "fetch", "cifar01"], "did you mean 'cifar10'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_told_in_a_sentence(wrong: str, aecore: Any, pictures: Path) -> None:
+    arguments, sentence = WRONG[wrong]
+    told = aecore(*(each.replace("PICTURES", str(pictures)) for each in arguments))
+    assert told.status == 1
+    assert told.out == ""
+    assert sentence in told.err
+    assert "Traceback" not in told.err
+    lines = [line for line in told.err.splitlines() if line.strip() and "━" not in line]
+    assert len(lines) == 1, "the sentence, beside a bar at most"
+
+
+def test_a_command_line_that_cannot_be_read_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["trian"], ["train"], ["train", LAYERS, "--epochs", "x"], ["data"], ["show"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 2
+        assert "usage: python -m aecore" in capsys.readouterr().err
+
+
+def finish(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None:
+    """A finished run without training for it."""
+    scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
+    state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
+    kept.finish(
+        spec, state, weights=weights, scores=scores, totals=Totals.of(scores), preview=b"", environment={}
+    )  # fmt: skip
+
+
+def test_a_score_on_pictures_of_another_shape_is_refused(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    spec = runs.plan(zoo.SYSTEMS["mnist-dense"], dataset="mnist")
+    model = build(spec.architecture, spec.recipe, 0, torch.device("cpu"))
+    finish(Store(checkpoints), spec, dict(model.state_dict()))
+    told = aecore("score", "mnist-dense", "--dataset", f"folder:{pictures}")
+    assert told.status == 1
+    assert re.fullmatch(r"mnist-dense takes pictures of 1×28×28; those of .* are 3×32×32\.\n", told.err)
+
+
+def test_publishing_takes_what_is_in_the_store_and_prints_a_line_a_system(aecore: Any, checkpoints: Path) -> None:
+    for system in zoo.SYSTEMS.values():
+        finish(Store(checkpoints), runs.plan(system, dataset=system.dataset), {"none": torch.zeros(1)})
+    before = files(checkpoints)
+    told = aecore("publish")
+    assert told.status == 0
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in told.out.splitlines()]
+    assert [line[0] for line in lines[2:]] == list(zoo.SYSTEMS)
+    row = next(line for line in lines if line[0] == "shallow-strided-bn")
+    assert row == ["shallow-strided-bn", "8,192", "28,931", "20.00", "20.00", "0.500", "12", "30.2"]
+    assert files(checkpoints) == before
+
+
+def test_a_damaged_file_is_told_beside_the_list_of_the_others(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    for seed in (0, 1):
+        aecore("train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 1, "--seed", seed)
+    one, other = Store(checkpoints).listing().runs
+    (one.path / store.RUN).write_text("{}")
+    told = aecore("runs", "--json")
+    assert told.status == 0
+    assert [row["key"] for row in told.json] == [other.key[:12]]
+    assert f"{one.path.name}/run.json is damaged; it was set aside as run.json.damaged." in told.err
+    (other.path / store.WEIGHTS).write_bytes(b"")
+    told = aecore("score", other.key[:8])
+    assert told.status == 1
+    assert f"{other.path.name}/weights.safetensors is damaged" in told.err
+    assert "Train the same spec again to replace it." in told.err
+
+
+@pytest.mark.parametrize("place", ["file", "file/inside"])
+def test_a_store_that_cannot_be_written_is_told(
+    place: str, aecore: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / place))
+    told = aecore("train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 1)
+    assert told.status == 1
+    assert "cannot be written (" in told.err
+    assert "set AECORE_CHECKPOINTS" in told.err
+    assert aecore("runs").status == 0
+
+
+def test_a_reader_that_goes_away_is_no_error_to_tell(tmp_path: Path) -> None:
+    line = f"{shlex.quote(sys.executable)} -m aecore list | head -1"
+    done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.startswith("name")
+    assert done.stderr == ""
+    running = process("list", "--json")
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.close()
+    assert running.stderr.read() == ""
+    running.stderr.close()
+    running.wait()
+
+
+def test_the_sentence_of_a_wrong_command_is_all_that_a_process_says() -> None:
+    running = process("show", "shalow-strided")
+    out, said = running.communicate()
+    assert (running.returncode, out) == (1, "")
+    assert said.startswith("There is no system 'shalow-strided': did you mean shallow-strided?")
+    assert len(said.splitlines()) == 1
+
+
+def test_naming_and_listing_import_no_torch(checkpoints: Path) -> None:
+    """They answer at once only while the seconds that torch takes to import are left out."""
+    code = "import sys; from aecore.cli import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    for command in (["list"], ["show", "dense"], ["runs"]):
+        done = subprocess.run([sys.executable, "-c", code, *command], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"

@@ -1,0 +1,244 @@
+"""Layers: what a record says of itself is what torch and Keras really do."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import correlate2d
+from skimage.measure import block_reduce
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from aecore.layers import (
+    LARGEST_SIZE,
+    LAYERS,
+    Activate,
+    Activation,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    Interpolation,
+    Layer,
+    LayerError,
+    MaxPool,
+    Reshape,
+    Shape,
+    TransposedConv,
+    Upsample,
+    parse_layer,
+)
+
+small, large = st.integers(1, 5), st.integers(1, LARGEST_SIZE)
+activations = st.sampled_from(get_args(Activation))
+interpolations = st.sampled_from(get_args(Interpolation))
+maps = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
+flat = st.tuples(st.integers(1, 40))
+either = maps | flat
+
+
+def deconvs(channels: st.SearchStrategy[int], highest: int) -> st.SearchStrategy[TransposedConv]:
+    legal = [
+        (kernel, stride)
+        for stride in range(1, highest)
+        for kernel in range(stride, highest + 1)
+        if stride > 1 or kernel % 2
+    ]
+    return st.builds(
+        lambda channels, geometry, activation: TransposedConv(channels, *geometry, activation),
+        channels, st.sampled_from(legal), activations,
+    )  # fmt: skip
+
+
+WRITTEN: dict[str, st.SearchStrategy[Layer]] = {
+    "conv": st.builds(Conv, large, st.integers(1, 64), st.integers(1, 64), activations),
+    "deconv": deconvs(large, 64),
+    "dense": st.builds(Dense, large, activations),
+    "pool": st.builds(MaxPool, st.integers(2, 64)),
+    "avgpool": st.builds(AveragePool, st.integers(2, 64)),
+    "up": st.builds(Upsample, st.integers(2, 64), interpolations),
+    "bn": st.just(BatchNorm()),
+    "dropout": st.builds(
+        Dropout, st.floats(0.001, 0.99) | st.integers(0, 10**6).map(lambda billionths: billionths / 1e9)
+    ),
+    "act": st.builds(Activate, activations),
+    "flatten": st.just(Flatten()),
+    "reshape": st.builds(Reshape, st.tuples(*[st.integers(1, 999_999_999)] * 3)),
+}
+
+
+@st.composite
+def pooled(draw: st.DrawFn, kind: type[MaxPool | AveragePool]) -> tuple[Layer, Shape]:
+    factor = draw(st.integers(2, 4))
+    return kind(factor), (draw(small), *draw(st.tuples(*[st.integers(factor, 11)] * 2)))
+
+
+@st.composite
+def reshaped(draw: st.DrawFn) -> tuple[Layer, Shape]:
+    target = draw(maps)
+    return Reshape(target), draw(st.sampled_from([target, target[::-1], (int(np.prod(target)),)]))
+
+
+PLACED: dict[str, st.SearchStrategy[tuple[Layer, Shape]]] = {
+    "conv": st.tuples(st.builds(Conv, small, st.integers(1, 7), st.integers(1, 4), activations), maps),
+    "deconv": st.tuples(deconvs(small, 7), maps),
+    "dense": st.tuples(st.builds(Dense, small, activations), flat),
+    "pool": pooled(MaxPool),
+    "avgpool": pooled(AveragePool),
+    "up": st.tuples(st.builds(Upsample, st.integers(2, 4), interpolations), maps),
+    "bn": st.tuples(WRITTEN["bn"], either),
+    "dropout": st.tuples(WRITTEN["dropout"], either),
+    "act": st.tuples(WRITTEN["act"], either),
+    "flatten": st.tuples(WRITTEN["flatten"], either),
+    "reshape": reshaped(),
+}
+
+
+@pytest.mark.parametrize("keyword", LAYERS)
+@given(data=st.data())
+def test_the_text_form_reads_back_as_the_same_layer(keyword: str, data: st.DataObject) -> None:
+    layer = data.draw(WRITTEN[keyword])
+    assert str(layer).startswith(keyword)
+    assert parse_layer(str(layer)) == layer
+
+
+@pytest.mark.parametrize("keyword", LAYERS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_shape_parameters_and_macs_are_those_of_the_torch_module(keyword: str, data: st.DataObject) -> None:
+    layer, shape = data.draw(PLACED[keyword])
+    module = layer.module(shape).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        output = module(torch.rand(1, *shape))
+    assert layer.output_shape(shape) == tuple(output.shape[1:])
+    assert layer.parameters(shape) == sum(parameter.numel() for parameter in module.parameters())
+    assert layer.macs(shape) * 2 == counter.get_total_flops()
+
+
+def keras_padding(extent: int, kernel: int, stride: int) -> tuple[int, int]:
+    """`same` as https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2 states it."""
+    total = max(kernel - (extent % stride or stride), 0)
+    return total // 2, total - total // 2
+
+
+@given(
+    kernel=st.integers(1, 6), stride=st.integers(1, 4),
+    extents=st.tuples(st.integers(1, 9), st.integers(1, 9)), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_a_convolution_pads_as_keras_does(kernel: int, stride: int, extents: tuple[int, int], seed: int) -> None:
+    picture = np.random.default_rng(seed).standard_normal(extents)
+    module = Conv(1, kernel, stride, "linear").module((1, *extents)).double()
+    weight, bias = (parameter.detach().numpy() for parameter in module.parameters())
+    padded = np.pad(picture, [keras_padding(extent, kernel, stride) for extent in extents])
+    expected = correlate2d(padded, weight[0, 0], mode="valid")[::stride, ::stride] + bias[0]
+    output = module(torch.from_numpy(picture)[None, None]).detach().numpy()[0, 0]
+    np.testing.assert_allclose(output, expected, atol=1e-12)
+
+
+def test_a_stride_of_2_pads_at_the_bottom_and_right_only() -> None:
+    module = Conv(1, 3, 2, "linear").module((1, 4, 4))
+    convolution = next(each for each in module.modules() if isinstance(each, nn.Conv2d))
+    nn.init.ones_(convolution.weight)
+    nn.init.zeros_(convolution.bias)
+
+    def response(row: int, column: int) -> list[list[float]]:
+        impulse = torch.zeros(1, 1, 4, 4)
+        impulse[0, 0, row, column] = 1
+        return module(impulse)[0, 0].tolist()
+
+    assert response(0, 0) == [[1, 0], [0, 0]]
+    assert response(2, 2) == [[1, 1], [1, 1]]
+    assert response(3, 3) == [[0, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (5, 1), (2, 2), (4, 2), (6, 2), (3, 3), (5, 3)])
+def test_a_transposed_convolution_is_the_adjoint_of_the_convolution(kernel: int, stride: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    up = TransposedConv(2, kernel, stride, "linear").module((3, 4, 5)).double()
+    down = Conv(3, kernel, stride, "linear").module((2, 4 * stride, 5 * stride)).double()
+    weights = dict(up.named_parameters())["weight"]
+    dict(down.named_parameters())["weight"].data = weights.data
+    for module in (up, down):
+        nn.init.zeros_(dict(module.named_parameters())["bias"])
+    code = torch.randn(1, 3, 4, 5, generator=generator, dtype=torch.float64)
+    picture = torch.randn(1, 2, 4 * stride, 5 * stride, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close((up(code) * picture).sum(), (code * down(picture)).sum())
+
+
+@given(factor=st.integers(2, 5), extents=st.tuples(st.integers(1, 7), st.integers(1, 7)))
+def test_upsampling_repeats_or_interpolates_between_pixel_centres(factor: int, extents: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).standard_normal((2, *extents))
+    expected = {"nearest": picture.repeat(factor, 1).repeat(factor, 2), "bilinear": picture}
+    for axis in (1, 2):
+        centres = (np.arange(picture.shape[axis] * factor) + 0.5) / factor - 0.5
+        expected["bilinear"] = np.apply_along_axis(
+            lambda line, at: np.interp(at, np.arange(len(line)), line), axis, expected["bilinear"], centres
+        )
+    for mode in get_args(Interpolation):
+        output = Upsample(factor, mode).module(picture.shape)(torch.from_numpy(picture)[None])[0].numpy()
+        np.testing.assert_allclose(output, expected[mode], atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "statistic"), [(MaxPool, np.max), (AveragePool, np.mean)])
+def test_pooling_summarises_whole_windows_and_drops_the_rest(kind: type[MaxPool], statistic: np.ufunc) -> None:
+    picture = np.random.default_rng(0).standard_normal((2, 7, 11))
+    output = kind(3).module(picture.shape)(torch.from_numpy(picture)[None])[0].numpy()
+    np.testing.assert_allclose(output, block_reduce(picture[:, :6, :9], (1, 3, 3), statistic))
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7), (6,)])
+def test_batch_norm_has_keras_epsilon_and_momentum(shape: Shape) -> None:
+    values = torch.randn(16, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.05 + 3
+    module = BatchNorm().module(shape).double()
+    axes = tuple(axis for axis in range(values.dim()) if axis != 1)
+    mean, variance = values.mean(axes, keepdim=True), values.var(axes, correction=0, keepdim=True)
+    torch.testing.assert_close(module(values), (values - mean) / (variance + 1e-3).sqrt())
+    torch.testing.assert_close(module.running_mean, 0.01 * mean.flatten())
+
+
+def test_dropout_repeats_its_draw_and_keeps_the_mean_and_rests_in_evaluation() -> None:
+    module = Dropout(0.25).module((3, 100, 100))
+    values = torch.ones(4, 3, 100, 100)
+
+    def draw(seed: int) -> torch.Tensor:
+        module.generator = torch.Generator().manual_seed(seed)
+        return module(values)
+
+    assert torch.equal(draw(0), draw(0))
+    assert not torch.equal(draw(0), draw(1))
+    assert draw(0).unique().tolist() == pytest.approx([0, 4 / 3])
+    assert draw(0).mean().item() == pytest.approx(1, abs=0.01)
+    assert torch.equal(module.eval()(values), values)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("conv0", "channels must be from 1 to"),
+        ("conv32:k65", "kernel must be from 1 to 64"),
+        ("up1", "factor must be from 2 to 64"),
+        ("dropout1", "rate must be from 0.0 to 0.99"),
+        ("deconv8:k2:s3", "at least the stride"),
+        ("deconv8:k4:s1", "odd at stride 1"),
+        ("conv32:k3:k3", "kernel is given twice"),
+        ("conv:k3", "needs its channels"),
+        ("conv32:relo", "legal: `conv32`, :kN, :sN, :relu, :leaky_relu"),
+        ("bn2", "takes no options"),
+        ("desne32", "did you mean `dense`"),
+        ("reshape3x32", "reshape32x8x8"),
+    ],
+)
+def test_a_bad_layer_is_told_what_is_legal(text: str, told: str) -> None:
+    with pytest.raises(LayerError) as caught:
+        parse_layer(text)
+    assert told in str(caught.value)
+
+
+def test_a_record_made_in_code_is_checked_like_a_text() -> None:
+    with pytest.raises(LayerError, match="activation 'selu' is none of relu"):
+        Conv(3, activation="selu")  # type: ignore[arg-type]

@@ -1,0 +1,118 @@
+"""Noise: its statistics are those of the textbook, and a picture's draw depends on nothing but (seed, picture)."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Generator, Tensor
+
+from aecore.noise import KINDS, Noise, NoiseError, noisy
+
+GREY = 0.4  # not the middle, where salt would be as far away as pepper
+noises = st.sampled_from(list(KINDS)).flatmap(
+    lambda kind: st.builds(Noise, st.just(kind), st.floats(0, KINDS[kind].highest))
+)
+
+MOMENTS: dict[str, Callable[[float], tuple[float, float]]] = {
+    "gaussian": lambda level: (GREY, level),
+    "uniform": lambda level: (GREY, level / 3**0.5),
+    "speckle": lambda level: (GREY, level * GREY),
+    "poisson": lambda level: (GREY, level * GREY**0.5),
+    "masking": lambda level: (GREY * (1 - level), GREY * (level * (1 - level)) ** 0.5),
+    "salt-pepper": lambda level: (
+        mean := GREY * (1 - level) + level / 2,
+        ((1 - level) * GREY**2 + level / 2 - mean**2) ** 0.5,
+    ),
+}
+
+
+def corrupted(kind: str, level: float, seed: int = 0) -> Tensor:
+    return Noise(kind, level).add(torch.full((64, 3, 64, 64), GREY), Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_and_deviation_follow_the_closed_form(kind: str, level: float) -> None:
+    drawn = corrupted(kind, level).double()
+    mean, deviation = MOMENTS[kind](level)
+    assert drawn.mean().item() == pytest.approx(mean, abs=5 * deviation / (64 * 64 * 64) ** 0.5)
+    assert drawn.std().item() == pytest.approx(deviation, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "uniform", "speckle"])
+def test_noise_is_not_clipped(kind: str) -> None:
+    drawn = corrupted(kind, 2.0)
+    assert drawn.min() < 0
+    assert drawn.max() > 1
+
+
+def test_uniform_noise_stays_within_its_half_width() -> None:
+    assert (corrupted("uniform", 0.25) - GREY).abs().max().item() == pytest.approx(0.25, abs=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "values"), [("salt-pepper", {0.0, 1.0}), ("masking", {0.0})])
+def test_a_dead_pixel_is_dead_in_every_channel_and_the_others_are_untouched(kind: str, values: set[float]) -> None:
+    drawn = corrupted(kind, 0.3)
+    assert torch.equal(drawn, drawn[:, :1].expand_as(drawn))
+    assert drawn.unique().tolist() == pytest.approx(sorted({*values, GREY}))
+    for value in values:
+        assert (drawn == value).double().mean().item() == pytest.approx(0.3 / len(values), abs=0.005)
+
+
+@given(noises)
+def test_the_text_form_reads_back_as_the_same_noise(noise: Noise) -> None:
+    assert Noise.parse(str(noise)) == noise
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestDraws:
+    PICTURES = torch.rand(6, 3, 8, 8, generator=Generator().manual_seed(0))
+
+    def test_a_picture_gets_the_same_draw_whatever_its_batch(self, kind: str) -> None:
+        noise, order = Noise(kind, 0.5), [3, 0, 5, 1, 4, 2]
+        whole = noisy(self.PICTURES, noise, 7, range(10, 16))
+        assert torch.equal(noisy(self.PICTURES[2:3], noise, 7, [12]), whole[2:3])
+        assert torch.equal(noisy(self.PICTURES[order], noise, 7, [10 + index for index in order]), whole[order])
+
+    def test_other_pictures_and_other_seeds_get_other_draws(self, kind: str) -> None:
+        same = self.PICTURES[:1].expand(2, -1, -1, -1)
+        first, second = noisy(same, Noise(kind, 0.5), 7, [0, 1])
+        assert not torch.equal(first, second)
+        assert not torch.equal(first, noisy(same[:1], Noise(kind, 0.5), 8, [0])[0])
+
+    def test_the_clean_pictures_stay_clean(self, kind: str) -> None:
+        clean = self.PICTURES.clone()
+        noisy(clean, Noise(kind, 0.5), 0, range(6))
+        Noise(kind, 0.5).add(clean, Generator().manual_seed(0))
+        assert torch.equal(clean, self.PICTURES)
+
+    def test_level_0_changes_nothing(self, kind: str) -> None:
+        assert torch.equal(Noise(kind, 0).add(self.PICTURES, Generator()), self.PICTURES)
+        assert torch.equal(noisy(self.PICTURES, Noise(kind, 0), 0, range(6)), self.PICTURES)
+
+    def test_the_smallest_levels_draw_finite_values(self, kind: str) -> None:
+        for level in (1e-6, 1e-200):
+            assert Noise(kind, level).add(self.PICTURES, Generator()).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("gausian:0.3", "did you mean gaussian"),
+        ("fog:0.3", "Kinds: gaussian, uniform, speckle, salt-pepper, poisson, masking"),
+        ("gaussian", "for example gaussian:0.3"),
+        ("", "for example gaussian:0.3"),
+        ("gaussian:loud", "for example gaussian:0.3"),
+        ("gaussian:-0.1", "from 0 to 2, not -0.1"),
+        ("gaussian:2.1", "from 0 to 2, not 2.1"),
+        ("masking:1.5", "share of pixels) must be from 0 to 1"),
+        ("gaussian:nan", "from 0 to 2, not nan"),
+        ("gaussian:inf", "from 0 to 2, not inf"),
+    ],
+)
+def test_a_bad_noise_is_told_what_is_legal(text: str, told: str) -> None:
+    with pytest.raises(NoiseError) as caught:
+        Noise.parse(text)
+    assert told in str(caught.value)

@@ -1,0 +1,135 @@
+"""Recipes and run specs: what decides a result has one text and one name, and nothing else has a say in it."""
+
+import json
+from dataclasses import fields, replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aecore.architecture import Architecture
+from aecore.noise import KINDS, Noise
+from aecore.recipe import Initialisation, Loss, Recipe, RecipeError, RunSpec
+from aecore.zoo import SYSTEMS
+
+# Published runs and people's own are found by their keys: this one must never change.
+GOLDEN_SPEC = RunSpec(
+    Architecture.parse("conv32 | conv32:s2 | conv32 | up | conv32 | conv3:k1:sigmoid"),
+    Recipe(epochs=2),
+    "cifar10",
+    "0" * 64,
+    seed=0,
+    name="shallow-strided",
+)
+GOLDEN_KEY = "8b832a151182b2af011a5faf5cbf3211db1ccdd90010900297fc9e9306d462d0"
+
+noises = st.builds(Noise, st.sampled_from(list(KINDS)), st.integers(0, 100).map(lambda percent: percent / 100))
+recipes = st.builds(
+    Recipe,
+    epochs=st.integers(1, 10_000),
+    batch_size=st.integers(1, 65_536),
+    learning_rate=st.floats(0, 10, exclude_min=True),
+    loss=st.sampled_from(get_args(Loss)),
+    noise=st.none() | noises,
+    images=st.none() | st.integers(1, 10**7),
+    initialisation=st.sampled_from(get_args(Initialisation)),
+)
+specs = st.builds(
+    RunSpec,
+    st.sampled_from([system.architecture for system in SYSTEMS.values()]),
+    recipes,
+    st.sampled_from(["cifar10", "mnist", "folder:/some where/ünïcode"]),
+    st.text("0123456789abcdef", min_size=64, max_size=64),
+    st.integers(0, 2**63),
+    st.from_regex(r"[a-z0-9][a-z0-9.-]{0,60}", fullmatch=True),
+)
+
+
+@given(recipes)
+def test_a_recipe_survives_json(recipe: Recipe) -> None:
+    assert Recipe.from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+@given(specs)
+def test_a_spec_survives_json_with_its_key_and_name(spec: RunSpec) -> None:
+    read = RunSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert read == spec
+    assert (read.key, read.name, read.folder) == (spec.key, spec.name, spec.folder)
+
+
+def test_the_golden_key_holds() -> None:
+    assert GOLDEN_SPEC.key == GOLDEN_KEY
+    assert GOLDEN_SPEC.folder == "shallow-strided-8b832a151182"
+    system = SYSTEMS["shallow-strided"]
+    assert replace(GOLDEN_SPEC, architecture=system.architecture, recipe=system.recipe).key == GOLDEN_KEY
+
+
+RECIPE_CHANGES: dict[str, Any] = {
+    "epochs": 3,
+    "batch_size": 101,
+    "learning_rate": 1.0000001e-3,
+    "loss": "mae",
+    "noise": Noise("gaussian", 0.1),
+    "images": 40_000,
+    "initialisation": "torch",
+}
+
+
+def test_every_part_of_the_content_changes_the_key() -> None:
+    assert set(RECIPE_CHANGES) == {each.name for each in fields(Recipe)}
+    changed = [GOLDEN_SPEC.with_recipe(**{name: value}) for name, value in RECIPE_CHANGES.items()]
+    changed += [
+        GOLDEN_SPEC.with_recipe(noise=noise)
+        for noise in (Noise("gaussian", 0.2), Noise("uniform", 0.1), Noise("gaussian", 0.1000001))
+    ]
+    changed += [
+        replace(GOLDEN_SPEC, architecture=Architecture.parse("conv32 | conv3:k1:sigmoid")),
+        replace(GOLDEN_SPEC, fingerprint="1" + "0" * 63),
+        replace(GOLDEN_SPEC, seed=1),
+    ]
+    keys = {GOLDEN_KEY, *(spec.key for spec in changed)}
+    assert len(keys) == len(changed) + 1
+
+
+def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
+    assert replace(GOLDEN_SPEC, name="mine").key == GOLDEN_KEY
+    spelt = "3x32x32|conv32:k3|conv32:s2:relu|conv32|up2:nearest|conv32|conv3:sigmoid:k1"
+    assert replace(GOLDEN_SPEC, architecture=Architecture.parse(spelt)).key == GOLDEN_KEY
+    one, same = (GOLDEN_SPEC.with_recipe(learning_rate=rate) for rate in (1, 1.0))
+    assert one == same
+    assert one.key == same.key
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"epochs": 0}, "epochs must be from 1 to 10,000, not 0"),
+        ({"epochs": 10_001}, "from 1 to 10,000"),
+        ({"batch_size": 0}, "batch size must be from 1 to 65,536, not 0"),
+        ({"learning_rate": 0.0}, "above 0 and at most 10"),
+        ({"learning_rate": float("nan")}, "above 0 and at most 10, not nan"),
+        ({"learning_rate": float("inf")}, "above 0 and at most 10, not inf"),
+        ({"images": 0}, "at least 1, not 0; leave it out"),
+        ({"loss": "msa"}, "did you mean mse"),
+        ({"loss": "huber"}, "Legal: mse, bce, mae"),
+        ({"initialisation": "kaiming"}, "Legal: keras, torch"),
+    ],
+)
+def test_a_bad_recipe_is_told_what_is_legal(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe(**changes)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "Mine", "a b", "../up", "-a", "a" * 62, "ä", "a\n"])
+def test_a_run_has_a_name_that_can_be_a_folder(name: str) -> None:
+    with pytest.raises(RecipeError, match="small letters, digits, dots and dashes"):
+        replace(GOLDEN_SPEC, name=name)
+
+
+def test_cross_entropy_is_refused_without_a_sigmoid() -> None:
+    bce = Recipe(loss="bce")
+    assert replace(GOLDEN_SPEC, recipe=bce).recipe.loss == "bce"
+    with pytest.raises(RecipeError, match="let the last layer end in sigmoid, or use the loss mse"):
+        replace(GOLDEN_SPEC, recipe=bce, architecture=Architecture.parse("conv32 | conv3:k1:linear"))

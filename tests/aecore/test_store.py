@@ -1,0 +1,540 @@
+"""The store: what went in comes out bit for bit, and no damage to a file is overlooked or costs another run."""
+
+import contextlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from aecore import datasets, runs, store, training, zoo
+from aecore.architecture import Architecture
+from aecore.noise import Noise
+from aecore.recipe import Recipe, RunSpec
+from aecore.scores import Totals
+from aecore.store import HISTORY, PREVIEW, RUN, SCORES, STATE, WEIGHTS, Model, Run, Store, StoreError, half_precision
+from aecore.training import Epoch, State
+
+CPU = torch.device("cpu")
+TINY = Architecture.parse("conv4 | bn | conv3:k1:sigmoid")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def spec_of(seed: int = 0, name: str = "custom", **recipe: Any) -> RunSpec:
+    return RunSpec(TINY, Recipe(**({"epochs": 2} | recipe)), "sample", "0" * 64, seed, name)
+
+
+def state_of(spec: RunSpec, epoch: int = 2) -> State:
+    """A state with every kind of number that a real one has, without training for it."""
+    weights = {
+        name: each.contiguous()
+        for name, each in training.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict().items()
+    }
+    moments = {"0.step": torch.tensor(7.0), "0.exp_avg": torch.randn(4, 3, 3, 3), "0.exp_avg_sq": torch.rand(4) / 1e30}
+    history = tuple(Epoch(each, 0.1 / each, 1 / 3, 0.25, 1234.5678, 9.87654321) for each in range(1, epoch + 1))
+    return State(epoch, weights, moments, history)
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"picture": [0, 1, 2], "label": [2, 0, 1], "mse": [0.01, 0.02, 0.03], "psnr": [20.0, 17.0, 15.2],
+         "ssim": [0.9, 0.8, 0.7]}
+    )  # fmt: skip
+
+
+def write(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor] | None = None) -> Run:
+    state = state_of(spec)
+    return kept.finish(
+        spec, state, weights=weights or state.weights, scores=table(), totals=Totals.of(table()),
+        preview=b"not looked at", environment={"torch": "x"},
+    )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(
+        values.dtype == other[name].dtype and values.numpy().tobytes() == other[name].numpy().tobytes()
+        for name, values in one.items()
+    )
+
+
+# ---- what goes in comes out
+
+
+def test_a_finished_run_comes_back_whole(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of(noise=Noise("gaussian", 0.3), images=100)
+    kept.write_state(spec, state_of(spec, 1))
+    written = write(kept, spec)
+    run = Store(tmp_path).find("custom")
+    assert run == written
+    assert (run.spec, run.key, run.dtype, run.missing()) == (spec, spec.key, "float32", [])
+    assert run.environment == {"torch": "x"}
+    assert run.totals == asdict(Totals.of(table()))
+    assert run.seconds == 9.87654321
+    assert [tuple(row) for row in run.history().itertuples(index=False)] == [
+        tuple(asdict(row).values()) for row in state_of(spec).history
+    ]
+    pd.testing.assert_frame_equal(run.scores(), table())
+    assert run.read(PREVIEW) == b"not looked at"
+    assert sorted(contents(run.path)) == sorted([RUN, WEIGHTS, HISTORY, SCORES, PREVIEW]), "the state is gone"
+
+    weights = state_of(spec).weights
+    assert same(dict(run.model()._module.state_dict()), weights)
+    pictures = torch.rand(5, 3, 32, 32)
+    assert torch.equal(run.model()(pictures), Model(spec, weights)(pictures))
+    assert store.load("custom", tmp_path).name == "custom"
+    assert store.load(spec.key[:4], tmp_path).code_size == spec.architecture.code_size
+
+
+def test_a_model_gives_each_picture_the_same_whatever_batch_it_comes_in() -> None:
+    model = Model(spec_of(), state_of(spec_of()).weights)
+    pictures = torch.rand(2 * store.BATCH + 1, 3, 32, 32)
+    together = model(pictures)
+    assert together.shape == pictures.shape
+    torch.testing.assert_close(together[-1:], model(pictures[-1:]))
+    assert not together.requires_grad
+
+
+def test_a_run_in_half_precision_takes_half_the_bytes_and_reconstructs_alike(tmp_path: Path) -> None:
+    spec = spec_of()
+    weights = state_of(spec).weights
+    halves = half_precision(weights)
+    write(Store(tmp_path / "whole"), spec)
+    run = write(Store(tmp_path / "half"), spec, halves)
+    assert run.dtype == "float16"
+    for name, values in weights.items():
+        expected = values.numpy().astype(np.float16) if values.is_floating_point() else values.numpy()
+        assert halves[name].numpy().tobytes() == expected.tobytes()
+    pictures = torch.rand(4, 3, 32, 32)
+    whole = store.load("custom", tmp_path / "whole")
+    torch.testing.assert_close(run.model()(pictures), whole(pictures), rtol=0, atol=2e-3)
+
+
+def test_a_state_comes_back_whole_and_replaces_the_one_before(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    assert kept.read_state(spec) is None
+    for epoch in (1, 2):
+        state = state_of(spec, epoch)
+        kept.write_state(spec, state)
+        back = kept.read_state(spec)
+        assert back is not None
+        assert (back.epoch, back.history) == (epoch, state.history)
+        assert same(back.weights, state.weights)
+        assert same(back.optimiser, state.optimiser)
+    assert [(each.spec, each.epoch) for each in kept.listing().unfinished] == [(spec, 2)]
+    assert [file.name for file in kept.listing().unfinished[0].path.iterdir()] == [STATE]
+
+
+def test_a_run_keeps_its_folder_when_it_is_asked_for_under_another_name(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    write(kept, spec_of(name="custom"))
+    other = kept.finished(spec_of(name="renamed"))
+    assert other is not None
+    assert other.path.name.startswith("custom-")
+    write(kept, spec_of(name="renamed"))
+    assert len(kept.listing().runs) == 1
+
+
+# ---- finding
+
+
+def test_a_run_is_found_by_name_folder_and_key(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    one, other = write(kept, spec_of(name="one")), write(kept, spec_of(name="other", seed=1))
+    for run in (one, other):
+        for name in (run.name, run.path.name, run.key, run.key[:12], run.key[:4]):
+            assert kept.find(name) == run
+    with pytest.raises(StoreError):
+        kept.find(one.key[:3])
+
+
+def test_of_several_runs_of_a_name_the_systems_own_is_found_or_else_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
+    now = iter(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in (5, 9, 7, 1, 8))
+
+    class Clock:
+        @staticmethod
+        def now(_: object) -> datetime:
+            return next(now)
+
+    monkeypatch.setattr(store, "datetime", Clock)
+    own = RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, system.name)
+    write(kept, replace(own, seed=1))
+    newest = write(kept, own.with_recipe(epochs=9))
+    write(kept, replace(own, dataset="sample", fingerprint="2" * 64))
+    assert kept.find("shallow-strided") == newest
+    write(kept, own)  # the oldest of all
+    write(kept, own.with_recipe(images=100))
+    assert kept.find("shallow-strided").spec == own
+    assert kept.find(newest.key[:8]) == newest
+
+
+def test_an_unknown_run_is_told_with_the_nearest(tmp_path: Path) -> None:
+    kept = Store(tmp_path / "absent")
+    with pytest.raises(StoreError, match="none yet"):
+        kept.find("dense")
+    assert kept.listing() == store.Listing()
+    kept = Store(tmp_path)
+    write(kept, spec_of(name="shallow"))
+    write(kept, spec_of(name="deep", seed=1))
+    with pytest.raises(StoreError, match=r"no run 'shalow' in .*: did you mean shallow\? Runs: deep, shallow\."):
+        kept.load("shalow")
+
+
+def test_runs_are_listed_in_the_order_of_the_zoo_then_by_name(tmp_path: Path) -> None:
+    kept, names = Store(tmp_path), ["dense", "shallow-strided", "denoise-030", "a-custom", "b-custom"]
+    for seed, name in enumerate(reversed(names)):
+        write(kept, spec_of(seed, name))
+    (tmp_path / "notes-of-mine").mkdir()
+    (tmp_path / "a-file").write_text("x")
+    assert [run.name for run in kept.listing().runs] == names
+    assert kept.listing().damaged == []
+
+
+# ---- damage
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    draw = np.random.default_rng(0)
+    for number in range(40):
+        Image.fromarray(draw.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real_spec(pictures: Path) -> RunSpec:
+    name = f"folder:{pictures}"
+    return RunSpec(TINY, Recipe(epochs=2, batch_size=12), name, datasets.load(name).fingerprint, 0, "custom")
+
+
+@pytest.fixture(scope="module")
+def finished_store(real_spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a real run, another run, and an unfinished one."""
+    root = tmp_path_factory.mktemp("finished")
+    list(runs.execute(real_spec, store=Store(root), device=CPU))
+    write(Store(root), spec_of(name="neighbour"))
+    unfinished = spec_of(seed=5, name="unfinished")
+    Store(root).write_state(unfinished, state_of(unfinished, 1))
+    return root
+
+
+@pytest.fixture(scope="module")
+def unfinished_store(real_spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, the real run stopped after its first epoch."""
+    root = tmp_path_factory.mktemp("unfinished")
+    events = runs.execute(real_spec, store=Store(root), device=CPU)
+    next(event for event in events if isinstance(event, training.EpochEnded))
+    events.close()  # type: ignore[attr-defined]
+    write(Store(root), spec_of(name="neighbour"))
+    return root
+
+
+def _flip(file: Path, position: int, mask: int = 0xFF) -> None:
+    content = bytearray(file.read_bytes())
+    content[position] ^= mask
+    file.write_bytes(bytes(content))
+
+
+def _replace_by_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "emptied": lambda file: file.write_bytes(b""),
+    "cut in half": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "first byte": lambda file: _flip(file, 0),
+    "middle byte": lambda file: _flip(file, file.stat().st_size // 2),
+    "last byte": lambda file: _flip(file, -1),
+    "other JSON": lambda file: file.write_text("[1]"),
+    "a JSON record": lambda file: file.write_text('{"key": 1}'),
+    "nested JSON": lambda file: file.write_text("[" * 100_000),
+    "noise": lambda file: file.write_bytes(np.random.default_rng(0).bytes(file.stat().st_size)),
+    "deleted": Path.unlink,
+    "a folder": _replace_by_folder,
+}
+READERS: dict[str, Callable[[Store, Run], object]] = {
+    RUN: lambda kept, run: kept.find(run.key),
+    WEIGHTS: lambda kept, run: kept.load(run.key),
+    HISTORY: lambda kept, run: run.history(),
+    SCORES: lambda kept, run: run.scores(),
+    PREVIEW: lambda kept, run: run.read(PREVIEW),
+}
+
+
+def neighbours_are_well(kept: Store) -> None:
+    listing = kept.listing()
+    assert "neighbour" in [run.name for run in listing.runs]
+    kept.load("neighbour")
+    assert kept.find("neighbour").scores().equals(table())
+    for each in listing.unfinished:
+        assert kept.read_state(each.spec) is not None
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", READERS)
+def test_a_damaged_file_is_told_and_set_aside_and_made_again(
+    name: str, damage: str, real_spec: RunSpec, finished_store: Path, tmp_path: Path
+) -> None:
+    root = shutil.copytree(finished_store, tmp_path / "store")
+    kept = Store(root)
+    run = kept.find(real_spec.key)
+    weights = dict(run.model()._module.state_dict())
+    DAMAGE[damage](run.path / name)
+
+    told = kept.listing().damaged
+    with pytest.raises(StoreError) as caught:
+        READERS[name](kept, run)
+    if (name, damage) != (RUN, "deleted"):  # a folder without one is no run, and nothing there is wrong
+        assert any(f"{run.path.name}/{name}" in sentence for sentence in [*told, str(caught.value)])
+    if damage != "deleted":
+        assert (run.path / f"{name}.damaged").exists()
+        assert not (run.path / name).exists()
+    assert "\n" not in str(caught.value)
+    neighbours_are_well(kept)
+
+    again = list(runs.execute(real_spec, store=kept, device=CPU))[-1]
+    assert isinstance(again, runs.Finished)
+    assert not again.cached
+    assert all(READERS[each](kept, again.run) is not None for each in READERS)
+    assert same(dict(again.run.model()._module.state_dict()), weights)
+    assert kept.listing().damaged == []
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_state_is_told_and_set_aside_and_training_starts_anew(
+    damage: str, real_spec: RunSpec, unfinished_store: Path, finished_store: Path, tmp_path: Path
+) -> None:
+    kept = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
+    file = kept.listing().unfinished[0].path / STATE
+    DAMAGE[damage](file)
+    if damage != "deleted":
+        with pytest.raises(StoreError, match=f"{file.parent.name}/{STATE}"):
+            kept.read_state(real_spec)
+        assert file.with_name(f"{STATE}.damaged").exists()
+        assert not file.exists()
+        assert any(f"{file.parent.name}/{STATE}" in sentence for sentence in kept.listing().damaged)
+    assert kept.read_state(real_spec) is None
+    neighbours_are_well(kept)
+    list(runs.execute(real_spec, store=kept, device=CPU))
+    expected = Store(finished_store).load(real_spec.key)
+    assert same(dict(kept.load(real_spec.key)._module.state_dict()), dict(expected._module.state_dict()))
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_the_listing_tells_a_damaged_state_and_still_lists_the_rest(
+    damage: str, unfinished_store: Path, tmp_path: Path
+) -> None:
+    kept = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
+    file = kept.listing().unfinished[0].path / STATE
+    DAMAGE[damage](file)
+    listing = kept.listing()
+    assert [run.name for run in listing.runs] == ["neighbour"]
+    if damage not in ("deleted", "middle byte", "last byte"):  # the listing reads the header alone
+        assert len(listing.damaged) == 1
+        assert f"{file.parent.name}/{STATE}" in listing.damaged[0]
+
+
+@pytest.mark.parametrize("damage", ["emptied", "middle byte", "deleted", "a folder"])
+def test_training_mends_a_damaged_run_that_nothing_has_read_yet(
+    damage: str, real_spec: RunSpec, finished_store: Path, tmp_path: Path
+) -> None:
+    kept = Store(shutil.copytree(finished_store, tmp_path / "store"))
+    DAMAGE[damage](kept.find(real_spec.key).path / RUN)
+    assert isinstance(list(runs.execute(real_spec, store=kept, device=CPU))[-1], runs.Finished)
+    assert kept.find(real_spec.key).missing() == []
+
+
+def test_a_change_of_any_byte_of_run_json_is_found(finished_store: Path, real_spec: RunSpec, tmp_path: Path) -> None:
+    kept = Store(shutil.copytree(finished_store, tmp_path / "store"))
+    file = kept.find(real_spec.key).path / RUN
+    whole = file.read_bytes()
+    positions = {*range(0, len(whole), max(1, len(whole) // 120)), len(whole) - 1}
+    for position in sorted(positions):
+        for mask in (0x01, 0xFF):
+            file.write_bytes(whole)
+            _flip(file, position, mask)
+            told = kept.listing()
+            assert told.damaged == [f"{file.parent.name}/{RUN} is damaged; it was set aside as {RUN}.damaged."]
+            assert [run.name for run in told.runs] == ["neighbour"]
+            assert not file.exists()
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(position=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255), header=st.booleans())
+@example(position=0.0, mask=1, header=True)
+@example(position=0.0, mask=0x80, header=True)
+def test_a_change_of_any_byte_of_a_state_is_found_or_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, position: float, mask: int, header: bool
+) -> None:
+    kept, spec = Store(tmp_path_factory.mktemp("state")), spec_of()
+    torch.manual_seed(0)
+    state = state_of(spec)
+    kept.write_state(spec, state)
+    file = kept.listing().unfinished[0].path / STATE
+    end = 8 + int.from_bytes(file.read_bytes()[:8], "little") if header else file.stat().st_size
+    _flip(file, int(position * end), mask)
+    back = None
+    with contextlib.suppress(StoreError):
+        back = kept.read_state(spec)
+    if back is None:
+        assert file.with_name(f"{STATE}.damaged").exists()
+        assert not file.exists()
+        return
+    # Only white space between the header's fields can change unnoticed.
+    assert header
+    assert (back.epoch, back.history) == (state.epoch, state.history)
+    assert same(back.weights, state.weights)
+    assert same(back.optimiser, state.optimiser)
+
+
+def test_a_state_that_goes_away_while_the_store_is_listed_costs_nothing(
+    unfinished_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run in another process finishes, and so removes its state, between the listing's look and its reading."""
+    kept = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
+    exists = Path.exists
+
+    def seen_then_gone(path: Path, **options: Any) -> bool:
+        found = exists(path, **options)
+        if path.name == STATE:
+            path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "exists", seen_then_gone)
+    assert [run.name for run in kept.listing().runs] == ["neighbour"]
+
+
+# ---- folders that cannot be written
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
+    """Makes a folder that really cannot be written: root needs a mount for it, everyone else a mode."""
+    mounted: list[Path] = []
+
+    def lock(folder: Path) -> Path:
+        if os.geteuid():
+            for each in [folder, *folder.rglob("*")]:
+                each.chmod(each.stat().st_mode & 0o555)
+            return folder
+        for options in (["--bind", str(folder), str(folder)], ["-o", "remount,bind,ro", str(folder)]):
+            if subprocess.run(["mount", *options], capture_output=True).returncode:
+                return Path("/proc/sys")  # where no mount is allowed: a folder that takes no files even from root
+            mounted.append(folder)
+        return folder
+
+    yield lock
+    for folder in dict.fromkeys(mounted):
+        subprocess.run(["umount", str(folder)], check=True)
+    for each in [tmp_path, *tmp_path.rglob("*")]:
+        each.chmod(each.stat().st_mode | 0o700)
+
+
+def test_a_store_that_cannot_be_written_says_so_and_still_reads(
+    read_only: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    kept, spec = Store(tmp_path / "store"), spec_of()
+    write(kept, spec)
+    with kept.lock(spec_of(seed=1)):
+        kept.write_state(spec_of(seed=1), state_of(spec_of(seed=1)))
+    before = contents(kept.root)
+
+    def hold(held: Store, wanted: RunSpec) -> None:
+        with held.lock(wanted):
+            pass
+
+    locked = Store(read_only(kept.root))
+    attempts: list[Callable[[], object]] = [
+        lambda: locked.write_state(spec_of(seed=1), state_of(spec_of(seed=1))),
+        lambda: locked.write_state(spec_of(seed=2), state_of(spec_of(seed=2))),
+        lambda: write(locked, spec_of(seed=1)),
+        lambda: hold(locked, spec_of(seed=3)),
+    ]
+    for attempt in attempts:
+        with pytest.raises(StoreError, match=r"cannot be (written|made) \("):
+            attempt()
+    assert contents(kept.root) == before
+    assert kept.finished(spec) is not None
+    assert kept.load(spec.key).name == "custom"
+
+
+def test_a_file_where_the_store_or_a_runs_folder_should_be_is_told(tmp_path: Path) -> None:
+    spec = spec_of()
+    for blocked, root in ((tmp_path / "file", tmp_path / "file"), (tmp_path / spec.folder, tmp_path)):
+        blocked.write_text("in the way")
+        with pytest.raises(StoreError, match="cannot be made"):
+            Store(root).write_state(spec, state_of(spec))
+        assert blocked.read_text() == "in the way"
+    with pytest.raises(StoreError, match="cannot be written"), Store(tmp_path / "file").lock(spec):
+        pass
+
+
+def test_a_full_disk_is_told_and_what_was_there_is_kept(tmp_path: Path) -> None:
+    """A real refusal of the system's: files may grow no further than a limit."""
+    kept, spec = Store(tmp_path), spec_of()
+    kept.write_state(spec, state_of(spec, 1))
+    write(kept, spec_of(name="neighbour", seed=1))
+    before = contents(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(StoreError, match=rf"{STATE} cannot be written \(.*\); what was there before is kept\."):
+            kept.write_state(spec, state_of(spec, 2))
+        with pytest.raises(StoreError, match="cannot be written"):
+            write(kept, spec_of(seed=2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(tmp_path) == before, "no .part is left either"
+    back = kept.read_state(spec)
+    assert back is not None
+    assert back.epoch == 1
+    assert kept.listing().damaged == []
+    neighbours_are_well(kept)
+
+
+def test_tidy_removes_what_a_killed_process_left_of_this_run_alone(tmp_path: Path) -> None:
+    kept, spec, other = Store(tmp_path), spec_of(), spec_of(seed=1)
+    left = [write(kept, each).path / f".{STATE}.123.part" for each in (spec, other)]
+    for file in left:
+        file.write_bytes(b"half")
+    before = contents(left[0].parent)
+    kept.tidy(spec)
+    assert [file.exists() for file in left] == [False, True]
+    assert contents(left[0].parent) == {name: before[name] for name in before if name != left[0].name}
+
+
+def test_run_json_says_what_made_the_run_for_whoever_reads_it_without_us(tmp_path: Path) -> None:
+    run = write(Store(tmp_path), spec_of())
+    facts = json.loads((run.path / RUN).read_text())
+    assert facts["spec"]["architecture"] == "conv4 | bn | conv3:k1:sigmoid"
+    assert {name: entry["bytes"] for name, entry in facts["files"].items()} == {
+        file.name: file.stat().st_size for file in run.path.iterdir() if file.name != RUN
+    }

@@ -1,0 +1,360 @@
+"""Training: the same spec gives the same bits, stopped or not, and what is learned is what plain PyTorch learns."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aecore import datasets, training, zoo
+from aecore.architecture import Architecture
+from aecore.datasets import Dataset, Split
+from aecore.noise import Noise, key
+from aecore.recipe import Recipe, RunSpec
+from aecore.store import Store
+from aecore.training import EpochEnded, NotFiniteError, Progress, State, TrainingError, train
+
+CPU = torch.device("cpu")
+MEAN_IMAGE_MSE = 0.0618  # of predicting CIFAR-10's mean image, as docs and DESIGN give it
+
+PLAIN = "3x8x8 | conv4 | conv4:s2 | up | conv3:k1:sigmoid"
+BATCH_NORM = "3x8x8 | conv4 | bn | conv4:s2 | bn | up | conv3:k1:sigmoid"
+DROPOUT = "3x8x8 | conv4 | dropout0.3 | conv3:k1:sigmoid"
+DENSE = "3x8x8 | flatten | dense16 | dense192:sigmoid | reshape3x8x8"
+TRANSPOSED = "3x8x8 | conv4:s2 | deconv4 | conv3:k1:sigmoid"
+EVERYTHING = "3x8x8 | conv4 | bn | dropout0.3 | conv4:s2 | bn | up | conv3:k1:sigmoid"
+NOISE = Noise("gaussian", 0.3)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def split(count: int, seed: int, shape: tuple[int, ...] = (3, 8, 8)) -> Split:
+    draw = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, shape[0], 3, 3, generator=draw)
+    pictures = F.interpolate(coarse, shape[1:], mode="bilinear")
+    return Split((pictures * 255).to(torch.uint8), torch.zeros(count, dtype=torch.int64))
+
+
+def dataset(train: Split | None = None, validation: Split | None = None) -> Dataset:
+    learning = train or split(45, 1), validation or split(10, 2)
+    return Dataset("little", "Little pictures", ("one",), (3, 8, 8), lambda: learning, lambda: (split(5, 3),))
+
+
+def spec_of(layers: str = PLAIN, seed: int = 0, **recipe: object) -> RunSpec:
+    settings = {"epochs": 3, "batch_size": 10} | recipe
+    return RunSpec(Architecture.parse(layers), Recipe(**settings), "little", "0" * 64, seed)  # type: ignore[arg-type]
+
+
+def ended(events: Iterator[training.Event]) -> list[EpochEnded]:
+    return [event for event in events if isinstance(event, EpochEnded)]
+
+
+def trained(spec: RunSpec, pictures: Dataset | None = None, state: State | None = None) -> State:
+    return ended(train(spec, pictures or dataset(), CPU, state))[-1].state
+
+
+def bits(state: State) -> dict[str, object]:
+    """All of a state but what a clock put there, tensors as bytes."""
+    rows = [asdict(row) for row in state.history]
+    return {
+        "epoch": state.epoch,
+        "history": [{name: row[name] for name in row if name not in ("images_per_second", "seconds")} for row in rows],
+        **{f"weights {name}": each.numpy().tobytes() for name, each in state.weights.items()},
+        **{f"optimiser {name}": each.numpy().tobytes() for name, each in state.optimiser.items()},
+    }
+
+
+KINDS = {
+    "plain": spec_of(PLAIN),
+    "batch norm": spec_of(BATCH_NORM),
+    "dropout": spec_of(DROPOUT),
+    "dense": spec_of(DENSE),
+    "transposed": spec_of(TRANSPOSED),
+    "noise": spec_of(PLAIN, noise=NOISE),
+    "everything": spec_of(EVERYTHING, noise=NOISE, loss="bce", initialisation="torch", images=37),
+}
+
+
+@pytest.mark.parametrize("spec", KINDS.values(), ids=KINDS)
+def test_a_run_stopped_after_any_epoch_and_kept_in_the_store_goes_on_bit_for_bit(spec: RunSpec, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    states = [each.state for each in ended(train(spec, dataset(), CPU))]
+    assert len(states) == 3
+    assert bits(trained(spec)) == bits(states[-1]), "repeating it gives the same bits"
+    for state in states[:-1]:
+        store.write_state(spec, state)
+        kept = store.read_state(spec)
+        assert kept is not None
+        assert bits(kept) == bits(state)
+        assert kept.history == state.history
+        assert bits(trained(spec, state=kept)) == bits(states[-1])
+
+
+def test_a_run_stopped_inside_an_epoch_goes_on_from_the_epoch_before_bit_for_bit() -> None:
+    spec, kept = KINDS["everything"], None
+    events = train(spec, dataset(), CPU)
+    for event in events:
+        if isinstance(event, EpochEnded):
+            kept = event.state
+        elif event.epoch == 2:
+            break
+    events.close()  # type: ignore[attr-defined]
+    assert kept is not None
+    assert kept.epoch == 1
+    assert bits(trained(spec, state=kept)) == bits(trained(spec))
+
+
+def test_a_state_does_not_change_while_training_goes_on() -> None:
+    events = train(KINDS["everything"], dataset(), CPU)
+    first = next(event.state for event in events if isinstance(event, EpochEnded))
+    before = bits(first)
+    list(events)
+    assert bits(first) == before
+
+
+def test_another_seed_gives_other_weights_and_another_loss_curve() -> None:
+    one, other = trained(spec_of(seed=0)), trained(spec_of(seed=1))
+    assert all(not torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+    assert one.history[0].train_loss != other.history[0].train_loss
+
+
+def test_the_global_random_stream_and_its_other_users_change_nothing() -> None:
+    spec = KINDS["everything"]
+    undisturbed = trained(spec)
+    torch.manual_seed(1)
+    state = None
+    for number, event in enumerate(train(spec, dataset(), CPU)):
+        torch.manual_seed(number)
+        torch.rand(number + 1)
+        if isinstance(event, EpochEnded):
+            state = event.state
+    assert state is not None
+    assert bits(state) == bits(undisturbed)
+
+
+def test_validation_leaves_model_and_random_stream_alone() -> None:
+    """Other validation pictures, and more of them, change the validation curve and not a bit of the weights."""
+    spec = KINDS["everything"]
+    one, other = trained(spec), trained(spec, dataset(validation=split(700, 9)))
+    assert [row.validation_loss for row in one.history] != [row.validation_loss for row in other.history]
+    assert [row.train_loss for row in one.history] == [row.train_loss for row in other.history]
+    for name, values in one.weights.items():
+        assert torch.equal(values, other.weights[name]), name
+
+
+def test_only_the_first_images_of_the_recipe_are_trained_on() -> None:
+    spec, pictures = spec_of(images=20), split(45, 1)
+    changed = pictures.pixels.clone()
+    changed[20:] = 0
+    other = dataset(train=Split(changed, pictures.labels))
+    assert bits(trained(spec, other)) == bits(trained(spec))
+    changed[19] = 0
+    assert bits(trained(spec, other)) != bits(trained(spec))
+
+
+def _mse(output: Tensor, target: Tensor) -> Tensor:
+    return ((output - target) ** 2).mean()
+
+
+def _mae(output: Tensor, target: Tensor) -> Tensor:
+    return (output - target).abs().mean()
+
+
+def _bce(output: Tensor, target: Tensor) -> Tensor:
+    return -(target * output.log() + (1 - target) * (1 - output).log()).mean()
+
+
+PLAIN_MODELS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
+    "convolutions": (
+        PLAIN,
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(),
+            nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU(),
+            nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid(),
+        ),
+    ),
+    "batch norm": (
+        BATCH_NORM,
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(4, eps=1e-3, momentum=0.01),
+            nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU(),
+            nn.BatchNorm2d(4, eps=1e-3, momentum=0.01),
+            nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid(),
+        ),
+    ),
+    "dense": (
+        DENSE,
+        lambda: nn.Sequential(
+            nn.Flatten(), nn.Linear(192, 16), nn.ReLU(), nn.Linear(16, 192), nn.Sigmoid(), nn.Unflatten(1, (3, 8, 8)),
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", [_mse, _bce, _mae], ids=["mse", "bce", "mae"])
+@pytest.mark.parametrize("kind", PLAIN_MODELS)
+def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(kind: str, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    layers, plain = PLAIN_MODELS[kind]
+    spec, data = spec_of(layers, loss=loss.__name__[1:], learning_rate=3e-3), dataset()
+    state = trained(spec, data)
+
+    model = plain()
+    start = training.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
+    model.load_state_dict(dict(zip(model.state_dict(), (each.contiguous() for each in start.values()), strict=True)))
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3, eps=1e-7, foreach=False, fused=False)
+    pictures, held_out = data.train.pixels.float() / 255, data.validation.pixels.float() / 255
+    for epoch in (1, 2, 3):
+        order = torch.randperm(45, generator=torch.Generator().manual_seed(key(spec.seed, epoch, "order")))
+        total = 0.0
+        model.train()
+        for rows in order.split(10):
+            optimiser.zero_grad()
+            value = loss(model(pictures[rows]), pictures[rows])
+            value.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            total += float(value.detach()) * len(rows)
+        model.eval()
+        with torch.no_grad():
+            output = model(held_out)
+        row = state.history[epoch - 1]
+        assert row.epoch == epoch
+        assert row.train_loss == pytest.approx(total / 45, abs=1e-5)
+        assert row.validation_loss == pytest.approx(float(loss(output, held_out)), abs=1e-5)
+        assert row.validation_mse == pytest.approx(float(_mse(output, held_out)), abs=1e-5)
+    for ours, theirs in zip(state.weights.values(), model.state_dict().values(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_the_first_step_is_adams_formula_with_keras_epsilon() -> None:
+    """At step 1 both moments' corrections cancel: w ← w − lr · g / (|g| + ε), Kingma & Ba 2015, algorithm 1."""
+    spec = spec_of("3x8x8 | conv3:k1:linear", epochs=1, batch_size=45, learning_rate=0.01)
+    start = training.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
+    kernel, bias = (each.double().requires_grad_() for each in start.values())
+    pictures = dataset().train.pixels.double() / 255  # [N, 3, 8, 8]
+    output = torch.einsum("oc,nchw->nohw", kernel[:, :, 0, 0], pictures) + bias[:, None, None]
+    gradients = torch.autograd.grad(((output - pictures) ** 2).mean(), [kernel, bias])
+    for weight, gradient, after in zip((kernel, bias), gradients, trained(spec).weights.values(), strict=True):
+        expected = weight - 0.01 * gradient / (gradient.abs() + 1e-7)
+        torch.testing.assert_close(after.double(), expected, rtol=0, atol=1e-6)
+
+
+def test_initial_weights_fill_the_published_intervals() -> None:
+    """Keras: Glorot uniform, ±√(6 / (fan in + fan out)), zero biases. Torch: ±1/√(fan in), biases too."""
+    architecture = Architecture.parse("conv64 | conv32:k5:s2 | deconv16 | conv3:k1:sigmoid")
+    fans = [(3 * 9, 64 * 9), (64 * 25, 32 * 25), (16 * 9, 32 * 9), (16, 3)]
+    for kind in ("keras", "torch"):
+        model = training.build(architecture, Recipe(initialisation=kind), 0, CPU)  # type: ignore[arg-type]
+        layers = [each for each in model.modules() if isinstance(each, nn.Conv2d | nn.ConvTranspose2d)]
+        for layer, (fan_in, fan_out) in zip(layers, fans, strict=True):
+            bound = (6 / (fan_in + fan_out)) ** 0.5 if kind == "keras" else fan_in**-0.5
+            weight = layer.weight.detach()
+            assert weight.abs().max() <= bound * (1 + 1e-6)
+            assert float(weight.abs().max()) > 0.9 * bound
+            if weight.numel() > 1000:
+                assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
+            assert layer.bias is not None
+            assert bool(layer.bias.any()) == (kind == "torch")
+            assert float(layer.bias.detach().abs().max()) <= bound
+
+
+def test_noise_is_fresh_for_each_epoch_of_training_and_the_same_at_each_validation() -> None:
+    """With weights that hardly move, the training loss moves by the draw alone and the validation loss not at all."""
+    spec = spec_of(noise=Noise("gaussian", 1.0), learning_rate=1e-9, epochs=3)
+    rows = trained(spec).history
+    assert len({round(row.train_loss, 6) for row in rows}) == 3
+    assert max(row.validation_loss for row in rows) - min(row.validation_loss for row in rows) < 1e-6
+    quiet = trained(replace(spec, recipe=replace(spec.recipe, noise=None))).history
+    assert len({round(row.train_loss, 6) for row in quiet}) == 1
+
+
+def test_progress_rises_to_the_last_picture_of_each_epoch() -> None:
+    spec = spec_of(batch_size=2, epochs=2)
+    events = list(train(spec, dataset(), CPU))
+    for epoch in (1, 2):
+        within = [event for event in events if isinstance(event, Progress) and event.epoch == epoch]
+        seen = [event.images for event in within]
+        assert seen == sorted(set(seen))
+        assert len(seen) > 1
+        assert seen[-1] == 45
+        assert {event.images_in_epoch for event in within} == {45}
+        assert all(event.images_per_second > 0 and event.seconds_left >= 0 for event in within)
+    assert events.index(next(each for each in events if isinstance(each, EpochEnded))) == len(events) // 2 - 1
+    assert [event.row.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2]
+    assert [event.state.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2]
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_epoch_and_step() -> None:
+    pixels = split(45, 1).pixels.float()
+    pixels[17] = float("nan")
+    spec = spec_of(batch_size=2)
+    order = torch.randperm(45, generator=torch.Generator().manual_seed(key(0, 1, "order"))).tolist()
+    with pytest.raises(NotFiniteError) as caught:
+        trained(spec, dataset(train=Split(pixels, torch.zeros(45, dtype=torch.int64))))
+    assert (caught.value.epoch, caught.value.step) == (1, order.index(17) // 2 + 1)
+    assert f"epoch 1 at step {caught.value.step}" in str(caught.value)
+
+
+def test_weights_that_explode_in_the_last_step_of_an_epoch_are_never_yielded_as_good() -> None:
+    """One step an epoch at rate 10: the loss before the step is a number, that of every picture after it is not."""
+    layers = "3x8x8 | " + " | ".join(["conv3:k1:linear"] * 40)
+    spec = spec_of(layers, batch_size=45, learning_rate=10.0, epochs=3)
+    good: list[State] = []
+    with pytest.raises(NotFiniteError) as caught:
+        good.extend(event.state for event in train(spec, dataset(), CPU) if isinstance(event, EpochEnded))
+    assert caught.value.epoch == 1
+    assert good == []
+
+
+def test_pictures_of_another_shape_are_refused_in_a_sentence() -> None:
+    spec = spec_of("3x16x16 | conv3:k1:sigmoid")
+    with pytest.raises(TrainingError, match=r"takes pictures of 3×16×16; those of Little pictures are 3×8×8\."):
+        next(train(spec, dataset(), CPU))
+
+
+def test_an_unknown_device_is_refused_with_those_that_are_here() -> None:
+    for name in ("tpu", "cuda:99", ""):
+        with pytest.raises(TrainingError, match=r"on this machine; here: .*cpu\."):
+            training.find_device(name)
+    assert training.find_device("cpu") == CPU
+
+
+def test_the_largest_fitting_batch_is_found_by_halving() -> None:
+    for size in (1, 2, 7, 100, 1000):
+        halves = [size >> times for times in range(1, 11) if size >> times]
+        for limit in (0, 1, 3, 12, 50, 400, 5000):
+
+            def step(count: int, limit: int = limit) -> None:
+                if count > limit:
+                    raise torch.OutOfMemoryError("too many")
+
+            assert training.largest_fitting(size, step) == max((half for half in halves if half <= limit), default=0)
+
+
+@pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even a batch of 1 fits")])
+def test_running_out_of_memory_is_told_with_the_batch_that_fits(limit: int, sentence: str) -> None:
+    def full(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        if len(given[0]) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(full)
+    try:
+        with pytest.raises(TrainingError, match=rf"^cpu ran out of memory with a batch of 20; {sentence}"):
+            trained(spec_of(batch_size=20))
+    finally:
+        hook.remove()
+
+
+def test_real_pictures_are_learned_better_than_their_mean(real_data: Path) -> None:
+    system, data = zoo.SYSTEMS["shallow-maxpool"], datasets.load("cifar10", real_data)
+    recipe = replace(system.recipe, epochs=1, images=2000)
+    spec = RunSpec(system.architecture, recipe, "cifar10", data.fingerprint, 0, system.name)
+    assert trained(spec, data).history[-1].validation_mse < MEAN_IMAGE_MSE

@@ -1,0 +1,195 @@
+"""The zoo: every system keeps one contract, and the seed's facts are in it; and weights start as Keras's do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from aecore import datasets
+from aecore.architecture import Architecture
+from aecore.noise import Noise
+from aecore.recipe import Initialisation, Recipe, RunSpec
+from aecore.store import Model, Store
+from aecore.training import ADAM_EPSILON, State, build, initialise
+from aecore.zoo import SYSTEMS, System, UnknownSystemError, find
+
+CPU = torch.device("cpu")
+STEPS, FACTOR = 60, 3
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A system after at most `STEPS` steps on the same 8 pictures, stopped once the error is `FACTOR` times less."""
+
+    system: System
+    pictures: Tensor
+    losses: list[float]
+    gradients: dict[str, Tensor]
+    module: nn.Sequential
+
+
+@pytest.fixture(scope="module")
+def photographs() -> Tensor:
+    return datasets.to_float(datasets.load("sample").test.pixels[:8])
+
+
+@pytest.fixture(scope="class", params=SYSTEMS)
+def trained(request: pytest.FixtureRequest, photographs: Tensor) -> Trained:
+    system = SYSTEMS[request.param]
+    grey = system.architecture.input_shape == (1, 28, 28)
+    pictures = photographs.mean(1, keepdim=True)[..., 2:30, 2:30] if grey else photographs
+    module = build(system.architecture, system.recipe, 0, CPU)
+    adam = torch.optim.Adam(module.parameters(), system.recipe.learning_rate, eps=ADAM_EPSILON, fused=True)
+    losses: list[float] = []
+    gradients: dict[str, Tensor] = {}
+    for _ in range(STEPS):
+        adam.zero_grad()
+        loss = F.mse_loss(module(pictures), pictures)
+        loss.backward()
+        if not losses:
+            gradients = {name: weight.grad.clone() for name, weight in module.named_parameters()}
+        losses.append(loss.item())
+        if losses[-1] * FACTOR < losses[0]:
+            break
+        adam.step()
+    return Trained(system, pictures, losses, gradients, module.eval())
+
+
+class TestEverySystem:
+    def test_gives_back_a_picture_of_the_same_shape(self, trained: Trained) -> None:
+        with torch.inference_mode():
+            output = trained.module(trained.pictures)
+        assert output.shape == trained.pictures.shape
+        assert output.dtype == torch.float32
+        assert 0 <= output.min() < output.max() <= 1
+
+    def test_every_parameter_has_a_finite_gradient(self, trained: Trained) -> None:
+        for name, gradient in trained.gradients.items():
+            assert gradient.isfinite().all(), name
+            assert gradient.any(), name
+
+    def test_can_overfit_a_batch(self, trained: Trained) -> None:
+        assert trained.losses[-1] * FACTOR < trained.losses[0]
+
+    def test_has_a_text_form_that_reads_back(self, trained: Trained) -> None:
+        assert Architecture.parse(str(trained.system.architecture)) == trained.system.architecture
+
+    def test_survives_the_store_to_the_last_bit(self, trained: Trained, tmp_path: Path) -> None:
+        system, store = trained.system, Store(tmp_path)
+        spec = RunSpec(system.architecture, system.recipe, system.dataset, "0" * 64, name=system.name)
+        weights = {name: tensor.contiguous() for name, tensor in trained.module.state_dict().items()}
+        store.write_state(spec, State(1, weights, {}))
+        read = store.read_state(spec)
+        assert read is not None
+        assert read.weights.keys() == weights.keys()
+        assert all(torch.equal(read.weights[name], weights[name]) for name in weights)
+        model, before = Model(spec, read.weights), Model(spec, weights)
+        assert (model.name, model.code_size) == (system.name, system.architecture.code_size)
+        assert torch.equal(model(trained.pictures), before(trained.pictures))
+
+
+# The seed's table in DESIGN.md: family, data set, epochs, the pooled PSNR of its pictures.
+SEED = {
+    "mnist-dense": ("dense", "mnist", {10}, None),
+    "dense": ("dense", "cifar10", {5}, 21.6),
+    "dense-deep": ("dense", "cifar10", {5}, 19.3),
+    "conv-dense": ("conv + dense", "cifar10", {5}, 20.4),
+    "conv-dense-bn": ("conv + dense", "cifar10", {5}, 18.7),
+    "shallow-maxpool": ("shallow", "cifar10", {2}, 28.1),
+    "shallow-strided": ("shallow", "cifar10", {2}, 30.4),
+    "shallow-strided-bn": ("shallow", "cifar10", {4}, 30.2),
+    "deep-strided-8": ("deep", "cifar10", set(range(1, 11)), None),
+    "deep-strided-4": ("deep", "cifar10", set(range(1, 11)), None),
+    "deep-strided-8-bn": ("deep", "cifar10", set(range(1, 11)), None),
+    "deep-strided-4-bn": ("deep", "cifar10", set(range(1, 11)), None),
+    "deep-maxpool-8": ("deep", "cifar10", set(range(1, 11)), None),
+    "deep-maxpool-4": ("deep", "cifar10", set(range(1, 11)), None),
+    "denoise-030": ("denoising", "cifar10", {9}, None),
+    "denoise-100": ("denoising", "cifar10", {9}, None),
+}
+
+
+def test_the_zoo_holds_the_seeds_systems_and_no_others() -> None:
+    assert list(SYSTEMS) == list(SEED)
+
+
+@pytest.mark.parametrize("name", SEED)
+def test_a_system_is_as_the_seed_has_it(name: str) -> None:
+    system, (family, dataset, epochs, decibels) = SYSTEMS[name], SEED[name]
+    assert (system.name, system.family, system.dataset, system.seed_psnr) == (name, family, dataset, decibels)
+    assert system.recipe.epochs in epochs
+    noise = {"denoise-030": Noise("gaussian", 0.3), "denoise-100": Noise("gaussian", 1.0)}.get(name)
+    assert system.recipe == Recipe(
+        system.recipe.epochs, batch_size=100, learning_rate=1e-3, loss="mse", noise=noise, initialisation="keras"
+    )
+    assert system.architecture.ends_in_unit_interval
+    assert system.title
+    assert system.story[-1] in ".?"
+
+
+def test_the_pairs_that_are_compared_differ_in_one_thing() -> None:
+    layers = {name: str(system.architecture) for name, system in SYSTEMS.items()}
+    for depth in ("8", "4"):
+        strided = layers[f"deep-strided-{depth}"]
+        assert layers[f"deep-strided-{depth}-bn"].replace(" | bn", "") == strided
+        assert layers[f"deep-maxpool-{depth}"].replace("pool", "conv32:s2") == strided
+    assert layers["shallow-maxpool"].replace("pool", "conv32:s2") == layers["shallow-strided"]
+    assert layers["shallow-strided-bn"].replace(" | bn", "") == layers["shallow-strided"]
+    assert layers["denoise-030"] == layers["denoise-100"] == layers["shallow-strided-bn"]
+
+
+def test_an_unknown_name_gets_the_nearest_one() -> None:
+    assert find("dense") is SYSTEMS["dense"]
+    with pytest.raises(UnknownSystemError, match="did you mean shallow-strided\\?"):
+        find("shalow-strided")
+
+
+# ---- how weights start
+
+LEARNING = Architecture.parse(
+    "conv64 | conv48:k5:s2 | bn | deconv32:k4 | flatten | dense16 | dense3072 | reshape3x32x32 | conv3:k1:sigmoid"
+)
+# (fan in, fan out) of each layer's weight as Keras counts them: receptive area × channels on either side.
+FANS = [
+    (3 * 9, 64 * 9), (64 * 25, 48 * 25), (48 * 16, 32 * 16), (32 * 32 * 32, 16), (16, 3072), (3, 3),
+]  # fmt: skip
+# torch takes the second dimension of a transposed convolution's weight, its output channels, for the fan in.
+TORCH_FANS_IN = [3 * 9, 64 * 25, 32 * 16, 32 * 32 * 32, 16, 3]
+
+
+def learners(initialisation: Initialisation, seed: int = 0) -> list[nn.Module]:
+    module = LEARNING.module()
+    initialise(module, initialisation, Generator().manual_seed(seed))
+    return [each for each in module.modules() if isinstance(each, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+
+
+def assert_uniform(values: Tensor, limit: float) -> None:
+    assert values.abs().max().item() <= limit * (1 + 1e-6)
+    if values.numel() > 1000:
+        assert values.abs().max().item() > 0.99 * limit
+        assert values.std().item() == pytest.approx(limit / 3**0.5, rel=0.05)
+
+
+def test_keras_weights_are_glorot_uniform_with_zero_biases() -> None:
+    for layer, (fan_in, fan_out) in zip(learners("keras"), FANS, strict=True):
+        assert_uniform(layer.weight, (6 / (fan_in + fan_out)) ** 0.5)
+        assert not layer.bias.any()
+
+
+def test_torch_weights_and_biases_are_uniform_within_the_root_of_the_fan_in() -> None:
+    for layer, fan_in in zip(learners("torch"), TORCH_FANS_IN, strict=True):
+        assert_uniform(layer.weight, fan_in**-0.5)
+        assert_uniform(layer.bias, fan_in**-0.5)
+        assert layer.bias.any()
+
+
+@pytest.mark.parametrize("initialisation", ["keras", "torch"])
+def test_the_seed_decides_the_weights(initialisation: Initialisation) -> None:
+    first, again, other = (learners(initialisation, seed) for seed in (0, 0, 1))
+    for one, same, different in zip(first, again, other, strict=True):
+        assert torch.equal(one.weight, same.weight)
+        assert torch.equal(one.bias, same.bias)
+        assert not torch.equal(one.weight, different.weight)
