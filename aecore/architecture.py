@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from aecore.layers import (
     LARGEST_OUTPUT,
+    LONGEST_WORD,
     Activate,
     BatchNorm,
     Dense,
@@ -125,12 +127,12 @@ class Architecture:
         words = [word.strip() for word in text.split("|")]
         input_shape = CIFAR_SHAPE
         if words[0][:1].isdigit():
-            numbers = words.pop(0).split("x")
-            if len(numbers) != 3 or not all(number.isdigit() and len(number) < 10 for number in numbers):
+            word = words.pop(0)
+            if not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){2}", word):
                 raise ArchitectureError(
                     "The pictures' shape must read channels x height x width, for example `1x28x28`."
                 )
-            input_shape = tuple(map(int, numbers))
+            input_shape = tuple(map(int, word.split("x")))
         if words == [""]:
             words = []
         return cls(tuple(_parsed(words)), input_shape)
@@ -142,21 +144,7 @@ class Architecture:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Every layer with the shapes it gets and gives."""
-        steps: list[Step] = []
-        shape = self.input_shape
-        for position, layer in enumerate(self.layers, start=1):
-            try:
-                output = layer.output_shape(shape)
-                if prod(output) > LARGEST_OUTPUT:
-                    raise LayerError(
-                        f"would give {shape_text(output)} from {shape_text(shape)}, "
-                        f"more than the {LARGEST_OUTPUT:,} numbers a picture may take"
-                    )
-            except LayerError as error:
-                raise ArchitectureError(f"Layer {position} (`{layer}`): {error}.") from None
-            steps.append(Step(position, layer, shape, output))
-            shape = output
-        return tuple(steps)
+        return tuple(_inferred(self.layers, self.input_shape))
 
     @property
     def code(self) -> Step:
@@ -209,10 +197,7 @@ class Architecture:
             if need > left:
                 shape = step.input_shape
 
-                def fits(layer: Layer, shape: Shape = shape, left: int = left) -> bool:
-                    return Step(0, layer, shape, layer.output_shape(shape)).training_bytes <= left
-
-                fitting = largest_that_fits(step.layer, fits)
+                fitting = largest_that_fits(step.layer, partial(self._fits, step, left, budget))
                 legal = f"; at most `{fitting}` fits" if fitting else "; make the layers before it smaller"
                 raise ArchitectureError(
                     f"{step}: got {shape_text(shape)}, would need {need / 1e9:.3g} GB to train "
@@ -220,6 +205,17 @@ class Architecture:
                     f"budget of {budget / 1e9:.3g} GB{legal}."
                 )
             used += need
+
+    def _fits(self, step: Step, left: int, budget: int, instead: Layer) -> bool:
+        """Whether the memory suffices with `instead` in the place of `step`'s layer."""
+        layers = (*self.layers[: step.position - 1], instead, *self.layers[step.position :])
+        try:
+            return sum(each.training_bytes for each in _inferred(layers, self.input_shape)) <= budget
+        except ArchitectureError:
+            # The layers after it would have to change with it: then only its own need can be told.
+            return (
+                replace(step, layer=instead, output_shape=instead.output_shape(step.input_shape)).training_bytes <= left
+            )
 
     def module(self) -> nn.Sequential:
         """The torch module, `[N, C, H, W]` to the same shape, one child a layer, with torch's initial weights."""
@@ -231,14 +227,15 @@ class Architecture:
         """Height and width of the input window that one output of each layer depends on, at most.
 
         Exact for feature maps, where the window of the picture's inner outputs is the largest. A number of a
-        flat vector sees what its feature map saw until a dense layer mixes everything; maps reshaped from a
-        vector are counted as seeing the whole picture.
+        flat vector sees what its feature map saw until a dense layer mixes everything; reshaped maps are counted
+        as seeing the whole picture.
         """
         windows = [_Windows.of_picture(extent) for extent in self.input_shape[1:]]
         for step in self.steps:
+            rearranged = isinstance(step.layer, Reshape) and step.input_shape != step.output_shape
             if len(step.output_shape) == 1 and not isinstance(step.layer, Dense):
                 pass
-            elif len(step.output_shape) == 1 or len(step.input_shape) == 1:
+            elif len(step.output_shape) == 1 or rearranged:
                 windows = [
                     _Windows.whole(picture, extent)
                     for picture, extent in zip(self.input_shape[1:], (*step.output_shape[1:], 1, 1), strict=False)
@@ -276,9 +273,26 @@ class _Windows:
         return int((self.last - self.first).max()) + 1
 
 
+def _inferred(layers: Iterable[Layer], shape: Shape) -> Iterator[Step]:
+    """The shape-inference pass: every layer with the shapes it gets and gives."""
+    for position, layer in enumerate(layers, start=1):
+        try:
+            output = layer.output_shape(shape)
+            if prod(output) > LARGEST_OUTPUT:
+                raise LayerError(
+                    f"would give {shape_text(output)} from {shape_text(shape)}, "
+                    f"more than the {LARGEST_OUTPUT:,} numbers a picture may take"
+                )
+        except LayerError as error:
+            raise ArchitectureError(f"Layer {position} (`{layer}`): {error}.") from None
+        yield Step(position, layer, shape, output)
+        shape = output
+
+
 def _parsed(words: Iterable[str]) -> Iterator[Layer]:
     for position, word in enumerate(words, start=1):
         try:
             yield parse_layer(word)
         except LayerError as error:
-            raise ArchitectureError(f"Layer {position} (`{word}`): {error}.") from None
+            quoted = word if len(word) <= LONGEST_WORD else word[:40] + "…"
+            raise ArchitectureError(f"Layer {position} (`{quoted}`): {error}.") from None

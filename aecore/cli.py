@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from aecore.runs import Finished
 
 INTERRUPTED = 130
-out, err = Console(), Console(stderr=True)
+out = Console(width=None if sys.stdout.isatty() else 160)  # rich folds what is piped to 80 columns
+err = Console(stderr=True)
+WRAPPING = {"story", "state", "path"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,15 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
     except AecoreError as error:
-        err.print(str(error), style="red", highlight=False, markup=False)
+        _say(str(error), style="red")
         return 1
     except KeyboardInterrupt:
-        err.print("Stopped. Finished epochs are kept: the same command goes on from there.")
+        _say("Stopped. Finished epochs are kept: the same command goes on from there.")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; nothing more may be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _say(sentence: str, style: str = "") -> None:
+    """A sentence to whoever watches, beside the results."""
+    err.print(sentence, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -178,7 +185,7 @@ def _show(options: argparse.Namespace) -> None:
         }
         out.print_json(json.dumps(facts))
         return
-    out.print(f"{system.title}: {system.story}" if system.story else system.title, markup=False)
+    out.print(f"{system.title}: {system.story}" if system.story else system.title, markup=False, soft_wrap=True)
     out.print(str(architecture), markup=False, highlight=False)
     _print_rows(rows, False, list(rows[0]))
     out.print(
@@ -187,9 +194,9 @@ def _show(options: argparse.Namespace) -> None:
     )
     out.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.to_json().items() if value))
     if run:
-        out.print(f"Run {run.path.name}: {_totals_text(run)}", markup=False)
+        out.print(f"Run {run.path.name}: {_totals_text(run)}", markup=False, soft_wrap=True)
     else:
-        out.print(f"Not trained yet: python -m aecore train {options.name!r}", markup=False)
+        out.print(f"Not trained yet: python -m aecore train {options.name!r}", markup=False, soft_wrap=True)
 
 
 def _system_and_run(name: str) -> tuple[System, Run | None]:
@@ -233,7 +240,7 @@ def _train(options: argparse.Namespace) -> None:
         system = _system(name)
         spec = runs.plan(system, dataset=options.dataset, seed=options.seed, **changes)
         if spec.dataset == runs.SAMPLE and options.dataset is None:
-            err.print(
+            _say(
                 f"{system.dataset} is not here: training on the embedded sample, whose figures are not its. "
                 f"`python -m aecore data fetch {system.dataset}` gets the real pictures."
             )
@@ -270,9 +277,9 @@ def _follow(spec: RunSpec, events: Iterable[Any]) -> Finished:
         for event in events:
             match event:
                 case runs.Resumed(epoch):
-                    err.print(f"{spec.name}: going on after epoch {epoch}.")
+                    _say(f"{spec.name}: going on after epoch {epoch}.")
                 case runs.Restarted(reason):
-                    err.print(f"{reason} Training starts anew.", markup=False)
+                    _say(f"{reason} Training starts anew.")
                 case training.Progress(epoch, images, of, loss, rate, _):
                     progress.update(
                         bar,
@@ -286,7 +293,7 @@ def _follow(spec: RunSpec, events: Iterable[Any]) -> Finished:
                 case runs.Finished(run, cached):
                     progress.remove_task(bar)
                     verb = "was in the store" if cached else "finished"
-                    err.print(f"{run.path.name} {verb}: {_totals_text(run)}", markup=False)
+                    _say(f"{run.path.name} {verb}: {_totals_text(run)}")
                     return event
     raise AssertionError("a run's last event says that it finished")
 
@@ -303,14 +310,14 @@ def _runs(options: argparse.Namespace) -> None:
     if not rows and not options.json:
         out.print("No runs yet: python -m aecore train shallow-strided")
     else:
-        columns = ["name", "key", "dataset", "seed", "state", "PSNR pooled", "PSNR mean", "SSIM", "seconds"]
+        columns = ["name", "key", "dataset", "seed", "state", "PSNR pooled", "SSIM"]
         _print_rows(rows, options.json, columns)
     _report_damage(listing)
 
 
 def _report_damage(listing: Listing) -> None:
     for sentence in listing.damaged:
-        err.print(sentence, style="yellow", markup=False)
+        _say(sentence, style="yellow")
 
 
 def _run_row(run: Run) -> dict[str, Any]:
@@ -406,7 +413,7 @@ def _data_fetch(options: argparse.Namespace) -> None:
     from aecore import datasets
 
     for name in options.names:
-        datasets.fetch(name, progress=lambda text: err.print(text, markup=False))
+        datasets.fetch(name, progress=_say)
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -446,7 +453,8 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool, columns: list[str]) -
     numeric = {name for name in columns if any(isinstance(row.get(name), int | float) for row in rows)}
     for name in columns:
         right = name in numeric and not all(isinstance(row.get(name), bool) for row in rows)
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in WRAPPING)
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
     out.print(table)

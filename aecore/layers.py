@@ -34,6 +34,7 @@ BATCH_NORM_EPSILON = 1e-3  # Keras's defaults, which the seed used; torch's mome
 BATCH_NORM_MOMENTUM = 0.01
 LARGEST_OUTPUT = 2**24
 LARGEST_SIZE = 2**31
+LONGEST_WORD = 80
 
 
 class LayerError(AecoreError):
@@ -103,7 +104,10 @@ def _format(layer: Layer, each: Field[Any]) -> str:
     value = getattr(layer, each.name)
     if value == each.default:
         return ""
-    text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        text = "x".join(map(str, value))
+    else:
+        text = np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
     return text if each.metadata.get("letter") == "" else f":{each.metadata.get('letter', '')}{text}"
 
 
@@ -186,7 +190,10 @@ class Conv(Layer):
 
 @dataclass(frozen=True)
 class TransposedConv(Layer):
-    """Transposed convolution that multiplies height and width by `stride` (Keras's `same`), then `activation`."""
+    """Transposed convolution that multiplies height and width by `stride`, then `activation`.
+
+    It is the transpose of `Conv` with the same kernel and stride, as Keras's `same` has it.
+    """
 
     keyword: ClassVar[str] = "deconv"
     channels: int = size()
@@ -196,10 +203,10 @@ class TransposedConv(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.kernel < self.stride or (self.stride == 1 and self.kernel % 2 == 0):
+        if self.kernel < self.stride:
             raise LayerError(
-                f"kernel {self.kernel} with stride {self.stride} cannot give {self.stride}× the size: "
-                "the kernel must be at least the stride, and odd at stride 1"
+                f"a kernel of {self.kernel} leaves gaps at stride {self.stride}: it must be at least the stride, "
+                f"for example `{self.keyword}{self.channels}:k{self.stride}:s{self.stride}`"
             )
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -219,15 +226,15 @@ class TransposedConv(Layer):
     def module(self, shape: Shape) -> nn.Module:
         from torch import nn
 
-        extra = self.stride + 2 * self._padding - self.kernel
-        conv = nn.ConvTranspose2d(
-            _maps(shape)[0], self.channels, self.kernel, self.stride, self._padding, output_padding=extra
-        )
+        conv = nn.ConvTranspose2d(_maps(shape)[0], self.channels, self.kernel, self.stride, self._padding)
+        if (self.kernel - self.stride) % 2:
+            # One row and column too many come out: `same` drops the last ones.
+            return _activated(nn.Sequential(conv, nn.ZeroPad2d((0, -1, 0, -1))), self.activation)
         return _activated(conv, self.activation)
 
     @property
     def _padding(self) -> int:
-        return ceil((self.kernel - self.stride) / 2)
+        return (self.kernel - self.stride) // 2
 
 
 @dataclass(frozen=True)
@@ -267,7 +274,7 @@ class _Pool(Layer):
             legal = min(height, width)
             raise LayerError(
                 f"got {shape_text(shape)}, cannot pool {self.factor}×{self.factor}: "
-                + (f"at most {self.keyword}{legal} fits" if legal > 1 else "there is nothing left to pool")
+                + (f"at most `{self.keyword}{legal}` fits" if legal > 1 else "there is nothing left to pool")
             )
         return channels, height // self.factor, width // self.factor
 
@@ -428,8 +435,10 @@ LAYERS: dict[str, type[Layer]] = {
 
 def parse_layer(text: str) -> Layer:
     """A layer from its text form, for example `conv32:k5:s2:gelu`; raises `LayerError`."""
+    if len(text) > LONGEST_WORD:
+        raise LayerError(f"a layer has at most {LONGEST_WORD} characters; separate layers by |")
     head, *options = text.strip().split(":")
-    match = re.fullmatch(r"([a-z]+)([\dx.]*)", head)
+    match = re.fullmatch(r"([a-z]+?)([0-9][0-9x.]*|\.[0-9]+)?", head)
     if match is None or match[1] not in LAYERS:
         near = difflib.get_close_matches(match[1] if match else head, LAYERS, n=1)
         hint = f", did you mean `{near[0]}`?" if near else "."
@@ -459,11 +468,11 @@ def _read(kind: type[Layer], option: str) -> tuple[str, Any]:
         if letter is None or not option.startswith(letter):
             continue
         number = option.removeprefix(letter)
-        if kind is Reshape and re.fullmatch(r"\d{1,9}(x\d{1,9})+", number):
+        if kind is Reshape and re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9})+", number):
             return each.name, tuple(map(int, number.split("x")))
-        if kind is Dropout and re.fullmatch(r"\d?(\.\d{1,9})?", number) and number:
+        if kind is Dropout and re.fullmatch(r"[0-9](\.[0-9]*)?|\.[0-9]+", number):
             return each.name, float(number)
-        if kind not in (Reshape, Dropout) and re.fullmatch(r"\d{1,12}", number):
+        if kind not in (Reshape, Dropout) and re.fullmatch(r"[0-9]{1,12}", number):
             return each.name, int(number)
     raise LayerError(f"`{option}` means nothing here; legal: {_legal(kind)}")
 

@@ -71,6 +71,7 @@ class Kind:
     unit: str
     highest: float
     draw: Callable[[Tensor, float, Generator], Tensor]
+    lowest: float = 0.0
 
 
 KINDS: dict[str, Kind] = {
@@ -78,7 +79,7 @@ KINDS: dict[str, Kind] = {
     "uniform": Kind("Uniform", "half width", 2.0, _uniform),
     "speckle": Kind("Speckle", "relative standard deviation", 2.0, _speckle),
     "salt-pepper": Kind("Salt and pepper", "share of pixels", 1.0, _salt_pepper),
-    "poisson": Kind("Poisson", "standard deviation at white", 1.0, _poisson),
+    "poisson": Kind("Poisson", "standard deviation at white", 1.0, _poisson, lowest=0.001),
     "masking": Kind("Masking", "share of pixels", 1.0, _masking),
 }
 
@@ -95,10 +96,11 @@ class Noise:
             near = difflib.get_close_matches(self.kind, KINDS, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise NoiseError(f"There is no noise called {self.kind!r}: {hint}Kinds: {', '.join(KINDS)}.")
-        if not 0 <= self.level <= KINDS[self.kind].highest:
+        rule = KINDS[self.kind]
+        if self.level != 0 and not rule.lowest <= self.level <= rule.highest:
             raise NoiseError(
-                f"The level of {self.kind} noise ({KINDS[self.kind].unit}) must be from 0 to "
-                f"{KINDS[self.kind].highest:g}, not {self.level:g}."
+                f"The level of {self.kind} noise ({rule.unit}) must be "
+                f"{'0 or ' if rule.lowest else ''}from {rule.lowest:g} to {rule.highest:g}, not {self.level:g}."
             )
 
     @classmethod
@@ -111,7 +113,7 @@ class Noise:
             raise NoiseError(f"{text!r} is not a noise: write kind:level, for example gaussian:0.3.") from None
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}"
+        return f"{self.kind}:{float(self.level)!r}".removesuffix(".0")
 
     def add(self, images: Tensor, generator: Generator) -> Tensor:
         """`images` `[N, C, H, W]` in `[0, 1]`, corrupted with draws from `generator`; not clipped."""

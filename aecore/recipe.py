@@ -47,12 +47,18 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
             value = getattr(self, name)
-            if not 1 <= value <= highest:
-                raise RecipeError(f"{name.replace('_', ' ')} must be from 1 to {highest:,}, not {value}.")
+            if not isinstance(value, int) or not 1 <= value <= highest:
+                raise RecipeError(
+                    f"{name.replace('_', ' ')} must be a whole number from 1 to {highest:,}, not {value}."
+                )
         if not 0 < self.learning_rate <= 10:
             raise RecipeError(f"learning rate must be above 0 and at most 10, not {self.learning_rate:g}.")
         if self.images is not None and self.images < 1:
             raise RecipeError(f"images must be at least 1, not {self.images}; leave it out to train on all.")
+        # Recipes that train alike must be equal, and so have one key.
+        object.__setattr__(self, "learning_rate", float(self.learning_rate))
+        if self.noise is not None and self.noise.level == 0:
+            object.__setattr__(self, "noise", None)
         for name, kind in (("loss", Loss), ("initialisation", Initialisation)):
             value, legal = getattr(self, name), get_args(kind)
             if value not in legal:

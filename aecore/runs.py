@@ -40,7 +40,7 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Restarted:
-    """The run's kept state was damaged, so it starts anew; `reason` names the file."""
+    """What was kept of the run is damaged, so it starts anew; `reason` names the file."""
 
     reason: str
 
@@ -93,10 +93,13 @@ def execute(
     after its last whole epoch. With `half` the weights are kept, and scored, in float16.
     """
     store = store or Store()
-    if run := store.finished(spec):
-        yield Finished(run, cached=True)
-        return
     device = device or find_device()
+    try:
+        if run := store.finished(spec):
+            yield Finished(run, cached=True)
+            return
+    except StoreError as error:
+        yield Restarted(str(error))
     with store.lock(spec):
         if run := store.finished(spec):
             yield Finished(run, cached=True)

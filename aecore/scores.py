@@ -63,7 +63,7 @@ def ssim(output: Tensor, target: Tensor) -> Tensor:
         raise ScoreError(
             f"SSIM needs pictures of at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels, got {shape_text(target.shape[1:])}."
         )
-    values: Tensor = piq.ssim(output.clamp(0, 1), target, data_range=1.0, reduction="none")
+    values: Tensor = piq.ssim(output.clamp(0, 1), target, data_range=1.0, reduction="none", downsample=False)
     return values
 
 

@@ -18,7 +18,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,8 +90,10 @@ class Run:
         """The content of one of the run's files; a damaged one is set aside and raises `StoreError`."""
         try:
             content = (self.path / name).read_bytes()
-        except OSError:
+        except FileNotFoundError:
             raise StoreError(f"{self.path.name}/{name} is missing. {self.remedy}") from None
+        except IsADirectoryError:
+            content = b""
         if _digest(content) != self.files[name]["sha256"]:
             raise StoreError(f"{_set_aside(self.path / name)} {self.remedy}")
         return content
@@ -171,7 +174,7 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         default = Path(__file__).parent.parent / "checkpoints"
-        self.root = root or Path(os.environ.get("AECORE_CHECKPOINTS") or default)
+        self.root = root or Path(os.environ.get("AECORE_CHECKPOINTS") or default).expanduser()
 
     def listing(self) -> Listing:
         """Everything in the store; reads no weights."""
@@ -189,6 +192,10 @@ class Store:
                     found.unfinished.append(Unfinished(path, spec, epoch))
                 elif aside := sorted(path.glob("*.damaged")):
                     found.damaged.append(f"{path.name}/{aside[0].name} was damaged and set aside.")
+                elif (path / WEIGHTS).exists():
+                    found.damaged.append(f"{path.name}/{RUN} is missing. Train the same spec again to replace it.")
+            except FileNotFoundError:
+                continue  # its process has finished or removed it since we looked
             except StoreError as error:
                 found.damaged.append(str(error))
         order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
@@ -217,7 +224,7 @@ class Store:
         return self.find(name).model()
 
     def finished(self, spec: RunSpec) -> Run | None:
-        """The finished run of this spec, if the store holds all of it."""
+        """The finished run of this spec, if the store holds all of it; `StoreError` where its `run.json` is damaged."""
         for path in self._folders(spec):
             if (path / RUN).exists():
                 run = _read_run(path)
@@ -225,14 +232,20 @@ class Store:
                     return run
         return None
 
-    def lock(self, spec: RunSpec) -> FileLock:
+    @contextmanager
+    def lock(self, spec: RunSpec) -> Iterator[None]:
         """Held while a run is made, so that asking twice at once trains once; ends with the process."""
         folder = self.root / ".locks"
+        lock = FileLock(folder / f"{spec.key}.lock")
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         except OSError as error:
             raise StoreError(f"{self.root} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS.") from None
-        return FileLock(folder / f"{spec.key}.lock")
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read_state(self, spec: RunSpec) -> State | None:
         """Where the unfinished run of this spec stands; a damaged state is set aside and raises `StoreError`."""
@@ -270,6 +283,8 @@ class Store:
             SCORES: scores.to_csv(index=False, float_format="%.6g").encode(),
             PREVIEW: preview,
         }
+        # While its files change it is no run; `run.json` of before would vouch for what is no longer there.
+        _remove(folder / RUN)
         for name, content in contents.items():
             _write(folder / name, content)
         dtypes = {str(tensor.dtype) for tensor in weights.values() if tensor.is_floating_point()}
@@ -278,7 +293,7 @@ class Store:
             "spec": spec.to_json(),
             "key": spec.key,
             "environment": environment,
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": state.history[-1].seconds,
             "dtype": ", ".join(sorted(dtypes)).replace("torch.", ""),
             "totals": asdict(totals),
@@ -330,10 +345,10 @@ def _read_run(path: Path) -> Run:
         facts = json.loads((path / RUN).read_bytes())
         intact = facts.pop("sha256") == _digest(_canonical(facts))
         spec = RunSpec.from_json(facts["spec"])
+    except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError, AecoreError):
+        intact = False
     except OSError as error:
         raise StoreError(f"{path.name}/{RUN} cannot be read ({error.strerror}).") from None
-    except (ValueError, KeyError, TypeError, AttributeError, AecoreError):
-        intact = False
     if not intact or facts.get("format") != FORMAT or spec.key != facts["key"]:
         raise StoreError(_set_aside(path / RUN))
     return Run(
@@ -349,7 +364,9 @@ def _read_state_header(path: Path) -> tuple[RunSpec, int]:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
         return RunSpec.from_json(json.loads(metadata["spec"])), int(metadata["epoch"])
-    except (SafetensorError, ValueError, KeyError, TypeError, AecoreError):
+    except FileNotFoundError:
+        raise
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AecoreError):
         raise StoreError(_set_aside(path)) from None
 
 
@@ -365,7 +382,7 @@ def _read_state(path: Path) -> State:
         intact = metadata.pop("sha256") == _state_digest(tensors, metadata)
         history = tuple(Epoch(**row) for row in json.loads(metadata["history"]))
         epoch = int(metadata["epoch"])
-    except (SafetensorError, ValueError, KeyError, TypeError):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         intact = False
     if not intact:
         raise StoreError(_set_aside(path))
@@ -394,6 +411,13 @@ def _set_aside(path: Path) -> str:
     return f"{path.parent.name}/{path.name} is damaged; it was set aside as {aside.name}."
 
 
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror}).") from None
+
+
 def _write(path: Path, content: bytes) -> None:
     """Write a whole file: beside its place, forced to disk, then renamed into it, and the folder forced too."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -409,5 +433,6 @@ def _write(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing can be removed either
+            part.unlink(missing_ok=True)
         raise StoreError(f"{path} cannot be written ({error.strerror}); what was there before is kept.") from None

@@ -12,6 +12,7 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import isfinite, prod
 from time import perf_counter
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 from aecore import AecoreError
 from aecore.architecture import Architecture
 from aecore.datasets import Dataset, Split, to_float
-from aecore.layers import shape_text
+from aecore.layers import BatchNorm, shape_text
 from aecore.noise import key
 from aecore.recipe import Initialisation, Loss, Recipe, RunSpec
 
@@ -204,6 +205,7 @@ def train(
             f"{shape_text(dataset.shape)}."
         )
     architecture.check_memory(memory_budget(device))
+    _check_batch_norm(spec, len(dataset.train))
     model = build(architecture, recipe, spec.seed, device)
     optimiser = torch.optim.Adam(
         model.parameters(), lr=recipe.learning_rate, eps=ADAM_EPSILON, fused=device.type in ("cuda", "cpu")
@@ -223,6 +225,15 @@ def train(
             f"{device} ran out of memory with a batch of {recipe.batch_size}; "
             + (f"a batch of {fitting} fits." if fitting else "not even a batch of 1 fits: choose a smaller model.")
         ) from None
+
+
+def _check_batch_norm(spec: RunSpec, pictures: int) -> None:
+    """Raise `TrainingError` where batch norm would have to normalise a single value."""
+    if spec.recipe.batch_size > 1 and min(spec.recipe.images or pictures, pictures) > 1:
+        return
+    for step in spec.architecture.steps:
+        if isinstance(step.layer, BatchNorm) and prod(step.output_shape[1:]) == 1:
+            raise TrainingError(f"{step} cannot normalise one picture at a time: train on batches of at least 2.")
 
 
 def _epochs(
@@ -247,6 +258,8 @@ def _epochs(
         train_loss = sum(losses) / len(pictures)
         trained = perf_counter()
         validation_loss, validation_mse = _validate(spec, model, validation)
+        if not isfinite(validation_loss):
+            raise NotFiniteError(epoch, len(batch_starts(len(pictures), recipe.batch_size)))
         row = Epoch(
             epoch,
             train_loss,
@@ -278,7 +291,7 @@ def _steps(
             module.generator = generator  # type: ignore[assignment]
     count, size = len(pictures), recipe.batch_size
     order = torch.randperm(count, generator=Generator().manual_seed(key(spec.seed, epoch, "order"))).to(device)
-    bounds = list(pairwise([*range(0, count, size), count]))
+    bounds = list(pairwise([*batch_starts(count, size), count]))
     losses = torch.zeros(len(bounds), device=device)
     started, reported = perf_counter(), 0
     model.train()
@@ -295,6 +308,12 @@ def _steps(
         left = ((recipe.epochs - epoch + 1) * count - last) / rate
         yield _Report(Progress(epoch, last, count, loss, rate, left), int(weights.sum()), loss)
         reported = step
+
+
+def batch_starts(count: int, size: int) -> list[int]:
+    """Where the batches of an epoch begin; a lone last picture joins the batch before it, as batch norm needs two."""
+    starts = list(range(0, count, size))
+    return starts[:-1] if len(starts) > 1 and starts[-1] == count - 1 else starts
 
 
 def _step(

@@ -119,7 +119,7 @@ def plain(system: System, pixels: np.ndarray) -> Peer:
         for images, _ in loader:
             optimiser.zero_grad()
             loss = F.mse_loss(model(images), images)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             total += loss.item()
         return total / len(loader)
@@ -297,7 +297,7 @@ def time_scoring() -> None:
     spec = RunSpec(system.architecture, system.recipe, system.dataset, "", name=system.name)
     model = Model(spec, system.architecture.module().state_dict())  # untrained ones take as long
     with torch.inference_mode():
-        clean = [to_float(pixels) for pixels in split.pixels.split(scores.BATCH)]
+        clean = [to_float(pixels) for pixels in torch.split(split.pixels, scores.BATCH)]
         outputs = [model(batch) for batch in clean]
 
         def metric(name: str) -> Callable[[], object]:
@@ -338,7 +338,7 @@ def time_training(options: argparse.Namespace) -> None:
             "Keras is left out: make its environment with `python -m venv .venv-keras && "
             ".venv-keras/bin/pip install -r benchmarks/requirements-keras.txt`, or name another with --keras-python."
         )
-    images = {system: options.images or IMAGES.get(system, 3000) for system in options.systems}
+    images = {system: options.images or IMAGES[system] for system in options.systems}
     split, title = pictures_of("train", max(images.values()))
     print(f"Pictures of {title}, batch {BATCH}, {THREADS} threads, median of {options.rounds} rounds.")
     with TemporaryDirectory() as folder, ExitStack() as stack:
@@ -354,7 +354,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.split("\n\n")[0])
     parser.add_argument("--images", type=int, help=f"pictures an epoch (default {IMAGES})")
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each peer (default %(default)s)")
-    parser.add_argument("--systems", nargs="+", default=list(IMAGES), help="of aecore.zoo (default: %(default)s)")
+    parser.add_argument("--systems", nargs="+", choices=IMAGES, default=list(IMAGES), help="(default: both)")
     parser.add_argument("--keras-python", type=Path, default=ROOT / ".venv-keras/bin/python", metavar="PATH")
     parser.add_argument("--scoring", action="store_true", help="time the scores instead")
     parser.add_argument("--worker", nargs=2, metavar=("PEER", "PICTURES"), help=argparse.SUPPRESS)

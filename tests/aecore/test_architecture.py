@@ -121,6 +121,11 @@ def test_no_output_sees_more_than_the_receptive_field_says(architecture: Archite
             assert width <= row.receptive_field[1], row.step
 
 
+def test_a_dense_layer_and_all_after_it_see_the_whole_picture() -> None:
+    rows = Architecture.parse("2x6x10 | conv2 | flatten | dense8 | dense120 | reshape2x6x10 | conv2").summary().rows
+    assert [row.receptive_field for row in rows] == [(3, 3), (3, 3), (6, 10), (6, 10), (6, 10), (6, 10)]
+
+
 @settings(max_examples=60)
 @given(autoencoders())
 def test_every_number_is_that_of_the_torch_module(architecture: Architecture) -> None:
@@ -193,6 +198,7 @@ def test_the_numbers_the_design_states() -> None:
     [
         ("conv32 | conv8:s2 | bn | up | conv3", 8 * 16 * 16),
         ("flatten | dense7 | dense9 | dense3072 | reshape3x32x32", 7),
+        ("flatten | dense4000 | dense3072 | reshape3x32x32", 4000),
         ("conv3", 3072),
         ("flatten | reshape3x32x32", 3072),
         ("conv1:k1 | conv32 | conv3", 1024),
