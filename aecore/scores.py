@@ -19,7 +19,7 @@ from aecore.layers import shape_text
 from aecore.noise import Noise, noisy
 
 SSIM_WINDOW = 11
-BATCH = 250
+BATCH = 500
 
 
 class ScoreError(AecoreError):

@@ -7,8 +7,10 @@ stopped after any epoch goes on exactly as if it had not.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -28,7 +30,8 @@ from aecore.noise import key
 from aecore.recipe import Initialisation, Loss, Recipe, RunSpec
 
 ADAM_EPSILON = 1e-7  # Keras's
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 100  # what fits the cache: 500 takes twice as long
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 STEPS_PER_REPORT = 10
 
 
@@ -151,6 +154,18 @@ def initialise(model: nn.Module, initialisation: Initialisation, generator: Gene
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
 
 
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next step, for the rest of the process.
+
+    glibc returns a large block to the kernel at each free and faults it in again, page by page, at the next step:
+    a quarter of the time of a convolutional run on CPU.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else object()
+    if isinstance(libc, ctypes.CDLL) and hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
 def memory_format(architecture: Architecture) -> torch.memory_format:
     """The layout that is fastest for this architecture: channels last wherever there is a convolution."""
     convolves = any(step.macs and len(step.input_shape) == 3 for step in architecture.steps)
@@ -204,6 +219,8 @@ def train(
             f"{spec.name} takes pictures of {shape_text(architecture.input_shape)}; those of {dataset.title} are "
             f"{shape_text(dataset.shape)}."
         )
+    if device.type == "cpu":
+        keep_freed_memory()
     architecture.check_memory(memory_budget(device))
     _check_batch_norm(spec, len(dataset.train))
     model = build(architecture, recipe, spec.seed, device)

@@ -1,4 +1,4 @@
-"""Claim: our training loop is faster than a plain PyTorch loop and than Keras, on the same two cores.
+"""Tests the claim that our training loop is at least as fast as a plain PyTorch loop and Keras on the same two cores.
 
     AECORE_DATA=/data python -m benchmarks.training
 
@@ -295,7 +295,7 @@ def time_scoring() -> None:
     split, title = pictures_of("test", SCORED)
     system = zoo.find("shallow-strided")
     spec = RunSpec(system.architecture, system.recipe, system.dataset, "", name=system.name)
-    model = Model(spec, system.architecture.module().state_dict())  # untrained ones take as long
+    model = Model(spec, system.architecture.module().state_dict())  # untrained
     with torch.inference_mode():
         clean = [to_float(pixels) for pixels in torch.split(split.pixels, scores.BATCH)]
         outputs = [model(batch) for batch in clean]

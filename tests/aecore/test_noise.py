@@ -12,7 +12,7 @@ from aecore.noise import KINDS, Noise, NoiseError, noisy
 
 GREY = 0.4  # not the middle, where salt would be as far away as pepper
 noises = st.sampled_from(list(KINDS)).flatmap(
-    lambda kind: st.builds(Noise, st.just(kind), st.floats(0, KINDS[kind].highest))
+    lambda kind: st.builds(Noise, st.just(kind), st.just(0.0) | st.floats(KINDS[kind].lowest, KINDS[kind].highest))
 )
 
 MOMENTS: dict[str, Callable[[float], tuple[float, float]]] = {
@@ -93,7 +93,7 @@ class TestDraws:
         assert torch.equal(noisy(self.PICTURES, Noise(kind, 0), 0, range(6)), self.PICTURES)
 
     def test_the_smallest_levels_draw_finite_values(self, kind: str) -> None:
-        for level in (1e-6, 1e-200):
+        for level in (KINDS[kind].lowest,) if KINDS[kind].lowest else (1e-6, 1e-200):
             assert Noise(kind, level).add(self.PICTURES, Generator()).isfinite().all()
 
 
@@ -107,6 +107,7 @@ class TestDraws:
         ("gaussian:loud", "for example gaussian:0.3"),
         ("gaussian:-0.1", "from 0 to 2, not -0.1"),
         ("gaussian:2.1", "from 0 to 2, not 2.1"),
+        ("poisson:1e-200", "must be 0 or from 0.001 to 1, not 1e-200"),
         ("masking:1.5", "share of pixels) must be from 0 to 1"),
         ("gaussian:nan", "from 0 to 2, not nan"),
         ("gaussian:inf", "from 0 to 2, not inf"),

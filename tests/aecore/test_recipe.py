@@ -104,9 +104,9 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"epochs": 0}, "epochs must be from 1 to 10,000, not 0"),
+        ({"epochs": 0}, "epochs must be a whole number from 1 to 10,000, not 0"),
         ({"epochs": 10_001}, "from 1 to 10,000"),
-        ({"batch_size": 0}, "batch size must be from 1 to 65,536, not 0"),
+        ({"batch_size": 0}, "batch size must be a whole number from 1 to 65,536, not 0"),
         ({"learning_rate": 0.0}, "above 0 and at most 10"),
         ({"learning_rate": float("nan")}, "above 0 and at most 10, not nan"),
         ({"learning_rate": float("inf")}, "above 0 and at most 10, not inf"),
