@@ -1,6 +1,6 @@
 """Tests the claim that our training loop is at least as fast as a plain PyTorch loop and Keras on the same two cores.
 
-    AECORE_DATA=/data python -m benchmarks.training
+    python -m benchmarks.training
 
 prints the images/s of three peers on the same architectures and the same pictures, and the ratios between them:
 
@@ -11,7 +11,7 @@ prints the images/s of three peers on the same architectures and the same pictur
 One process a peer, kept alive and asked for one epoch at a time in turn, so that only one computes at once and the
 machine's mood hits all of them: trust the ratios, not the rates. Nobody validates or saves inside the clock.
 
-    AECORE_DATA=/data python -m benchmarks.training --scoring
+    python -m benchmarks.training --scoring
 
 prints how long MSE, PSNR and SSIM of 10,000 pictures take, and where the time goes.
 """

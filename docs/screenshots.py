@@ -15,14 +15,14 @@ def main() -> None:
     """Photograph every page in light and dark."""
     with (
         TemporaryDirectory() as folder,
-        started.dashboard(Path(folder) / "log", {}) as address,
+        started.dashboard(Path(folder) / "log", {}) as served,
         started.chromium() as browser,
     ):
         for scheme in ("light", "dark"):
             context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
             for name, path in PAGES.items():
                 page = context.new_page()
-                page.goto(address + path)
+                page.goto(served.address + path)
                 page.locator("[data-testid=stMainBlockContainer] h1").wait_for()
                 page.locator("[data-testid=stStatusWidget]").wait_for(state="detached", timeout=60_000)
                 page.wait_for_timeout(1000)  # charts fade in

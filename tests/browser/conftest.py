@@ -13,8 +13,8 @@ from tests.browser import started
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a dashboard that sees the published runs and no data set."""
     folder = tmp_path_factory.mktemp("dashboard")
-    with started.dashboard(folder / "log", {"AECORE_DATA": str(folder / "nothing")}) as address:
-        yield address
+    with started.dashboard(folder / "log", {"AECORE_DATA": str(folder / "nothing")}) as served:
+        yield served.address
     assert "Traceback" not in (folder / "log").read_text()
 
 

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -17,9 +18,16 @@ ROOT = Path(__file__).parents[2]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"]
 
 
+class Dashboard(NamedTuple):
+    """A running dashboard."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def dashboard(log: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of a dashboard that runs with `environment` added and writes to `log`."""
+def dashboard(log: Path, environment: Mapping[str, str]) -> Iterator[Dashboard]:
+    """A dashboard that runs with `environment` added and writes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -35,7 +43,7 @@ def dashboard(log: Path, environment: Mapping[str, str]) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/_stcore/health")
-        yield address
+        yield Dashboard(address, server.pid)
     finally:
         server.terminate()
         server.wait()
