@@ -18,7 +18,7 @@ from aecore import AecoreError, zoo
 from aecore.architecture import Architecture
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
-from aecore.recipe import KEY_DIGITS, LOSSES, RecipeError, RunSpec
+from aecore.recipe import KEY_DIGITS, LOSSES, Recipe, RecipeError, RunSpec
 from aecore.store import Listing, Run, Store, StoreError
 from aecore.zoo import System
 
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(error), style="red")
         return 1
     except KeyboardInterrupt:
-        _say("Stopped. Finished epochs are kept: the same command goes on from there.")
+        trains = options.command in (_train, _publish)
+        _say("Stopped. Finished epochs are kept: the same command goes on from there." if trains else "Stopped.")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; nothing more may be written, not even at exit.
@@ -102,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
     score.add_argument("--json", action="store_true", help=json_help)
 
-    data = add("data", _data_status, "Data sets: what is here, and how to get the rest.")
+    data = commands.add_parser("data", help="Data sets: what is here, and how to get the rest.")
     actions = data.add_subparsers(title="actions", required=True, metavar="ACTION")
     status = actions.add_parser("status", help="list the data sets and where they are")
     status.add_argument("--json", action="store_true", help=json_help)
@@ -204,10 +205,9 @@ def _system_and_run(name: str) -> tuple[System, Run | None]:
     store = Store()
     if name in zoo.SYSTEMS or _is_architecture(name):
         system = _system(name)
-        try:
-            return system, store.find(name) if name in zoo.SYSTEMS else None
-        except StoreError:
-            return system, None
+        runs = [run for run in store.listing().runs if run.spec.architecture == system.architecture]
+        own = [run for run in runs if run.name == system.name]
+        return system, max(own, key=lambda run: (zoo.is_own(run.spec), run.finished), default=None)
     try:
         run = store.find(name)
     except StoreError:
@@ -225,8 +225,14 @@ def _system(name: str) -> System:
     if not _is_architecture(name):
         return zoo.find(name)
     architecture = Architecture.parse(name)
-    default = zoo.SYSTEMS["shallow-strided"].recipe
-    return System("custom", "Custom", "shallow", "", architecture, default, "")
+    for system in zoo.SYSTEMS.values():
+        if system.architecture == architecture:
+            return system
+    alike = next(
+        (each for each in zoo.SYSTEMS.values() if each.architecture.input_shape == architecture.input_shape), None
+    )
+    dataset = alike.dataset if alike else "cifar10"
+    return System("custom", "Custom", "shallow", "", architecture, Recipe(), "", dataset=dataset)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -424,6 +430,9 @@ def _publish(options: argparse.Namespace) -> None:
     for system in zoo.SYSTEMS.values():
         # Named outright, the data set must be here: the embedded sample's figures are never published.
         spec = runs.plan(system, dataset=system.dataset, store=store)
+        kept = store.finished(spec)
+        if kept and kept.dtype != "float16":
+            raise StoreError(f"{kept.path.name} is kept in {kept.dtype}: remove the folder to publish it in float16.")
         _follow(spec, runs.execute(spec, store=store, device=device, half=True))
     print(results_table(store))
 

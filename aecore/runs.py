@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aecore.zoo import System
 
 PREVIEW_PICTURES = 8
+SCORING_SEED = 0  # whatever seed a run was trained with, each picture gets the same noise as in every other run
 SAMPLE = "sample"
 
 
@@ -73,8 +74,8 @@ def plan(
     recipe = replace(system.recipe, **changes)
 
     def spec_on(name: str) -> RunSpec:
-        fingerprint = datasets.load(name, data_root).fingerprint
-        return RunSpec(system.architecture, recipe, name, fingerprint, seed, system.name)
+        found = datasets.load(name, data_root)
+        return RunSpec(system.architecture, recipe, found.name, found.fingerprint, seed, system.name)
 
     spec = spec_on(dataset or system.dataset)
     if dataset or datasets.available(spec.dataset, data_root) or (store or Store()).finished(spec):
@@ -133,7 +134,7 @@ def _finish(
     weights = half_precision(state.weights) if half else state.weights
     model = Model(spec, weights)
     tables: list[pd.DataFrame] = []
-    for rows in score(model, dataset.test, spec.recipe.noise, spec.seed):
+    for rows in score(model, dataset.test, spec.recipe.noise, SCORING_SEED):
         tables.append(rows)
         yield Scored(sum(map(len, tables)), len(dataset.test))
     scores = pd.concat(tables, ignore_index=True)
@@ -144,7 +145,7 @@ def _finish(
         scores=scores,
         totals=Totals.of(scores),
         preview=_preview(model, dataset),
-        environment=environment(device),
+        environment=environment(spec.recipe, device),
     )
     yield Finished(run, cached=False)
 
@@ -152,7 +153,7 @@ def _finish(
 def _preview(model: Model, dataset: Dataset) -> bytes:
     """The first test pictures, noisy ones below them where the model denoises, and the reconstructions: a PNG."""
     clean = to_float(dataset.test.pixels[:PREVIEW_PICTURES])
-    given = noisy(clean, model.spec.recipe.noise, model.spec.seed, range(len(clean)))
+    given = noisy(clean, model.spec.recipe.noise, SCORING_SEED, range(len(clean)))
     rows = [clean, model(given)] if model.spec.recipe.noise is None else [clean, given, model(given)]
     sheet = torch.cat([torch.cat(list(row.clamp(0, 1)), dim=2) for row in rows], dim=1)
     pixels = (sheet * 255).round().byte().permute(1, 2, 0).numpy()

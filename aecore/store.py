@@ -119,8 +119,8 @@ class Run:
     @property
     def remedy(self) -> str:
         """What to do about a damaged file."""
-        if self.name in zoo.SYSTEMS:
-            return f"`python -m aecore train {self.name}` makes it again."
+        if zoo.is_own(self.spec):
+            return f"`python -m aecore train {self.name}` makes it again, given {self.spec.dataset}."
         return "Train the same spec again to replace it."
 
 
@@ -348,13 +348,15 @@ def _read_run(path: Path) -> Run:
     try:
         facts = json.loads((path / RUN).read_bytes())
         intact = facts.pop("sha256") == _digest(_canonical(facts))
-        spec = RunSpec.from_json(facts["spec"])
-    except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError, AecoreError):
+    except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
     except OSError as error:
         raise StoreError(f"{path.name}/{RUN} cannot be read ({error.strerror}).") from None
-    if not intact or facts.get("format") != FORMAT or spec.key != facts["key"]:
+    if not intact:
         raise StoreError(_set_aside(path / RUN))
+    spec = _read_spec(path / RUN, facts["spec"])
+    if facts["format"] != FORMAT or spec.key != facts["key"]:
+        raise StoreError(_of_another_version(path / RUN))
     return Run(
         path, spec, facts["environment"], facts["finished"], facts["seconds"], facts["dtype"], facts["totals"],
         facts["files"],
@@ -367,11 +369,24 @@ def _read_state_header(path: Path) -> tuple[RunSpec, int]:
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata()
-        return RunSpec.from_json(json.loads(metadata["spec"])), int(metadata["epoch"])
+        values, epoch = json.loads(metadata["spec"]), int(metadata["epoch"])
     except FileNotFoundError:
         raise
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AecoreError):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         raise StoreError(_set_aside(path)) from None
+    return _read_spec(path, values), epoch
+
+
+def _read_spec(path: Path, values: dict[str, Any]) -> RunSpec:
+    """The spec in an intact file; one that we cannot read is not damaged, only from elsewhere."""
+    try:
+        return RunSpec.from_json(values)
+    except (ValueError, KeyError, TypeError, AttributeError, AecoreError):
+        raise StoreError(_of_another_version(path)) from None
+
+
+def _of_another_version(path: Path) -> str:
+    return f"{path.parent.name}/{path.name} was written by another version of aecore; it is left alone."
 
 
 def _read_state(path: Path) -> State:

@@ -44,8 +44,13 @@ class NotFiniteError(TrainingError):
 
     def __init__(self, epoch: int, step: int) -> None:
         super().__init__(
-            f"The loss stopped being finite in epoch {epoch} at step {step}; the weights after epoch {epoch - 1} "
-            "are kept. A smaller learning rate usually helps."
+            f"The loss stopped being finite in epoch {epoch} at step {step}; "
+            + (
+                f"the weights after epoch {epoch - 1} are kept. "
+                if epoch > 1
+                else "no epoch before it is there to keep. "
+            )
+            + "A smaller learning rate usually helps."
         )
         self.epoch, self.step = epoch, step
 
@@ -120,7 +125,13 @@ def memory_budget(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
-def environment(device: torch.device) -> dict[str, str | int]:
+def autocasts(recipe: Recipe, device: torch.device) -> bool:
+    """Whether the model computes in bfloat16: on CUDA, except for cross-entropy, where a sigmoid rounded to 1 has no
+    gradient left."""
+    return device.type == "cuda" and recipe.loss != "bce"
+
+
+def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
     """What a result may depend on besides its spec: recorded beside the run, not hashed."""
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
@@ -128,7 +139,7 @@ def environment(device: torch.device) -> dict[str, str | int]:
         "python": platform.python_version(),
         "device": str(device),
         "accelerator": accelerator,
-        "dtype": "bfloat16 autocast" if device.type == "cuda" else "float32",
+        "dtype": "bfloat16 autocast" if autocasts(recipe, device) else "float32",
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count() or 1,
     }
@@ -221,26 +232,41 @@ def train(
         )
     if device.type == "cpu":
         keep_freed_memory()
+    if not architecture.parameters:
+        raise TrainingError(f"{architecture} has nothing to train: add a conv, deconv, dense or bn layer.")
     architecture.check_memory(memory_budget(device))
     _check_batch_norm(spec, len(dataset.train))
-    model = build(architecture, recipe, spec.seed, device)
-    optimiser = torch.optim.Adam(
-        model.parameters(), lr=recipe.learning_rate, eps=ADAM_EPSILON, fused=device.type in ("cuda", "cpu")
-    )
-    if state is not None:
-        _restore(model, optimiser, state)
-    layout = memory_format(architecture)
-    pictures = Pictures(dataset.train.pixels[: recipe.images], device, layout)
+    try:
+        model = build(architecture, recipe, spec.seed, device)
+        optimiser = torch.optim.Adam(
+            model.parameters(), lr=recipe.learning_rate, eps=ADAM_EPSILON, fused=device.type in ("cuda", "cpu")
+        )
+        if state is not None:
+            _restore(model, optimiser, state)
+        pictures = Pictures(dataset.train.pixels[: recipe.images], device, memory_format(architecture))
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise TrainingError(f"{device} has no memory left for the model and the pictures: free some of it.") from None
     try:
         yield from _epochs(spec, model, optimiser, pictures, dataset.validation, state or State(0, {}, {}))
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
         # The failed step's tensors live as long as the traceback's frames; they must go before anything is tried.
         error.__traceback__ = None
         optimiser.zero_grad(set_to_none=True)
-        fitting = largest_fitting(recipe.batch_size, lambda size: _try_step(model, recipe, pictures, size))
+        smallest = 2 if any(isinstance(layer, BatchNorm) for layer in architecture.layers) else 1
+        fitting = largest_fitting(
+            recipe.batch_size, lambda size: _try_step(model, optimiser, recipe, pictures, size), smallest
+        )
         raise TrainingError(
             f"{device} ran out of memory with a batch of {recipe.batch_size}; "
-            + (f"a batch of {fitting} fits." if fitting else "not even a batch of 1 fits: choose a smaller model.")
+            + (
+                f"a batch of {fitting} fits."
+                if fitting
+                else f"not even one of {smallest} fits: choose a smaller model."
+            )
         ) from None
 
 
@@ -330,20 +356,17 @@ def _steps(
 def batch_starts(count: int, size: int) -> list[int]:
     """Where the batches of an epoch begin; a lone last picture joins the batch before it, as batch norm needs two."""
     starts = list(range(0, count, size))
-    return starts[:-1] if len(starts) > 1 and starts[-1] == count - 1 else starts
+    return starts[:-1] if size > 1 and len(starts) > 1 and starts[-1] == count - 1 else starts
 
 
-def _step(
-    model: nn.Module, optimiser: torch.optim.Adam | None, recipe: Recipe, clean: Tensor, generator: Generator
-) -> Tensor:
+def _step(model: nn.Module, optimiser: torch.optim.Adam, recipe: Recipe, clean: Tensor, generator: Generator) -> Tensor:
     noisy = recipe.noise.add(clean, generator) if recipe.noise else clean
-    with torch.autocast(clean.device.type, torch.bfloat16, enabled=clean.device.type == "cuda"):
+    with torch.autocast(clean.device.type, torch.bfloat16, enabled=autocasts(recipe, clean.device)):
         output = model(noisy)
     loss = loss_of(recipe.loss, output, clean)
     model.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    if optimiser is not None:
-        optimiser.step()
+    optimiser.step()
     return loss.detach()
 
 
@@ -390,18 +413,25 @@ def _restore(model: nn.Module, optimiser: torch.optim.Adam, state: State) -> Non
     optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
 
 
-def largest_fitting(size: int, step: Callable[[int], Any]) -> int:
-    """The largest batch size below `size`, found by halving, whose `step` does not run out of memory; 0 if none."""
-    while size := size // 2:
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """CUDA has an error of its own for it; on CPU only the text tells."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def largest_fitting(size: int, step: Callable[[int], Any], smallest: int = 1) -> int:
+    """The largest batch below `size`, found by halving, whose `step` does not run out of memory; 0 if none."""
+    while (size := size // 2) >= smallest:
         try:
             step(size)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
             torch.cuda.empty_cache()
         else:
             return size
     return 0
 
 
-def _try_step(model: nn.Module, recipe: Recipe, pictures: Pictures, size: int) -> None:
+def _try_step(model: nn.Module, optimiser: torch.optim.Adam, recipe: Recipe, pictures: Pictures, size: int) -> None:
     clean = pictures.batch(slice(0, size))
-    _step(model, None, recipe, clean, Generator(clean.device))
+    _step(model, optimiser, recipe, clean, Generator(clean.device))

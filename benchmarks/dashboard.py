@@ -60,7 +60,7 @@ def open_every_model(browser: Browser, address: str) -> None:
     for dataset in dict.fromkeys(system.dataset for system in zoo.SYSTEMS.values()):
         names = [system.name for system in zoo.SYSTEMS.values() if system.dataset == dataset]
         pages.extend(
-            {"data": dataset, "models": names[first : first + MODELS_A_PAGE], "count": 24, "level": 0.1}
+            {"models": names[first : first + MODELS_A_PAGE], "count": 24, "level": 0.1}
             for first in range(0, len(names), MODELS_A_PAGE)
         )
     page = browser.new_page()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aecore import datasets, scores, store
 from aecore.datasets import Dataset, to_float
 from aecore.noise import Noise, noisy
-from aecore.store import Model, Run, Store
+from aecore.store import Model, Store
 
 Pixels = NDArray[np.uint8]
 
@@ -58,17 +58,6 @@ def reconstructions(
     clean = to_float(dataset(dataset_name).test.pixels[list(pictures)])
     output = model(key)(noisy(clean, noise, seed, pictures))
     return _displayed(output.numpy()), scores.per_picture(output, clean)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def preview(key: str) -> bytes:
-    """The preview PNG of a run."""
-    return run(key).read("preview.png")
-
-
-def run(key: str) -> Run:
-    """A finished run, by its key; not cached, since runs come and go."""
-    return Store().find(key)
 
 
 def _displayed(values: NDArray[np.float32]) -> Pixels:

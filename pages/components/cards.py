@@ -13,7 +13,7 @@ from aecore.store import PREVIEW, Run, StoreError
 from aecore.zoo import System
 
 WIDTH = 360  # three to a row at 1280 pixels, one to a row on a phone
-PICTURES = 5
+SHEET_WIDTH = 324  # five CIFAR-10 pictures at twice their size, which a phone shows whole
 SCALE = 2
 GAP = 1
 COMPARE = Path("pages/explore/compare.py")
@@ -27,12 +27,12 @@ def of_system(system: System, run: Run | None) -> None:
 def of_variant(run: Run, label: str) -> None:
     """The card of a run that is not a system's own."""
     recipe = run.spec.recipe
-    settings = [f"{recipe.epochs} epochs", f"seed {run.spec.seed}", f"on {run.spec.dataset}"]
+    settings = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", f"seed {run.spec.seed}", f"on {run.spec.dataset}"]
     if recipe.images:
         settings.append(f"{recipe.images:,} pictures")
     if recipe.noise:
         settings.append(f"{recipe.noise} noise")
-    _card(label, run.name.capitalize(), ", ".join(settings).capitalize() + ".", run.spec.architecture, run)
+    _card(label, run.name.capitalize(), ", ".join(settings) + ".", run.spec.architecture, run)
 
 
 def _card(label: str, title: str, story: str, architecture: Architecture, run: Run | None) -> None:
@@ -46,9 +46,7 @@ def _card(label: str, title: str, story: str, architecture: Architecture, run: R
         _figures(run, architecture)
         st.caption(str(architecture).replace("|", "→"))
         if run:
-            st.page_link(
-                COMPARE, label="Compare", icon=":material/compare:", query_params={"models": label, **_data(run)}
-            )
+            st.page_link(COMPARE, label="Compare", icon=":material/compare:", query_params={"models": label})
 
 
 def _figures(run: Run | None, architecture: Architecture) -> None:
@@ -65,7 +63,7 @@ def legend() -> None:
     """What the cards show, in plain words."""
     with st.expander("What am I looking at?", icon=":material/help:"):
         st.markdown(
-            "- **Pictures**: five test pictures that the model never saw in training; under them (and under the noisy "
+            "- **Pictures**: test pictures that the model never saw in training; under them (and under the noisy "
             "ones that a denoiser is given) what it made of them.\n"
             "- **Test PSNR**: peak signal-to-noise ratio of the mean squared error over all test pictures. Higher is "
             "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained on.\n"
@@ -75,10 +73,6 @@ def legend() -> None:
         )
 
 
-def _data(run: Run) -> dict[str, str]:
-    return {} if run.spec.dataset == "cifar10" else {"data": run.spec.dataset}
-
-
 def _preview(run: Run) -> None:
     try:
         sheet, rows = _sheet(run.read(PREVIEW), run.spec.architecture.input_shape[1])
@@ -86,20 +80,22 @@ def _preview(run: Run) -> None:
         st.warning(str(error), icon=":material/broken_image:")
         return
     names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
-    st.image(sheet, output_format="PNG", alt=f"{PICTURES} test pictures of {run.spec.dataset}: {', '.join(names)}")
+    st.image(sheet, output_format="PNG", alt=f"Test pictures of {run.spec.dataset}: {', '.join(names)}")
 
 
 def _sheet(preview: bytes, side: int) -> tuple[Image.Image, int]:
     """The first pictures of a preview, enlarged by a whole factor with a hairline between them, and the rows."""
     pictures = Image.open(io.BytesIO(preview))
     rows = pictures.height // side
-    step = SCALE * side + GAP
+    scale = SCALE if side <= 32 else 1
+    step = scale * side + GAP
+    count = min(pictures.width // side, (SHEET_WIDTH + GAP) // step)
     # Transparent hairlines take the page's background, light or dark.
-    sheet = Image.new("RGBA", (PICTURES * step - GAP, rows * step - GAP))
+    sheet = Image.new("RGBA", (count * step - GAP, rows * step - GAP))
     for row in range(rows):
-        for column in range(PICTURES):
+        for column in range(count):
             box = (column * side, row * side, (column + 1) * side, (row + 1) * side)
-            tile = pictures.crop(box).resize((SCALE * side, SCALE * side), Image.Resampling.NEAREST)
+            tile = pictures.crop(box).resize((scale * side, scale * side), Image.Resampling.NEAREST)
             sheet.paste(tile, (column * step, row * step))
     return sheet, rows
 

@@ -30,7 +30,7 @@ def loss_curves(runs: Sequence[Run], histories: Mapping[str, pd.DataFrame]) -> N
         height=320,
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         hovermode="x unified",
-        xaxis={"title": "Epoch", "dtick": 1},
+        xaxis={"title": "Epoch", "tickformat": "d", "nticks": 12},
         yaxis={"title": "Validation MSE", "type": "log", "exponentformat": "power", "nticks": 6},
         legend={"orientation": "h", "y": -0.25},
     )

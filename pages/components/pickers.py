@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from aecore import datasets
-from aecore.datasets import SOURCES
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
 from aecore.store import Run
 from pages.components import look
+
+# Data sets bring torch with them, which takes seconds to import: the gallery, which needs none, must not wait for it.
 
 MOST_MODELS = 8
 DEFAULT_MODELS = ("dense", "shallow-maxpool", "shallow-strided-bn", "deep-strided-4-bn")
@@ -27,21 +27,49 @@ def families(names: Sequence[str]) -> list[str]:
 
 
 def dataset(runs: Sequence[Run]) -> str:
-    """The data set whose test pictures are looked at; one that is not here falls back to the embedded sample."""
+    """The data set whose test pictures are looked at: at first that of the model in the link, or else CIFAR-10.
+
+    Where that one is not on this machine the embedded sample takes its place.
+    """
+    from aecore import datasets
+    from aecore.datasets import SOURCES
+
+    labels = look.labels(runs)
+    named = st.query_params.get_all("models")
+    wanted = next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
-    here = [name for name in known if datasets.available(name)]
-    options = [*here, "sample"]
-    titles = {name: SOURCES[name].title for name in here} | {"sample": "Embedded sample"}
-    return st.selectbox("Pictures from", options, format_func=titles.__getitem__, key="data", bind="query-params")
+    options = [*(name for name in known if datasets.available(name)), "sample"]
+    titles = {name: SOURCES[name].title for name in known} | {"sample": "Embedded sample"}
+    chosen = st.selectbox(
+        "Pictures from",
+        options,
+        options.index(wanted) if wanted in options else len(options) - 1,
+        format_func=titles.__getitem__,
+        key="data",
+        bind="query-params",
+    )
+    if chosen == "sample":
+        missing = wanted if wanted in SOURCES else "cifar10"
+        st.info(
+            "Crops of a few photographs that come with the program; the models were not made for them. "
+            f"For the real pictures: `python -m aecore data fetch {missing}`",
+            icon=":material/photo_library:",
+        )
+    return chosen
 
 
 def models(runs: Sequence[Run], dataset_name: str) -> list[Run]:
     """Up to eight runs whose pictures have the data set's shape."""
+    from aecore import datasets
+
     shape = datasets.load(dataset_name).shape
     fitting = [run for run in runs if run.spec.architecture.input_shape == shape]
     labels = look.labels(fitting)
     by_label = {labels[run.key]: run for run in fitting}
     default = [name for name in DEFAULT_MODELS if name in by_label] or list(by_label)[:4]
+    # Models of another shape go when the data set changes; the page should not be left empty by it.
+    if (before := st.session_state.get("models")) and not set(before) & set(by_label):
+        st.session_state["models"] = default
     chosen = st.multiselect(
         "Models",
         list(by_label),
@@ -84,4 +112,5 @@ def noise() -> tuple[Noise, int]:
     seed = st.number_input(
         "Noise seed", 0, 9999, 0, key="seed", bind="query-params", help="The same seed gives the same noise again."
     )
-    return Noise(kind, level), int(seed)
+    # A link may hold a level that the slider cannot reach.
+    return Noise(kind, level if level >= rule.lowest else 0.0), int(seed)

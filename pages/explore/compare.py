@@ -8,37 +8,37 @@ from aecore.store import Store, StoreError
 from pages.components import cached, figures, look, pickers, sheets, tables
 
 look.apply()
+st.title("Compare")
 runs = Store().listing().runs
 with st.sidebar:
     dataset_name = pickers.dataset(runs)
     chosen = pickers.models(runs, dataset_name)
     noise, seed = pickers.noise()
-    try:
-        dataset = cached.dataset(dataset_name)
-    except DatasetError as error:
-        st.error(str(error), icon=":material/broken_image:")
-        st.stop()
+try:
+    dataset = cached.dataset(dataset_name)
+except DatasetError as error:
+    st.error(str(error), icon=":material/broken_image:")
+    st.stop()
+with st.sidebar:
     pictures = pickers.pictures(len(dataset.test))
 
-st.title("Compare")
 if dataset_name == "sample":
-    st.info(
-        "These are crops of a few photographs that come with the program, not CIFAR-10, and the models were not made "
-        "for them. `python -m aecore data fetch cifar10` gets the real pictures.",
-        icon=":material/photo_library:",
+    st.caption(
+        "These pictures are not CIFAR-10: they are the embedded sample, and their figures compare with no other."
     )
+outputs, histories = {}, {}
+for run in chosen:
+    try:
+        outputs[run.key] = cached.reconstructions(run.key, dataset_name, pictures, noise, seed)
+        histories[run.key] = cached.history(run.key)
+    except StoreError as error:
+        st.error(str(error), icon=":material/healing:")
+chosen = [run for run in chosen if run.key in histories]
 if not chosen:
     st.info("Choose a model on the left to see what it makes of these pictures.", icon=":material/arrow_back:")
     st.stop()
 
 labels = look.labels(chosen)
-outputs = {}
-for run in chosen:
-    try:
-        outputs[run.key] = cached.reconstructions(run.key, dataset_name, pictures, noise, seed)
-    except StoreError as error:
-        st.error(str(error), icon=":material/healing:")
-chosen = [run for run in chosen if run.key in outputs]
 noisy_pixels, noisy_scores = cached.corrupted(dataset_name, pictures, noise, seed)
 classes = [dataset.classes[dataset.test.labels[picture]] for picture in pictures]
 
@@ -55,7 +55,8 @@ st.caption("Under each name: PSNR in dB of these pictures' mean squared error, p
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.subheader("Error of each picture")
-    tables.per_picture(pictures, classes, noisy_scores, {labels[run.key]: outputs[run.key][1] for run in chosen})
+    models = {labels[run.key]: outputs[run.key][1] for run in chosen}
+    tables.per_picture(pictures, classes, noisy_scores if noise.level else None, models)
 with right:
     st.subheader("Loss curves")
-    figures.loss_curves(chosen, {run.key: cached.history(run.key) for run in chosen})
+    figures.loss_curves(chosen, histories)

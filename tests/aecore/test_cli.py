@@ -350,7 +350,7 @@ def test_a_score_on_pictures_of_another_shape_is_refused(aecore: Any, pictures: 
 
 def test_publishing_takes_what_is_in_the_store_and_prints_a_line_a_system(aecore: Any, checkpoints: Path) -> None:
     for system in zoo.SYSTEMS.values():
-        finish(Store(checkpoints), runs.plan(system, dataset=system.dataset), {"none": torch.zeros(1)})
+        finish(Store(checkpoints), runs.plan(system, dataset=system.dataset), {"none": torch.zeros(1).half()})
     before = files(checkpoints)
     told = aecore("publish")
     assert told.status == 0

@@ -78,6 +78,12 @@ def test_what_lists_and_names_does_not_wait_for_torch() -> None:
     assert not loaded & {"torch", "torchvision", "pandas", "piq", "skimage", "streamlit"}
 
 
+def test_the_gallery_is_painted_without_torch() -> None:
+    loaded = loaded_after("pages.components.cards", "pages.components.look", "pages.components.pickers")
+    assert "streamlit" in loaded
+    assert not loaded & {"torch", "torchvision"}
+
+
 def test_pages_lie_in_subfolders() -> None:
     assert not list((ROOT / "pages").glob("*.py"))
 

@@ -1,6 +1,7 @@
 """The store: what went in comes out bit for bit, and no damage to a file is overlooked or costs another run."""
 
 import contextlib
+import hashlib
 import json
 import os
 import resource
@@ -538,3 +539,21 @@ def test_run_json_says_what_made_the_run_for_whoever_reads_it_without_us(tmp_pat
     assert {name: entry["bytes"] for name, entry in facts["files"].items()} == {
         file.name: file.stat().st_size for file in run.path.iterdir() if file.name != RUN
     }
+
+
+def test_a_run_of_another_version_is_reported_and_left_alone(finished_store: Path, tmp_path: Path) -> None:
+    """Its checksum holds, so nothing is damaged: there is only a word in it that this version does not know."""
+    root = tmp_path / "store"
+    shutil.copytree(finished_store, root)
+    run = Store(root).find("neighbour")
+    facts = json.loads((run.path / store.RUN).read_text())
+    del facts["sha256"]
+    facts["spec"]["recipe"]["a-later-setting"] = 1
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+    text = json.dumps(facts | {"sha256": hashlib.sha256(canonical).hexdigest()})
+    (run.path / store.RUN).write_text(text)
+    listing = Store(root).listing()
+    assert any(
+        "run.json was written by another version of aecore; it is left alone." in each for each in listing.damaged
+    )
+    assert (run.path / store.RUN).read_text() == text

@@ -314,6 +314,22 @@ def test_weights_that_explode_in_the_last_step_of_an_epoch_are_never_yielded_as_
     assert good == []
 
 
+def test_what_has_nothing_to_train_is_refused_in_a_sentence() -> None:
+    with pytest.raises(TrainingError, match=r"pool \| up has nothing to train"):
+        next(train(spec_of("3x8x8 | pool | up"), dataset(), CPU))
+
+
+def test_batch_norm_of_a_single_value_is_refused_and_a_lone_last_picture_joins_a_batch() -> None:
+    layers = "3x8x8 | flatten | dense4 | bn | dense192:sigmoid | reshape3x8x8"
+    assert trained(spec_of(layers, images=21, epochs=1)).epoch == 1
+    with pytest.raises(TrainingError, match=r"Layer 3 \(`bn`\) cannot normalise one picture at a time"):
+        trained(spec_of(layers, batch_size=1))
+
+
+def test_memory_that_the_machine_does_not_have_counts_as_out_of_memory() -> None:
+    assert training.largest_fitting(8, lambda size: torch.empty((size // 2) * 2**50)) == 1
+
+
 def test_pictures_of_another_shape_are_refused_in_a_sentence() -> None:
     spec = spec_of("3x16x16 | conv3:k1:sigmoid")
     with pytest.raises(TrainingError, match=r"takes pictures of 3×16×16; those of Little pictures are 3×8×8\."):
@@ -339,7 +355,7 @@ def test_the_largest_fitting_batch_is_found_by_halving() -> None:
             assert training.largest_fitting(size, step) == max((half for half in halves if half <= limit), default=0)
 
 
-@pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even a batch of 1 fits")])
+@pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even one of 1 fits")])
 def test_running_out_of_memory_is_told_with_the_batch_that_fits(limit: int, sentence: str) -> None:
     def full(_: nn.Module, given: tuple[Tensor, ...]) -> None:
         if len(given[0]) > limit:

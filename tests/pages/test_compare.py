@@ -35,7 +35,8 @@ def page(**query: str | list[str]) -> AppTest:
 def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
     app = page()
     assert not app.exception
-    assert "not CIFAR-10" in app.info[0].value
+    assert "not CIFAR-10" in app.caption[0].value
+    assert "data fetch cifar10" in app.info[0].value
     assert len(app.multiselect(key="models").value) == 4
 
 
@@ -51,7 +52,7 @@ def test_the_table_holds_what_the_core_computes() -> None:
 
 
 def test_a_link_brings_back_every_choice() -> None:
-    app = page(models=["dense", "deep-strided-4"], noise="masking", level="0.25", count="3", draw="7", seed="2")
+    app = page(models=["dense", "deep-strided-4"], noise="Masking", level="0.25", count="3", draw="7", seed="2")
     assert app.multiselect(key="models").value == ["dense", "deep-strided-4"]
     assert app.selectbox(key="noise").value == "masking"
     assert app.slider(key="level").value == 0.25
@@ -66,6 +67,7 @@ def test_a_link_brings_back_every_choice() -> None:
         {"noise": "nosuch"},
         {"level": "-3"},
         {"level": "NaN"},
+        {"noise": "Poisson", "level": "0.0005"},
         {"count": "1000000"},
         {"draw": "x"},
         {"data": "mnist", "models": "mnist-dense"},
@@ -92,7 +94,7 @@ def test_no_model_chosen_says_what_to_do() -> None:
     app = page()
     app.multiselect(key="models").set_value([]).run()
     assert not app.exception
-    assert "Choose a model" in app.info[-1].value
+    assert any("Choose a model" in info.value for info in app.info)
 
 
 def test_damaged_weights_are_named_and_the_others_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +111,28 @@ def test_damaged_weights_are_named_and_the_others_shown(tmp_path: Path, monkeypa
     assert not app.exception
     assert "weights.safetensors is damaged" in app.error[0].value
     assert "shallow-strided" in app.dataframe[0].value
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "history.csv"])
+def test_a_damaged_file_of_the_only_model_is_named(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Store().find("shallow-maxpool").path
+    root = tmp_path / "checkpoints"
+    shutil.copytree(path, root / path.name)
+    (root / path.name / name).write_bytes(b"")
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(root))
+    app = page(models="shallow-maxpool")
+    assert not app.exception
+    assert f"{name} is damaged" in app.error[0].value
+
+
+def test_digits_are_shown_to_the_model_made_for_them(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    app = page(models="mnist-dense")
+    assert app.selectbox(key="data").value == "mnist"
+    assert "mnist-dense" in app.dataframe[0].value
+    app.selectbox(key="data").set_value("cifar10").run()
+    assert not app.exception
+    assert len(app.multiselect(key="models").value) == 4
 
 
 def test_real_pictures_are_used_where_they_are(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
