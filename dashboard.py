@@ -1,11 +1,9 @@
-"""The dashboard: `streamlit run dashboard.py`."""
+"""The dashboard: `streamlit run dashboard.py`. The pages are named in `pages/components/navigation.py`.
+
+An app and not a script: beside a folder called `pages`, Streamlit takes a script for one with its old kind of pages
+until the script has run once, and answers a link to any page but the first with "Page not found".
+"""
 
 import streamlit as st
 
-# An icon of our own: Streamlit fetches the Material one for the tab from the network.
-st.set_page_config("Autoencoders side by side", "docs/icon.png", layout="wide")
-
-gallery = st.Page("pages/explore/gallery.py", title="Gallery", icon=":material/grid_view:", default=True)
-compare = st.Page("pages/explore/compare.py", title="Compare", icon=":material/compare:")
-
-st.navigation([gallery, compare], position="top").run()
+app = st.App("pages/components/navigation.py")

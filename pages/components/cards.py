@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import streamlit as st
 from PIL import Image
@@ -11,12 +10,12 @@ from PIL import Image
 from aecore.architecture import Architecture
 from aecore.store import PREVIEW, Run, StoreError
 from aecore.zoo import System
+from pages.components import paths
 
 WIDTH = 360  # three to a row at 1280 pixels, one to a row on a phone
 SHEET_WIDTH = 324  # five CIFAR-10 pictures at twice their size, which a phone shows whole
 SCALE = 2
 GAP = 1
-COMPARE = Path("pages/explore/compare.py")
 
 
 def of_system(system: System, run: Run | None) -> None:
@@ -46,7 +45,7 @@ def _card(label: str, title: str, story: str, architecture: Architecture, run: R
         _figures(run, architecture)
         st.caption(str(architecture).replace("|", "→"))
         if run:
-            st.page_link(COMPARE, label="Compare", icon=":material/compare:", query_params={"models": label})
+            st.page_link(paths.COMPARE, label="Compare", icon=":material/compare:", query_params={"models": label})
 
 
 def _figures(run: Run | None, architecture: Architecture) -> None:

@@ -15,7 +15,7 @@ from pages.components import look
 # Data sets bring torch with them, which takes seconds to import: the gallery, which needs none, must not wait for it.
 
 MOST_MODELS = 8
-DEFAULT_MODELS = ("dense", "shallow-maxpool", "shallow-strided-bn", "deep-strided-4-bn")
+DEFAULT_MODELS = ("dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030")
 
 
 def families(names: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from aecore import datasets, store, zoo
 from aecore.datasets import to_float
 from aecore.noise import Noise, noisy
 from aecore.store import Store
+from tests.browser import started
 
 GAP = 2
 
@@ -105,6 +107,18 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, dashboard: str, path: s
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
+
+
+def test_the_first_visit_to_a_fresh_server_may_be_a_deep_link(page: Page, tmp_path: Path) -> None:
+    with started.dashboard(tmp_path / "log", {"AECORE_DATA": str(tmp_path)}) as served:
+        page.goto(f"{served.address}/compare?level=0.3")
+        settled(page)
+        expect(page.locator(".heads")).to_contain_text("noisy")
+        expect(page.get_by_test_id("stDialog")).to_have_count(0)
+        page.close()
+    log = (tmp_path / "log").read_text()
+    assert served.address in log
+    assert "Traceback" not in log
 
 
 def test_a_bad_link_falls_back(page: Page, dashboard: str) -> None:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def shown() -> AppTest:
     """The gallery as the dashboard shows it."""
-    return AppTest.from_file(ROOT / "dashboard.py", default_timeout=60).run()
+    return AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=60).run()
 
 
 def texts(app: AppTest) -> str:

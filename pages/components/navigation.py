@@ -1,0 +1,13 @@
+"""What runs first on every page: page config and navigation over the pages, nothing else."""
+
+import streamlit as st
+
+from pages.components import paths
+
+# An icon of our own: Streamlit fetches the Material one for the tab from the network.
+st.set_page_config("Autoencoders side by side", paths.ICON, layout="wide")
+
+gallery = st.Page(paths.GALLERY, title="Gallery", icon=":material/grid_view:", default=True)
+compare = st.Page(paths.COMPARE, title="Compare", icon=":material/compare:")
+
+st.navigation([gallery, compare], position="top").run()

@@ -1,0 +1,9 @@
+"""Where the pages lie, for the navigation and for links from one to another."""
+
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+
+ICON = _ROOT / "docs" / "icon.png"
+GALLERY = _ROOT / "pages" / "explore" / "gallery.py"
+COMPARE = _ROOT / "pages" / "explore" / "compare.py"
