@@ -11,6 +11,9 @@ import streamlit as st
 from aecore.store import Run
 from pages.components import look
 
+# Plotly writes 2 and 5 for 0.002 and 0.005 on a logarithmic axis.
+TICKS = [mantissa * 10**exponent for exponent in range(-6, 1) for mantissa in (1, 2, 5)]
+
 
 def loss_curves(runs: Sequence[Run], histories: Mapping[str, pd.DataFrame]) -> None:
     """Validation error by epoch, a line a model."""
@@ -31,8 +34,13 @@ def loss_curves(runs: Sequence[Run], histories: Mapping[str, pd.DataFrame]) -> N
         margin={"l": 0, "r": 0, "t": 8, "b": 0},
         hovermode="x unified",
         xaxis={"title": "Epoch", "tickformat": "d", "nticks": 12},
-        yaxis={"title": "Validation MSE", "type": "log", "exponentformat": "power", "nticks": 6},
-        legend={"orientation": "h", "y": -0.25},
+        yaxis={
+            "title": "Validation MSE",
+            "type": "log",
+            "tickvals": TICKS,
+            "ticktext": [f"{tick:g}" for tick in TICKS],
+        },
+        legend={"orientation": "v"},
     )
     alt = f"Validation mean squared error by epoch of {', '.join(labels.values())}."
     st.plotly_chart(figure, config={"displaylogo": False}, alt=alt)

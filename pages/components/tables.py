@@ -19,7 +19,7 @@ def per_picture(
         table[label] = scores["mse"]
     table["Best model"] = table[list(models)].idxmin(axis="columns")
     numbers = {
-        name: st.column_config.NumberColumn(format="%.3g", help="Mean squared error of the picture, lower is better")
+        name: st.column_config.NumberColumn(format="%.3g", help="Mean squared error of the picture; lower is better")
         for name in ["Noisy input", *models]
     }
     st.dataframe(table, hide_index=True, column_config=numbers, alt="Mean squared error of each picture and model")

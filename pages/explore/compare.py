@@ -52,11 +52,10 @@ for run in chosen:
 sheets.show(columns, classes)
 st.caption("Under each name: PSNR in dB of these pictures' mean squared error, pooled; higher is better.")
 
-left, right = st.columns([3, 2], gap="large")
-with left:
-    st.subheader("Error of each picture")
-    models = {labels[run.key]: outputs[run.key][1] for run in chosen}
-    tables.per_picture(pictures, classes, noisy_scores if noise.level else None, models)
-with right:
-    st.subheader("Loss curves")
-    figures.loss_curves(chosen, histories)
+st.subheader("Error of each picture")
+models = {labels[run.key]: outputs[run.key][1] for run in chosen}
+tables.per_picture(pictures, classes, noisy_scores if noise.level else None, models)
+
+st.subheader("Loss curves")
+figures.loss_curves(chosen, histories)
+st.caption("Error on the validation pictures after each epoch, a denoiser's under the noise it was trained on.")

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from aecore import cli, datasets, runs, store, zoo
 from aecore.datasets import to_float
@@ -29,16 +28,6 @@ from aecore.training import Epoch, State, build
 ROOT = Path(__file__).parents[2]
 LAYERS = "conv4 | conv3:k1:sigmoid"
 COMMANDS = ["list", "show", "train", "runs", "score", "data", "data status", "data fetch", "publish"]
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty pictures, which make 33 to train on, 3 to validate on and 4 to test on."""
-    folder = tmp_path_factory.mktemp("pictures")
-    draw = np.random.default_rng(0)
-    for number in range(40):
-        Image.fromarray(draw.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / f"{number}.png")
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -43,17 +43,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty pictures, which make 33 to train on, 3 to validate on and 4 to test on."""
-    folder = tmp_path_factory.mktemp("pictures")
-    draw = np.random.default_rng(0)
-    for number in range(40):
-        coarse = Image.fromarray(draw.integers(0, 255, (4, 4, 3), np.uint8))
-        coarse.resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
-
-
 def spec_of(
     pictures: Path, seed: int = 0, layers: str = "conv4 | bn | dropout0.2 | conv3:k1:sigmoid", **recipe: Any
 ) -> RunSpec:

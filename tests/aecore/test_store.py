@@ -19,7 +19,6 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from aecore import datasets, runs, store, training, zoo
 from aecore.architecture import Architecture
@@ -218,15 +217,6 @@ def test_runs_are_listed_in_the_order_of_the_zoo_then_by_name(tmp_path: Path) ->
 
 
 # ---- damage
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    draw = np.random.default_rng(0)
-    for number in range(40):
-        Image.fromarray(draw.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / f"{number}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,18 @@
+"""What the tests of the core share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of forty pictures, which make 33 to train on, 3 to validate on and 4 to test on."""
+    folder = tmp_path_factory.mktemp("pictures")
+    draw = np.random.default_rng(0)
+    for number in range(40):
+        coarse = Image.fromarray(draw.integers(0, 255, (4, 4, 3), np.uint8))
+        coarse.resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
