@@ -26,21 +26,22 @@ def families(names: Sequence[str]) -> list[str]:
     return list(chosen) or list(names)
 
 
-def dataset(runs: Sequence[Run]) -> str:
-    """The data set whose test pictures are looked at: at first that of the model in the link, or else CIFAR-10.
+def linked_dataset(runs: Sequence[Run]) -> str:
+    """The data set of the first model that the link names, or CIFAR-10."""
+    labels = look.labels(runs)
+    named = st.query_params.get_all("models")
+    return next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
 
-    Where that one is not on this machine the embedded sample takes its place.
-    """
+
+def dataset(runs: Sequence[Run], wanted: str) -> str:
+    """The data set whose test pictures are looked at: at first `wanted`, or the embedded sample if it is not here."""
     from aecore import datasets
     from aecore.datasets import SOURCES
 
-    labels = look.labels(runs)
-    named = st.query_params.get_all("models")
-    wanted = next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
     options = [*(name for name in known if datasets.available(name)), "sample"]
     titles = {name: SOURCES[name].title for name in known} | {"sample": "Embedded sample"}
-    chosen = st.selectbox(
+    chosen: str = st.selectbox(
         "Pictures from",
         options,
         options.index(wanted) if wanted in options else len(options) - 1,
@@ -48,13 +49,6 @@ def dataset(runs: Sequence[Run]) -> str:
         key="data",
         bind="query-params",
     )
-    if chosen == "sample":
-        missing = wanted if wanted in SOURCES else "cifar10"
-        st.info(
-            "Crops of a few photographs that come with the program; the models were not made for them. "
-            f"For the real pictures: `python -m aecore data fetch {missing}`",
-            icon=":material/photo_library:",
-        )
     return chosen
 
 

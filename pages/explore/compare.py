@@ -10,8 +10,9 @@ from pages.components import cached, figures, look, pickers, sheets, tables
 look.apply()
 st.title("Compare")
 runs = Store().listing().runs
+wanted = pickers.linked_dataset(runs)
 with st.sidebar:
-    dataset_name = pickers.dataset(runs)
+    dataset_name = pickers.dataset(runs, wanted)
     chosen = pickers.models(runs, dataset_name)
     noise, seed = pickers.noise()
 try:
@@ -23,8 +24,10 @@ with st.sidebar:
     pictures = pickers.pictures(len(dataset.test))
 
 if dataset_name == "sample":
-    st.caption(
-        "These pictures are not CIFAR-10: they are the embedded sample, and their figures compare with no other."
+    st.info(
+        "Not CIFAR-10 but an embedded sample: crops of a few photographs that the models were not made for. "
+        f"For the real pictures: `python -m aecore data fetch {wanted}`",
+        icon=":material/photo_library:",
     )
 outputs, histories = {}, {}
 for run in chosen:

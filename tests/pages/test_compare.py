@@ -35,9 +35,14 @@ def page(**query: str | list[str]) -> AppTest:
 def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
     app = page()
     assert not app.exception
-    assert "not CIFAR-10" in app.caption[0].value
+    assert "Not CIFAR-10" in app.info[0].value
     assert "data fetch cifar10" in app.info[0].value
     assert len(app.multiselect(key="models").value) == 4
+
+
+def test_a_link_to_a_model_whose_pictures_are_not_here_says_how_to_get_them() -> None:
+    app = page(models="mnist-dense")
+    assert "data fetch mnist" in app.info[0].value
 
 
 def test_the_table_holds_what_the_core_computes() -> None:
