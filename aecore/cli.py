@@ -193,6 +193,9 @@ def _show(options: argparse.Namespace) -> None:
         f"{summary.parameters:,} parameters, {summary.macs:,} MACs a picture. Code: "
         f"{shape_text(summary.code_shape)} = {summary.code_size:,} numbers, {summary.code_ratio:.3g}× the picture's."
     )
+    if system.seed_words:
+        seed_psnr = f", {system.seed_psnr} dB pooled on its 400 pictures" if system.seed_psnr else ""
+        out.print(f"The seed: {system.seed_words}{seed_psnr}.", markup=False, highlight=False, soft_wrap=True)
     out.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in recipe.to_json().items() if value))
     if run:
         out.print(f"Run {run.path.name}: {_totals_text(run)}", markup=False, soft_wrap=True)
@@ -237,6 +240,7 @@ def _system(name: str) -> System:
 
 def _train(options: argparse.Namespace) -> None:
     from aecore import runs
+    from aecore.datasets import SAMPLE
     from aecore.training import find_device
 
     changes = _recipe_changes(options)
@@ -245,7 +249,7 @@ def _train(options: argparse.Namespace) -> None:
     for name in options.names:
         system = _system(name)
         spec = runs.plan(system, dataset=options.dataset, seed=options.seed, **changes)
-        if spec.dataset == runs.SAMPLE and options.dataset is None:
+        if spec.dataset == SAMPLE and options.dataset is None:
             _say(
                 f"{system.dataset} is not here: training on the embedded sample, whose figures are not its. "
                 f"`python -m aecore data fetch {system.dataset}` gets the real pictures."

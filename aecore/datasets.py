@@ -189,7 +189,8 @@ SOURCES: dict[str, Source] = {
 }
 # fmt: on
 
-NAMES: tuple[str, ...] = (*SOURCES, "sample")  # what `load` takes, beside "folder:PATH"
+SAMPLE = "sample"
+NAMES: tuple[str, ...] = (*SOURCES, SAMPLE)  # what `load` takes, beside "folder:PATH"
 
 
 def load(name: str, root: Path | None = None) -> Dataset:
@@ -199,7 +200,7 @@ def load(name: str, root: Path | None = None) -> Dataset:
     else `data/` beside the package. Raises `DatasetError` if there is no such name, or the folder of pictures
     is absent or holds fewer than 10; files that the others lack show when a split is asked for.
     """
-    if name == "sample":
+    if name == SAMPLE:
         return _sample()
     if name.startswith("folder:"):
         return _folder(name.removeprefix("folder:"))
@@ -217,7 +218,7 @@ def load(name: str, root: Path | None = None) -> Dataset:
 
 def available(name: str, root: Path | None = None) -> bool:
     """Whether the files of `name` are there; they are not read. Raises `DatasetError` for an unknown name."""
-    if name == "sample":
+    if name == SAMPLE:
         return all((files("skimage") / "data" / file).is_file() for file in _PHOTOGRAPHS.values())
     if name.startswith("folder:"):
         path = name.removeprefix("folder:")
@@ -239,7 +240,7 @@ def status(root: Path | None = None) -> list[Status]:
         found.append(Status(name, source.title, here, folder, source.pictures, size))
     count = sum(strips.crops for strips in _STRIPS.values()) * len(_PHOTOGRAPHS)
     photographs = Path(str(files("skimage") / "data"))
-    found.append(Status("sample", _SAMPLE_TITLE, available("sample"), photographs, count, "built in memory"))
+    found.append(Status(SAMPLE, _SAMPLE_TITLE, available(SAMPLE), photographs, count, "built in memory"))
     return found
 
 
@@ -324,7 +325,7 @@ def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] =
     writes the percentage to stderr. Raises `DatasetError` when the server cannot be reached, what it sent is
     not the published archive, the folder cannot be written, or `name` is not fetched from anywhere.
     """
-    if name == "sample" or name.startswith("folder:"):
+    if name == SAMPLE or name.startswith("folder:"):
         raise DatasetError(f"{name!r} needs no fetching: its pictures are already on this machine.")
     source, root = _source(name), _root(root)
     with _explained(source, name, root):
@@ -432,7 +433,7 @@ _PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, but for a se
 
 def _sample() -> Dataset:
     return Dataset(
-        "sample",
+        SAMPLE,
         _SAMPLE_TITLE,
         tuple(_PHOTOGRAPHS),
         (3, 32, 32),

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -115,10 +115,6 @@ class RunSpec:
     def folder(self) -> str:
         """The name of the run's folder in the store."""
         return f"{self.name}-{self.key[:KEY_DIGITS]}"
-
-    def with_recipe(self, **changes: Any) -> RunSpec:
-        """The same run with some of its recipe changed."""
-        return replace(self, recipe=replace(self.recipe, **changes))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the spec again."""

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from aecore import AecoreError, datasets
-from aecore.datasets import Dataset, to_float
+from aecore.datasets import SAMPLE, Dataset, to_float
 from aecore.noise import noisy
 from aecore.recipe import RunSpec
 from aecore.scores import Totals, score
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PREVIEW_PICTURES = 8
 SCORING_SEED = 0  # whatever seed a run was trained with, each picture gets the same noise as in every other run
-SAMPLE = "sample"
 
 
 class RunError(AecoreError):

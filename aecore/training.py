@@ -57,7 +57,7 @@ class NotFiniteError(TrainingError):
 
 @dataclass(frozen=True)
 class Epoch:
-    """A row of the loss curve. Losses are the recipe's; `seconds` counts training from the start of the run."""
+    """A row of the loss curve. Losses are the recipe's; `seconds` counts training and validation since the start."""
 
     epoch: int
     train_loss: float
@@ -288,24 +288,24 @@ def _epochs(
     state: State,
 ) -> Iterator[Event]:
     recipe, device = spec.recipe, next(model.parameters()).device
-    validation = Pictures(held_out.pixels, device, torch.contiguous_format)
+    validation = Pictures(held_out.pixels, device, memory_format(spec.architecture))
     history = list(state.history)
     before = history[-1].seconds if history else 0.0
     for epoch in range(state.epoch + 1, recipe.epochs + 1):
         started = perf_counter()
-        losses = []
-        for event in _steps(spec, model, optimiser, pictures, epoch):
-            losses.append(event.loss * event.images)
-            yield event.progress
-        # Losses are summed per report, each weighed by its pictures: the mean over the epoch, as Keras tells it.
-        train_loss = sum(losses) / len(pictures)
+        # The mean over the epoch's pictures as they were seen, as Keras tells it, not of the model at its end.
+        seen, total_loss = 0, 0.0
+        for progress in _steps(spec, model, optimiser, pictures, epoch):
+            total_loss += progress.loss * (progress.images - seen)
+            seen = progress.images
+            yield progress
         trained = perf_counter()
         validation_loss, validation_mse = _validate(spec, model, validation)
         if not isfinite(validation_loss):
             raise NotFiniteError(epoch, len(batch_starts(len(pictures), recipe.batch_size)))
         row = Epoch(
             epoch,
-            train_loss,
+            total_loss / len(pictures),
             validation_loss,
             validation_mse,
             len(pictures) / (trained - started),
@@ -316,16 +316,9 @@ def _epochs(
         yield EpochEnded(row, _capture(epoch, model, optimiser, tuple(history)))
 
 
-@dataclass(frozen=True)
-class _Report:
-    progress: Progress
-    images: int
-    loss: float
-
-
 def _steps(
     spec: RunSpec, model: nn.Module, optimiser: torch.optim.Adam, pictures: Pictures, epoch: int
-) -> Iterator[_Report]:
+) -> Iterator[Progress]:
     """One epoch of steps; losses are read from the device only now and then, since reading waits for it."""
     recipe, device = spec.recipe, next(model.parameters()).device
     generator = Generator(device).manual_seed(key(spec.seed, epoch))
@@ -349,7 +342,7 @@ def _steps(
         loss = float((recent * weights).sum() / weights.sum())
         rate = last / (perf_counter() - started)
         left = ((recipe.epochs - epoch + 1) * count - last) / rate
-        yield _Report(Progress(epoch, last, count, loss, rate, left), int(weights.sum()), loss)
+        yield Progress(epoch, last, count, loss, rate, left)
         reported = step
 
 

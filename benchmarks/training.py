@@ -184,7 +184,7 @@ def torch_module(architecture: Architecture) -> nn.Sequential:
             case Reshape(shape):
                 modules.append(nn.Unflatten(1, shape))
             case other:
-                raise NotImplementedError(f"The plain peer has no {other.keyword}.")
+                raise ValueError(f"The plain peer has no {other.keyword}.")
     return nn.Sequential(*modules)
 
 
@@ -205,7 +205,7 @@ def keras_layers(architecture: Architecture) -> Iterator[Any]:
             case Reshape((channels, height, width)):
                 yield layers.Reshape((height, width, channels))
             case other:
-                raise NotImplementedError(f"The Keras peer has no {other.keyword}.")
+                raise ValueError(f"The Keras peer has no {other.keyword}.")
 
 
 # ---- one process a peer

@@ -10,7 +10,8 @@ import streamlit as st
 from aecore import zoo
 from aecore.store import Run
 
-# Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. The order keeps neighbours apart.
+# Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. Its black and its yellow vanish on
+# a dark or a white page: a grey and a darker yellow stand in for them.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7F7F7F", "#B8A800")
 DASHES = ("solid", "dash", "dot", "dashdot")
 

@@ -36,11 +36,11 @@ def linked_dataset(runs: Sequence[Run]) -> str:
 def dataset(runs: Sequence[Run], wanted: str) -> str:
     """The data set whose test pictures are looked at: at first `wanted`, or the embedded sample if it is not here."""
     from aecore import datasets
-    from aecore.datasets import SOURCES
+    from aecore.datasets import SAMPLE, SOURCES
 
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
-    options = [*(name for name in known if datasets.available(name)), "sample"]
-    titles = {name: SOURCES[name].title for name in known} | {"sample": "Embedded sample"}
+    options = [*(name for name in known if datasets.available(name)), SAMPLE]
+    titles = {name: SOURCES[name].title for name in known} | {SAMPLE: "Embedded sample"}
     chosen: str = st.selectbox(
         "Pictures from",
         options,

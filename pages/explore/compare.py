@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from aecore.datasets import DatasetError
+from aecore.datasets import SAMPLE, DatasetError
 from aecore.scores import Totals
 from aecore.store import Store, StoreError
 from pages.components import cached, figures, look, pickers, sheets, tables
@@ -23,7 +23,7 @@ except DatasetError as error:
 with st.sidebar:
     pictures = pickers.pictures(len(dataset.test))
 
-if dataset_name == "sample":
+if dataset_name == SAMPLE:
     st.info(
         "Not CIFAR-10 but an embedded sample: crops of a few photographs that the models were not made for. "
         f"For the real pictures: `python -m aecore data fetch {wanted}`",

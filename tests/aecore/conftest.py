@@ -1,9 +1,11 @@
 """What the tests of the core share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 
@@ -16,3 +18,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         coarse = Image.fromarray(draw.integers(0, 255, (4, 4, 3), np.uint8))
         coarse.resize((32, 32), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """As in the processes that a test starts, whose bits are compared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

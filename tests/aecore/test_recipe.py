@@ -78,9 +78,12 @@ RECIPE_CHANGES: dict[str, Any] = {
 
 def test_every_part_of_the_content_changes_the_key() -> None:
     assert set(RECIPE_CHANGES) == {each.name for each in fields(Recipe)}
-    changed = [GOLDEN_SPEC.with_recipe(**{name: value}) for name, value in RECIPE_CHANGES.items()]
+    changed = [
+        replace(GOLDEN_SPEC, recipe=replace(GOLDEN_SPEC.recipe, **{name: value}))
+        for name, value in RECIPE_CHANGES.items()
+    ]
     changed += [
-        GOLDEN_SPEC.with_recipe(noise=noise)
+        replace(GOLDEN_SPEC, recipe=replace(GOLDEN_SPEC.recipe, noise=noise))
         for noise in (Noise("gaussian", 0.2), Noise("uniform", 0.1), Noise("gaussian", 0.1000001))
     ]
     changed += [
@@ -96,7 +99,7 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
     assert replace(GOLDEN_SPEC, name="mine").key == GOLDEN_KEY
     spelt = "3x32x32|conv32:k3|conv32:s2:relu|conv32|up2:nearest|conv32|conv3:sigmoid:k1"
     assert replace(GOLDEN_SPEC, architecture=Architecture.parse(spelt)).key == GOLDEN_KEY
-    one, same = (GOLDEN_SPEC.with_recipe(learning_rate=rate) for rate in (1, 1.0))
+    one, same = (replace(GOLDEN_SPEC, recipe=replace(GOLDEN_SPEC.recipe, learning_rate=rate)) for rate in (1, 1.0))
     assert one == same
     assert one.key == same.key
 

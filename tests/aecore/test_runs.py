@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -33,14 +32,7 @@ CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
 KILLS = 60
 FINISHED_FILES = (WEIGHTS, HISTORY, SCORES, PREVIEW, RUN)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def spec_of(

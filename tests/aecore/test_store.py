@@ -30,14 +30,7 @@ from aecore.training import Epoch, State
 
 CPU = torch.device("cpu")
 TINY = Architecture.parse("conv4 | bn | conv3:k1:sigmoid")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def spec_of(seed: int = 0, name: str = "custom", **recipe: Any) -> RunSpec:
@@ -185,11 +178,11 @@ def test_of_several_runs_of_a_name_the_systems_own_is_found_or_else_the_newest(
     monkeypatch.setattr(store, "datetime", Clock)
     own = RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, system.name)
     write(kept, replace(own, seed=1))
-    newest = write(kept, own.with_recipe(epochs=9))
+    newest = write(kept, replace(own, recipe=replace(own.recipe, epochs=9)))
     write(kept, replace(own, dataset="sample", fingerprint="2" * 64))
     assert kept.find("shallow-strided") == newest
     write(kept, own)  # the oldest of all
-    write(kept, own.with_recipe(images=100))
+    write(kept, replace(own, recipe=replace(own.recipe, images=100)))
     assert kept.find("shallow-strided").spec == own
     assert kept.find(newest.key[:8]) == newest
 
