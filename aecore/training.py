@@ -168,8 +168,8 @@ def initialise(model: nn.Module, initialisation: Initialisation, generator: Gene
 def keep_freed_memory() -> None:
     """Have the C library keep what is freed for the next step, for the rest of the process.
 
-    glibc returns a large block to the kernel at each free and faults it in again, page by page, at the next step:
-    a quarter of the time of a convolutional run on CPU.
+    glibc often returns a large block to the kernel at each free and faults it in again, page by page, at the next
+    step: up to a quarter of the time of a convolutional run on CPU.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else object()
     if isinstance(libc, ctypes.CDLL) and hasattr(libc, "mallopt"):
