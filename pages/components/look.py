@@ -14,6 +14,7 @@ from aecore.store import Run
 # a dark or a white page: a grey and a darker yellow stand in for them.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7F7F7F", "#B8A800")
 DASHES = ("solid", "dash", "dot", "dashdot")
+MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
 STYLE = """
 <style>
@@ -32,6 +33,7 @@ class Style:
 
     color: str
     dash: str
+    symbol: str
 
 
 def apply() -> None:
@@ -40,13 +42,15 @@ def apply() -> None:
 
 
 def style(run: Run) -> Style:
-    """A system's colour and dash come from its place in the zoo, another run's from its key: always the same."""
-    names = list(zoo.SYSTEMS)
+    """A system's look comes from its place in the zoo, another run's from its key: always the same."""
     if zoo.is_own(run.spec):
-        index = names.index(run.name)
-        return Style(PALETTE[index % len(PALETTE)], DASHES[index // len(PALETTE)])
-    number = int(run.key[:8], 16)
-    return Style(PALETTE[number % len(PALETTE)], DASHES[2 + number // len(PALETTE) % 2])
+        number = list(zoo.SYSTEMS).index(run.name)
+        dash = DASHES[number // len(PALETTE)]
+    else:
+        number = int(run.key[:8], 16)
+        dash = DASHES[2 + number // len(PALETTE) % 2]
+    # Eight colours and eight markers, shifted against each other at every round: two of one colour differ in both.
+    return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 3 * (number // len(PALETTE))) % len(MARKERS)])
 
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:

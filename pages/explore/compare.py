@@ -60,5 +60,5 @@ models = {labels[run.key]: outputs[run.key][1] for run in chosen}
 tables.per_picture(pictures, classes, noisy_scores if noise.level else None, models)
 
 st.subheader("Loss curves")
-figures.loss_curves(chosen, histories)
+figures.loss_curves(chosen, histories, key="losses")
 st.caption("Error on the validation pictures after each epoch, a denoiser's under the noise it was trained on.")
