@@ -27,7 +27,7 @@ from aecore.training import Epoch, State, build
 
 ROOT = Path(__file__).parents[2]
 LAYERS = "conv4 | conv3:k1:sigmoid"
-COMMANDS = ["list", "show", "train", "runs", "score", "data", "data status", "data fetch", "publish"]
+COMMANDS = ["list", "show", "train", "runs", "score", "data", "data status", "data fetch", "publish", "measure", "work"]
 
 
 @pytest.fixture(autouse=True)
