@@ -32,7 +32,7 @@ from aecore.queue import Entry, Queue, QueueError
 STOPPED = 130  # the exit status of a process that did as it was told
 TICK = 0.1  # seconds between two looks at the queue and the processes
 WATCH = 0.25  # seconds between two looks at what was wished
-GRACE = 1.0  # seconds for the step at hand
+GRACE = 0.75  # seconds for the step at hand
 REPORT = 0.5  # seconds between two reports
 STEADY = 1.0  # seconds of an epoch below which its speed tells more of its start than of training
 LOG_LINES = 5

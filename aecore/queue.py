@@ -397,14 +397,13 @@ class Queue:
         known = db.execute(
             "SELECT id FROM runs WHERE key = ? AND state IN ('running', 'finished') ORDER BY id DESC", (spec.key,)
         ).fetchone()
-        return (
-            known
-            or db.execute(
-                "INSERT INTO runs (key, spec, state, turn, submitted, ended) "
-                f"VALUES (?, ?, 'finished', {_NEXT_TURN}, ?, ?) RETURNING id",
-                (spec.key, json.dumps(spec.to_json()), now, now),
-            ).fetchone()
-        )
+        if known:
+            return known
+        return db.execute(
+            "INSERT INTO runs (key, spec, device, state, turn, submitted, ended) "
+            f"VALUES (?, ?, ?, 'finished', {_NEXT_TURN}, ?, ?) RETURNING id",
+            (spec.key, json.dumps(spec.to_json()), device, now, now),
+        ).fetchone()
 
     def _live(self, db: sqlite3.Connection, key: str) -> Any:
         return db.execute(f"SELECT id FROM runs WHERE key = ? AND state IN {_LIVE}", (key,)).fetchone()
@@ -483,6 +482,8 @@ class Queue:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # no fault of the file
         except sqlite3.Error as error:
             raise QueueError(
                 f"{self.path} cannot be used ({error}): see that its disk has room and its folder may be written, "
