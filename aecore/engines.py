@@ -32,7 +32,7 @@ from aecore.queue import Entry, Queue, QueueError
 STOPPED = 130  # the exit status of a process that did as it was told
 TICK = 0.1  # seconds between two looks at the queue and the processes
 WATCH = 0.25  # seconds between two looks at what was wished
-GRACE = 0.75  # seconds for the step at hand
+GRACE = 0.5  # seconds for the step at hand
 REPORT = 0.5  # seconds between two reports
 STEADY = 1.0  # seconds of an epoch below which its speed tells more of its start than of training
 LOG_LINES = 5
@@ -146,7 +146,8 @@ def _killed(number: int) -> str:
 def attempt(queue: Queue, run: int, fence: int) -> None:
     """Make the run in this process, reporting to the queue, until it is made, stopped or the supervisor is gone.
 
-    Standard input must be a pipe from the supervisor. Raises what `runs.execute` raises, having reported it.
+    Standard input must be a pipe from the supervisor. Raises what `runs.execute` raises, having reported it; told to
+    stop, it ends the process.
     """
     threading.Thread(target=_watch, args=(queue, run, fence), daemon=True).start()
     entry = queue.entry(run)
@@ -159,6 +160,9 @@ def attempt(queue: Queue, run: int, fence: int) -> None:
     except AecoreError as error:
         queue.end(run, fence, "failed", str(error))
         raise
+    except KeyboardInterrupt:
+        _log("Stopped. Whole epochs are kept.")
+        os._exit(STOPPED)  # to take torch down in good order would take longer than all the rest
 
 
 def _watch(queue: Queue, run: int, fence: int) -> None:
