@@ -452,6 +452,8 @@ def _write(path: Path, content: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        with suppress(OSError):  # where nothing can be written nothing can be removed either
-            part.unlink(missing_ok=True)
         raise StoreError(f"{path} cannot be written ({error.strerror}); what was there before is kept.") from None
+    finally:
+        # A process told to stop leaves nothing half-written; where nothing can be written nothing can be removed.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
