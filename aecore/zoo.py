@@ -7,7 +7,7 @@ one entry in `SYSTEMS`.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from aecore import AecoreError
@@ -165,6 +165,16 @@ def find(name: str) -> System:
     near = difflib.get_close_matches(name, SYSTEMS, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise UnknownSystemError(f"There is no system {name!r}: {hint}Systems: {', '.join(SYSTEMS)}.")
+
+
+def from_run(spec: RunSpec) -> System:
+    """What was run, as a system to start another run from; of the zoo's it has the title and the words."""
+    known = SYSTEMS.get(spec.name)
+    if known is None or known.architecture != spec.architecture:
+        return System(
+            spec.name, spec.name.capitalize(), "shallow", "", spec.architecture, spec.recipe, "", None, spec.dataset
+        )
+    return replace(known, recipe=spec.recipe, dataset=spec.dataset)
 
 
 def is_own(spec: RunSpec) -> bool:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import streamlit as st
 
 from aecore import zoo
+from aecore.recipe import RunSpec
 from aecore.store import Run
 
 # Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. Its black and its yellow vanish on
 # a dark or a white page: a grey and a darker yellow stand in for them.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7F7F7F", "#B8A800")
 DASHES = ("solid", "dash", "dot", "dashdot")
+TRAINING = "#999999"  # the curve on the training pictures beside a model's own colour
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
 STYLE = """
@@ -43,13 +45,14 @@ def apply() -> None:
     st.html(STYLE)
 
 
-def style(run: Run) -> Style:
+def style(run: Run | RunSpec) -> Style:
     """A system's look comes from its place in the zoo, another run's from its key: always the same."""
-    if zoo.is_own(run.spec):
-        number = list(zoo.SYSTEMS).index(run.name)
+    spec = run if isinstance(run, RunSpec) else run.spec
+    if zoo.is_own(spec):
+        number = list(zoo.SYSTEMS).index(spec.name)
         dash = DASHES[number // len(PALETTE)]
     else:
-        number = int(run.key[:8], 16)
+        number = int(spec.key[:8], 16)
         dash = DASHES[2 + number // len(PALETTE) % 2]
     # Eight colours and eight markers, shifted against each other at every round: two of one colour differ in both.
     return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 3 * (number // len(PALETTE))) % len(MARKERS)])
@@ -57,4 +60,9 @@ def style(run: Run) -> Style:
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:
     """A label for each run's key: the system's name, and for a variant of it what tells it apart."""
-    return {run.key: run.name if zoo.is_own(run.spec) else f"{run.name} {run.key[:6]}" for run in runs}
+    return {run.key: label(run.spec) for run in runs}
+
+
+def label(spec: RunSpec) -> str:
+    """The system's name, and for a variant of it the first digits of its key."""
+    return spec.name if zoo.is_own(spec) else f"{spec.name} {spec.key[:6]}"

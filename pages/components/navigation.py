@@ -9,5 +9,6 @@ st.set_page_config("Autoencoders side by side", paths.ICON, layout="wide")
 
 gallery = st.Page(paths.GALLERY, title="Gallery", icon=":material/grid_view:", default=True)
 compare = st.Page(paths.COMPARE, title="Compare", icon=":material/compare:")
+train = st.Page(paths.TRAIN, title="Train", icon=":material/model_training:")
 
-st.navigation([gallery, compare], position="top").run()
+st.navigation([gallery, compare, train], position="top").run()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from aecore import AecoreError, zoo
+from aecore import zoo
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
 from aecore.store import Run
-from pages.components import look
+from pages.components import look, numbers
 
 # Data sets bring torch with them, which takes seconds to import: the gallery, which needs none, must not wait for it.
 if TYPE_CHECKING:
@@ -28,10 +27,6 @@ OWN = "your own"  # the family of runs that are none of the zoo's
 _NOISES = {rule.title: name for name, rule in KINDS.items()}
 
 Scores = Callable[[Run], "pd.DataFrame"]
-
-
-class ChoiceError(AecoreError):
-    """A choice that cannot be followed; the text says what would be legal."""
 
 
 def families(names: Sequence[str]) -> list[str]:
@@ -119,7 +114,7 @@ def _family(run: Run) -> str:
 
 
 def pictures(test: Split, classes: Sequence[str], runs: Sequence[Run], scores: Scores) -> tuple[int, ...]:
-    """Indices of test pictures; raises `ChoiceError` where the choice names none.
+    """Indices of test pictures; raises `NumbersError` where the choice names none.
 
     `scores` gives a run's row for each test picture.
     """
@@ -132,7 +127,7 @@ def pictures(test: Split, classes: Sequence[str], runs: Sequence[Run], scores: S
         text = st.text_input(
             "Numbers", "0-5", key="numbers", bind="query-params", help="Test pictures by number, such as 3, 17, 200-205"
         )
-        return _numbers(text, len(test))
+        return numbers.parse(text, below=len(test), most=MOST_PICTURES, what="picture")
     if way == "Worst of a model":
         label = st.selectbox(
             "Model", list(labels), key="worst", bind="query-params",
@@ -167,23 +162,6 @@ def pictures(test: Split, classes: Sequence[str], runs: Sequence[Run], scores: S
 
 def _count() -> int:
     return int(st.slider("Number of pictures", 1, MOST_PICTURES, 6, key="count", bind="query-params"))
-
-
-def _numbers(text: str, of: int) -> tuple[int, ...]:
-    """The numbers of a text such as `3, 17, 200-205`, each once."""
-    legal = f"write numbers from 0 to {of - 1}, such as 3, 17, 200-205"
-    found: dict[int, None] = {}
-    for part in filter(None, re.split(r"[,\s]+", text)):
-        match = re.fullmatch(r"(\d{1,9})(?:[-–](\d{1,9}))?", part)
-        if not match:
-            raise ChoiceError(f"{part!r} is no number of a picture: {legal}.")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not first <= last < of:
-            raise ChoiceError(f"There is no picture {part}: {legal}.")
-        found |= dict.fromkeys(range(first, min(last, first + MOST_PICTURES) + 1))
-    if not found:
-        raise ChoiceError(f"No picture is chosen: {legal}.")
-    return tuple(found)[:MOST_PICTURES]
 
 
 def noise_and_view(views: Sequence[str]) -> tuple[Noise, int, str]:

@@ -5,6 +5,7 @@ import streamlit as st
 from aecore.datasets import SAMPLE, DatasetError
 from aecore.store import Run, Store, StoreError
 from pages.components import cached, comparison, links, look, pickers
+from pages.components.numbers import NumbersError
 
 look.apply()
 st.title("Compare")
@@ -40,7 +41,7 @@ with st.sidebar:
         which = pickers.pictures(
             dataset.test, dataset.classes, chosen, lambda run: cached.test_scores(run.key, dataset_name)
         )
-    except pickers.ChoiceError as error:
+    except NumbersError as error:
         st.error(str(error), icon=":material/filter_alt_off:")
         which = ()
 

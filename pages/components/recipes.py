@@ -1,0 +1,180 @@
+"""The recipe form: what to start from, what to change of it, and on what to run it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import streamlit as st
+
+from aecore import AecoreError, zoo
+from aecore.noise import KINDS, Noise
+from aecore.recipe import LOSSES, Loss, Recipe, RunSpec
+from aecore.store import Run
+from aecore.zoo import System
+from pages.components import look, numbers
+
+PAGE = "train"
+CHOICES = (
+    "start", "epochs", "images", "batch", "rate", "loss", "noise", "level", "seeds", "data", "device", "weights",
+)  # fmt: skip
+MOST_SEEDS = 20
+NO_NOISE = "None"
+_LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae"}
+_NOISES = {rule.title: name for name, rule in KINDS.items()}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be launched: a spec a seed, and the device to run them on."""
+
+    specs: tuple[RunSpec, ...]
+    device: str
+
+
+def starts(runs: Sequence[Run]) -> dict[str, System]:
+    """What one may start from, by the label that people know: every system, then every other run."""
+    return dict(zoo.SYSTEMS) | {
+        look.label(run.spec): zoo.from_run(run.spec) for run in runs if not zoo.is_own(run.spec)
+    }
+
+
+def form(starts: dict[str, System]) -> Plan | None:
+    """The choices as a plan; None where they cannot be followed, which is then said."""
+    start = st.selectbox(
+        "Start from", list(starts), key="start", bind="query-params", on_change=partial(_take_over, starts),
+        help="A system, or a run of your own. What you leave unchanged below is as in its recipe.",
+    )  # fmt: skip
+    system = starts[start]
+    st.caption(f"{system.architecture}".replace("|", "→"))
+    dataset, shape_fits = _dataset(system)
+    given = _defaults(system)
+    left, right = st.columns(2)
+    epochs = left.number_input(
+        "Epochs", 1, 10_000, int(given["epochs"]), key="epochs", bind="query-params",
+        help="How often every training picture is shown.",
+    )  # fmt: skip
+    images = right.number_input(
+        "Pictures", 0, 10_000_000, int(given["images"]), 1000, key="images", bind="query-params",
+        help="Only the first so many training pictures; 0 takes all of them.",
+    )  # fmt: skip
+    batch = left.number_input(
+        "Batch size", 1, 65_536, int(given["batch"]), 10, key="batch", bind="query-params",
+        help="Pictures a step of the optimiser.",
+    )  # fmt: skip
+    rate = right.number_input(
+        "Learning rate", 0.0, 10.0, float(given["rate"]), 1e-4, format="%.5f", key="rate", bind="query-params",
+        help="The step size of Adam.",
+    )  # fmt: skip
+    loss = left.selectbox(
+        "Loss", list(_LOSSES), list(_LOSSES).index(str(given["loss"])), key="loss", bind="query-params",
+        help="What training makes small: " + ", ".join(f"{title} ({LOSSES[each]})" for title, each in _LOSSES.items()),
+    )  # fmt: skip
+    kinds = [NO_NOISE, *_NOISES]
+    kind = right.selectbox(
+        "Noise", kinds, kinds.index(str(given["noise"])), key="noise", bind="query-params",
+        help="Added to the pictures that the model is shown, anew each epoch; the clean ones are what it should give.",
+    )  # fmt: skip
+    level = 0.0
+    if kind != NO_NOISE:
+        rule = KINDS[_NOISES[kind]]
+        if not rule.lowest <= st.session_state.get("level", rule.lowest) <= rule.highest:
+            st.session_state["level"] = rule.highest
+        level = st.slider(
+            rule.unit.capitalize(), rule.lowest, rule.highest, float(given["level"] or 0.3), 0.01, key="level",
+            bind="query-params",
+        )  # fmt: skip
+    seeds = left.text_input(
+        "Seeds", "0", key="seeds", bind="query-params",
+        help="One run a seed, which decides initial weights, order and noise: 0, or 0-4 for five.",
+    )  # fmt: skip
+    weights = right.selectbox(
+        "Initial weights", ["keras", "torch"], ["keras", "torch"].index(str(given["weights"])), key="weights",
+        bind="query-params", help="Glorot-uniform with zero biases, as in Keras, or torch's own.",
+    )  # fmt: skip
+    device = _device()
+    try:
+        recipe = Recipe(
+            int(epochs), int(batch), float(rate), _LOSSES[loss],
+            Noise(_NOISES[kind], level) if kind != NO_NOISE else None,
+            int(images) or None, "keras" if weights == "keras" else "torch",
+        )  # fmt: skip
+        system.architecture.check_memory()
+        from pages.components import cached
+
+        chosen = numbers.parse(seeds, below=10_000, most=MOST_SEEDS, what="seed")
+        specs = tuple(
+            RunSpec(system.architecture, recipe, dataset, cached.dataset(dataset).fingerprint, seed, system.name)
+            for seed in chosen
+        )
+    except AecoreError as error:
+        st.error(str(error), icon=":material/edit_off:")
+        return None
+    if not shape_fits:
+        return None
+    return Plan(specs, device)
+
+
+def _defaults(system: System) -> dict[str, str | int | float]:
+    """What the form holds for a system's own recipe."""
+    recipe = system.recipe
+    return {
+        "epochs": recipe.epochs,
+        "images": recipe.images or 0,
+        "batch": recipe.batch_size,
+        "rate": recipe.learning_rate,
+        "loss": next(title for title, loss in _LOSSES.items() if loss == recipe.loss),
+        "noise": KINDS[recipe.noise.kind].title if recipe.noise else NO_NOISE,
+        "level": recipe.noise.level if recipe.noise else 0.0,
+        "weights": recipe.initialisation,
+    }
+
+
+def _take_over(starts: dict[str, System]) -> None:
+    """Another start: its recipe replaces what the form held."""
+    for key, value in _defaults(starts[st.session_state["start"]]).items():
+        if key != "level" or value:
+            st.session_state[key] = value
+
+
+def _dataset(system: System) -> tuple[str, bool]:
+    """The name of the data set to train on; False, and a sentence, where none here has the right shape."""
+    from aecore import datasets
+    from aecore.datasets import SAMPLE, SOURCES
+
+    shape = system.architecture.input_shape
+    titles = {source.title: name for name, source in SOURCES.items() if datasets.available(name)}
+    titles |= {"Embedded sample": SAMPLE}
+    fitting = {title: name for title, name in titles.items() if datasets.load(name).shape == shape}
+    if not fitting:
+        st.info(
+            f"{SOURCES[system.dataset].title} is not here: `python -m aecore data fetch {system.dataset}`",
+            icon=":material/photo_library:",
+        )
+        return system.dataset, False
+    names = list(fitting.values())
+    if st.session_state.get("data") not in (None, *fitting):
+        st.session_state["data"] = next(iter(fitting))  # pictures of another shape
+    title = st.selectbox(
+        "Train on", list(fitting), names.index(system.dataset) if system.dataset in names else 0, key="data",
+        bind="query-params",
+    )  # fmt: skip
+    if fitting[title] == SAMPLE:
+        st.caption("A few photographs in small crops: for a first try, not for figures to quote.")
+    return fitting[title], True
+
+
+def _device() -> str:
+    """Every device of this machine, by name."""
+    from aecore import costs
+    from aecore.training import devices
+
+    titles = {_title(name, costs.accelerator(name)): name for name in devices()}
+    chosen: str = st.selectbox("Device", list(titles), key="device", bind="query-params")
+    return titles[chosen]
+
+
+def _title(name: str, accelerator: str) -> str:
+    return f"CPU, {os.cpu_count()} cores" if name == "cpu" else f"{accelerator} ({name})"

@@ -1,0 +1,23 @@
+"""Train: change a system's recipe, see what it will cost, launch it, and watch it learn."""
+
+import streamlit as st
+
+from aecore.store import Store
+from pages.components import costs, launch, links, live, look, recipes
+
+look.apply()
+st.title("Train")
+notes = st.container()
+form, watch = st.columns([2, 5], gap="large")
+with form:
+    starts = recipes.starts(Store().listing().runs)
+    link = links.asked(recipes.PAGE, recipes.CHOICES)
+    plan = recipes.form(starts)
+    if plan:
+        costs.show(plan)
+        launch.button(plan)
+    links.keep(recipes.PAGE, recipes.CHOICES)
+with watch:
+    live.panel()
+with notes:
+    links.note(link)
