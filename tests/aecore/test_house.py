@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
-    {"layers", "noise", "datasets"},
+    {"layers", "noise", "datasets", "files"},
     {"architecture", "recipe"},
     {"zoo"},
     {"training", "scores", "baselines"},
