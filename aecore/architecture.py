@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import zip_longest
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -271,6 +273,29 @@ class _Windows:
     @property
     def largest(self) -> int:
         return int((self.last - self.first).max()) + 1
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row of two architectures laid side by side: the same layer, another one in its place, or none."""
+
+    left: Step | None
+    right: Step | None
+
+    @property
+    def same(self) -> bool:
+        """Whether the layer reads the same on both sides; what goes through it may still differ in shape."""
+        return self.left is not None and self.right is not None and self.left.layer == self.right.layer
+
+
+def aligned(left: Architecture, right: Architecture) -> tuple[Pair, ...]:
+    """Two architectures side by side, every layer of both once and in order, so that few rows differ."""
+    blocks = difflib.SequenceMatcher(None, left.layers, right.layers, autojunk=False).get_opcodes()
+    return tuple(
+        Pair(*steps)
+        for _, start, end, other_start, other_end in blocks
+        for steps in zip_longest(left.steps[start:end], right.steps[other_start:other_end])
+    )
 
 
 def _inferred(layers: Iterable[Layer], shape: Shape) -> Iterator[Step]:
