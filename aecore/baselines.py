@@ -206,6 +206,8 @@ def pca_curve(dataset_name: str, root: Path) -> Curve:
 
     Raises `BaselineError`, one sentence, where the file is missing, damaged or of another version.
     """
+    if dataset_name not in PUBLISHED:
+        raise BaselineError(f"PCA is published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
     path = _path(dataset_name, root)
     again = f"`python -m aecore baselines` makes it again, given {dataset_name}."
     try:

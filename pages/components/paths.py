@@ -7,3 +7,4 @@ _ROOT = Path(__file__).parents[2]
 ICON = _ROOT / "docs" / "icon.png"
 GALLERY = _ROOT / "pages" / "explore" / "gallery.py"
 COMPARE = _ROOT / "pages" / "explore" / "compare.py"
+SYSTEM = _ROOT / "pages" / "explore" / "system.py"

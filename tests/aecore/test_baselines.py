@@ -167,6 +167,11 @@ def test_a_missing_curve_says_how_to_make_it(tmp_path: Path) -> None:
         pca_curve("cifar10", tmp_path)
 
 
+def test_a_data_set_without_a_curve_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BaselineError, match="cifar10 and mnist only, not for sample"):
+        pca_curve("sample", tmp_path)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000])
 def test_a_damaged_curve_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "pca-cifar10.json").write_bytes(content)
