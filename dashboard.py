@@ -5,5 +5,8 @@ until the script has run once, and answers a link to any page but the first with
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-app = st.App("pages/components/navigation.py")
+from pages.components.server import KnownRoot
+
+app = st.App("pages/components/navigation.py", middleware=[Middleware(KnownRoot)])

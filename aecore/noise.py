@@ -55,6 +55,21 @@ def _masking(images: Tensor, level: float, generator: Generator) -> Tensor:
     return images * (_random(images[:, :1], generator) >= level)
 
 
+def _occlusion(images: Tensor, level: float, generator: Generator) -> Tensor:
+    import torch
+
+    height, width = images.shape[2:]
+    # One square a picture, of this share of its area, anywhere that it fits.
+    tall, wide = round(height * level**0.5), round(width * level**0.5)
+    corner = _random(images[:, :1, :1, :2], generator)
+    room = corner.new_tensor([height - tall + 1, width - wide + 1])
+    top, left = (corner * room).floor().unbind(3)
+    rows, columns = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
+    inside_rows = (rows >= top) & (rows < top + tall)  # [N, 1, H]
+    inside_columns = (columns >= left) & (columns < left + wide)  # [N, 1, W]
+    return images.masked_fill(inside_rows[:, :, :, None] & inside_columns[:, :, None, :], 0.0)
+
+
 def _random(like: Tensor, generator: Generator) -> Tensor:
     return like.new_empty(like.shape).uniform_(generator=generator)
 
@@ -81,6 +96,7 @@ KINDS: dict[str, Kind] = {
     "salt-pepper": Kind("Salt and pepper", "share of pixels", 1.0, _salt_pepper),
     "poisson": Kind("Poisson", "standard deviation at white", 1.0, _poisson, lowest=0.001),
     "masking": Kind("Masking", "share of pixels", 1.0, _masking),
+    "occlusion": Kind("Occlusion", "share of the area", 1.0, _occlusion),
 }
 
 

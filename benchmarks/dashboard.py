@@ -1,9 +1,12 @@
-"""Claim: the gallery is painted within 5 s of `streamlit run`, and every published model fits in 1.5 GB.
+"""Claim: the gallery is painted within 5 s of `streamlit run`, every published model fits in 1.5 GB, and a release of
+Compare's noise slider is answered at once, for twenty visitors too.
 
     python -m benchmarks.dashboard
 
 starts the dashboard anew several times and prints the seconds until Chromium has painted every card with its pictures;
-then opens Compare until every published model is loaded, and prints the resident memory of the server. Linux only.
+then opens Compare until every published model is loaded, and prints the resident memory of the server; then releases
+the slider on Compare with 4 models and 12 pictures, in a browser beside 0, 9 and 19 more sessions, each of which looks
+at other pictures and releases its slider every two seconds. Linux only.
 """
 
 from __future__ import annotations
@@ -11,14 +14,17 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from statistics import median
+from random import Random
+from statistics import median, quantiles
 from tempfile import TemporaryDirectory
+from threading import Barrier, Event, Thread
 from time import perf_counter
 from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
 
 from aecore import zoo
+from benchmarks.session import Session
 from tests.browser import started
 
 PAINTED = f"""() => {{
@@ -26,15 +32,41 @@ PAINTED = f"""() => {{
   return pictures.length >= {len(zoo.SYSTEMS)} && pictures.every(picture => picture.complete && picture.naturalWidth);
 }}"""
 MODELS_A_PAGE = 8
+SESSIONS = (1, 10, 20)
+PAUSE = 2.0  # seconds between a visitor's releases
+WARMUP, RELEASES = 5, 60
+SLIDER = "Standard deviation"
+QUERY = {"models": ["dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030"], "count": 12, "level": 0.1}
+# From the release of the mouse to the frame after the sheet has drawn what came of it.
+WATCH = """sheet => {
+  window.drawn = new Promise(resolve => {
+    let released;
+    addEventListener("pointerup", () => { released = performance.now(); }, { capture: true, once: true });
+    new MutationObserver((_, observer) => {
+      observer.disconnect();
+      requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - released)));
+    }).observe(sheet, { attributeFilter: ["data-drawn"] });
+  });
+}"""
 
 
 def main() -> None:
     """Measure both and print them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="starts to time (default %(default)s)")
+    parser.add_argument("--sliders", action="store_true", help="only the slider")
     options = parser.parse_args()
+    if not options.sliders:
+        starts_and_memory(options.rounds)
     with TemporaryDirectory() as folder, started.chromium() as browser:
-        seconds = [until_painted(browser, Path(folder) / "log") for _ in range(options.rounds)]
+        for sessions in SESSIONS:
+            slider(browser, Path(folder), sessions)
+
+
+def starts_and_memory(rounds: int) -> None:
+    """Print how soon the gallery is there, and what the models take."""
+    with TemporaryDirectory() as folder, started.chromium() as browser:
+        seconds = [until_painted(browser, Path(folder) / "log") for _ in range(rounds)]
         print(f"streamlit run to the painted gallery: median {median(seconds):.2f} s of {len(seconds)} starts", end="")
         print(f" ({min(seconds):.2f}–{max(seconds):.2f})")
         with started.dashboard(Path(folder) / "log", {}) as served:
@@ -70,13 +102,73 @@ def open_every_model(browser: Browser, address: str) -> None:
     page.close()
 
 
+def slider(browser: Browser, folder: Path, sessions: int) -> None:
+    """Print how long the server computes at a release of the slider, and how soon the browser shows the new pixels."""
+    times = folder / f"seconds-{sessions}"
+    launched = ("benchmarks.timed_server", str(times))
+    with started.dashboard(folder / "log", {}, launched) as served:
+        done, ready = Event(), Barrier(sessions)
+        others = [Thread(target=visit, args=(served.address, number, ready, done)) for number in range(1, sessions)]
+        for other in others:
+            other.start()
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{served.address}/compare?{urlencode(QUERY, doseq=True)}")
+        _settle(page)
+        ready.wait()
+        releases(page, WARMUP)
+        before = len(times.read_text().splitlines())
+        seen = releases(page, RELEASES)
+        spent = [line.split() for line in times.read_text().splitlines()[before:]]
+        done.set()
+        for other in others:
+            other.join()
+        page.close()
+    scripts = [float(seconds) * 1000 for kind, seconds in spent if kind == "fragment"]
+    print(
+        f"{sessions:2} sessions: script {_spread(scripts)}, {len(scripts)} runs; release to new pixels {_spread(seen)}"
+    )
+
+
+def visit(address: str, number: int, ready: Barrier, done: Event) -> None:
+    """Another visitor, who looks at pictures of their own and moves the slider now and then."""
+    draw = Random(number)
+    with Session(address, "compare", urlencode(QUERY | {"draw": number}, doseq=True)) as session:
+        ready.wait()
+        done.wait(draw.uniform(0, PAUSE))
+        while not done.wait(PAUSE * draw.uniform(0.75, 1.25)):
+            session.slide(SLIDER, draw.randrange(1, 200) / 100)
+
+
+def releases(page: Page, count: int) -> list[float]:
+    """Drag the slider to `count` other places: milliseconds from each release to the new pixels."""
+    thumb = page.get_by_role("slider", name=SLIDER)
+    track = page.get_by_test_id("stSlider").filter(has=thumb).bounding_box()
+    assert track is not None
+    draw, seen = Random(0), []
+    for _ in range(count):
+        box = thumb.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(track["x"] + track["width"] * draw.uniform(0.05, 0.95), box["y"], steps=3)
+        page.locator(".sheet").evaluate(WATCH)
+        page.mouse.up()
+        seen.append(float(page.evaluate("window.drawn")))
+        page.wait_for_timeout(1000 * PAUSE * draw.uniform(0.25, 0.5))
+    return seen
+
+
+def _spread(milliseconds: list[float]) -> str:
+    return f"median {median(milliseconds):.0f} ms, p95 {quantiles(milliseconds, n=20)[-1]:.0f} ms"
+
+
 def resident_bytes(pid: int) -> int:
     """Resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _settle(page: Page) -> None:
-    page.locator("img.pixels").wait_for(timeout=60_000)
+    page.locator(".sheet[data-drawn]").wait_for(timeout=60_000)
     page.locator("[data-testid=stStatusWidget]").wait_for(state="detached", timeout=60_000)
 
 

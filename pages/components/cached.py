@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from aecore import datasets, scores, store
-from aecore.datasets import Dataset, to_float
+from aecore.datasets import Dataset, Split, to_float
 from aecore.noise import Noise, noisy
 from aecore.store import Model, Store
 
@@ -34,6 +38,39 @@ def model(key: str) -> Model:
 def history(key: str) -> pd.DataFrame:
     """The loss curves of a run."""
     return Store().find(key).history()
+
+
+@st.cache_data(max_entries=64, show_spinner="Measuring the model on the test pictures")
+def test_scores(key: str, dataset_name: str) -> pd.DataFrame:
+    """A row a test picture, under the noise that the run was trained with: its own scores, or measured anew on a
+    data set that it was not trained for."""
+    run = Store().find(key)
+    if run.spec.dataset == dataset_name:
+        return run.scores()
+    return _measured(key, dataset(dataset_name).test, run.spec.recipe.noise, 0)
+
+
+@st.cache_data(max_entries=64, show_spinner="Measuring the model under this noise")
+def scores_under(key: str, dataset_name: str, noise: Noise, seed: int, most: int) -> pd.DataFrame:
+    """A row a picture for the first `most` test pictures under `noise`."""
+    test = dataset(dataset_name).test
+    return _measured(key, Split(test.pixels[:most], test.labels[:most]), noise, seed)
+
+
+def _measured(key: str, split: Split, noise: Noise | None, seed: int) -> pd.DataFrame:
+    return pd.concat(scores.score(model(key), split, noise, seed), ignore_index=True)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def thumbnails(dataset_name: str, pictures: tuple[int, ...]) -> list[str]:
+    """Each picture as the address of a PNG, for tables."""
+    return [_address(picture) for picture in originals(dataset_name, pictures)]
+
+
+def _address(picture: Pixels) -> str:
+    file = io.BytesIO()
+    Image.fromarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0).copy()).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

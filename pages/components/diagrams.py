@@ -55,8 +55,7 @@ _STYLE = """
     border: solid currentColor; border-width: 1px 1px 0 0; transform: rotate(45deg); }
   .diagram .bracket { border-width: 1px 1px 0; height: 6px; }
   .diagram .encoder { background: currentColor; opacity: 0.4; }
-  .diagram .decoder { border: 1px solid color-mix(in srgb, currentColor 60%, transparent);
-    background: color-mix(in srgb, currentColor 10%, transparent); }
+  .diagram .decoder { background: currentColor; opacity: 0.18; }
   .diagram .code { background: CODE; }
 </style>
 """.replace("CODE", look.PALETTE[0])

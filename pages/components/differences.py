@@ -19,7 +19,8 @@ _ONLY_LEFT, _ONLY_RIGHT, _OTHER = "−", "+", "≠"
 # A row that differs is told by its mark and its weight, and by the accent behind it only besides.
 _STYLE = """
 <style>
-  .differences { width: 100%; max-width: 46rem; border-collapse: collapse; font-size: 0.85rem; table-layout: fixed; }
+  .differences { width: 100%; max-width: 46rem; border-collapse: collapse; font-size: 0.85rem; table-layout: fixed;
+    margin-bottom: 1.5rem; }
   .differences :is(td, th) { padding: 3px 8px; text-align: left; overflow-wrap: anywhere; border: 0;
     border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); vertical-align: baseline; }
   .differences th { font-weight: 600; }
@@ -93,7 +94,6 @@ def _figures(entry: Entry) -> dict[str, str]:
         under = f" under {entry.recipe.noise}" if entry.recipe.noise else ""
         found["Test PSNR, pooled"] = f"{totals['psnr_pooled']:.1f} dB{under}"
         found["Test SSIM"] = f"{totals['ssim']:.3f}{under}"
-        found["Training time"] = f"{entry.run.seconds:,.0f} s"
     return found
 
 

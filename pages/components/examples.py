@@ -29,7 +29,8 @@ _STYLE = """
   .examples { display: flex; flex-wrap: wrap; gap: 12px 32px; }
   .examples figure { margin: 0; }
   .examples figcaption { font-size: 0.85rem; font-weight: 600; padding-bottom: 4px; }
-  .examples div { display: grid; font-size: 0.75rem; line-height: 1.35; padding-top: 4px; }
+  .examples div { display: grid; padding-top: 4px; }
+  .examples p { margin: 0; font-size: 0.75rem; line-height: 1.35; }
   .examples span { opacity: 0.75; }
 </style>
 """
@@ -48,30 +49,22 @@ def choose(run: Run) -> Choice | None:
 
     Raises `StoreError` for damaged scores or weights, `DatasetError` for a damaged data set.
     """
-    if datasets.available(run.spec.dataset):
-        return Choice(run.spec.dataset, _kinds(run.scores()))
-    sample = datasets.load(SAMPLE)
-    if sample.shape != run.spec.architecture.input_shape:
+    name = run.spec.dataset if datasets.available(run.spec.dataset) else SAMPLE
+    if datasets.load(name).shape != run.spec.architecture.input_shape:
         return None
-    everything = tuple(range(len(cached.dataset(SAMPLE).test)))
-    with st.spinner("Looking for its best and worst pictures"):
-        _, scores = cached.reconstructions(run.key, SAMPLE, everything, _noise(run), SCORING_SEED)
-    return Choice(SAMPLE, _kinds(scores.assign(picture=everything)))
+    ranked = cached.test_scores(run.key, name).sort_values("mse", ignore_index=True)
+    middle = max(0, (len(ranked) - EACH) // 2)
+    kinds = {
+        "Best": ranked.head(EACH),
+        "Median": ranked.iloc[middle : middle + EACH],
+        "Worst": ranked.tail(EACH).iloc[::-1],
+    }
+    return Choice(name, kinds)
 
 
 def show(run: Run, choice: Choice) -> None:
     """A group a kind: the picture, what a denoiser was given, the reconstruction below, and the MSE."""
     st.html(f'{_STYLE}<div class="examples">{"".join(_group(run, choice, kind) for kind in choice.kinds)}</div>')
-
-
-def _kinds(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    ranked = scores.sort_values("mse", ignore_index=True)
-    middle = max(0, (len(ranked) - EACH) // 2)
-    return {
-        "Best": ranked.head(EACH),
-        "Median": ranked.iloc[middle : middle + EACH],
-        "Worst": ranked.tail(EACH).iloc[::-1],
-    }
 
 
 def _noise(run: Run) -> Noise:
@@ -91,7 +84,7 @@ def _group(run: Run, choice: Choice, kind: str) -> str:
     scale = max(1, _SIDE // side)
     wide, high = (count * (side + _GAP) - _GAP for count in (len(pictures), len(shown)))
     notes = "".join(
-        f"<p style='margin:0'>{html.escape(name)}<br><span>{error:.3g}</span></p>"
+        f"<p>{html.escape(name)}<br><span>{error:.3g}</span></p>"
         for name, error in zip(classes, rows["mse"], strict=True)
     )
     alt = f"{kind} reconstructions: {', '.join(classes)}; pictures above, reconstructions below"

@@ -12,7 +12,7 @@ def explain(name: str, text: str) -> None:
     cookie = f"seen-{name}"
     # Decided once a session: what a person has opened must not close itself at the next rerun.
     first = st.session_state.setdefault(f"explain-{name}", cookie not in st.context.cookies)
-    with st.expander("What am I looking at?", icon=":material/help:", expanded=first):
+    with st.expander("What am I looking at?", icon=":material/help:", expanded=first), st.container(gap=None):
         st.markdown(text)
         if first:
             script = f"<script>document.cookie = '{cookie}=1; max-age={_YEAR}; path=/; SameSite=Lax'</script>"

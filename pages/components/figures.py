@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -16,13 +17,16 @@ from pages.components import look
 TICKS = [mantissa * 10**exponent for exponent in range(-6, 5) for mantissa in (1, 2, 5)]
 _REMOVED_BUTTONS = ("select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "hoverClosestCartesian")
 _LINES_HEIGHT = 320
+_BINS = 50
 
 Abscissa = Literal["epoch", "seconds"]
 
 
 def show(figure: go.Figure, *, key: str, alt: str, name: str, **arguments: Any) -> Any:
     """Put a figure on the page; its button bar saves it as `name`.png. `arguments` go to `st.plotly_chart`."""
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 32, "b": 0})
+    # Above the plot: beside it, names would take half of a phone's width.
+    legend = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
+    figure.update_layout(margin={"l": 0, "r": 0, "t": 32, "b": 0}, legend=legend)
     config = {
         "displaylogo": False,
         "displayModeBar": True,
@@ -80,7 +84,31 @@ def loss_curves(
         hovermode="closest",
         xaxis={"title": "Epoch", "tickformat": "d", "nticks": 12} if by == "epoch" else {"title": "Training time, s"},
         yaxis=log_axis(error) if logarithmic else {"title": error, "rangemode": "tozero"},
-        legend={"orientation": "v"},
     )
     alt = f"Training and validation error by {by} of {', '.join(labels.values())}."
     show(figure, key=key, alt=alt, name="loss-curves")
+
+
+def distribution(errors: Mapping[str, pd.Series[float]], runs: Sequence[Run], *, key: str) -> None:
+    """How often each model errs how much: an outline a model over the pictures' mean squared errors."""
+    labels = look.labels(runs)
+    # A picture given back exactly has no place on a logarithmic axis.
+    positive = {run.key: errors[run.key][errors[run.key] > 0] for run in runs}
+    least = min(values.min() for values in positive.values())
+    most = max(values.max() for values in positive.values())
+    edges = np.geomspace(least, most * (1 + 1e-9), _BINS + 1)
+    middles = np.sqrt(edges[1:] * edges[:-1])
+    figure = go.Figure()
+    for run in runs:
+        values, label = positive[run.key], labels[run.key]
+        share = np.histogram(values, edges)[0] / len(errors[run.key]) * 100
+        figure.add_scatter(
+            x=middles, y=share, name=label, mode="lines", line=line(run) | {"shape": "hvh"},
+            hovertemplate="%{y:.2g}% of the pictures at an MSE of about %{x:.2g}",
+        )  # fmt: skip
+    figure.update_layout(
+        height=_LINES_HEIGHT,
+        xaxis=log_axis("Mean squared error of a picture"),
+        yaxis={"title": "Pictures, %", "rangemode": "tozero"},
+    )
+    show(figure, key=key, alt=f"Distribution of the errors of {', '.join(labels.values())}.", name="errors")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -31,23 +30,23 @@ def keep(page: str, keys: Sequence[str]) -> None:
 
 def note(link: Asked) -> None:
     """Say what the link asked for and did not get; call it after the widgets are drawn."""
+    lines = []
     for key, wanted in link.items():
         value = st.session_state.get(key)
         chosen = value if isinstance(value, list | tuple) else [value]
         unmet = [text for text in dict.fromkeys(wanted) if not any(_same(text, each) for each in chosen)]
         if unmet:
-            instead = ", ".join(map(_text, chosen)) if value not in (None, []) else "nothing"
-            st.warning(
-                f"The link asks for {key} = {', '.join(unmet)}, which cannot be had here; shown: {instead}.",
-                icon=":material/link_off:",
-            )
+            instead = "nothing" if value in (None, []) else ", ".join(map(_text, chosen))
+            lines.append(f"{key} = {', '.join(unmet)} (shown: {instead})")
+    if lines:
+        st.warning("The link asks for what cannot be had here: " + "; ".join(lines) + ".", icon=":material/link_off:")
 
 
 def _memory(page: str) -> str:
     return f"choices on {page}"
 
 
-def _same(text: str, value: Any) -> bool:
+def _same(text: str, value: object) -> bool:
     if isinstance(value, bool):
         return text.lower() == str(value).lower()
     if isinstance(value, int | float):
@@ -58,5 +57,5 @@ def _same(text: str, value: Any) -> bool:
     return text == value
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -18,10 +18,12 @@ MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle
 
 STYLE = """
 <style>
-  [data-testid="stMainBlockContainer"] { padding-top: 4rem; padding-bottom: 3rem; }
+  [data-testid="stMainBlockContainer"] { padding: 4rem 2rem 3rem; }
+  [data-testid="stMainBlockContainer"] h1 { padding: 0 0 0.25rem; }
   [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stMetricLabel"] p { font-size: 0.8rem; }
   [data-testid="stMetricValue"], [data-testid="stDataFrame"], .numbers { font-variant-numeric: tabular-nums; }
+  @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 3rem; } }
   .pixels, [data-testid="stImage"] img { image-rendering: pixelated; max-width: none; border-radius: 0; }
 </style>
 """

@@ -6,5 +6,8 @@ _ROOT = Path(__file__).parents[2]
 
 ICON = _ROOT / "docs" / "icon.png"
 GALLERY = _ROOT / "pages" / "explore" / "gallery.py"
-COMPARE = _ROOT / "pages" / "explore" / "compare.py"
 SYSTEM = _ROOT / "pages" / "explore" / "system.py"
+COMPARE = _ROOT / "pages" / "explore" / "compare.py"
+TRAIN = _ROOT / "pages" / "experiment" / "train.py"
+
+URLS = tuple(path.stem for path in (GALLERY, SYSTEM, COMPARE, TRAIN))

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from aecore import AecoreError, zoo
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
 from aecore.store import Run
 from pages.components import look
 
 # Data sets bring torch with them, which takes seconds to import: the gallery, which needs none, must not wait for it.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aecore.datasets import Split
 
 MOST_MODELS = 8
+MOST_PICTURES = 24
 DEFAULT_MODELS = ("dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030")
+OWN = "your own"  # the family of runs that are none of the zoo's
+_NOISES = {rule.title: name for name, rule in KINDS.items()}
+
+Scores = Callable[[Run], "pd.DataFrame"]
+
+
+class ChoiceError(AecoreError):
+    """A choice that cannot be followed; the text says what would be legal."""
 
 
 def families(names: Sequence[str]) -> list[str]:
@@ -39,21 +55,21 @@ def dataset(runs: Sequence[Run], wanted: str) -> str:
     from aecore.datasets import SAMPLE, SOURCES
 
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
-    options = [*(name for name in known if datasets.available(name)), SAMPLE]
-    titles = {name: SOURCES[name].title for name in known} | {SAMPLE: "Embedded sample"}
-    chosen: str = st.selectbox(
+    here = [*(name for name in known if datasets.available(name)), SAMPLE]
+    # Titles are what the address shows too.
+    options = {"Embedded sample" if name == SAMPLE else SOURCES[name].title: name for name in here}
+    chosen = st.selectbox(
         "Pictures from",
-        options,
-        options.index(wanted) if wanted in options else len(options) - 1,
-        format_func=titles.__getitem__,
+        list(options),
+        here.index(wanted) if wanted in here else len(here) - 1,
         key="data",
         bind="query-params",
     )
-    return chosen
+    return options[chosen]
 
 
 def models(runs: Sequence[Run], dataset_name: str) -> list[Run]:
-    """Up to eight runs whose pictures have the data set's shape."""
+    """Up to eight runs whose pictures have the data set's shape: searched by name, or picked by family."""
     from aecore import datasets
 
     shape = datasets.load(dataset_name).shape
@@ -71,40 +87,130 @@ def models(runs: Sequence[Run], dataset_name: str) -> list[Run]:
         key="models",
         bind="query-params",
         max_selections=MOST_MODELS,
-        placeholder="Choose up to eight",
+        placeholder="Type to search; up to eight",
         help=f"Trained models that take {shape_text(shape)} pictures.",
     )
+    _by_family(by_label, chosen)
     return [by_label[label] for label in chosen]
 
 
-def pictures(of: int) -> tuple[int, ...]:
-    """Indices of test pictures: so many, drawn with a seed."""
-    count = st.slider("Number of pictures", 1, 24, 6, key="count", bind="query-params")
-    seed = st.number_input(
-        "Choice of pictures", 0, 9999, 0, key="draw", bind="query-params", help="The seed that they are drawn with."
-    )
-    return tuple(random.Random(int(seed)).sample(range(of), min(count, of)))
+def _by_family(runs: dict[str, Run], chosen: Sequence[str]) -> None:
+    """The same choice again, each family on its own line."""
+    groups: dict[str, list[str]] = {}
+    for label, run in runs.items():
+        groups.setdefault(_family(run), []).append(label)
+    keys = [f"models of {family}" for family in groups]
+
+    def gather() -> None:
+        picked = [label for key in keys for label in st.session_state[key]]
+        # In the order in which they were chosen, so that columns keep their places.
+        kept = [label for label in chosen if label in picked]
+        st.session_state["models"] = (kept + [label for label in picked if label not in kept])[:MOST_MODELS]
+
+    with st.popover("By family", icon=":material/category:", width="stretch"):
+        st.caption(f"{len(chosen)} of at most {MOST_MODELS} chosen")
+        for (family, labels), key in zip(groups.items(), keys, strict=True):
+            st.session_state[key] = [label for label in labels if label in chosen]
+            st.pills(family.capitalize(), labels, selection_mode="multi", key=key, on_change=gather)
 
 
-def noise() -> tuple[Noise, int]:
-    """A kind of noise, its level in its own unit, and the seed of its draw."""
-    kind = st.selectbox(
-        "Noise", list(KINDS), format_func=lambda name: KINDS[name].title, key="noise", bind="query-params"
-    )
-    rule = KINDS[kind]
-    level = st.slider(
-        f"Level ({rule.unit})",
-        0.0,
-        rule.highest,
-        0.0,
-        rule.highest / 100,
-        format="%.2f",
-        key="level",
-        bind="query-params",
-        help="Added to the input before every model sees it; each model gets the same draw.",
-    )
+def _family(run: Run) -> str:
+    return zoo.SYSTEMS[run.name].family if zoo.is_own(run.spec) else OWN
+
+
+def pictures(test: Split, classes: Sequence[str], runs: Sequence[Run], scores: Scores) -> tuple[int, ...]:
+    """Indices of test pictures; raises `ChoiceError` where the choice names none.
+
+    `scores` gives a run's row for each test picture.
+    """
+    labels = {label: run for run, label in zip(runs, look.labels(runs).values(), strict=True)}
+    ways = ["Random", "Class", "Numbers"] + ["Worst of a model"] * bool(runs) + ["Disagreement"] * (len(runs) > 1)
+    if st.session_state.get("pictures", ways[0]) not in ways:
+        st.session_state["pictures"] = ways[0]  # the models it spoke of are gone
+    way = st.selectbox("Pictures", ways, key="pictures", bind="query-params")
+    if way == "Numbers":
+        text = st.text_input(
+            "Numbers", "0-5", key="numbers", bind="query-params", help="Test pictures by number, such as 3, 17, 200-205"
+        )
+        return _numbers(text, len(test))
+    if way == "Worst of a model":
+        label = st.selectbox(
+            "Model", list(labels), key="worst", bind="query-params",
+            help="Its largest errors over the test pictures, under the noise it was trained with.",
+        )  # fmt: skip
+        order = scores(labels[label])["mse"].sort_values(ascending=False, kind="stable")
+        return tuple(scores(labels[label])["picture"][order.index[: _count()]])
+    if way == "Disagreement":
+        names = list(labels)
+        one = st.selectbox("Between", names, key="one", bind="query-params")
+        others = [name for name in names if name != one]
+        if st.session_state.get("other") not in others:
+            st.session_state.pop("other", None)
+        other = st.selectbox(
+            "And", others, key="other", bind="query-params",
+            help="Where their errors over the test pictures lie furthest apart, each under the noise it was trained "
+            "with.",
+        )  # fmt: skip
+        left, right = scores(labels[one]), scores(labels[other])
+        apart = (left["mse"] - right["mse"]).abs().sort_values(ascending=False, kind="stable")
+        return tuple(left["picture"][apart.index[: _count()]])
+    among: Sequence[int] = range(len(test))
+    if way == "Class":
+        name = st.selectbox("Class", classes, key="class", bind="query-params")
+        among = (test.labels == list(classes).index(name)).nonzero()[:, 0].tolist()
+    count = _count()
     seed = st.number_input(
-        "Noise seed", 0, 9999, 0, key="seed", bind="query-params", help="The same seed gives the same noise again."
+        "Draw", 0, 9999, 0, key="draw", bind="query-params", help="The seed that the pictures are drawn with."
     )
+    return tuple(random.Random(int(seed)).sample(among, min(count, len(among))))
+
+
+def _count() -> int:
+    return int(st.slider("Number of pictures", 1, MOST_PICTURES, 6, key="count", bind="query-params"))
+
+
+def _numbers(text: str, of: int) -> tuple[int, ...]:
+    """The numbers of a text such as `3, 17, 200-205`, each once."""
+    legal = f"write numbers from 0 to {of - 1}, such as 3, 17, 200-205"
+    found: dict[int, None] = {}
+    for part in filter(None, re.split(r"[,\s]+", text)):
+        match = re.fullmatch(r"(\d{1,9})(?:[-–](\d{1,9}))?", part)
+        if not match:
+            raise ChoiceError(f"{part!r} is no number of a picture: {legal}.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last < of:
+            raise ChoiceError(f"There is no picture {part}: {legal}.")
+        found |= dict.fromkeys(range(first, min(last, first + MOST_PICTURES) + 1))
+    if not found:
+        raise ChoiceError(f"No picture is chosen: {legal}.")
+    return tuple(found)[:MOST_PICTURES]
+
+
+def noise_and_view(views: Sequence[str]) -> tuple[Noise, int, str]:
+    """In one line: a kind of noise, its level in its own unit, the seed of its draw; and what to see of it."""
+    kinds, levels, seeds, shown = st.columns([1.5, 2.4, 0.9, 3.5], vertical_alignment="bottom", gap="medium")
+    title = kinds.selectbox("Noise", list(_NOISES), key="noise", bind="query-params")
+    rule = KINDS[_NOISES[title]]
+    if st.session_state.get("level", 0.0) > rule.highest:
+        st.session_state["level"] = rule.highest  # another kind went further
+    level = levels.slider(
+        rule.unit.capitalize(), 0.0, rule.highest, 0.0, 0.01, format="%.2f", key="level", bind="query-params",
+        help="Level of the noise, which is added to the input before every model sees it; each gets the same draw.",
+    )  # fmt: skip
+    seed = seeds.number_input(
+        "Seed", 0, 9999, 0, key="seed", bind="query-params", help="The same seed gives the same noise again."
+    )
+    view = shown.segmented_control("View", views, default=views[0], key="view", bind="query-params", required=True)
+    return _noise(title, level), int(seed), view
+
+
+def chosen_noise() -> tuple[Noise, int]:
+    """The noise that is chosen, for another part of the page."""
+    state = st.session_state
+    return _noise(state["noise"], state["level"]), int(state["seed"])
+
+
+def _noise(title: str, level: float) -> Noise:
+    kind = _NOISES[title]
     # A link may hold a level that the slider cannot reach.
-    return Noise(kind, level if level >= rule.lowest else 0.0), int(seed)
+    return Noise(kind, level if level >= KINDS[kind].lowest else 0.0)

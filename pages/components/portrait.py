@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from math import log10
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -19,6 +20,13 @@ from pages.components.entries import Entry, settings
 
 DEFAULT = "shallow-strided"
 KEYS = ("run", "beside")
+EXPLANATION = (
+    "- **The drawing**: every tensor on the way from the picture to its reconstruction, the code in colour. All that the "
+    "decoder knows of the picture went through the code.\n"
+    "- **Best, median and worst**: the test pictures with the least, a middling and the largest mean squared error. "
+    "Flat ones are easy; fine texture and hard edges are lost first.\n"
+    "- **Beside**: a second system, drawn to the same scale, and every layer and setting in which the two differ."
+)
 _ALBUM = ":material/photo_library:"
 
 
@@ -174,8 +182,11 @@ def layers(entry: Entry) -> None:
         }
         for row in summary.rows
     )
-    numbers = {name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs")}
-    st.dataframe(table, hide_index=True, column_config=numbers, height="content", alt=f"Layers of {entry.label}")
+    columns: dict[str, Any] = {
+        "Layer": st.column_config.TextColumn(width=150),
+        **{name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs")},
+    }
+    st.dataframe(table, hide_index=True, column_config=columns, height="content", alt=f"Layers of {entry.label}")
     st.download_button(
         "Layers as CSV",
         table.to_csv(index=False),
@@ -193,10 +204,9 @@ def recipe(entry: Entry) -> None:
     if entry.run:
         where = entry.run.environment
         rows["Trained"] = f"{entry.run.finished[:10]}, {entry.run.seconds:,.0f} s on {where['device']}"
-        rows["Key"] = f"`{entry.run.key[:12]}`"
-    st.markdown(
-        "\n".join(["| Setting | Value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
-    )
+        rows["Key"] = entry.run.key[:12]
+    table = pd.DataFrame({"Setting": list(rows), "Value": list(rows.values())})
+    st.dataframe(table, hide_index=True, height="content", alt=f"Recipe of {entry.label}")
 
 
 def _pca(entry: Entry, store: Store) -> str | None:

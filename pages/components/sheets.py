@@ -2,78 +2,92 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from pages.components.cached import Pixels
 
-GAP = 2  # in pixels of the pictures
+GAP = 6  # between the pictures of the file that is saved, in its pixels
+MARGIN = 90  # in front of them, for their names
+HEAD = 40  # above them, for the columns'
+WIDE = 6  # columns that fit beside the large picture at three times their size
+
+_HERE = Path(__file__).parent
+_component = st.components.v2.component(
+    "sheet",
+    html=(_HERE / "sheet.html").read_text(),
+    css=(_HERE / "sheet.css").read_text(),
+    js=(_HERE / "sheet.js").read_text(),
+)
 
 
 @dataclass(frozen=True)
 class Column:
-    """Pictures `[N, C, H, W]` under a heading, with a line below it and the colour that marks the model."""
+    """Pictures `[N, C, H, W]` under a heading with a line below it, the colour that marks the model, and for each
+    picture the numbers to show beside it when it is enlarged."""
 
     heading: str
     note: str
     pixels: Pixels
+    numbers: Sequence[Sequence[tuple[str, str]]]
     color: str | None = None
 
 
-def show(columns: Sequence[Column], rows: Sequence[str]) -> None:
-    """Draw the sheet: one lossless PNG, enlarged in the browser by a whole factor without smoothing."""
-    side = columns[0].pixels.shape[3]
-    scale = 3 if len(columns) <= 6 else 2
-    cell, gap = side * scale, GAP * scale
-    heads = "".join(_head(column) for column in columns)
-    names = "".join(f"<div>{html.escape(name)}</div>" for name in rows)
-    wide = len(columns) * (cell + gap) - gap
-    alt = html.escape(f"{len(rows)} pictures, columns: {', '.join(column.heading for column in columns)}")
-    st.html(
-        f"""
-<style>
-  .sheet {{ overflow-x: auto; }}
-  .sheet > div {{ display: grid; grid-template-columns: 5.5rem {wide}px; row-gap: 6px; width: max-content; }}
-  .sheet .heads {{ display: grid; grid-template-columns: repeat({len(columns)}, {cell}px); column-gap: {gap}px;
-    grid-column: 2; font-size: 0.78rem; line-height: 1.25; align-items: end; }}
-  .sheet .heads b {{ font-weight: 600; overflow-wrap: anywhere; display: block; }}
-  .sheet .heads i {{ display: block; height: 3px; margin-top: 4px; }}
-  .sheet .names {{ display: grid; grid-auto-rows: {cell}px; row-gap: {gap}px; font-size: 0.8rem; align-items: center; }}
-  .sheet .names, .sheet .heads span {{ opacity: 0.75; }}
-</style>
-<div class="sheet" tabindex="0" aria-label="Sheet of pictures"><div>
-  <div class="heads numbers">{heads}</div>
-  <div class="names">{names}</div>
-  <img class="pixels" width="{wide}" height="{len(rows) * (cell + gap) - gap}" alt="{alt}"
-    src="data:image/png;base64,{base64.b64encode(png(columns)).decode()}">
-</div></div>
-"""
-    )
+def show(columns: Sequence[Column], rows: Sequence[tuple[str, str]], *, wipe: bool, picked: int | None) -> None:
+    """Draw the sheet, enlarged in the browser by a whole factor without smoothing.
+
+    `rows` names each picture in two parts. `picked` is the row to enlarge. With `wipe` the large picture can be drawn
+    over another column's.
+    """
+    scale = _scale(columns)
+    header = {
+        "side": columns[0].pixels.shape[3],
+        "scale": min(scale, 2) if wipe else scale,
+        "large": 12 if wipe else 6,
+        "wipe": wipe,
+        "picked": picked,
+        "rows": rows,
+        "columns": [{"heading": each.heading, "note": each.note, "color": each.color} for each in columns],
+        "numbers": [[each.numbers[row] for each in columns] for row in range(len(rows))],
+    }
+    pixels = np.concatenate([np.concatenate(list(each.pixels), axis=1) for each in columns], axis=2)
+    picture = _png(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
+    text = json.dumps(header).encode()
+    _component(key="sheet", data=len(text).to_bytes(4, "little") + text + picture)
 
 
-def _head(column: Column) -> str:
-    mark = f'<i style="background:{column.color}"></i>' if column.color else "<i></i>"
-    return f"<div><b>{html.escape(column.heading)}</b><span>{html.escape(column.note)}</span>{mark}</div>"
+def saved(columns: Sequence[Column], rows: Sequence[tuple[str, str]]) -> bytes:
+    """The sheet as a PNG file with its headings, enlarged by the same whole factor."""
+    scale, (count, _, height, width) = _scale(columns), columns[0].pixels.shape
+    across, down = width * scale + GAP, height * scale + GAP
+    sheet = Image.new("RGB", (MARGIN + len(columns) * across, HEAD + count * down), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for row, name in enumerate(rows):
+        draw.text((4, HEAD + row * down + height * scale / 2), "\n".join(name), "black", font, anchor="lm")
+    for place, column in enumerate(columns):
+        left = MARGIN + place * across
+        # A long name is broken at its dash rather than cut.
+        heading = column.heading if font.getlength(column.heading) <= across else column.heading.replace("-", "-\n", 1)
+        draw.text((left, HEAD - 4), heading, "black", font, anchor="ld", spacing=1)
+        for row, picture in enumerate(column.pixels):
+            tile = np.broadcast_to(picture, (3, height, width)).transpose(1, 2, 0).repeat(scale, 0).repeat(scale, 1)
+            sheet.paste(Image.fromarray(tile), (left, HEAD + row * down))
+    return _png(np.asarray(sheet))
 
 
-def png(columns: Sequence[Column]) -> bytes:
-    """The pictures side by side at their own size, `GAP` transparent pixels between them, as a PNG."""
-    count, _, height, width = columns[0].pixels.shape
-    sheet = np.zeros((count * (height + GAP) - GAP, len(columns) * (width + GAP) - GAP, 4), np.uint8)
-    for across, column in enumerate(columns):
-        for down, picture in enumerate(column.pixels):
-            top, left = down * (height + GAP), across * (width + GAP)
-            # A grey picture has one channel, which stands for all three.
-            sheet[top : top + height, left : left + width, :3] = picture.transpose(1, 2, 0)
-            sheet[top : top + height, left : left + width, 3] = 255
+def _scale(columns: Sequence[Column]) -> int:
+    return 3 if len(columns) <= WIDE else 2
+
+
+def _png(pixels: Pixels) -> bytes:
     file = io.BytesIO()
     # Noise hardly compresses: trying harder costs time at every move of the slider.
-    Image.fromarray(sheet).save(file, "PNG", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=1)
     return file.getvalue()

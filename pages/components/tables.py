@@ -7,19 +7,59 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from aecore.scores import METRICS
+
+Metric = str  # one of METRICS
+_HELP = {
+    "mse": "Mean squared error of the picture, white being 1; lower is better",
+    "psnr": "Peak signal-to-noise ratio in dB: 3 dB more is half the squared error; higher is better",
+    "ssim": "Structural similarity, at most 1: how alike small neighbourhoods are; higher is better",
+}
+
 
 def per_picture(
-    pictures: Sequence[int], classes: Sequence[str], noisy: pd.DataFrame | None, models: Mapping[str, pd.DataFrame]
-) -> None:
-    """A row a picture: its class, the MSE of the noisy input (if it is noisy) and of each model, and the best model."""
-    table = pd.DataFrame({"Picture": list(pictures), "Class": list(classes)})
-    if noisy is not None:
-        table["Noisy input"] = noisy["mse"]
-    for label, scores in models.items():
-        table[label] = scores["mse"]
-    table["Best model"] = table[list(models)].idxmin(axis="columns")
-    numbers = {
-        name: st.column_config.NumberColumn(format="%.3g", help="Mean squared error of the picture; lower is better")
-        for name in ["Noisy input", *models]
-    }
-    st.dataframe(table, hide_index=True, column_config=numbers, alt="Mean squared error of each picture and model")
+    pictures: Sequence[int],
+    classes: Sequence[str],
+    thumbnails: Sequence[str],
+    inputs: Mapping[str, pd.DataFrame],
+    models: Mapping[str, pd.DataFrame],
+    metric: Metric,
+) -> int | None:
+    """A row a picture: how it looks, its class, the metric of each of `inputs` and `models`, and the best model.
+
+    Returns the row that is selected.
+    """
+    rule = METRICS[metric]
+    table = pd.DataFrame({"": list(thumbnails), "Picture": list(pictures), "Class": list(classes)})
+    for label, scores in {**inputs, **models}.items():
+        table[label] = scores[metric]
+    best = table[list(models)]
+    table["Best model"] = best.idxmax(axis="columns") if rule.higher_is_better else best.idxmin(axis="columns")
+    # Streamlit's own number format has no significant digits that suit errors and decibels alike.
+    digits = "%.2f" if metric == "psnr" else "%.3g"
+    numbers = {name: st.column_config.NumberColumn(format=digits, help=_HELP[metric]) for name in [*inputs, *models]}
+    chosen = st.dataframe(
+        table,
+        hide_index=True,
+        column_config=numbers | {"": st.column_config.ImageColumn(width=44)},
+        row_height=40,
+        alt=f"{rule.title} of each picture and model",
+        key="table",
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    rows: list[int] = chosen["selection"]["rows"]
+    return rows[0] if rows else None
+
+
+def csv(
+    pictures: Sequence[int],
+    classes: Sequence[str],
+    inputs: Mapping[str, pd.DataFrame],
+    models: Mapping[str, pd.DataFrame],
+) -> str:
+    """Every metric of every picture, as a file for a spreadsheet."""
+    columns: dict[str, object] = {"picture": list(pictures), "class": list(classes)}
+    for label, scores in {**inputs, **models}.items():
+        columns |= {f"{label} {metric}": scores[metric] for metric in METRICS}
+    return pd.DataFrame(columns).to_csv(index=False, float_format="%.6g")

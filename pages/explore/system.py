@@ -5,6 +5,7 @@ import streamlit as st
 from aecore.store import Store
 from pages.components import diagrams, differences, links, look, portrait
 from pages.components.entries import entries
+from pages.components.explain import explain
 
 link = links.asked("system", portrait.KEYS)
 store = Store()
@@ -32,6 +33,7 @@ if other:
 if entry.run:
     st.subheader("Best, median and worst test pictures")
     portrait.pictures(entry.run)
+explain("system", portrait.EXPLANATION)
 
 st.subheader("Layers and recipe")
 left, right = st.columns([3, 2], gap="large")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,12 +26,12 @@ class Dashboard(NamedTuple):
 
 
 @contextmanager
-def dashboard(log: Path, environment: Mapping[str, str]) -> Iterator[Dashboard]:
-    """A dashboard that runs with `environment` added and writes to `log`."""
+def dashboard(log: Path, environment: Mapping[str, str], module: Sequence[str] = ("streamlit",)) -> Iterator[Dashboard]:
+    """A dashboard that runs with `environment` added and writes to `log`; `module` is what Python runs it with."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.headless=true"]
+    command = [sys.executable, "-m", *module, "run", "dashboard.py", "--server.headless=true"]
     with log.open("w") as output:
         server = subprocess.Popen(
             [*command, f"--server.port={port}"],

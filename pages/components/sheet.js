@@ -1,0 +1,176 @@
+// The sheet: a row a picture, a column a version of it. Hovering or choosing a cell shows it large, with its numbers.
+//
+// Data arrives as bytes: the length of a JSON header (4 bytes, little endian), the header, then one PNG that holds
+// every cell at its own size, without gaps. Each cell is drawn on a canvas of the picture's size; the browser enlarges
+// it by a whole factor without smoothing, so that its pixels are exactly those of the server.
+
+const sheets = new WeakMap();
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".sheet");
+  if (!sheets.has(root)) sheets.set(root, new Sheet(root));
+  sheets.get(root).show(data);
+}
+
+class Sheet {
+  constructor(root) {
+    this.grid = root.querySelector(".grid");
+    this.panel = root.querySelector(".panel");
+    this.root = root;
+    this.chosen = { row: 0, column: Infinity };
+    this.hovered = null;
+    this.turn = 0;
+    this.picked = null;
+    this.before = "";
+    this.panel.querySelector("input").addEventListener("input", () => this.wipe());
+    this.panel.querySelector("select").addEventListener("change", (event) => {
+      this.before = event.target.value;
+      this.enlarge();
+    });
+    this.grid.addEventListener("mouseleave", () => this.hover(null));
+    this.grid.addEventListener("keydown", (event) => this.move(event));
+  }
+
+  async show(bytes) {
+    const turn = ++this.turn;
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    const file = new Blob([bytes.subarray(4 + length)], { type: "image/png" });
+    // Decoded before anything is touched: the old pictures stay until the new ones can be drawn.
+    const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    if (turn !== this.turn) return; // newer data overtook this
+    const shape = JSON.stringify([header.side, header.rows.length, header.columns.length]);
+    this.header = header;
+    this.bitmap = bitmap;
+    if (shape !== this.shape) this.build();
+    this.shape = shape;
+    if (header.picked !== this.picked && header.picked !== null) this.chosen.row = header.picked;
+    this.picked = header.picked;
+    this.fill();
+    this.enlarge();
+    this.root.dataset.drawn = turn; // told to whoever waits for new pixels
+  }
+
+  build() {
+    const { rows, columns } = this.header;
+    this.grid.replaceChildren();
+    this.heads = columns.map(() => this.grid.appendChild(element("div", "head")));
+    this.heads.unshift(this.grid.insertBefore(element("div", "corner"), this.heads[0]));
+    this.names = [];
+    this.cells = rows.map((_, row) => {
+      this.names.push(this.grid.appendChild(element("div", "name")));
+      return columns.map((_, column) => this.grid.appendChild(this.cell(row, column)));
+    });
+  }
+
+  cell(row, column) {
+    const cell = element("button", "cell");
+    cell.type = "button";
+    cell.append(element("canvas", "pixels"));
+    cell.addEventListener("mouseenter", () => this.hover({ row, column }));
+    cell.addEventListener("focus", () => this.choose({ row, column }));
+    cell.addEventListener("click", () => this.choose({ row, column }));
+    return cell;
+  }
+
+  fill() {
+    const { rows, columns, side, scale, numbers, wipe } = this.header;
+    const size = side * scale;
+    this.root.classList.toggle("wiping", wipe);
+    this.grid.style.gridTemplateColumns = `minmax(4.5rem, max-content) repeat(${columns.length}, ${size}px)`;
+    columns.forEach(({ heading, note, color }, column) => {
+      const head = this.heads[column + 1];
+      const mark = element("i");
+      mark.style.background = color ?? "transparent";
+      head.replaceChildren(element("b", "", heading), element("span", "", note), mark);
+    });
+    rows.forEach(([name, detail], row) => {
+      this.names[row].replaceChildren(element("div", "", name), element("span", "", detail));
+      columns.forEach(({ heading }, column) => {
+        const cell = this.cells[row][column];
+        draw(cell.firstChild, this.bitmap, side, row, column, size);
+        const told = numbers[row][column].map((pair) => pair.join(" ")).join(", ");
+        cell.setAttribute("aria-label", `${name} ${detail}, ${heading}${told ? ": " + told : ""}`);
+      });
+    });
+  }
+
+  hover(place) {
+    this.hovered = place;
+    this.enlarge();
+  }
+
+  choose(place) {
+    this.chosen = place;
+    this.hovered = null;
+    this.enlarge();
+  }
+
+  move(event) {
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const { row, column } = this.place(this.chosen);
+    this.cells[row + step[0]]?.[column + step[1]]?.focus();
+  }
+
+  // The chosen place, kept inside a sheet that may have become smaller.
+  place({ row, column }) {
+    const { rows, columns } = this.header;
+    return { row: Math.min(row, rows.length - 1), column: Math.min(column, columns.length - 1) };
+  }
+
+  enlarge() {
+    const { rows, columns, side, large, numbers, wipe } = this.header;
+    const chosen = this.place(this.chosen);
+    this.cells.forEach((cells, row) =>
+      cells.forEach((cell, column) => {
+        const here = row === chosen.row && column === chosen.column;
+        cell.classList.toggle("chosen", here);
+        cell.tabIndex = here ? 0 : -1; // one stop for the tab key; the arrows move inside
+      }),
+    );
+    const { row, column } = this.place(this.hovered ?? chosen);
+    const size = side * large;
+    const [after, before] = this.panel.querySelectorAll("canvas");
+    draw(after, this.bitmap, side, row, column, size);
+    this.panel.querySelector(".what").textContent = rows[row].join(" ");
+    this.panel.querySelector(".which").textContent = columns[column].heading;
+    const list = this.panel.querySelector("dl");
+    list.replaceChildren(...numbers[row][column].flatMap(([term, value]) => [
+      element("dt", "", term), element("dd", "", value),
+    ]));
+    after.setAttribute("aria-label", `${rows[row].join(" ")}, ${columns[column].heading}, enlarged ${large} times`);
+    if (!wipe) return;
+    const select = this.panel.querySelector("select");
+    const options = columns.map(({ heading }) => heading);
+    if (this.before === "" || !options.includes(this.before)) this.before = options.includes("noisy") ? "noisy" : "input";
+    select.replaceChildren(...options.map((heading) => {
+      const option = element("option", "", heading);
+      option.selected = heading === this.before;
+      return option;
+    }));
+    draw(before, this.bitmap, side, row, options.indexOf(this.before), size);
+    this.wipe();
+  }
+
+  wipe() {
+    const share = this.panel.querySelector("input").value;
+    const before = this.panel.querySelectorAll("canvas")[1];
+    before.style.clipPath = `inset(0 ${100 - share}% 0 0)`;
+    this.panel.querySelector(".edge").style.left = `${share}%`;
+  }
+}
+
+function draw(canvas, bitmap, side, row, column, size) {
+  canvas.width = canvas.height = side; // also clears it
+  canvas.style.width = canvas.style.height = `${size}px`;
+  canvas.getContext("2d").drawImage(bitmap, column * side, row * side, side, side, 0, 0, side, side);
+}
+
+function element(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
