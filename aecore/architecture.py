@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import zip_longest
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -294,8 +293,26 @@ def aligned(left: Architecture, right: Architecture) -> tuple[Pair, ...]:
     return tuple(
         Pair(*steps)
         for _, start, end, other_start, other_end in blocks
-        for steps in zip_longest(left.steps[start:end], right.steps[other_start:other_end])
+        for steps in zip(*_facing(left.steps[start:end], right.steps[other_start:other_end]), strict=True)
     )
+
+
+def _facing(left: Sequence[Step], right: Sequence[Step]) -> tuple[Sequence[Step | None], Sequence[Step | None]]:
+    """The shorter side filled up with gaps, so that what halves or doubles the picture faces what does the same."""
+    if len(left) > len(right):
+        other, one = _facing(right, left)
+        return one, other
+
+    def alike(gap: int) -> int:
+        return sum(_scaling(step) == _scaling(right[gap + index]) for index, step in enumerate(left))
+
+    more = len(right) - len(left)
+    gap = max(range(more + 1), key=alike)
+    return [*[None] * gap, *left, *[None] * (more - gap)], right
+
+
+def _scaling(step: Step) -> float:
+    return prod(step.output_shape[1:]) / prod(step.input_shape[1:])
 
 
 def _inferred(layers: Iterable[Layer], shape: Shape) -> Iterator[Step]:

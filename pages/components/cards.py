@@ -12,7 +12,7 @@ from aecore.store import PREVIEW, Run, StoreError
 from pages.components import paths
 from pages.components.entries import Entry
 
-WIDTH = 360  # three to a row at 1280 pixels, one to a row on a phone
+WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
 SHEET_WIDTH = 324  # five CIFAR-10 pictures at twice their size, which a phone shows whole
 SCALE = 2
 GAP = 1

@@ -21,8 +21,8 @@ from pages.components.entries import Entry, settings
 DEFAULT = "shallow-strided"
 KEYS = ("run", "beside")
 EXPLANATION = (
-    "- **The drawing**: every tensor on the way from the picture to its reconstruction, the code in colour. All that the "
-    "decoder knows of the picture went through the code.\n"
+    "- **The drawing**: every tensor on the way from the picture to its reconstruction, the code in colour. All that "
+    "the decoder knows of the picture went through the code.\n"
     "- **Best, median and worst**: the test pictures with the least, a middling and the largest mean squared error. "
     "Flat ones are easy; fine texture and hard edges are lost first.\n"
     "- **Beside**: a second system, drawn to the same scale, and every layer and setting in which the two differ."
@@ -92,7 +92,7 @@ def key_figures(entry: Entry, store: Store) -> None:
     """What it costs and what it achieves; each term explains itself."""
     architecture, run = entry.architecture, entry.run
     summary = architecture.summary()
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric(
             "Code size", f"{summary.code_size:,} · {summary.code_ratio:.2g}×", width="content",
             help="Numbers in the smallest tensor that everything passes through, and their ratio to the picture's. "

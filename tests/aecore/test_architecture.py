@@ -374,6 +374,7 @@ def test_nothing_differs_from_itself(architecture: Architecture) -> None:
     [
         ("shallow-maxpool", "shallow-strided", [("pool", "conv32:s2")]),
         ("shallow-strided", "shallow-strided-bn", [(None, "bn")] * 3),
+        ("shallow-strided-bn", "shallow-maxpool", [("bn", None), ("conv32:s2", "pool"), ("bn", None), ("bn", None)]),
         ("deep-strided-4", "deep-strided-8", [("conv32:s2", None), ("conv32", None), ("up", None), ("conv32", None)]),
     ],
 )
