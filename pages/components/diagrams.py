@@ -54,8 +54,8 @@ _STYLE = """
   .diagram .line::after { content: ""; position: absolute; right: 0; top: -3.5px; width: 5px; height: 5px;
     border: solid currentColor; border-width: 1px 1px 0 0; transform: rotate(45deg); }
   .diagram .bracket { border-width: 1px 1px 0; height: 6px; }
-  .diagram .encoder { background: currentColor; opacity: 0.4; }
-  .diagram .decoder { background: currentColor; opacity: 0.18; }
+  .diagram .encoder { background: currentColor; opacity: 0.5; }
+  .diagram .decoder { background: currentColor; opacity: 0.25; }
   .diagram .code { background: CODE; }
 </style>
 """.replace("CODE", look.PALETTE[0])

@@ -15,6 +15,7 @@ everyone = entries(listing.runs)
 
 look.apply()
 st.title("How autoencoders differ")
+st.markdown("Reconstruction error against code size, for every architecture of one study, trained by its recipe.")
 for sentence in listing.damaged:
     st.warning(sentence, icon=":material/healing:")
 chosen, dataset = filters.show(everyone)

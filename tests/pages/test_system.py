@@ -74,7 +74,7 @@ def test_every_system_has_a_page(name: str) -> None:
 
 def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
     app = page(run="shallow-strided")
-    assert "Not cifar10 but the embedded sample" in app.info[0].value
+    assert "Not CIFAR-10 but the embedded sample" in app.info[0].value
     for kind in ("Best", "Median", "Worst"):
         assert f"<figcaption>{kind}</figcaption>" in html(app)
 
