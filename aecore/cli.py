@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
@@ -18,6 +20,7 @@ from aecore import AecoreError, zoo
 from aecore.architecture import Architecture
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
+from aecore.queue import Entry, Queue, device_name
 from aecore.recipe import KEY_DIGITS, LOSSES, Recipe, RecipeError, RunSpec
 from aecore.store import Listing, Run, Store, StoreError
 from aecore.zoo import System
@@ -89,7 +92,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_recipe_options(train)
     train.add_argument("--json", action="store_true", help="print the finished runs as JSON")
 
-    add("runs", _runs, "List the runs in the store.").add_argument("--json", action="store_true", help=json_help)
+    runs = add("runs", _runs, "List the runs in the store, and those that are queued, running or stopped.")
+    runs.add_argument("--json", action="store_true", help=json_help)
+
+    measure = add("measure", _measure, "Measure for about a second how fast an architecture trains here.")
+    measure.add_argument("name", metavar="NAME", help="a system, or a line of layers")
+    measure.add_argument("--batch-size", type=int, metavar="N", help="pictures a step (default: the system's own)")
+    measure.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
+    measure.add_argument("--json", action="store_true", help="print JSON instead of a sentence")
+
+    add("work", _work, "Work off the queue of runs; the dashboard starts this by itself, and it outlives it.")
+    attempt = commands.add_parser("attempt")  # not listed: only the supervisor starts it, holding its standard input
+    attempt.set_defaults(command=_attempt)
+    attempt.add_argument("run", type=int)
+    attempt.add_argument("fence", type=int)
 
     score = add("score", _score, "Score runs on test pictures.")
     score.add_argument("names", metavar="RUN", nargs="+", help="runs, by name or key")
@@ -313,11 +329,22 @@ def _follow(spec: RunSpec, events: Iterable[Any]) -> Finished:
 def _runs(options: argparse.Namespace) -> None:
     listing = Store().listing()
     rows = [_run_row(run) for run in listing.runs]
-    rows += [
-        {**dict.fromkeys(rows[0] if rows else ()), "name": each.spec.name, "key": each.spec.key[:KEY_DIGITS],
-         "dataset": each.spec.dataset, "seed": each.spec.seed,
-         "state": f"stopped after epoch {each.epoch} of {each.spec.recipe.epochs}"}
+    queue = Queue()
+    queue.reconcile()
+    # The newest entry of a spec tells what became of it; a finished one is listed as a run.
+    entries = {entry.spec.key: entry for entry in sorted(queue.entries(), key=lambda entry: (entry.live, entry.id))}
+    asked = [entry for entry in entries.values() if entry.state != "finished"]
+    told = [(entry.spec, _entry_text(entry)) for entry in asked]
+    told += [
+        (each.spec, f"stopped after epoch {each.epoch} of {each.spec.recipe.epochs}")
         for each in listing.unfinished
+        if each.spec.key not in {entry.spec.key for entry in asked}
+    ]
+    blank = dict.fromkeys(rows[0] if rows else ())
+    rows += [
+        {**blank, "name": spec.name, "key": spec.key[:KEY_DIGITS], "dataset": spec.dataset, "seed": spec.seed,
+         "state": state}
+        for spec, state in told
     ]  # fmt: skip
     if not rows and not options.json:
         out.print("No runs yet: python -m aecore train shallow-strided")
@@ -325,6 +352,62 @@ def _runs(options: argparse.Namespace) -> None:
         columns = ["name", "key", "dataset", "seed", "state", "PSNR pooled", "SSIM"]
         _print_rows(rows, options.json, columns)
     _report_damage(listing)
+
+
+def _entry_text(entry: Entry) -> str:
+    """What an unfinished entry of the queue is doing, or how it ended."""
+    epochs = entry.spec.recipe.epochs
+    if entry.state == "queued":
+        return f"queued, number {entry.position}"
+    if entry.state == "running":
+        if entry.scored is not None:
+            return f"running, {entry.scored:.0%} scored"
+        speed = f", {entry.images_per_second:,.0f} images/s" if entry.images_per_second else ""
+        left = f", {entry.seconds_left:,.0f} s left" if entry.seconds_left is not None else ""
+        return f"running, epoch {entry.epoch} of {epochs}{speed}{left}" if entry.epoch else "running, starting"
+    reason = f": {entry.reason}" if entry.reason else ""
+    return f"{entry.state} after epoch {entry.whole_epochs} of {epochs}{reason}"
+
+
+def _measure(options: argparse.Namespace) -> None:
+    import torch
+
+    from aecore import costs, engines
+
+    system = _system(options.name)
+    recipe = system.recipe if options.batch_size is None else replace(system.recipe, batch_size=options.batch_size)
+    spec = RunSpec(system.architecture, recipe, system.dataset, "", name=system.name)
+    device = device_name(options.device)
+    if device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(engines.threads())  # as many as a run from the queue gets
+    speed = costs.measure(spec, device)
+    facts = {
+        "name": system.name,
+        "architecture": str(system.architecture),
+        "batch_size": recipe.batch_size,
+        "device": device,
+        "accelerator": costs.accelerator(device),
+        "images_per_second": round(speed, 1),
+    }
+    if options.json:
+        out.print_json(json.dumps(facts))
+    else:
+        batches = f"in batches of {recipe.batch_size}"
+        out.print(f"{system.name} trains at {speed:,.0f} images/s {batches} on {device} ({facts['accelerator']}).")
+
+
+def _work(options: argparse.Namespace) -> None:
+    from aecore import engines
+
+    with closing(engines.supervise(Queue())) as told:
+        for sentence in told:
+            _say(sentence)
+
+
+def _attempt(options: argparse.Namespace) -> None:
+    from aecore import engines
+
+    engines.attempt(Queue(), options.run, options.fence)
 
 
 def _report_damage(listing: Listing) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,14 @@ class Restarted:
     """What was kept of the run is damaged, so it starts anew; `reason` names the file."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """What the model makes of the first test pictures after this epoch: a PNG, as `preview` makes it."""
+
+    epoch: int
+    png: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -85,12 +93,13 @@ def plan(
 
 def execute(
     spec: RunSpec, *, store: Store | None = None, data_root: Path | None = None, device: torch.device | None = None,
-    half: bool = False,
-) -> Iterator[Event | Resumed | Restarted | Scored | Finished]:  # fmt: skip
+    half: bool = False, previews: bool = False,
+) -> Iterator[Event | Resumed | Restarted | Previewed | Scored | Finished]:  # fmt: skip
     """Make the run of `spec`, yielding what happens, or return it from the store; the last event is `Finished`.
 
     Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
-    after its last whole epoch. With `half` the weights are kept, and scored, in float16.
+    after its last whole epoch. With `half` the weights are kept, and scored, in float16; with `previews` each epoch is
+    followed by a `Previewed`.
     """
     store = store or Store()
     device = device or find_device()
@@ -123,6 +132,8 @@ def execute(
                 state = event.state
                 store.write_state(spec, state)
             yield event
+            if previews and isinstance(event, EpochEnded):
+                yield Previewed(event.row.epoch, preview(Model(spec, event.state.weights), dataset))
         assert state is not None, "a recipe has at least one epoch"
         yield from _finish(spec, state, dataset, store, device, half)
 
@@ -143,13 +154,13 @@ def _finish(
         weights=weights,
         scores=scores,
         totals=Totals.of(scores),
-        preview=_preview(model, dataset),
+        preview=preview(model, dataset),
         environment=environment(spec.recipe, device),
     )
     yield Finished(run, cached=False)
 
 
-def _preview(model: Model, dataset: Dataset) -> bytes:
+def preview(model: Model, dataset: Dataset) -> bytes:
     """The first test pictures, noisy ones below them where the model denoises, and the reconstructions: a PNG."""
     clean = to_float(dataset.test.pixels[:PREVIEW_PICTURES])
     given = noisy(clean, model.spec.recipe.noise, SCORING_SEED, range(len(clean)))

@@ -39,13 +39,14 @@ SLIDER = "Standard deviation"
 QUERY = {"models": ["dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030"], "count": 12, "level": 0.1}
 # From the release of the mouse to the frame after the sheet has drawn what came of it.
 WATCH = """sheet => {
-  window.drawn = new Promise(resolve => {
+  window.drawn = new Promise((resolve, reject) => {
     let released;
     addEventListener("pointerup", () => { released = performance.now(); }, { capture: true, once: true });
     new MutationObserver((_, observer) => {
       observer.disconnect();
       requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - released)));
     }).observe(sheet, { attributeFilter: ["data-drawn"] });
+    setTimeout(() => reject(new Error("the sheet did not change")), 10000);
   });
 }"""
 
@@ -142,15 +143,15 @@ def visit(address: str, number: int, ready: Barrier, done: Event) -> None:
 def releases(page: Page, count: int) -> list[float]:
     """Drag the slider to `count` other places: milliseconds from each release to the new pixels."""
     thumb = page.get_by_role("slider", name=SLIDER)
-    track = page.get_by_test_id("stSlider").filter(has=thumb).bounding_box()
+    track, handle = page.get_by_test_id("stSlider").filter(has=thumb).bounding_box(), thumb.bounding_box()
     assert track is not None
-    draw, seen = Random(0), []
+    assert handle is not None
+    draw, seen, place = Random(0), [], 0.5
     for _ in range(count):
-        box = thumb.bounding_box()
-        assert box is not None
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        # Far enough from where it is to be another level.
+        place = (place + draw.uniform(0.1, 0.9)) % 1
+        page.mouse.move(track["x"] + 20 + (track["width"] - 40) * place, handle["y"] + handle["height"] / 2)
         page.mouse.down()
-        page.mouse.move(track["x"] + track["width"] * draw.uniform(0.05, 0.95), box["y"], steps=3)
         page.locator(".sheet").evaluate(WATCH)
         page.mouse.up()
         seen.append(float(page.evaluate("window.drawn")))

@@ -1,4 +1,4 @@
-"""`streamlit run` that writes the seconds of every script run to a file: `python -m benchmarks.timed_server FILE run …`.
+"""`streamlit run` that writes the seconds of every script run to FILE: `python -m benchmarks.timed_server FILE run …`.
 
 The clock runs on the server's side, around the whole run of the script or the fragment: all that Streamlit and the page
 do between a person's choice and the last message that answers it.

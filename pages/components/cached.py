@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
+import gc
 import io
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,6 +20,12 @@ from aecore.noise import Noise, noisy
 from aecore.store import Model, Store
 
 Pixels = NDArray[np.uint8]
+
+# A dozen pictures take milliseconds on one core. With more, torch's threads wait for each other whenever another
+# session or a training run holds a core: hundreds of milliseconds.
+torch.set_num_threads(1)
+# What `model` sets apart is let go in order when the process ends.
+atexit.register(gc.unfreeze)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the pictures")
@@ -31,7 +40,11 @@ def dataset(name: str) -> Dataset:
 @st.cache_resource(max_entries=64, show_spinner="Loading the model")
 def model(key: str) -> Model:
     """A trained model, by the key of its run."""
-    return store.load(key)
+    loaded = store.load(key)
+    # Streamlit looks for garbage after every run of a script. Modules and models never become any: to look through them
+    # each time takes a quarter of a second.
+    gc.freeze()
+    return loaded
 
 
 @st.cache_data(max_entries=64)

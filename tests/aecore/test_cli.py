@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,19 @@ import pandas as pd
 import pytest
 import torch
 
-from aecore import cli, datasets, runs, store, zoo
+from aecore import cli, costs, datasets, runs, store, supervision, zoo
+from aecore.architecture import Architecture
 from aecore.datasets import to_float
 from aecore.noise import Noise, key
-from aecore.recipe import RunSpec
+from aecore.queue import Queue
+from aecore.recipe import Recipe, RunSpec
 from aecore.scores import Totals
 from aecore.store import Store
-from aecore.training import Epoch, State, build
+from aecore.training import Epoch, Progress, State, build
 
 ROOT = Path(__file__).parents[2]
 LAYERS = "conv4 | conv3:k1:sigmoid"
-COMMANDS = ["list", "show", "train", "runs", "score", "data", "data status", "data fetch", "publish"]
+COMMANDS = ["list", "show", "train", "runs", "score", "data", "data status", "data fetch", "publish", "measure", "work"]
 
 
 @pytest.fixture(autouse=True)
@@ -399,6 +402,59 @@ def test_the_sentence_of_a_wrong_command_is_all_that_a_process_says() -> None:
     assert (running.returncode, out) == (1, "")
     assert said.startswith("There is no system 'shalow-strided': did you mean shallow-strided?")
     assert len(said.splitlines()) == 1
+
+
+# ---- the queue
+
+
+def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
+    aecore: Any, pictures: Path, checkpoints: Path
+) -> None:
+    command = ["train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 2, "--batch-size", 8, "--json"]
+    finished = aecore(*command).json
+    spec = Store(checkpoints).find("custom").spec
+    queue = Queue()
+    with supervision.hold(checkpoints):  # the test is the supervisor
+        ids = [queue.submit(replace(spec, seed=seed), "cpu").id for seed in range(6)]
+        fences = {run: queue.start(run) for run in ids[1:4]}
+        assert all(fences.values())
+        queue.report(ids[1], fences[ids[1]] or 0, 2, Progress(1, 16, 33, 0.1, 1234.0, 7.0), 0.1)
+        queue.end(ids[3], fences[ids[3]] or 0, "failed", "The disk is full.")
+        queue.pause(ids[5])
+        rows = aecore("runs", "--json").json
+        assert rows[:1] == finished, "a finished entry is its run"
+        assert {row["seed"]: row["state"] for row in rows[1:]} == {
+            1: "running, epoch 1 of 2, 1,234 images/s, 7 s left",
+            2: "running, starting",
+            3: "failed after epoch 0 of 2: The disk is full.",
+            4: "queued, number 1",
+            5: "paused after epoch 0 of 2",
+        }
+        assert all(row["state"] in aecore("runs").out for row in rows)
+
+
+def test_the_queue_is_worked_off_in_the_foreground_too(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    name = f"folder:{pictures}"
+    spec = RunSpec(Architecture.parse(LAYERS), Recipe(epochs=1), name, datasets.load(name).fingerprint)
+    with supervision.hold(checkpoints):
+        Queue().submit(spec, "cpu")
+        assert "Another process supervises these runs." in aecore("work").err
+    told = aecore("work")
+    assert (told.status, told.err) == (0, "custom (run 1) started on cpu.\ncustom (run 1): finished.\n")
+    assert aecore("work").err == "", "nothing is left to do"
+    assert Store(checkpoints).finished(spec) is not None
+
+
+def test_how_fast_an_architecture_trains_is_measured_and_kept(aecore: Any, checkpoints: Path) -> None:
+    facts = aecore("measure", LAYERS, "--batch-size", 20, "--device", "cpu", "--json").json
+    assert (facts["architecture"], facts["batch_size"], facts["device"]) == (LAYERS, 20, "cpu")
+    assert facts["images_per_second"] > 0
+    spec = RunSpec(Architecture.parse(LAYERS), Recipe(batch_size=20), "sample", "")
+    found = costs.estimate(spec, "cpu")
+    assert found is not None
+    assert found.images_per_second == pytest.approx(facts["images_per_second"], rel=0.01)
+    assert "trains at" in aecore("measure", LAYERS, "--device", "cpu").out
+    assert Store(checkpoints).listing().runs == []
 
 
 def test_naming_and_listing_import_no_torch(checkpoints: Path) -> None:

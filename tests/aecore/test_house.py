@@ -16,8 +16,10 @@ FLOORS = [
     {"architecture", "recipe"},
     {"zoo"},
     {"training", "scores", "baselines"},
-    {"store"},
-    {"runs", "engines"},
+    {"store", "supervision"},
+    {"queue"},
+    {"runs", "costs"},
+    {"engines"},
     {"claims"},
     {"cli", "__main__"},
 ]
@@ -73,9 +75,9 @@ def test_aecore_never_imports_streamlit() -> None:
 
 
 def test_what_lists_and_names_does_not_wait_for_torch() -> None:
-    loaded = loaded_after("aecore.cli", "aecore.zoo", "aecore.store")
+    loaded = loaded_after("aecore.cli", "aecore.zoo", "aecore.store", "aecore.queue", "aecore.costs", "aecore.engines")
     assert "aecore.store" in loaded
-    assert not loaded & {"torch", "torchvision", "pandas", "piq", "skimage", "streamlit"}
+    assert not loaded & {"torch", "torchvision", "pandas", "piq", "scipy", "skimage", "streamlit"}
 
 
 def test_the_gallery_is_painted_without_torch() -> None:

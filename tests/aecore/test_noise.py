@@ -21,6 +21,11 @@ MOMENTS: dict[str, Callable[[float], tuple[float, float]]] = {
     "speckle": lambda level: (GREY, level * GREY),
     "poisson": lambda level: (GREY, level * GREY**0.5),
     "masking": lambda level: (GREY * (1 - level), GREY * (level * (1 - level)) ** 0.5),
+    # A square of whole pixels.
+    "occlusion": lambda level: (
+        GREY * (1 - (share := round(64 * level**0.5) ** 2 / 64**2)),
+        GREY * (share * (1 - share)) ** 0.5,
+    ),
     "salt-pepper": lambda level: (
         mean := GREY * (1 - level) + level / 2,
         ((1 - level) * GREY**2 + level / 2 - mean**2) ** 0.5,
@@ -59,6 +64,17 @@ def test_a_dead_pixel_is_dead_in_every_channel_and_the_others_are_untouched(kind
     assert drawn.unique().tolist() == pytest.approx(sorted({*values, GREY}))
     for value in values:
         assert (drawn == value).double().mean().item() == pytest.approx(0.3 / len(values), abs=0.005)
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 1.0])
+def test_an_occlusion_is_one_black_square_that_lies_anywhere(level: float) -> None:
+    black = (corrupted("occlusion", level) == 0).all(dim=1)  # [N, H, W]
+    side = round(64 * level**0.5)
+    rows, columns = black.any(dim=2), black.any(dim=1)
+    assert black.sum(dim=(1, 2)).tolist() == [side**2] * 64
+    assert rows.sum(dim=1).tolist() == columns.sum(dim=1).tolist() == [side] * 64
+    corners = set(zip(rows.byte().argmax(1).tolist(), columns.byte().argmax(1).tolist(), strict=True))
+    assert len(corners) > 50 if side < 64 else corners == {(0, 0)}
 
 
 @given(noises)
@@ -101,7 +117,7 @@ class TestDraws:
     ("text", "told"),
     [
         ("gausian:0.3", "did you mean gaussian"),
-        ("fog:0.3", "Kinds: gaussian, uniform, speckle, salt-pepper, poisson, masking"),
+        ("fog:0.3", "Kinds: gaussian, uniform, speckle, salt-pepper, poisson, masking, occlusion"),
         ("gaussian", "for example gaussian:0.3"),
         ("", "for example gaussian:0.3"),
         ("gaussian:loud", "for example gaussian:0.3"),

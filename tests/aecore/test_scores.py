@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from skimage import data as photographs
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from aecore import datasets
 from aecore.datasets import Split
 from aecore.noise import Noise, noisy
-from aecore.scores import BATCH, METRICS, ScoreError, Totals, mse, per_picture, psnr, score, ssim
+from aecore.scores import BATCH, METRICS, ScoreError, Totals, mse, paired_differences, per_picture, psnr, score, ssim
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +113,43 @@ def test_mse_is_the_mean_over_all_values_of_each_picture() -> None:
     output[1, 0, 0, 0], output[1, 2, 1, 1] = 0.6, 7.0
     assert mse(output, target).tolist() == pytest.approx([0, 1.36 / 12])
     assert psnr(torch.tensor([0.01, 1.0])).tolist() == pytest.approx([20, 0])
+
+
+def test_the_interval_of_many_pictures_is_students() -> None:
+    draw = np.random.default_rng(0)
+    first, second = draw.normal(1, 0.3, 400), draw.normal(0.9, 0.3, 400)
+    (found,) = paired_differences(pd.DataFrame({"a": first, "b": second}))
+    expected = stats.ttest_rel(first, second).confidence_interval()
+    assert found.mean == pytest.approx((first - second).mean())
+    assert found.low == pytest.approx(expected.low, abs=0.05 * (expected.high - expected.low))
+    assert found.high == pytest.approx(expected.high, abs=0.05 * (expected.high - expected.low))
+
+
+@pytest.mark.parametrize("pictures", [6, 12, 24])
+def test_the_interval_holds_the_truth_as_often_as_it_says(pictures: int) -> None:
+    draw, trials = np.random.default_rng(pictures), 1000
+    held = 0
+    for seed in range(trials):
+        errors = pd.DataFrame({"skewed": draw.exponential(size=pictures), "its mean": np.ones(pictures)})
+        (found,) = paired_differences(errors, seed)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 0 <= found.high
+    assert 0.91 < held / trials < 0.98
+
+
+def test_what_does_not_differ_is_not_shown_to_and_what_always_differs_is() -> None:
+    same, more = np.linspace(0.1, 0.2, 8), np.linspace(0.1, 0.2, 8) + 0.01
+    found = {
+        (each.first, each.second): each for each in paired_differences(pd.DataFrame({"a": same, "b": same, "c": more}))
+    }
+    assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert not found["a", "b"].is_shown
+    assert found["a", "c"].is_shown
+    assert (found["a", "c"].low, found["a", "c"].high) == (pytest.approx(-0.01), pytest.approx(-0.01))
+
+
+def test_of_a_few_pictures_nothing_is_told() -> None:
+    (found,) = paired_differences(pd.DataFrame({"a": np.zeros(5), "b": np.ones(5)}))
+    assert (found.mean, found.low, found.high, found.is_shown) == (-1, None, None, False)
+    assert paired_differences(pd.DataFrame({"a": np.ones(9)})) == []

@@ -59,7 +59,7 @@ def test_the_table_holds_what_the_core_computes() -> None:
 def test_a_link_brings_back_every_choice() -> None:
     app = page(models=["dense", "deep-strided-4"], noise="Masking", level="0.25", count="3", draw="7", seed="2")
     assert app.multiselect(key="models").value == ["dense", "deep-strided-4"]
-    assert app.selectbox(key="noise").value == "masking"
+    assert app.selectbox(key="noise").value == "Masking"
     assert app.slider(key="level").value == 0.25
     assert len(app.dataframe[0].value) == 3
     assert app.number_input(key="seed").value == 2
@@ -81,10 +81,30 @@ def test_a_link_brings_back_every_choice() -> None:
     ],
 )
 def test_a_bad_link_falls_back(query: dict[str, str | list[str]]) -> None:
-    assert not page(**query).exception
+    app = page(**query)
+    assert not app.exception
+    assert len(app.dataframe[0].value) >= 1
 
 
-@pytest.mark.parametrize("kind", ["uniform", "speckle", "salt-pepper", "poisson", "masking"])
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"models": ["dense", "no-such-model"]}, "models = no-such-model (shown: dense)"),
+        ({"noise": "nosuch"}, "noise = nosuch (shown: Gaussian)"),
+        ({"level": "7"}, "level = 7 (shown: 0)"),
+        ({"data": "nowhere"}, "data = nowhere (shown: Embedded sample)"),
+        ({"pictures": "Best", "draw": "x"}, "pictures = Best (shown: Random); draw = x (shown: 0)"),
+    ],
+)
+def test_what_a_link_cannot_have_is_said(query: dict[str, str | list[str]], told: str) -> None:
+    assert told in page(**query).warning[0].value
+
+
+def test_a_link_that_can_be_had_is_not_remarked_on() -> None:
+    assert not page(models=["dense"], noise="Salt and pepper", level="0.5", count="3", view="Wipe").warning
+
+
+@pytest.mark.parametrize("kind", ["Uniform", "Speckle", "Salt and pepper", "Poisson", "Masking", "Occlusion"])
 def test_every_noise_works_at_its_highest_level(kind: str) -> None:
     app = page(models=["shallow-maxpool"], count="2")
     app.slider(key="level").set_value(2.0).run()
@@ -133,9 +153,9 @@ def test_a_damaged_file_of_the_only_model_is_named(name: str, tmp_path: Path, mo
 def test_digits_are_shown_to_the_model_made_for_them(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AECORE_DATA", str(real_data))
     app = page(models="mnist-dense")
-    assert app.selectbox(key="data").value == "mnist"
+    assert app.selectbox(key="data").value == "MNIST"
     assert "mnist-dense" in app.dataframe[0].value
-    app.selectbox(key="data").set_value("cifar10").run()
+    app.selectbox(key="data").set_value("CIFAR-10").run()
     assert not app.exception
     assert len(app.multiselect(key="models").value) == 4
 
@@ -148,3 +168,77 @@ def test_real_pictures_are_used_where_they_are(real_data: Path, monkeypatch: pyt
     table = app.dataframe[0].value
     labels = datasets.load("cifar10").test.labels[torch.tensor(list(table["Picture"]))]
     assert list(table["Class"]) == [datasets.load("cifar10").classes[label] for label in labels]
+
+
+def test_pictures_by_class_are_of_that_class() -> None:
+    table = page(pictures="Class", **{"class": "rocket"}).dataframe[0].value
+    assert set(table["Class"]) == {"rocket"}
+
+
+def test_pictures_by_number_are_those() -> None:
+    table = page(pictures="Numbers", numbers="3, 17 200-202").dataframe[0].value
+    assert list(table["Picture"]) == [3, 17, 200, 201, 202]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"), [("12, frog", "'frog' is no number"), ("999-1001", "no picture 999-1001")]
+)
+def test_numbers_of_no_picture_are_told_what_is_legal(numbers: str, told: str) -> None:
+    app = page(pictures="Numbers", numbers=numbers)
+    assert not app.exception
+    assert told in app.error[0].value
+    assert "from 0 to 999" in app.error[0].value
+
+
+def test_the_worst_pictures_of_a_model_are_those_of_its_scores(
+    real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    app = page(models=["dense", "shallow-strided"], pictures="Worst of a model", worst="shallow-strided", count="4")
+    errors = Store().find("shallow-strided").scores()["mse"].to_numpy()
+    assert list(app.dataframe[0].value["Picture"]) == list(np.argsort(-errors, kind="stable")[:4])
+
+
+def test_disagreement_shows_where_two_models_lie_furthest_apart(
+    real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    query = {"models": ["dense", "shallow-strided"], "pictures": "Disagreement", "one": "dense", "count": "4"}
+    errors = [Store().find(name).scores()["mse"].to_numpy() for name in ("dense", "shallow-strided")]
+    expected = np.argsort(-np.abs(errors[0] - errors[1]), kind="stable")[:4]
+    assert list(page(**query).dataframe[0].value["Picture"]) == list(expected)
+
+
+def test_choosing_no_second_model_takes_the_choices_away_that_need_it() -> None:
+    app = page(models=["dense", "shallow-strided"], pictures="Disagreement")
+    app.multiselect(key="models").set_value(["dense"]).run()
+    assert not app.exception
+    assert app.selectbox(key="pictures").value == "Random"
+
+
+@pytest.mark.parametrize("view", ["Error", "Signed error", "Wipe"])
+def test_every_view_is_shown(view: str) -> None:
+    app = page(models=["dense"], level="0.1", view=view)
+    assert not app.exception
+
+
+@pytest.mark.parametrize(("metric", "best"), [("MSE", "idxmin"), ("PSNR", "idxmax"), ("SSIM", "idxmax")])
+def test_the_best_model_is_best_by_the_metric_that_is_shown(metric: str, best: str) -> None:
+    table = page(models=["dense", "shallow-maxpool"], metric=metric).dataframe[0].value
+    expected = getattr(table[["dense", "shallow-maxpool"]], best)(axis="columns")
+    assert list(table["Best model"]) == list(expected)
+
+
+def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
+    told = "\n".join(each.value for each in page(models=["dense", "shallow-strided"], count="12").markdown)
+    assert "**shallow-strided** errs less than dense" in told
+    few = page(models=["dense", "shallow-strided"], count="5")
+    assert any("at least 6 pictures" in each.value for each in few.caption)
+
+
+def test_errors_spread_under_the_noise_of_the_page() -> None:
+    app = page(models=["shallow-maxpool"], level="0.5")
+    assert any("clean pictures" in each.value for each in app.caption)
+    app.segmented_control(key="spread").set_value("Under the noise above").run()
+    assert not app.exception
+    assert any("gaussian:0.5 noise, seed 0" in each.value for each in app.caption)

@@ -1,0 +1,117 @@
+"""What a run will cost: measured where it was, roughly told from other runs, and never made up."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aecore import costs, datasets, supervision, zoo
+from aecore.architecture import Architecture
+from aecore.queue import Queue
+from aecore.recipe import Recipe, RunSpec
+from aecore.store import Store
+from aecore.training import TrainingError
+
+PUBLISHED = Store(Path(__file__).parents[2] / "checkpoints")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def spec_of(layers: str = "conv8 | conv3:k1:sigmoid", **recipe: Any) -> RunSpec:
+    return RunSpec(Architecture.parse(layers), Recipe(**recipe), "sample", "0" * 64)
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Queue:
+    return Queue(Store(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Queue:
+    """The published runs without their weights, beside a queue that is the test's own."""
+    root = tmp_path_factory.mktemp("published")
+    for run in PUBLISHED.listing().runs:
+        (root / run.path.name).mkdir()
+        for name in ("run.json", "history.csv"):
+            shutil.copy(run.path / name, root / run.path.name)
+    return Queue(Store(root))
+
+
+def test_where_there_is_nothing_to_go_by_nothing_is_said(queue: Queue) -> None:
+    assert costs.estimate(spec_of(), "cpu", queue) is None
+
+
+def test_an_estimate_agrees_with_what_was_measured(queue: Queue) -> None:
+    spec = spec_of(epochs=3)
+    speed = costs.measure(spec, "cpu", queue, seconds=0.2)
+    found = costs.estimate(spec, "cpu", queue)
+    assert found is not None
+    assert found.measured_here
+    assert found.images_per_second == speed
+    sample = datasets.load("sample")
+    pictures = len(sample.train) + len(sample.validation) * costs.FORWARD_SHARE
+    assert found.seconds == pytest.approx(3 * pictures / speed)
+    twice = costs.estimate(spec_of(epochs=6), "cpu", queue)
+    assert twice is not None
+    assert twice.seconds == pytest.approx(2 * found.seconds)
+    fewer = costs.estimate(spec_of(epochs=3, images=100), "cpu", queue)
+    assert fewer is not None
+    assert fewer.seconds == pytest.approx(3 * (100 + len(sample.validation) * costs.FORWARD_SHARE) / speed)
+
+
+def test_what_was_measured_holds_for_its_architecture_and_batch_size_alone(queue: Queue) -> None:
+    costs.measure(spec_of(), "cpu", queue, seconds=0.1)
+    assert costs.estimate(spec_of(learning_rate=0.1), "cpu", queue) is not None
+    assert costs.estimate(spec_of(batch_size=50), "cpu", queue) is None
+    assert costs.estimate(spec_of("conv9 | conv3:k1:sigmoid"), "cpu", queue) is None
+
+
+def test_measuring_leaves_no_run(queue: Queue) -> None:
+    with supervision.hold(queue.store.root):
+        costs.measure(spec_of(), "cpu", queue, seconds=0.1)
+        assert queue.entries() == []
+    listing = queue.store.listing()
+    assert (listing.runs, listing.unfinished, listing.damaged) == ([], [], [])
+
+
+def test_what_cannot_be_trained_cannot_be_measured(queue: Queue) -> None:
+    with pytest.raises(TrainingError, match="has nothing to train"):
+        costs.measure(spec_of("pool | up"), "cpu", queue)
+
+
+def test_a_rough_estimate_says_that_it_is_and_from_what(published: Queue) -> None:
+    found = costs.estimate(spec_of("conv16 | conv16:s2 | up | conv3:k1:sigmoid"), "cpu", published)
+    assert found is not None
+    assert not found.measured_here
+    assert found.source == f"a rough guess from {len(zoo.SYSTEMS)} finished runs on 2 CPU cores, not measured here"
+    assert costs._rough(spec_of(), "cuda:0", published) is None, "what a CPU took says nothing of a GPU"
+
+
+def test_rough_estimates_are_within_a_factor_of_two_of_runs_left_out(published: Queue, tmp_path: Path) -> None:
+    """Each published run, estimated from the others."""
+    for run in published.store.listing().runs:
+        root = tmp_path / run.name
+        shutil.copytree(published.store.root, root, ignore=shutil.ignore_patterns(run.path.name, ".locks", "queue*"))
+        rough = costs._rough(run.spec, "cpu", Queue(Store(root)))
+        taken = costs._seconds_a_picture(run)
+        assert rough is not None
+        assert taken is not None
+        assert 0.5 < rough[0] * taken < 2, run.name
+
+
+def test_more_work_never_costs_less(published: Queue) -> None:
+    speeds = []
+    for channels in (8, 16, 32, 64):
+        rough = costs._rough(spec_of(f"conv{channels} | conv{channels} | conv3:k1:sigmoid"), "cpu", published)
+        assert rough is not None
+        speeds.append(rough[0])
+    assert speeds == sorted(speeds, reverse=True)
+
+
+def test_a_damaged_history_costs_only_its_own_run(published: Queue, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(published.store.root, root)
+    next(root.glob("dense-*/history.csv")).write_text("nothing of the kind")
+    found = costs.estimate(spec_of(), "cpu", Queue(Store(root)))
+    assert found is not None
+    assert f"from {len(zoo.SYSTEMS) - 1} finished runs" in found.source

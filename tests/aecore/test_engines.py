@@ -1,0 +1,358 @@
+"""Where runs execute: real processes, stopped and killed, and what became of the runs then."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from aecore import datasets, engines, runs, supervision
+from aecore.architecture import Architecture
+from aecore.noise import Noise
+from aecore.queue import Entry, Queue
+from aecore.recipe import Recipe, RunSpec
+from aecore.runs import Finished, Previewed
+from aecore.store import STATE, Run, Store
+from aecore.training import EpochEnded, State
+
+CPU = torch.device("cpu")
+DEADLINE = 90.0  # seconds: against hanging only, for a machine that is busy with something else
+LONG = 10_000  # epochs: more than any test waits for
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def spec_of(
+    pictures: Path, seed: int = 0, layers: str = "conv4 | bn | dropout0.2 | conv3:k1:sigmoid", **recipe: Any
+) -> RunSpec:
+    name = f"folder:{pictures}"
+    settings = Recipe(**({"epochs": 3, "batch_size": 8} | recipe))
+    return RunSpec(Architecture.parse(layers), settings, name, datasets.load(name).fingerprint, seed)
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    """An empty queue; whatever a test leaves of it is stopped."""
+    queue = Queue(Store(tmp_path / "store"))
+    yield queue
+    for entry in queue.entries():
+        queue.cancel(entry.id)
+    until(lambda: not processes(queue))
+
+
+def processes(queue: Queue, command: str = "") -> list[int]:
+    """The processes that work for this queue, by their environment: they may be anybody's children."""
+    root = f"AECORE_CHECKPOINTS={queue.store.root.resolve()}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line, variables = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
+        except OSError:
+            continue  # it has ended meanwhile
+        if root in variables.split(b"\0") and b"aecore" in line.split(b"\0") and command.encode() in line.split(b"\0"):
+            found.append(int(folder.name))
+    return found
+
+
+def until(met: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + DEADLINE
+    while not (found := met()):
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.02)
+    return found
+
+
+def ended(queue: Queue, run: int) -> Entry:
+    """The entry once it is no longer queued or running."""
+    until(lambda: queue.entry(run).state not in ("queued", "running"))
+    return queue.entry(run)
+
+
+def trained(queue: Queue, run: int, epochs: int) -> None:
+    """Wait for so many whole epochs of a run that is training."""
+    until(lambda: queue.entry(run).whole_epochs >= epochs or queue.entry(run).state == "failed")
+    assert queue.entry(run).state == "running", queue.entry(run).reason
+
+
+def result(run: Run | None) -> dict[str, Any]:
+    """All of a run that a repetition must give again: everything but the clock's."""
+    assert run is not None
+    history = run.history().drop(columns=["images_per_second", "seconds"])
+    weights = {name: each.numpy().tobytes() for name, each in run.model()._module.state_dict().items()}
+    return weights | {"history": history.to_csv(), "scores": run.read("scores.csv"), "preview": run.read("preview.png")}
+
+
+def uninterrupted(spec: RunSpec, root: Path) -> dict[str, Any]:
+    *_, last = runs.execute(spec, store=Store(root), device=CPU)
+    assert isinstance(last, Finished)
+    return result(last.run)
+
+
+# ---- from submit to finished
+
+
+def test_a_submitted_run_is_trained_and_joins_the_store(pictures: Path, queue: Queue, tmp_path: Path) -> None:
+    spec = spec_of(pictures, noise=Noise("gaussian", 0.1), epochs=12)
+    entry = ended(queue, queue.submit(spec, "cpu").id)
+    assert (entry.state, entry.reason, entry.attempt) == ("finished", None, 1)
+    assert (entry.epoch, entry.images, entry.images_in_epoch, entry.whole_epochs) == (12, 33, 33, 12)
+    run = queue.store.finished(spec)
+    assert result(run) == uninterrupted(spec, tmp_path / "other")
+    assert run is not None
+    rows, history = queue.epochs(entry.id), run.history()
+    for name in ("epoch", "train_loss", "validation_loss", "validation_mse", "images_per_second", "seconds"):
+        assert [getattr(row, name) for row in rows] == pytest.approx(history[name].tolist(), rel=1e-12)
+    assert rows[-1].preview == run.read("preview.png")
+    assert len({row.preview for row in rows}) == 12, "they sharpen"
+    assert queue.points(entry.id)[-1][0] == 12
+    assert "Epoch 12 of 12: training loss" in queue.log(entry.id)
+    until(lambda: not processes(queue))
+    assert not supervision.held(queue.store.root), "a supervisor without work goes home"
+    assert queue.submit(spec, "cpu") == entry
+    assert not processes(queue), "what is finished is not trained again"
+
+
+def test_runs_are_trained_in_their_order(pictures: Path, queue: Queue) -> None:
+    specs = [spec_of(pictures, seed) for seed in range(3)]
+    asked = [queue.submit(spec, "cpu").id for spec in specs]
+    entries = [ended(queue, run) for run in asked]
+    assert [entry.state for entry in entries] == ["finished"] * 3
+    started = [entry.started for entry in entries]
+    assert started == sorted(started)  # type: ignore[type-var]
+    if engines.slots("cpu") == 1:
+        assert all(one.ended <= next.started for one, next in pairwise(entries))  # type: ignore[operator]
+
+
+def test_supervisors_started_at_once_are_one_and_it_trains_what_a_device_admits(pictures: Path, queue: Queue) -> None:
+    for seed in range(engines.slots("cpu") + 2):
+        queue.submit(spec_of(pictures, seed, epochs=LONG), "cpu")
+    for _ in range(5):
+        supervision.start(queue.store.root)
+    until(lambda: len(processes(queue, "attempt")) == engines.slots("cpu"))
+    until(lambda: len(processes(queue, "work")) == 1)
+    running = [entry for entry in queue.entries() if entry.state == "running"]
+    assert len(running) == engines.slots("cpu")
+    assert [entry.position for entry in queue.waiting()] == [1, 2]
+    [supervisor] = processes(queue, "work")
+    assert os.getsid(supervisor) == supervisor, "it has a session of its own"
+
+
+def test_previews_follow_their_epochs(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    events = list(runs.execute(spec, store=Store(tmp_path), device=CPU, previews=True))
+    shown = [event for event in events if isinstance(event, Previewed)]
+    assert [each.epoch for each in shown] == [1, 2, 3]
+    assert shown[-1].png == events[-1].run.read("preview.png")  # type: ignore[union-attr]
+    assert not any(isinstance(event, Previewed) for event in runs.execute(spec_of(pictures, 1), store=Store(tmp_path)))
+
+
+# ---- stopped
+
+
+def test_cancel_ends_the_process_and_keeps_the_last_whole_epoch(pictures: Path, queue: Queue) -> None:
+    spec = spec_of(pictures, epochs=LONG)
+    run = queue.submit(spec, "cpu").id
+    trained(queue, run, 2)
+    asked = time.monotonic()
+    queue.cancel(run)
+    entry = ended(queue, run)
+    print(f"cancelled after {time.monotonic() - asked:.2f} s")
+    assert (entry.state, entry.reason) == ("cancelled", None)
+    until(lambda: not processes(queue))
+    [unfinished] = queue.store.listing().unfinished
+    # The epoch at hand may have become whole before it was told.
+    assert unfinished.epoch - entry.whole_epochs in (0, 1)
+    assert not list(queue.store.root.rglob("*.part"))
+
+
+def test_cancel_while_the_process_starts(pictures: Path, queue: Queue) -> None:
+    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    until(lambda: queue.entry(run).state == "running")
+    queue.cancel(run)
+    assert ended(queue, run).state == "cancelled"
+    until(lambda: not processes(queue))
+
+
+def test_a_step_that_takes_long_does_not_hold_up_a_cancel(pictures: Path, queue: Queue) -> None:
+    """One step on all pictures takes many seconds here."""
+    spec = spec_of(pictures, layers="conv512 | conv512:k5 | conv512:k5 | conv3:k1:sigmoid", batch_size=33)
+    run = queue.submit(spec, "cpu").id
+    until(lambda: processes(queue, "attempt"))
+    time.sleep(6)
+    asked = time.monotonic()
+    queue.cancel(run)
+    assert ended(queue, run).state == "cancelled"
+    print(f"cancelled within a step after {time.monotonic() - asked:.2f} s")
+    until(lambda: not processes(queue))
+
+
+def test_a_paused_run_goes_on_and_ends_with_the_same_bits(pictures: Path, queue: Queue, tmp_path: Path) -> None:
+    spec = spec_of(pictures, epochs=150, noise=Noise("gaussian", 0.2))
+    run = queue.submit(spec, "cpu").id
+    trained(queue, run, 5)
+    queue.pause(run)
+    entry = ended(queue, run)
+    assert (entry.state, entry.live) == ("paused", True)
+    assert 5 <= entry.whole_epochs < 150
+    assert queue.resume(run).state == "queued"
+    assert ended(queue, run).state == "finished"
+    assert "Going on after epoch" in queue.log(run)
+    assert [row.epoch for row in queue.epochs(run)] == list(range(1, 151)), "the curve has no gap"
+    assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
+
+
+def test_a_process_told_to_stop_from_outside_leaves_its_run_interrupted(pictures: Path, queue: Queue) -> None:
+    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    trained(queue, run, 1)
+    [trainer] = processes(queue, "attempt")
+    os.kill(trainer, signal.SIGTERM)
+    entry = ended(queue, run)
+    assert (entry.state, entry.reason) == ("interrupted", "Its process was told to stop from outside.")
+    assert queue.resume(run).state == "queued"
+    trained(queue, run, entry.whole_epochs + 1)
+
+
+def test_a_supervisor_told_to_stop_takes_its_runs_with_it(pictures: Path, queue: Queue) -> None:
+    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    trained(queue, run, 1)
+    [supervisor] = processes(queue, "work")
+    os.kill(supervisor, signal.SIGTERM)
+    until(lambda: not processes(queue))
+    assert queue.entry(run).state == "interrupted"
+
+
+# ---- killed
+
+
+def test_a_killed_run_goes_on_by_itself_and_ends_with_the_same_bits(
+    pictures: Path, queue: Queue, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures, epochs=150, noise=Noise("gaussian", 0.2))
+    run = queue.submit(spec, "cpu").id
+    for attempt in (1, 2):
+        trained(queue, run, 20 * attempt)
+        [trainer] = processes(queue, "attempt")
+        os.kill(trainer, signal.SIGKILL)
+        until(lambda attempt=attempt: queue.entry(run).attempt > attempt)
+    entry = ended(queue, run)
+    assert (entry.state, entry.attempt, entry.reason) == ("finished", 3, None)
+    assert [row.epoch for row in queue.epochs(run)] == list(range(1, 151))
+    assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
+
+
+def test_a_run_that_is_killed_again_and_again_fails_with_the_reason(pictures: Path, queue: Queue) -> None:
+    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    for attempt in (1, 2, 3):
+        until(lambda attempt=attempt: queue.entry(run).attempt == attempt and processes(queue, "attempt"))
+        [trainer] = processes(queue, "attempt")
+        os.kill(trainer, signal.SIGKILL)
+        until(lambda attempt=attempt: queue.entry(run).attempt > attempt or queue.entry(run).state == "failed")
+    entry = queue.entry(run)
+    assert entry.state == "failed"
+    assert entry.reason == (
+        "Its process was killed by SIGKILL, most likely because memory ran out. That was attempt 3 of 3."
+    )
+
+
+def test_when_the_supervisor_is_killed_its_run_dies_and_reconcile_resumes_it(
+    pictures: Path, queue: Queue, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures, epochs=150)
+    run = queue.submit(spec, "cpu").id
+    trained(queue, run, 5)
+    [supervisor] = processes(queue, "work")
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: not processes(queue))
+    assert not supervision.held(queue.store.root)
+    assert queue.entry(run).state == "running", "nobody was there to write it down"
+    for _ in range(3):
+        queue.reconcile()
+    entry = ended(queue, run)
+    assert (entry.state, entry.attempt) == ("finished", 2)
+    assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
+
+
+def test_a_run_outlives_the_process_that_asked_for_it(pictures: Path, queue: Queue) -> None:
+    spec = spec_of(pictures, epochs=LONG)
+    code = (
+        "import sys, json, os, signal; from pathlib import Path; from aecore.queue import Queue; "
+        "from aecore.recipe import RunSpec; from aecore.store import Store; "
+        "Queue(Store(Path(sys.argv[2]))).submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu'); "
+        "os.killpg(0, signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", code, json.dumps(spec.to_json()), str(queue.store.root)]
+    asked = subprocess.run(command, cwd=supervision.PACKAGE, start_new_session=True)
+    assert asked.returncode == -signal.SIGKILL
+    [entry] = queue.entries()
+    trained(queue, entry.id, 2)
+
+
+# ---- failed
+
+
+def test_a_loss_that_is_no_number_is_told(pictures: Path, queue: Queue) -> None:
+    """The state of epoch 1 is made so large (yet finite) that the loss of epoch 2 overflows at its first step."""
+    spec = spec_of(pictures, layers="conv4:linear | conv3:k1:linear")
+    events = runs.execute(spec, store=queue.store, device=CPU)
+    state = next(event.state for event in events if isinstance(event, EpochEnded))
+    events.close()  # type: ignore[attr-defined]
+    large = {name: values * 1e18 for name, values in state.weights.items()}
+    queue.store.write_state(spec, State(1, large, state.optimiser, state.history))
+    entry = ended(queue, queue.submit(spec, "cpu").id)
+    assert (entry.state, entry.attempt) == ("failed", 1)
+    assert entry.reason == (
+        "The loss stopped being finite in epoch 2 at step 1; the weights after epoch 1 are kept. "
+        "A smaller learning rate usually helps."
+    )
+
+
+def test_missing_data_is_told_and_the_run_goes_on_when_it_is_back(pictures: Path, queue: Queue, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    shutil.copytree(pictures, folder)
+    run = queue.submit(spec_of(folder), "cpu").id
+    shutil.rmtree(folder)
+    entry = ended(queue, run)
+    assert (entry.state, entry.reason) == (
+        "failed", f"There is no folder '{folder}': give one that holds pictures, as folder:PATH."
+    )  # fmt: skip
+    until(lambda: entry.reason in queue.log(run))
+    shutil.copytree(pictures, folder)
+    queue.resume(run)
+    assert ended(queue, run).state == "finished"
+
+
+def test_a_damaged_checkpoint_is_told_in_the_log_and_the_run_starts_anew(pictures: Path, queue: Queue) -> None:
+    run = queue.submit(spec_of(pictures, epochs=200), "cpu").id
+    trained(queue, run, 5)
+    queue.pause(run)
+    ended(queue, run)
+    [unfinished] = queue.store.listing().unfinished
+    file = unfinished.path / STATE
+    file.write_bytes(file.read_bytes()[:-7])
+    queue.resume(run)
+    assert ended(queue, run).state == "finished"
+    assert "Training starts anew." in queue.log(run, 1000)
+    assert [row.epoch for row in queue.epochs(run)] == list(range(1, 201))
+
+
+def test_a_crash_is_told_with_the_last_lines_of_its_log(
+    pictures: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A broken torch stands for whatever may be wrong with an installation."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "piq.py").write_text("raise ImportError('piq is broken')\n")
+    spec = spec_of(pictures)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
+    entry = ended(queue, queue.submit(spec, "cpu").id)
+    assert entry.state == "failed"
+    assert entry.reason is not None
+    assert entry.reason.startswith("Its process ended with status 1; the last lines of its log:\n")
+    assert entry.reason.endswith("ImportError: piq is broken")
