@@ -24,7 +24,7 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except OSError:
-        with suppress(OSError):  # where nothing can be written nothing can be removed either
+    finally:
+        # A process told to stop leaves nothing half-written; where nothing can be written nothing can be removed.
+        with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise

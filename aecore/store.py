@@ -443,7 +443,3 @@ def _write(path: Path, content: bytes) -> None:
         write_whole(path, content)
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}); what was there before is kept.") from None
-    finally:
-        # A process told to stop leaves nothing half-written; where nothing can be written nothing can be removed.
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
