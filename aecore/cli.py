@@ -134,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         "Train every system by its recipe on the real data, in float16, and print the results table.",
     )
     publish.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
+
+    add("baselines", _baselines, "Measure PCA at every code size on the real data, and publish the curves.")
     return parser
 
 
@@ -522,6 +524,12 @@ def _publish(options: argparse.Namespace) -> None:
             raise StoreError(f"{kept.path.name} is kept in {kept.dtype}: remove the folder to publish it in float16.")
         _follow(spec, runs.execute(spec, store=store, device=device, half=True))
     print(results_table(store))
+
+
+def _baselines(options: argparse.Namespace) -> None:
+    from aecore import baselines
+
+    baselines.publish(Store().root, progress=_say)
 
 
 def results_table(store: Store) -> str:

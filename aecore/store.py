@@ -19,7 +19,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from aecore import AecoreError, zoo
+from aecore.files import write_whole
 from aecore.recipe import KEY_DIGITS, RunSpec
 
 # torch and pandas are imported where tensors and tables are read: listing the store must take milliseconds.
@@ -438,22 +439,7 @@ def _remove(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a whole file: beside its place, forced to disk, then renamed into it, and the folder forced too."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, content)
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}); what was there before is kept.") from None
-    finally:
-        # A process told to stop leaves nothing half-written; where nothing can be written nothing can be removed.
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

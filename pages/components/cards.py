@@ -9,43 +9,47 @@ from PIL import Image
 
 from aecore.architecture import Architecture
 from aecore.store import PREVIEW, Run, StoreError
-from aecore.zoo import System
 from pages.components import paths
+from pages.components.entries import Entry
 
-WIDTH = 360  # three to a row at 1280 pixels, one to a row on a phone
+WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
 SHEET_WIDTH = 324  # five CIFAR-10 pictures at twice their size, which a phone shows whole
 SCALE = 2
 GAP = 1
+EXPLANATION = (
+    "- **Pictures**: test pictures that the model never saw in training; under them (and under the noisy "
+    "ones that a denoiser is given) what it made of them.\n"
+    "- **Test PSNR**: peak signal-to-noise ratio of the mean squared error over all test pictures. Higher is "
+    "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained on.\n"
+    "- **Code size**: the smallest tensor that everything passes through, in numbers and relative to the "
+    "picture. Above 1× the model need not compress at all.\n"
+    "- **Parameters**: the numbers that training sets."
+)
 
 
-def of_system(system: System, run: Run | None) -> None:
-    """The card of a system of the zoo, trained or not."""
-    _card(system.name, system.title, system.story, system.architecture, run)
-
-
-def of_variant(run: Run, label: str) -> None:
-    """The card of a run that is not a system's own."""
-    recipe = run.spec.recipe
-    settings = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", f"seed {run.spec.seed}", f"on {run.spec.dataset}"]
-    if recipe.images:
-        settings.append(f"{recipe.images:,} pictures")
-    if recipe.noise:
-        settings.append(f"{recipe.noise} noise")
-    _card(label, run.name.capitalize(), ", ".join(settings) + ".", run.spec.architecture, run)
-
-
-def _card(label: str, title: str, story: str, architecture: Architecture, run: Run | None) -> None:
-    with st.container(border=True, width=WIDTH, height="stretch", key=f"card-{label.replace(' ', '-')}"):
-        st.markdown(f"**{title}**  \n:gray[`{label}`]")
-        if run:
-            _preview(run)
+def show(entry: Entry) -> None:
+    """The card of an entry, trained or not."""
+    with st.container(border=True, width=WIDTH, height="stretch", key=f"card-{entry.label.replace(' ', '-')}"):
+        st.markdown(f"**{entry.title}**  \n:gray[`{entry.label}`]")
+        if entry.run:
+            preview(entry.run)
         else:
-            st.info(f"Not trained yet: `python -m aecore train {label}`", icon=":material/hourglass_empty:")
-        st.markdown(story)
-        _figures(run, architecture)
-        st.caption(str(architecture).replace("|", "→"))
-        if run:
-            st.page_link(paths.COMPARE, label="Compare", icon=":material/compare:", query_params={"models": label})
+            st.info(f"Not trained yet: `python -m aecore train {entry.label}`", icon=":material/hourglass_empty:")
+        st.markdown(entry.story)
+        _figures(entry.run, entry.architecture)
+        st.caption(str(entry.architecture).replace("|", "→"))
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom", height="stretch"):
+            st.page_link(paths.SYSTEM, label="Open", icon=":material/schema:", query_params={"run": entry.label})
+            actions(entry)
+
+
+def actions(entry: Entry) -> None:
+    """Links to what can be done with a system: compare it, train a variant of it."""
+    if entry.run:
+        st.page_link(paths.COMPARE, label="Compare", icon=":material/compare:", query_params={"models": entry.label})
+    if paths.TRAIN.is_file():
+        what = "Train a variant" if entry.run else "Train it"
+        st.page_link(paths.TRAIN, label=what, icon=":material/model_training:", query_params={"start": entry.label})
 
 
 def _figures(run: Run | None, architecture: Architecture) -> None:
@@ -55,24 +59,11 @@ def _figures(run: Run | None, architecture: Architecture) -> None:
         st.metric(f"PSNR, {noise}" if noise else "Test PSNR", psnr, width="content")
         size, ratio = architecture.code_size, architecture.code_ratio
         st.metric("Code size", f"{size:,} · {ratio:.2g}×", width="content")
-        st.metric("Parameters", _short(architecture.parameters), width="content")
+        st.metric("Parameters", short(architecture.parameters), width="content")
 
 
-def legend() -> None:
-    """What the cards show, in plain words."""
-    with st.expander("What am I looking at?", icon=":material/help:"):
-        st.markdown(
-            "- **Pictures**: test pictures that the model never saw in training; under them (and under the noisy "
-            "ones that a denoiser is given) what it made of them.\n"
-            "- **Test PSNR**: peak signal-to-noise ratio of the mean squared error over all test pictures. Higher is "
-            "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained on.\n"
-            "- **Code size**: the smallest tensor that everything passes through, in numbers and relative to the "
-            "picture. Above 1× the model need not compress at all.\n"
-            "- **Parameters**: the numbers that training sets."
-        )
-
-
-def _preview(run: Run) -> None:
+def preview(run: Run) -> None:
+    """The first test pictures over what the run made of them, as it was stored; a damaged file is named."""
     try:
         sheet, rows = _sheet(run.read(PREVIEW), run.spec.architecture.input_shape[1])
     except StoreError as error:
@@ -80,6 +71,14 @@ def _preview(run: Run) -> None:
         return
     names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
     st.image(sheet, output_format="PNG", alt=f"Test pictures of {run.spec.dataset}: {', '.join(names)}")
+
+
+def short(number: int) -> str:
+    """Three significant digits: 28.7k, 6.30M."""
+    if number < 1000:
+        return str(number)
+    value, unit = next((number / size, unit) for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= size)
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}{unit}"
 
 
 def _sheet(preview: bytes, side: int) -> tuple[Image.Image, int]:
@@ -97,11 +96,3 @@ def _sheet(preview: bytes, side: int) -> tuple[Image.Image, int]:
             tile = pictures.crop(box).resize((scale * side, scale * side), Image.Resampling.NEAREST)
             sheet.paste(tile, (column * step, row * step))
     return sheet, rows
-
-
-def _short(number: int) -> str:
-    """Three significant digits: 28.7k, 6.30M."""
-    if number < 1000:
-        return str(number)
-    value, unit = (number / 1e3, "k") if number < 1e6 else (number / 1e6, "M")
-    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}{unit}"

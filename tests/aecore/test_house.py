@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
-    {"layers", "noise", "datasets"},
+    {"layers", "noise", "datasets", "files"},
     {"architecture", "recipe"},
     {"zoo"},
     {"training", "scores", "baselines"},
@@ -81,7 +81,8 @@ def test_what_lists_and_names_does_not_wait_for_torch() -> None:
 
 
 def test_the_gallery_is_painted_without_torch() -> None:
-    loaded = loaded_after("pages.components.cards", "pages.components.look", "pages.components.pickers")
+    names = ("cards", "diagrams", "differences", "entries", "filters", "headline", "look", "pickers", "portrait")
+    loaded = loaded_after(*(f"pages.components.{name}" for name in names))
     assert "streamlit" in loaded
     assert not loaded & {"torch", "torchvision"}
 

@@ -1,37 +1,169 @@
-"""The gallery without a browser: every system has its card, and what is missing or damaged is said."""
+"""The gallery without a browser: its figure, its filters, its cards, and what is said of what is missing or damaged."""
 
+import json
+import shutil
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import plotly.graph_objects as go
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from aecore import zoo
+from aecore.baselines import Curve, pca_curve
+from aecore.store import Store
+from pages.components import headline
+from pages.components.entries import Entry, entries, settings
 
 ROOT = Path(__file__).parents[2]
 
 
-def shown() -> AppTest:
+def shown(**query: str | list[str]) -> AppTest:
     """The gallery as the dashboard shows it."""
-    return AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=60).run()
+    app = AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
 
 
 def texts(app: AppTest) -> str:
     return "\n".join(element.value for kind in (app.markdown, app.info, app.warning) for element in kind)
 
 
+def figure(app: AppTest) -> dict[str, Any]:
+    (chart,) = app.get("plotly_chart")
+    found: dict[str, Any] = json.loads(chart.proto.spec)
+    return found
+
+
+def names(app: AppTest) -> list[str]:
+    """The points of the figure."""
+    return [trace["name"] for trace in figure(app)["data"] if trace["mode"] == "markers"]
+
+
+@pytest.fixture
+def some_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with two of the published runs and no curve."""
+    published = {run.name: run.path for run in Store().listing().runs}
+    for name in ("shallow-maxpool", "shallow-strided"):
+        shutil.copytree(published[name], tmp_path / published[name].name)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    return tmp_path
+
+
 def test_every_system_has_a_card_with_its_story() -> None:
     app = shown()
     assert not app.exception
+    assert not app.warning
     for system in zoo.SYSTEMS.values():
         assert f"`{system.name}`" in texts(app)
         assert system.story in texts(app)
 
 
+# ---- the figure
+
+
+def test_the_figure_holds_every_run_that_can_be_compared_at_its_error() -> None:
+    app = shown()
+    expected = {
+        run.name: (run.spec.architecture.code_size, run.totals["mse"])
+        for run in Store().listing().runs
+        if run.spec.dataset == "cifar10" and run.spec.recipe.noise is None
+    }
+    points = {trace["name"]: trace for trace in figure(app)["data"] if trace["mode"] == "markers"}
+    assert len(expected) == 13
+    assert {name: (trace["x"][0], trace["y"][0]) for name, trace in points.items()} == expected
+    assert not any("denoise" in name for name in points)
+
+
+def test_the_line_is_the_published_curve() -> None:
+    (line,) = [trace for trace in figure(shown())["data"] if trace["mode"] == "lines"]
+    curve = pca_curve("cifar10", ROOT / "checkpoints")
+    drawn = go.Figure({"data": [line]}).data[0]
+    assert list(drawn.x) == list(curve.components[1:])
+    assert list(drawn.y) == pytest.approx(curve.mse[1:])
+
+
+def test_digits_have_a_figure_of_their_own() -> None:
+    app = shown(dataset="MNIST")
+    assert names(app) == ["mnist-dense"]
+    assert "`mnist-dense`" in texts(app)
+    assert "`shallow-strided`" not in texts(app)
+
+
+def test_a_filter_leaves_the_others_in_the_background() -> None:
+    app = shown(family="dense")
+    faint = {trace["name"] for trace in figure(app)["data"] if trace.get("opacity") == 0.25}
+    assert set(names(app)) - faint == {"dense", "dense-deep"}
+
+
+def test_names_beside_the_points_are_apart() -> None:
+    labels = [each for each in figure(shown())["layout"]["annotations"] if each["text"] in zoo.SYSTEMS]
+    assert len(labels) == 13
+    by_side: dict[tuple[float, str], list[float]] = {}
+    for label in labels:
+        scale = 340 / 2.4  # pixels a decade, about
+        by_side.setdefault((label["x"], label["xanchor"]), []).append(label["y"] * scale + label.get("yshift", 0))
+    for places in by_side.values():
+        assert all(after - before > 11 for before, after in pairwise(sorted(places)))
+
+
+def test_the_verdict_counts_who_beats_the_line() -> None:
+    listed = [entry for entry in entries(Store().listing().runs) if entry.label in ("dense", "shallow-strided")]
+    high = Curve("cifar10", "", "", (0, 1, 3071), (1.0, 0.9, 0.8))
+    low = Curve("cifar10", "", "", (0, 1, 3071), (1.0, 0.001, 0.0001))
+    assert headline.verdict(listed, high).startswith("Better than PCA with as many numbers: dense.")
+    told = headline.verdict(listed, low)
+    assert "dense comes nearest" in told
+    assert "The code of shallow-strided holds more numbers than the picture." in told
+    assert headline.verdict(listed, None) == ""
+
+
+def test_a_selected_point_names_its_system() -> None:
+    assert headline.clicked({"selection": {"points": [{"customdata": "dense"}]}}) == "dense"
+    assert headline.clicked({"selection": {"points": [{"customdata": ["dense"]}]}}) == "dense"
+    assert headline.clicked({"selection": {"points": [{"x": 3}]}}) is None
+    assert headline.clicked({"selection": {"points": []}}) is None
+    assert headline.clicked(None) is None
+
+
+# ---- filters
+
+
 def test_a_family_can_be_chosen() -> None:
     app = shown()
-    app.button_group[0].set_value(["denoising"]).run()
+    app.button_group(key="family").set_value(["denoising"]).run()
     assert "`denoise-030`" in texts(app)
     assert "`dense-deep`" not in texts(app)
+
+
+def test_a_link_brings_back_every_choice() -> None:
+    app = shown(family=["deep", "shallow"], bn="Batch norm")
+    assert "`deep-strided-4-bn`" in texts(app)
+    assert "`shallow-strided-bn`" in texts(app)
+    assert "`deep-strided-4`" not in texts(app)
+    assert "`conv-dense-bn`" not in texts(app)
+
+
+def test_choices_that_nothing_fits_can_be_taken_back() -> None:
+    app = shown(family="dense", bn="Batch norm")
+    assert not app.exception
+    assert "No system fits" in app.info[0].value
+    app.button[0].click().run()
+    assert "`dense-deep`" in texts(app)
+
+
+@pytest.mark.parametrize("query", [{"family": "nonsense"}, {"dataset": "../../etc"}, {"bn": ["1", "2"]}])
+def test_a_bad_link_falls_back_with_a_note(query: dict[str, str | list[str]]) -> None:
+    app = shown(**query)
+    assert not app.exception
+    assert "cannot be had here" in app.warning[0].value
+    assert "`shallow-strided`" in texts(app)
+
+
+# ---- what is missing or damaged
 
 
 def test_an_empty_store_says_how_to_fill_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,19 +171,62 @@ def test_an_empty_store_says_how_to_fill_it(tmp_path: Path, monkeypatch: pytest.
     app = shown()
     assert not app.exception
     assert "python -m aecore train shallow-strided`" in texts(app)
+    assert not app.get("plotly_chart")
 
 
-def test_a_damaged_run_is_named_and_the_others_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
-    from aecore.store import Store
-
-    published = {run.name: run.path for run in Store().listing().runs}
-    for name in ("shallow-maxpool", "shallow-strided"):
-        shutil.copytree(published[name], tmp_path / published[name].name)
-    (tmp_path / published["shallow-maxpool"].name / "run.json").write_text("{")
-    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+def test_a_damaged_run_is_named_and_the_others_are_shown(some_runs: Path) -> None:
+    next(some_runs.glob("shallow-maxpool-*/run.json")).write_text("{")
     app = shown()
     assert not app.exception
     assert "run.json is damaged" in texts(app)
     assert any(metric.value.endswith("dB") for metric in app.metric)
+    assert names(app) == ["shallow-strided"]
+
+
+def test_without_the_curve_the_points_are_shown(some_runs: Path) -> None:
+    app = shown()
+    assert not app.exception
+    assert "`python -m aecore baselines`" in app.warning[0].value
+    assert names(app) == ["shallow-maxpool", "shallow-strided"]
+    assert not [trace for trace in figure(app)["data"] if trace["mode"] == "lines"]
+
+
+def test_a_damaged_curve_is_named(some_runs: Path) -> None:
+    (some_runs / "pca-cifar10.json").write_text("{}")
+    app = shown()
+    assert not app.exception
+    assert "pca-cifar10.json is damaged" in app.warning[0].value
+
+
+def test_a_damaged_preview_is_named_on_its_card(some_runs: Path) -> None:
+    preview = next(some_runs.glob("shallow-maxpool-*/preview.png"))
+    preview.write_bytes(bytes(len(preview.read_bytes())))
+    app = shown()
+    assert not app.exception
+    assert "preview.png is damaged" in texts(app)
+
+
+# ---- entries
+
+
+def test_a_variant_is_an_entry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Store().find("shallow-strided-bn")
+    monkeypatch.setattr(zoo, "is_own", lambda spec: spec.name != run.name)
+    st.cache_data.clear()
+    everyone = entries([run, Store().find("dense")])
+    assert [entry.run is not None for entry in everyone[:2]] == [False, True]
+    variant: Entry = everyone[-1]
+    assert variant.is_own_run
+    assert variant.label == f"shallow-strided-bn {run.key[:6]}"
+    assert variant.has_batch_norm
+    assert variant.story == "4 epochs, seed 0, on cifar10."
+
+
+def test_settings_tell_what_is_left_open() -> None:
+    (entry,) = [each for each in entries([]) if each.label == "denoise-030"]
+    told = settings(entry)
+    assert told["Noise"] == "gaussian:0.3"
+    assert told["Images"] == "all"
+    assert told["Batch size"] == "100"
+    (entry,) = [each for each in entries([]) if each.label == "dense"]
+    assert settings(entry)["Noise"] == "none"

@@ -1,0 +1,232 @@
+"""What to measure against: PCA, the best that any linear autoencoder of the same code size can do.
+
+Fitted on a data set's training pictures, the same that the models learn from; the validation pictures stay out of
+it as they stay out of theirs. A model under PCA's curve at its own code size earns its keep.
+
+    python -m aecore baselines      fit, measure on the test pictures, and publish the curves
+
+A published curve, `checkpoints/pca-<data set>.json`, is what the gallery draws on a machine without the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aecore import AecoreError
+from aecore.files import write_whole
+
+# torch is imported where pictures are touched: a published curve is read without it.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from aecore.datasets import Dataset
+    from aecore.layers import Shape
+
+FORMAT = 1
+PUBLISHED = ("cifar10", "mnist")  # the data sets of the zoo
+ROUND_SIZES = (64, 100, 128, 200, 256, 384, 500, 512, 1000, 1024, 2000, 2048)  # what people choose
+_CURVE_POINTS = 150
+_BATCH = 2500  # pictures at a time: 60 MB of CIFAR-10 in float64
+
+
+class BaselineError(AecoreError):
+    """A baseline that cannot be had; the text says why and which command makes it."""
+
+
+@dataclass(frozen=True, eq=False)
+class PCA:
+    """Principal components of pictures: `mean` `[D]`, and `axes` `[D, D]`, a row a component, by falling variance.
+
+    All in float64.
+    """
+
+    shape: Shape
+    mean: Tensor
+    axes: Tensor
+
+    def keep(self, components: int) -> Projection:
+        """The reconstructor that keeps so many components. Raises `BaselineError` for more than there are."""
+        if not 0 <= components <= len(self.axes):
+            raise BaselineError(f"PCA of these pictures has 0 to {len(self.axes):,} components, not {components:,}.")
+        return Projection(f"pca-{components}", self.shape, self.mean, self.axes[:components])
+
+    def errors(self, pixels: Tensor) -> Tensor:
+        """MSE of uint8 `pixels` `[N, C, H, W]` at 0, 1, … D components, `[D + 1]`, outputs not clamped.
+
+        The axes are orthonormal, so what a reconstruction misses is the energy along the axes left out: one
+        projection gives the whole curve.
+        """
+        import torch
+
+        energy = torch.zeros_like(self.mean)
+        for batch in torch.split(pixels, _BATCH):
+            energy += ((_flat(batch) - self.mean) @ self.axes.T).square().sum(0)
+        left_out = torch.cat([energy.flip(0).cumsum(0).flip(0), energy.new_zeros(1)])
+        return left_out / pixels.numel()
+
+    def clamped_errors(self, pixels: Tensor, sizes: Sequence[int]) -> list[float]:
+        """MSE of uint8 `pixels` at each of `sizes` (rising), outputs clamped to `[0, 1]` as for every model.
+
+        Never above `errors`: the picture lies in `[0, 1]`, so clamping only brings the output nearer.
+        """
+        import torch
+
+        totals = [0.0] * len(sizes)
+        for batch in torch.split(pixels, _BATCH):
+            target = _flat(batch)
+            code = (target - self.mean) @ self.axes.T
+            output, kept = self.mean.expand_as(target).clone(), 0
+            for index, size in enumerate(sizes):
+                output.addmm_(code[:, kept:size], self.axes[kept:size])
+                totals[index] += float((output.clamp(0, 1) - target).square().sum())
+                kept = size
+        return [total / pixels.numel() for total in totals]
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Pictures through the nearest point of an affine subspace: PCA as a reconstructor."""
+
+    name: str
+    shape: Shape
+    mean: Tensor
+    axes: Tensor
+
+    @property
+    def code_size(self) -> int:
+        """Numbers in its code."""
+        return len(self.axes)
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Reconstruct `[N, C, H, W]` float pictures; the output is of the same shape and not clamped."""
+        mean, axes = self._single
+        return (mean + (pictures.flatten(1) - mean) @ axes.T @ axes).reshape(pictures.shape)
+
+    @cached_property
+    def _single(self) -> tuple[Tensor, Tensor]:
+        return self.mean.float(), self.axes.float()
+
+
+def fit_pca(pixels: Tensor) -> PCA:
+    """PCA of uint8 `pixels` `[N, C, H, W]`: the eigenvectors of their covariance, summed batch by batch in float64."""
+    import torch
+
+    shape = tuple(pixels.shape[1:])
+    size = prod(shape)
+    mean = torch.zeros(size, dtype=torch.float64)
+    for batch in torch.split(pixels, _BATCH):
+        mean += _flat(batch).sum(0)
+    mean /= len(pixels)
+    covariance = torch.zeros(size, size, dtype=torch.float64)
+    for batch in torch.split(pixels, _BATCH):
+        centred = _flat(batch) - mean
+        covariance.addmm_(centred.T, centred)
+    _, vectors = torch.linalg.eigh(covariance / len(pixels))
+    return PCA(shape, mean, vectors.flip(1).T.contiguous())
+
+
+def _flat(pixels: Tensor) -> Tensor:
+    return pixels.flatten(1).double() / 255
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Test MSE of PCA at each number of components, outputs clamped to `[0, 1]` as for every model."""
+
+    dataset: str
+    fingerprint: str
+    method: str
+    components: tuple[int, ...]
+    mse: tuple[float, ...]
+
+    def at(self, code_size: int) -> float | None:
+        """The MSE at a code size, between two points on a line in logarithms; None outside the measured ones.
+
+        From as many numbers as the picture has PCA gives the picture back: there is nothing to compare with.
+        """
+        known = [(size, error) for size, error in zip(self.components, self.mse, strict=True) if size and error]
+        sizes, errors = zip(*known, strict=True)
+        if not sizes[0] <= code_size <= sizes[-1]:
+            return None
+        return float(np.exp(np.interp(np.log(code_size), np.log(sizes), np.log(errors))))
+
+
+def curve_sizes(numbers: int) -> list[int]:
+    """Numbers of components to publish for pictures of so many numbers: 0, then even steps in logarithms to one
+    short of all, and the round ones."""
+    steps = np.geomspace(1, numbers - 1, _CURVE_POINTS).round().astype(int).tolist()
+    return sorted({0, *steps, *(size for size in ROUND_SIZES if size < numbers)})
+
+
+def measure(dataset: Dataset) -> Curve:
+    """Fit PCA on the training pictures and measure it on the test pictures. About a minute for CIFAR-10."""
+    sizes = curve_sizes(prod(dataset.shape))
+    errors = fit_pca(dataset.train.pixels).clamped_errors(dataset.test.pixels, sizes)
+    method = f"PCA of the {len(dataset.train):,} training pictures, on the {len(dataset.test):,} test pictures, clamped"
+    return Curve(
+        dataset.name, dataset.fingerprint, method, tuple(sizes), tuple(float(f"{error:.6g}") for error in errors)
+    )
+
+
+def publish(
+    root: Path, names: Sequence[str] = PUBLISHED, data_root: Path | None = None, progress: Callable[[str], None] = print
+) -> list[Path]:
+    """Measure PCA on each data set and write its curve under `root`; a sentence each to `progress`.
+
+    Raises `DatasetError` where a data set is not here, `BaselineError` where the file cannot be written.
+    """
+    from aecore import datasets
+
+    written = []
+    for name in names:
+        curve, path = measure(datasets.load(name, data_root)), _path(name, root)
+        facts = {"format": FORMAT, **asdict(curve)}
+        content = json.dumps(facts | {"sha256": _digest(facts)}, indent=1).encode()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content)
+        except OSError as error:
+            raise BaselineError(f"{path} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+        progress(f"{path.name}: {curve.method}; MSE {curve.mse[0]:.3g} of the mean picture to {curve.mse[-1]:.3g}.")
+        written.append(path)
+    return written
+
+
+def pca_curve(dataset_name: str, root: Path) -> Curve:
+    """The published curve of a data set, read without torch.
+
+    Raises `BaselineError`, one sentence, where the file is missing, damaged or of another version.
+    """
+    if dataset_name not in PUBLISHED:
+        raise BaselineError(f"PCA is published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
+    path = _path(dataset_name, root)
+    again = f"`python -m aecore baselines` makes it again, given {dataset_name}."
+    try:
+        facts: dict[str, Any] = json.loads(path.read_bytes())
+        intact = facts.pop("sha256") == _digest(facts)
+    except FileNotFoundError:
+        raise BaselineError(f"{path.name} is missing: {again}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        intact = False
+    if not intact:
+        raise BaselineError(f"{path.name} is damaged: {again}")
+    if facts.pop("format") != FORMAT or facts["dataset"] != dataset_name:
+        raise BaselineError(f"{path.name} was written by another version of aecore: {again}")
+    return Curve(**(facts | {name: tuple(facts[name]) for name in ("components", "mse")}))
+
+
+def _path(dataset_name: str, root: Path) -> Path:
+    return root / f"pca-{dataset_name}.json"
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,30 @@
+"""Files that reach their final name whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write beside the place, force to disk, rename into it, and force the folder too.
+
+    Raises `OSError`; what was at `path` before is then kept.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        # A process told to stop leaves nothing half-written; where nothing can be written nothing can be removed.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -1,0 +1,48 @@
+"""One system: what it is, how it does, what it is made of; and a second one beside it."""
+
+import streamlit as st
+
+from aecore.store import Store
+from pages.components import diagrams, differences, links, look, portrait
+from pages.components.entries import entries
+from pages.components.explain import explain
+
+link = links.asked("system", portrait.KEYS)
+store = Store()
+listing = store.listing()
+everyone = entries(listing.runs)
+
+look.apply()
+with st.container(horizontal=True):
+    entry = portrait.pick(everyone, link.pop("run", []))
+    other = portrait.beside(everyone, entry)
+links.note(link)
+
+portrait.head(entry, listing)
+portrait.actions(entry)
+portrait.key_figures(entry, store)
+diagrams.show(entry.architecture, entry.label)
+if other:
+    st.subheader(f"Beside {other.label}")
+    diagrams.show(other.architecture, other.label)
+st.caption(diagrams.RULE)
+if other:
+    st.markdown(differences.summary(entry, other))
+    differences.show(entry, other)
+
+if entry.run:
+    st.subheader("Best, median and worst test pictures")
+    portrait.pictures(entry.run)
+explain("system", portrait.EXPLANATION)
+
+st.subheader("Layers and recipe")
+left, right = st.columns([3, 2], gap="large")
+with left:
+    portrait.layers(entry)
+with right:
+    portrait.recipe(entry)
+
+if trained := [each.run for each in (entry, other) if each and each.run]:
+    st.subheader("Loss curves")
+    portrait.loss_curves(trained)
+links.keep("system", portrait.KEYS)

@@ -1,0 +1,225 @@
+"""A system's own page without a browser: every system, links good and bad, a second one beside it, what is damaged."""
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from aecore import zoo
+from aecore.architecture import Architecture
+from aecore.store import Store, StoreError
+from pages.components import diagrams, differences, downloads
+from pages.components.entries import entries
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _no_data_and_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test sees a machine without CIFAR-10, and no cache of another test's store."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "nothing"))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def some_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with two of the published runs."""
+    root = tmp_path / "checkpoints"
+    for name in ("shallow-maxpool", "shallow-strided"):
+        path = Store().find(name).path
+        shutil.copytree(path, root / path.name)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(root))
+    return root
+
+
+def page(**query: str) -> AppTest:
+    """The page as the dashboard shows it at this address."""
+    app = AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=120)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.switch_page(str(ROOT / "pages/explore/system.py"))
+    return app.run()
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(each.value for kind in (app.markdown, app.info, app.warning, app.error) for each in kind)
+
+
+@pytest.mark.parametrize("name", zoo.SYSTEMS)
+def test_every_system_has_a_page(name: str) -> None:
+    app = page(run=name)
+    system = zoo.SYSTEMS[name]
+    assert not app.exception
+    assert not app.error
+    assert not app.warning
+    assert app.title[0].value == system.title
+    assert system.story in texts(app)
+    assert system.seed_words in texts(app)
+    table = app.dataframe[0].value
+    assert list(table["Layer"]) == [str(layer) for layer in system.architecture.layers]
+    assert table["Parameters"].sum() == system.architecture.parameters
+    assert list(table["Part"]).count("code") == 1
+    assert f"Architecture of {name}" in html(app)
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
+    app = page(run="shallow-strided")
+    assert "Not CIFAR-10 but the embedded sample" in app.info[0].value
+    for kind in ("Best", "Median", "Worst"):
+        assert f"<figcaption>{kind}</figcaption>" in html(app)
+
+
+def test_digits_without_data_are_shown_as_stored() -> None:
+    app = page(run="mnist-dense")
+    assert "data fetch mnist" in app.info[0].value
+    assert len(app.get("image")) == 1
+
+
+def test_real_pictures_are_those_of_the_stored_scores(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    app = page(run="denoise-030")
+    assert not app.exception
+    assert not app.info
+    scores = Store().find("denoise-030").scores()["mse"]
+    assert f"{scores.min():.3g}<" in html(app).replace("</span>", "<")
+    assert f"{scores.max():.3g}<" in html(app).replace("</span>", "<")
+
+
+# ---- links
+
+
+def test_without_a_link_a_system_is_shown() -> None:
+    assert page().title[0].value == zoo.SYSTEMS["shallow-strided"].title
+
+
+def test_a_bad_link_names_the_nearest_and_shows_it() -> None:
+    app = page(run="mnist-dens")
+    assert not app.exception
+    assert "mnist-dense" in app.warning[0].value
+    assert app.title[0].value == zoo.SYSTEMS["mnist-dense"].title
+
+
+@pytest.mark.parametrize("wanted", ["../../etc/passwd", "🦊", "x" * 3000, "[", " "])
+def test_nonsense_falls_back_with_a_note(wanted: str) -> None:
+    app = page(run=wanted, beside=wanted)
+    assert not app.exception
+    assert app.title[0].value == zoo.SYSTEMS["shallow-strided"].title
+    assert len(app.warning) == 2
+
+
+def test_a_key_leads_to_its_run() -> None:
+    app = page(run=Store().find("dense").key[:8])
+    assert app.title[0].value == "Dense"
+    assert not app.warning
+
+
+def test_a_second_system_can_be_laid_beside() -> None:
+    app = page(run="shallow-strided", beside="shallow-maxpool")
+    assert not app.exception
+    assert "1 row of layers differs; the recipes are the same." in texts(app)
+    assert "Architecture of shallow-maxpool" in html(app)
+    app.selectbox(key="beside").set_value("denoise-100").run()
+    assert "the recipes differ in epochs, noise." in texts(app)
+    app.selectbox(key="run").set_value("denoise-100").run()
+    assert not app.exception, "it cannot stand beside itself"
+
+
+# ---- what is missing or damaged
+
+
+def test_an_untrained_system_shows_its_architecture_and_how_to_train_it(some_runs: Path) -> None:
+    app = page(run="deep-strided-4", beside="shallow-strided")
+    assert not app.exception
+    assert "python -m aecore train deep-strided-4`" in texts(app)
+    assert "Architecture of deep-strided-4" in html(app)
+    assert not app.get("download_button") or all(
+        "Weights" not in each.proto.label for each in app.get("download_button")
+    )
+
+
+@pytest.mark.parametrize("name", ["history.csv", "scores.csv", "weights.safetensors", "run.json"])
+@pytest.mark.parametrize("damage", ["emptied", "changed", "deleted"])
+def test_a_damaged_file_is_named_and_the_rest_shown(name: str, damage: str, some_runs: Path) -> None:
+    file = next(some_runs.glob(f"shallow-strided-*/{name}"))
+    if damage == "deleted":
+        file.unlink()
+    else:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        file.write_bytes(b"" if damage == "emptied" else content)
+    app = page(run="shallow-strided")
+    assert not app.exception
+    if name != "scores.csv" or damage != "changed":  # on the embedded sample its own scores are not read
+        assert name in texts(app)
+    assert app.title[0].value == "Shallow, strided"
+    assert "Architecture of shallow-strided" in html(app)
+    assert len(app.dataframe[0].value) == 6
+
+
+def test_the_download_holds_the_run(some_runs: Path) -> None:
+    run = Store().find("shallow-strided")
+    with zipfile.ZipFile(io.BytesIO(downloads.archive(run))) as packed:
+        held = {Path(name).name: packed.read(name) for name in packed.namelist()}
+    assert set(held) == {"run.json", "weights.safetensors", "history.csv", "scores.csv"}
+    for name, content in held.items():
+        assert content == (run.path / name).read_bytes()
+    (run.path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(StoreError, match="damaged"):
+        downloads.archive(run)
+
+
+# ---- the drawing and the differences
+
+
+@pytest.mark.parametrize("name", zoo.SYSTEMS)
+def test_a_drawing_is_to_scale(name: str) -> None:
+    architecture = zoo.SYSTEMS[name].architecture
+    blocks = diagrams.blocks(architecture)
+    assert blocks[0].shape == blocks[-1].shape == architecture.input_shape
+    (code,) = [block for block in blocks if block.is_code]
+    assert code.shape == architecture.code.output_shape
+    drawing = diagrams.drawing(architecture, name)
+    assert drawing.count('class="code"') == 1
+    for block in blocks:
+        height = block.shape[1] if len(block.shape) == 3 else 1
+        scale = diagrams.TALLEST / 32
+        width = max(2.0, block.shape[0] ** 0.5 * scale)
+        assert f"width:{width:.1f}px;height:{height * scale:.1f}px" in drawing
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "conv3:k1:sigmoid",
+        "bn | conv3:k1:sigmoid",
+        "1x512x512 | pool64 | up64 | conv1:k1:linear",
+        "1x1x1 | flatten | dense1 | dropout0.5 | act:gelu | reshape1x1x1",
+        " | ".join(["conv3:k1"] * 200),
+        "avgpool | deconv3:k2:s2:tanh | up2:bilinear | avgpool",
+    ],
+)
+def test_any_architecture_can_be_drawn(line: str) -> None:
+    architecture = Architecture.parse(line)
+    drawing = diagrams.drawing(architecture, "<b>")
+    assert drawing.count('class="code"') == 1
+    assert "<b>" not in drawing.split('aria-label="')[1].split('"')[0]
+
+
+def test_what_differs_is_marked_by_more_than_colour() -> None:
+    everyone = {entry.label: entry for entry in entries([])}
+    rows = list(differences.layer_rows(everyone["shallow-strided"], everyone["shallow-maxpool"]))
+    assert [mark for mark, *_ in rows] == ["", "≠", "", "", "", ""]
+    rows = list(differences.layer_rows(everyone["shallow-strided"], everyone["shallow-strided-bn"]))
+    assert [mark for mark, *_ in rows].count("+") == 3
+    same = everyone["dense"]
+    assert differences.summary(same, same) == "The layers are the same; the recipes are the same."
