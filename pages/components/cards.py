@@ -9,7 +9,7 @@ from PIL import Image
 
 from aecore.architecture import Architecture
 from aecore.store import PREVIEW, Run, StoreError
-from pages.components import paths
+from pages.components import amounts, paths
 from pages.components.entries import Entry
 
 WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
@@ -59,7 +59,7 @@ def _figures(run: Run | None, architecture: Architecture) -> None:
         st.metric(f"PSNR, {noise}" if noise else "Test PSNR", psnr, width="content")
         size, ratio = architecture.code_size, architecture.code_ratio
         st.metric("Code size", f"{size:,} · {ratio:.2g}×", width="content")
-        st.metric("Parameters", short(architecture.parameters), width="content")
+        st.metric("Parameters", amounts.short(architecture.parameters), width="content")
 
 
 def preview(run: Run) -> None:
@@ -71,14 +71,6 @@ def preview(run: Run) -> None:
         return
     names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
     st.image(sheet, output_format="PNG", alt=f"Test pictures of {run.spec.dataset}: {', '.join(names)}")
-
-
-def short(number: int) -> str:
-    """Three significant digits: 28.7k, 6.30M."""
-    if number < 1000:
-        return str(number)
-    value, unit = next((number / size, unit) for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= size)
-    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}{unit}"
 
 
 def _sheet(preview: bytes, side: int) -> tuple[Image.Image, int]:

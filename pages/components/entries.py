@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aecore import zoo
 from aecore.architecture import Architecture
 from aecore.layers import BatchNorm
-from aecore.recipe import Recipe
+from aecore.recipe import Recipe, RunSpec
 from aecore.store import Run
 from aecore.zoo import System
 from pages.components import look
@@ -63,6 +63,15 @@ def settings(entry: Entry) -> dict[str, str]:
     return found
 
 
+def in_short(spec: RunSpec) -> str:
+    """How a run is trained, in a few words."""
+    recipe = spec.recipe
+    told = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", f"seed {spec.seed}", f"on {spec.dataset}"]
+    told += [f"{recipe.images:,} pictures"] if recipe.images else []
+    told += [f"{recipe.noise} noise"] if recipe.noise else []
+    return ", ".join(told)
+
+
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -76,8 +85,5 @@ def _of_system(system: System, run: Run | None) -> Entry:
 def _of_variant(run: Run, label: str) -> Entry:
     spec, system = run.spec, zoo.SYSTEMS.get(run.name)
     title = f"{system.title}, own run" if system else run.name.capitalize()
-    recipe = spec.recipe
-    told = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", f"seed {spec.seed}", f"on {spec.dataset}"]
-    told += [f"{recipe.images:,} pictures"] if recipe.images else []
-    told += [f"{recipe.noise} noise"] if recipe.noise else []
-    return Entry(label, title, f"{', '.join(told)}.", spec.architecture, recipe, spec.dataset, spec.seed, system, run)
+    story = f"{in_short(spec)}."
+    return Entry(label, title, story, spec.architecture, spec.recipe, spec.dataset, spec.seed, system, run)

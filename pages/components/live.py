@@ -17,13 +17,14 @@ from PIL import Image
 from aecore import AecoreError
 from aecore.queue import Entry, EpochRow, Queue
 from aecore.store import Run, Store
-from pages.components import amounts, look, paths
+from pages.components import amounts, entries, look, paths
 from pages.components.explain import explain
 
 EVERY = 1.0  # seconds between two looks
 SHOWN_ROWS = 6  # epochs in the strip of pictures
 SCALE = 2
 POINTS = 300  # of the training curve: more than a screen can show
+TICKS = [mantissa * 10**exponent for exponent in range(-6, 3) for mantissa in (1, 2, 5)]
 _ICONS = {
     "queued": ":material/schedule:", "running": ":material/model_training:", "paused": ":material/pause_circle:",
     "finished": ":material/check_circle:", "failed": ":material/error:", "cancelled": ":material/cancel:",
@@ -37,33 +38,34 @@ def panel() -> None:
     try:
         queue = Queue()
         queue.reconcile()
-        entries = queue.entries()
+        asked = queue.entries()
     except AecoreError as error:
         st.error(str(error), icon=":material/database_off:")
         return
-    if not entries:
+    if not asked:
         st.info(
             "Nothing was launched yet. Choose a system on the left, shorten its recipe if you like, and launch it: "
             "its curve and its pictures appear here while it learns.",
             icon=":material/model_training:",
         )
         return
-    watched = _watched(entries)
+    watched = _watched(asked)
     _detail(queue, watched)
     st.subheader("Queue")
-    for entry in entries:
+    for entry in asked:
         _line(queue, entry, entry.id == watched.id)
 
 
-def _watched(entries: Sequence[Entry]) -> Entry:
+def _watched(asked: Sequence[Entry]) -> Entry:
     """The entry that was chosen or launched last, else the one that runs, else the newest."""
     chosen = st.session_state.get("watched")
-    return next((entry for entry in entries if entry.id == chosen), entries[0])
+    return next((entry for entry in asked if entry.id == chosen), asked[0])
 
 
 def _detail(queue: Queue, entry: Entry) -> None:
     epochs = queue.epochs(entry.id)
-    st.subheader(f"{_ICONS[entry.state]} {_name(entry)}", anchor=False)
+    st.subheader(f"{_ICONS[entry.state]} {look.label(entry.spec)}", anchor=False)
+    st.caption(entries.in_short(entry.spec).capitalize())
     share, text = _progress(entry)
     if entry.state in ("running", "queued", "paused"):
         st.progress(share, text)
@@ -118,7 +120,10 @@ def _line(queue: Queue, entry: Entry, watched: bool) -> None:
     """A run in a line: what it is, where it stands, and what can be done about it."""
     _, text = _progress(entry)
     with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small", key=f"entry-{entry.id}"):
-        st.markdown(f"{_ICONS[entry.state]} **{_name(entry)}**  \n:gray[{text}]", width="stretch")
+        st.markdown(
+            f"{_ICONS[entry.state]} **{look.label(entry.spec)}** {entries.in_short(entry.spec)}  \n:gray[{text}]",
+            width="stretch",
+        )
         if not watched:
             _button("Watch", "visibility", entry, lambda: st.session_state.update(watched=entry.id))
         if entry.state in ("queued", "running") and entry.wish is None:
@@ -139,10 +144,6 @@ def _button(label: str, icon: str, entry: Entry, act: Callable[[], object]) -> N
             st.toast(str(error), icon=":material/error:")
 
     st.button("", icon=f":material/{icon}:", help=label, key=f"{label} {entry.id}", on_click=told)
-
-
-def _name(entry: Entry) -> str:
-    return f"{look.label(entry.spec)} · seed {entry.spec.seed}"
 
 
 def _progress(entry: Entry) -> tuple[float, str]:
@@ -169,35 +170,40 @@ def _progress(entry: Entry) -> tuple[float, str]:
 def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
     """The loss so far. A Vega-Lite chart is changed in place; a Plotly one would be made anew at every look."""
     points = queue.points(entry.id)
-    step = max(1, len(points) // POINTS)
-    names = ["training", "validation"]
-    values = [{"epoch": at, "loss": loss, "pictures": names[0]} for at, loss in points[::step]]
-    values += [{"epoch": row.epoch, "loss": row.validation_loss, "pictures": names[1]} for row in epochs]
-    shades = [look.TRAINING, look.style(entry.spec).color]
-    highest = entry.spec.recipe.epochs
+    training = [
+        {"epoch": at, "loss": loss, "pictures": "training"} for at, loss in points[:: len(points) // POINTS + 1]
+    ]
+    validation = [{"epoch": row.epoch, "loss": row.validation_loss, "pictures": "validation"} for row in epochs]
+    losses = [each["loss"] for each in (*training, *validation) if each["loss"]]
+    if not losses:
+        return
+    # Told outright: of a curve that has not begun Vega would warn that it has no extent.
+    domain = [min(losses) / 1.1, max(losses) * 1.1]
     chart = {
-        "data": {"values": values},
-        "height": 220,
+        "height": 300,
         "encoding": {
             "x": {
-                "field": "epoch", "type": "quantitative", "title": "Epoch", "scale": {"domain": [0, highest]},
-                "axis": {"tickMinStep": 1, "format": "d"},
+                "field": "epoch", "type": "quantitative", "title": "Epoch",
+                "scale": {"domain": [0, entry.spec.recipe.epochs]}, "axis": {"tickMinStep": 1, "format": "d"},
             },
             "y": {
-                "field": "loss", "type": "quantitative", "scale": {"type": "log"},
-                "title": f"Loss ({entry.spec.recipe.loss.upper()})", "axis": {"format": ".2~g", "tickCount": 5},
+                "field": "loss", "type": "quantitative", "title": f"Loss ({entry.spec.recipe.loss.upper()})",
+                "scale": {"type": "log", "domain": domain, "nice": False},
+                "axis": {"format": ".1~g", "values": [tick for tick in TICKS if domain[0] <= tick <= domain[1]]},
             },
             "color": {
-                "field": "pictures", "type": "nominal", "title": None, "legend": {"orient": "top"},
-                "scale": {"domain": names, "range": shades},
+                "field": "pictures", "type": "nominal", "title": None, "legend": {"orient": "top", "offset": 4},
+                "scale": {
+                    "domain": ["training", "validation"], "range": [look.TRAINING, look.style(entry.spec).color],
+                },
             },
             "tooltip": [
                 {"field": "pictures"}, {"field": "epoch", "format": ".2f"}, {"field": "loss", "format": ".3g"},
             ],
         },
         "layer": [
-            {"mark": {"type": "line", "strokeWidth": 2}},
-            {"transform": [{"filter": "datum.pictures == 'validation'"}], "mark": {"type": "point", "filled": True}},
+            {"data": {"values": training}, "mark": {"type": "line", "strokeWidth": 2}},
+            {"data": {"values": validation}, "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 50}}},
         ],
     }  # fmt: skip
     st.vega_lite_chart(chart, key="live")

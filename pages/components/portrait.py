@@ -15,7 +15,7 @@ import streamlit as st
 from aecore.baselines import BaselineError, pca_curve
 from aecore.layers import shape_text
 from aecore.store import Listing, Run, Store, StoreError
-from pages.components import cards, downloads, figures, filters
+from pages.components import amounts, cards, downloads, figures, filters
 from pages.components.entries import Entry, settings
 
 DEFAULT = "shallow-strided"
@@ -115,11 +115,11 @@ def key_figures(entry: Entry, store: Store) -> None:
                 help="Test PSNR of principal components, the best linear autoencoder, with as many numbers.",
             )  # fmt: skip
         st.metric(
-            "Parameters", cards.short(summary.parameters), width="content",
+            "Parameters", amounts.short(summary.parameters), width="content",
             help=f"Numbers that training sets: {summary.parameters:,}.",
         )  # fmt: skip
         st.metric(
-            "MACs a picture", cards.short(summary.macs), width="content",
+            "MACs a picture", amounts.short(summary.macs), width="content",
             help=f"Multiply-accumulates to reconstruct one picture: {summary.macs:,}.",
         )  # fmt: skip
         st.metric(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,57 +49,49 @@ def form(starts: dict[str, System]) -> Plan | None:
     )  # fmt: skip
     system = starts[start]
     st.caption(f"{system.architecture}".replace("|", "→"))
-    dataset, shape_fits = _dataset(system)
-    given = _defaults(system)
     left, right = st.columns(2)
+    with left:
+        dataset, shape_fits = _dataset(system)
+    with right:
+        device = _device()
+    given = _defaults(system)
+    left, middle, right = st.columns(3)
     epochs = left.number_input(
         "Epochs", 1, 10_000, int(given["epochs"]), key="epochs", bind="query-params",
         help="How often every training picture is shown.",
     )  # fmt: skip
-    images = right.number_input(
+    images = middle.number_input(
         "Pictures", 0, 10_000_000, int(given["images"]), 1000, key="images", bind="query-params",
         help="Only the first so many training pictures; 0 takes all of them.",
     )  # fmt: skip
-    batch = left.number_input(
-        "Batch size", 1, 65_536, int(given["batch"]), 10, key="batch", bind="query-params",
-        help="Pictures a step of the optimiser.",
-    )  # fmt: skip
-    rate = right.number_input(
-        "Learning rate", 0.0, 10.0, float(given["rate"]), 1e-4, format="%.5f", key="rate", bind="query-params",
-        help="The step size of Adam.",
-    )  # fmt: skip
-    loss = left.selectbox(
-        "Loss", list(_LOSSES), list(_LOSSES).index(str(given["loss"])), key="loss", bind="query-params",
-        help="What training makes small: " + ", ".join(f"{title} ({LOSSES[each]})" for title, each in _LOSSES.items()),
-    )  # fmt: skip
-    kinds = [NO_NOISE, *_NOISES]
-    kind = right.selectbox(
-        "Noise", kinds, kinds.index(str(given["noise"])), key="noise", bind="query-params",
-        help="Added to the pictures that the model is shown, anew each epoch; the clean ones are what it should give.",
-    )  # fmt: skip
-    level = 0.0
-    if kind != NO_NOISE:
-        rule = KINDS[_NOISES[kind]]
-        if not rule.lowest <= st.session_state.get("level", rule.lowest) <= rule.highest:
-            st.session_state["level"] = rule.highest
-        level = st.slider(
-            rule.unit.capitalize(), rule.lowest, rule.highest, float(given["level"] or 0.3), 0.01, key="level",
-            bind="query-params",
-        )  # fmt: skip
-    seeds = left.text_input(
+    seeds = right.text_input(
         "Seeds", "0", key="seeds", bind="query-params",
         help="One run a seed, which decides initial weights, order and noise: 0, or 0-4 for five.",
     )  # fmt: skip
-    weights = right.selectbox(
-        "Initial weights", ["keras", "torch"], ["keras", "torch"].index(str(given["weights"])), key="weights",
-        bind="query-params", help="Glorot-uniform with zero biases, as in Keras, or torch's own.",
-    )  # fmt: skip
-    device = _device()
+    noise = _noise(given)
+    with st.expander("Batch size, learning rate, loss, initial weights", icon=":material/tune:"):
+        left, right = st.columns(2)
+        batch = left.number_input(
+            "Batch size", 1, 65_536, int(given["batch"]), 10, key="batch", bind="query-params",
+            help="Pictures a step of the optimiser.",
+        )  # fmt: skip
+        rate = right.number_input(
+            "Learning rate", 0.0, 10.0, float(given["rate"]), 1e-4, format="%.5f", key="rate", bind="query-params",
+            help="The step size of Adam.",
+        )  # fmt: skip
+        loss = left.selectbox(
+            "Loss", list(_LOSSES), list(_LOSSES).index(str(given["loss"])), key="loss", bind="query-params",
+            help="What training makes small: "
+            + ", ".join(f"{title} ({LOSSES[each]})" for title, each in _LOSSES.items()),
+        )  # fmt: skip
+        weights = right.selectbox(
+            "Initial weights", ["keras", "torch"], ["keras", "torch"].index(str(given["weights"])), key="weights",
+            bind="query-params", help="Glorot-uniform with zero biases, as in Keras, or torch's own.",
+        )  # fmt: skip
     try:
         recipe = Recipe(
             int(epochs), int(batch), float(rate), _LOSSES[loss],
-            Noise(_NOISES[kind], level) if kind != NO_NOISE else None,
-            int(images) or None, "keras" if weights == "keras" else "torch",
+            noise, int(images) or None, "keras" if weights == "keras" else "torch",
         )  # fmt: skip
         system.architecture.check_memory()
         from pages.components import cached
@@ -115,6 +107,26 @@ def form(starts: dict[str, System]) -> Plan | None:
     if not shape_fits:
         return None
     return Plan(specs, device)
+
+
+def _noise(given: Mapping[str, str | int | float]) -> Noise | None:
+    """What is added to the pictures that the model is shown."""
+    left, right = st.columns(2)
+    kinds = [NO_NOISE, *_NOISES]
+    kind = left.selectbox(
+        "Noise", kinds, kinds.index(str(given["noise"])), key="noise", bind="query-params",
+        help="Added to the pictures that the model is shown, anew each epoch; the clean ones are what it should give.",
+    )  # fmt: skip
+    if kind == NO_NOISE:
+        return None
+    rule = KINDS[_NOISES[kind]]
+    if not rule.lowest <= st.session_state.get("level", rule.lowest) <= rule.highest:
+        st.session_state["level"] = rule.highest
+    level = right.slider(
+        rule.unit.capitalize(), rule.lowest, rule.highest, float(given["level"] or 0.3), 0.01, key="level",
+        bind="query-params",
+    )  # fmt: skip
+    return Noise(_NOISES[kind], level)
 
 
 def _defaults(system: System) -> dict[str, str | int | float]:

@@ -8,7 +8,7 @@ from pages.components import costs, launch, links, live, look, recipes
 look.apply()
 st.title("Train")
 notes = st.container()
-form, watch = st.columns([2, 5], gap="large")
+form, watch = st.columns([3, 5], gap="large")
 with form:
     starts = recipes.starts(Store().listing().runs)
     link = links.asked(recipes.PAGE, recipes.CHOICES)
