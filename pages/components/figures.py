@@ -78,11 +78,11 @@ def loss_curves(
                 x=history[by], y=history["train_loss"], name=label, legendgroup=label, showlegend=False, opacity=0.5,
                 mode="lines", line=line(run) | {"width": 1}, hovertemplate=f"%{{y:.3g}} training, {where}",
             )  # fmt: skip
-    error = "Mean squared error"
+    error, longest = "Mean squared error", max(run.spec.recipe.epochs for run in runs)
     figure.update_layout(
         height=_LINES_HEIGHT,
         hovermode="closest",
-        xaxis={"title": "Epoch", "tickformat": "d", "nticks": 12} if by == "epoch" else {"title": "Training time, s"},
+        xaxis={"title": "Epoch", "dtick": -(-longest // 12)} if by == "epoch" else {"title": "Training time, s"},
         yaxis=log_axis(error) if logarithmic else {"title": error, "rangemode": "tozero"},
     )
     alt = f"Training and validation error by {by} of {', '.join(labels.values())}."

@@ -170,11 +170,10 @@ def _progress(entry: Entry) -> tuple[float, str]:
 def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
     """The loss so far. A Vega-Lite chart is changed in place; a Plotly one would be made anew at every look."""
     points = queue.points(entry.id)
-    training = [
-        {"epoch": at, "loss": loss, "pictures": "training"} for at, loss in points[:: len(points) // POINTS + 1]
-    ]
+    points = points[:: len(points) // POINTS + 1]
+    training = [{"epoch": at, "loss": loss, "pictures": "training"} for at, loss in points]
     validation = [{"epoch": row.epoch, "loss": row.validation_loss, "pictures": "validation"} for row in epochs]
-    losses = [each["loss"] for each in (*training, *validation) if each["loss"]]
+    losses = [loss for _, loss in points] + [row.validation_loss for row in epochs]
     if not losses:
         return
     # Told outright: of a curve that has not begun Vega would warn that it has no extent.
