@@ -143,7 +143,7 @@ def _button(label: str, icon: str, entry: Entry, act: Callable[[], object]) -> N
         except AecoreError as error:
             st.toast(str(error), icon=":material/error:")
 
-    st.button("", icon=f":material/{icon}:", help=label, key=f"{label} {entry.id}", on_click=told)
+    st.button(label, icon=f":material/{icon}:", type="tertiary", key=f"{label} {entry.id}", on_click=told)
 
 
 def _progress(entry: Entry) -> tuple[float, str]:

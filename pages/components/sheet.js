@@ -48,6 +48,7 @@ class Sheet {
     this.picked = header.picked;
     this.fill();
     this.enlarge();
+    this.align();
     this.root.dataset.drawn = turn; // told to whoever waits for new pixels
   }
 
@@ -77,7 +78,7 @@ class Sheet {
     const { rows, columns, side, scale, numbers, wipe } = this.header;
     const size = side * scale;
     this.root.classList.toggle("wiping", wipe);
-    this.grid.style.gridTemplateColumns = `minmax(4.5rem, max-content) repeat(${columns.length}, ${size}px)`;
+    this.grid.style.gridTemplateColumns = `84px repeat(${columns.length}, ${size}px)`;
     columns.forEach(({ heading, note, color }, column) => {
       const head = this.heads[column + 1];
       const mark = element("i");
@@ -93,6 +94,13 @@ class Sheet {
         cell.setAttribute("aria-label", `${name} ${detail}, ${heading}${told ? ": " + told : ""}`);
       });
     });
+  }
+
+  // Onto whole pixels of the page: between two of them the browser would paint a picture's edges blurred.
+  align() {
+    this.root.style.margin = "0";
+    const { left, top } = this.root.getBoundingClientRect();
+    this.root.style.margin = `${Math.ceil(top) - top}px 0 0 ${Math.ceil(left) - left}px`;
   }
 
   hover(place) {

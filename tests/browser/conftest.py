@@ -1,12 +1,22 @@
 """One dashboard and one browser for all browser tests; a window of its own for each."""
 
 import os
+import shutil
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Page, Request, expect
 
+from aecore import supervision
+from aecore.queue import Queue
+from aecore.store import Store
 from tests.browser import started
+
+# Nothing here says how fast: a busy machine must not fail.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +26,32 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with started.dashboard(folder / "log", {"AECORE_DATA": str(folder / "nothing")}) as served:
         yield served.address
     assert "Traceback" not in (folder / "log").read_text()
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dashboard with a store of its own, where runs may be launched; no data set is there."""
+    folder = tmp_path_factory.mktemp("workshop")
+    store = folder / "checkpoints"
+    for name in ("shallow-maxpool", "dense"):
+        path = Store().find(name).path
+        shutil.copytree(path, store / path.name)
+    environment = {"AECORE_DATA": str(folder / "nothing"), "AECORE_CHECKPOINTS": str(store)}
+    with started.dashboard(folder / "log", environment) as served:
+        yield served.address
+    queue = Queue(Store(store))
+    for entry in queue.entries():
+        queue.cancel(entry.id)
+    _until_nobody_works(store)
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+def _until_nobody_works(store: Path) -> None:
+    for _ in range(300):
+        if not supervision.held(store):
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the supervisor did not end within half a minute after its last run")
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +66,26 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """A window of 1280×800 that must stay free of uncaught errors, failed requests and requests to elsewhere."""
+    """A window of 1280×800 that must stay free of errors, failed requests and requests to elsewhere."""
+    with _window(chromium) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other(chromium: Browser) -> Iterator[Page]:
+    """Another such window, of another visitor."""
+    with _window(chromium) as opened:
+        yield opened
+
+
+@contextmanager
+def _window(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     window = context.new_page()
     window.set_default_timeout(60_000)
     problems: list[str] = []
     window.on("pageerror", lambda error: problems.append(str(error)))
+    window.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     window.on("requestfailed", lambda request: problems.append(request.url) if _is_broken(request) else None)
     window.on("request", lambda request: problems.append(request.url) if _is_elsewhere(request.url) else None)
     yield window

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from aecore import datasets, zoo
 from pages.components.examples import EACH
-from tests.browser.test_dashboard import settled
+from tests.browser.seen import settled
 
 
 def test_a_point_of_the_figure_leads_to_its_system(page: Page, dashboard: str) -> None:

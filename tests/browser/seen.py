@@ -1,0 +1,40 @@
+"""What a browser shows: whether a page has settled, and the exact pixels of the sheet."""
+
+import base64
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing computes any more, and no exception is shown."""
+    expect(page.get_by_test_id("stMainBlockContainer").locator("h1")).to_be_visible()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def sheet(page: Page) -> Locator:
+    """The sheet of Compare, once it is drawn."""
+    found = page.locator(".sheet[data-drawn]")
+    expect(found).to_be_visible()
+    return found
+
+
+def headings(page: Page) -> list[str]:
+    """The names above the sheet's columns."""
+    return sheet(page).locator(".head b").all_inner_texts()
+
+
+def cell(page: Page, row: int, column: int) -> NDArray[np.uint8]:
+    """The pixels `[H, W, 3]` that a cell's canvas holds."""
+    count = len(headings(page))
+    address = sheet(page).locator(".cell canvas").nth(row * count + column).evaluate("canvas => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
+
+
+def photographed(locator: Locator) -> NDArray[np.uint8]:
+    """The pixels `[H, W, 3]` on the screen."""
+    return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"))

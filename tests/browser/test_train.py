@@ -1,0 +1,87 @@
+"""Training from the page, on CPU and on the embedded sample: launched, seen live, stopped, finished, found again."""
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.seen import headings, settled
+
+
+def launch(page: Page, address: str, query: str) -> Locator:
+    """Launch what the link says, and find its line in the queue."""
+    page.goto(f"{address}/train?{query}")
+    settled(page)
+    known = page.locator("[class*=st-key-entry-]").count()
+    page.get_by_role("button", name="Launch").click()
+    lines = page.locator("[class*=st-key-entry-]")
+    expect(lines).to_have_count(known + 1)
+    epochs = re.search(r"epochs=(\d+)", query)
+    assert epochs
+    return lines.filter(has_text=f"{epochs[1]} epoch")
+
+
+def test_a_run_is_launched_seen_live_and_cancelled(page: Page, other: Page, workshop: str) -> None:
+    line = launch(page, workshop, "start=shallow-maxpool&epochs=321")
+    expect(line).to_contain_text(re.compile(r"epoch \d+ of 321, [\d,]+ images/s, .* left"))
+    expect(page.get_by_alt_text("Test pictures, epoch 1")).to_be_visible()
+    expect(page.get_by_test_id("stVegaLiteChart")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+
+    # Refreshed in the middle, and seen by somebody else: the run is there, and goes on.
+    page.reload()
+    settled(page)
+    expect(page.get_by_alt_text("Test pictures, epoch 1")).to_be_visible()
+    other.goto(f"{workshop}/train")
+    settled(other)
+    theirs = other.locator("[class*=st-key-entry-]").filter(has_text="321 epochs")
+    expect(theirs).to_contain_text("images/s")
+
+    line.get_by_role("button", name="Pause").click()
+    expect(line).to_contain_text(re.compile("paused after epoch [1-9]"))
+    line.get_by_role("button", name="Resume").click()
+    expect(line).to_contain_text("images/s")
+    line.get_by_role("button", name="Cancel").click()
+    expect(line).to_contain_text(re.compile("cancelled after epoch [1-9]"))
+    expect(theirs).to_contain_text(re.compile("cancelled after epoch [1-9]"))
+    line.get_by_role("button", name="Remove").click()
+    expect(line).to_have_count(0)
+
+
+def test_a_finished_run_joins_the_gallery_and_compare(page: Page, other: Page, workshop: str) -> None:
+    other.goto(f"{workshop}/compare?models=dense&count=1")
+    settled(other)
+    line = launch(page, workshop, "start=shallow-maxpool&epochs=2&images=500")
+    expect(line).to_contain_text("finished after 2 epochs")
+    expect(page.get_by_text(re.compile(r"[\d.]+ dB pooled, SSIM"))).to_be_visible()
+    label = re.search(r"shallow-maxpool \w{6}", line.inner_text())
+    assert label
+
+    page.get_by_role("link", name="Compare").last.click()
+    page.wait_for_url("**/compare**")
+    settled(page)
+    assert label[0] in headings(page)
+    page.goto(workshop)
+    settled(page)
+    expect(page.get_by_text("own run").first).to_be_visible()
+    # A page that was open all the while has it after its next choice.
+    other.get_by_role("button", name="By family").click()
+    expect(other.get_by_role("button", name="dense", exact=True)).to_be_visible()
+    other.reload()
+    settled(other)
+    other.get_by_role("button", name="By family").click()
+    expect(other.get_by_role("button", name=label[0])).to_be_visible()
+
+
+def test_a_recipe_that_cannot_be_followed_is_told_and_cannot_be_launched(page: Page, workshop: str) -> None:
+    page.goto(f"{workshop}/train?seeds=frog")
+    settled(page)
+    expect(page.get_by_text("'frog' is no seed")).to_be_visible()
+    expect(page.get_by_role("button", name="Launch")).to_have_count(0)
+
+
+def test_the_cost_is_measured_on_request(page: Page, workshop: str) -> None:
+    page.goto(f"{workshop}/train?start=dense")
+    settled(page)
+    expect(page.get_by_text("a rough guess from")).to_be_visible()
+    page.get_by_role("button", name="Measure").click()
+    expect(page.get_by_text(re.compile(r"images/s, measured here"))).to_be_visible()
