@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
+from math import inf, log10
 from typing import Protocol
 
 import numpy as np
@@ -123,7 +125,7 @@ class Totals:
     def of(cls, rows: pd.DataFrame) -> Totals:
         """The totals of a table with a row a picture."""
         error = float(rows["mse"].mean())
-        pooled = float(psnr(torch.tensor(error, dtype=torch.float64)))
+        pooled = -10 * log10(error) if error else inf
         return cls(len(rows), error, pooled, float(rows["psnr"].mean()), float(rows["ssim"].mean()))
 
 
@@ -161,8 +163,7 @@ def paired_differences(values: pd.DataFrame, seed: int = 0) -> list[Difference]:
     count, mean = len(rows), rows.mean(axis=0)
     low, high = np.full((2, len(pairs)), np.nan)
     if count >= FEWEST_PAIRS:
-        # How often each picture is drawn in each resample: means and variances are then two matrix products.
-        draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+        draws = _resamples(count, seed)
         centred = rows - mean
         shift = draws @ centred  # [resamples, pairs]
         spread = np.sqrt((draws @ centred**2 - shift**2).clip(0))
@@ -173,3 +174,10 @@ def paired_differences(values: pd.DataFrame, seed: int = 0) -> list[Difference]:
         Difference(first, second, float(middle), *(None if np.isnan(bound) else float(bound) for bound in bounds))
         for (first, second), middle, *bounds in zip(pairs, mean, low, high, strict=True)
     ]
+
+
+@lru_cache(maxsize=8)
+def _resamples(count: int, seed: int) -> np.ndarray:
+    """Which share of each resample each picture is, `[RESAMPLES, count]`: means are then a matrix product."""
+    shares: np.ndarray = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
+    return shares

@@ -1,26 +1,48 @@
 """Take the README's screenshots of the running program, `docs/<page>-<scheme>.png`: `make screenshots`."""
 
+import shutil
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from playwright.sync_api import Browser
+
+from aecore import runs, zoo
+from aecore.queue import Queue
+from aecore.store import Store
 from tests.browser import started
 
 # Where a page is, and what comes last on it.
 PAGES = {
-    "gallery": ("/?family=shallow&family=deep", ".st-key-card-deep-maxpool-4"),
-    "compare": ("/compare?level=0.1&draw=11", ".js-plotly-plot"),
+    "gallery": ("/", ".st-key-card-denoise-100"),
+    "system": ("/system?run=deep-strided-4-bn", ".examples img"),
+    "compare": ("/compare?level=0.1&draw=11", ".sheet[data-drawn]"),
+    "train": ("/train?start=shallow-strided", "text=finished after"),
 }
+EXPLAINED = ("gallery", "system", "sheet", "verdict", "distribution", "losses", "live")  # known to who comes again
+# A run to be seen on the page that trains: short, and the same at every making of the pictures.
+SHOWN = {"epochs": 5, "images": 3000}
 
 
 def main() -> None:
     """Photograph every page in light and dark."""
-    with (
-        TemporaryDirectory() as folder,
-        started.dashboard(Path(folder) / "log", {}) as served,
-        started.chromium() as browser,
-    ):
+    with TemporaryDirectory() as folder, started.chromium() as browser:
+        store = Path(folder) / "checkpoints"
+        shutil.copytree(Store().root, store)
+        spec = runs.plan(zoo.find("shallow-strided"), dataset="cifar10", **SHOWN)
+        queue = Queue(Store(store))
+        entry = queue.submit(spec, "cpu")
+        while queue.entry(entry.id).live:
+            time.sleep(1)
+        photograph(browser, Path(folder) / "log", store)
+
+
+def photograph(browser: Browser, log: Path, store: Path) -> None:
+    """Every page of a dashboard over `store`, by somebody who has been there before."""
+    with started.dashboard(log, {"AECORE_CHECKPOINTS": str(store)}) as served:
         for scheme in ("light", "dark"):
             context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+            context.add_cookies([{"name": f"seen-{name}", "value": "1", "url": served.address} for name in EXPLAINED])
             for name, (path, last) in PAGES.items():
                 page = context.new_page()
                 page.goto(served.address + path)

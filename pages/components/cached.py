@@ -6,6 +6,9 @@ import atexit
 import base64
 import gc
 import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,8 @@ import streamlit as st
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
+from torch import Tensor
 
 from aecore import datasets, scores, store
 from aecore.datasets import Dataset, Split, to_float
@@ -24,6 +29,7 @@ Pixels = NDArray[np.uint8]
 # A dozen pictures take milliseconds on one core. With more, torch's threads wait for each other whenever another
 # session or a training run holds a core: hundreds of milliseconds.
 torch.set_num_threads(1)
+_cores = ThreadPoolExecutor(os.cpu_count())
 # What `model` sets apart is let go in order when the process ends.
 atexit.register(gc.unfreeze)
 
@@ -87,6 +93,20 @@ def _address(picture: Pixels) -> str:
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
+def classes(dataset_name: str, pictures: tuple[int, ...]) -> list[str]:
+    """The name of each picture's class."""
+    found = dataset(dataset_name)
+    return [found.classes[label] for label in found.test.labels[list(pictures)].tolist()]
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _given(dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> tuple[Tensor, Tensor]:
+    """The clean pictures and the noisy ones, once for all models; nobody may change them."""
+    clean = to_float(dataset(dataset_name).test.pixels[list(pictures)])
+    return clean, noisy(clean, noise, seed, pictures)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
 def originals(dataset_name: str, pictures: tuple[int, ...]) -> Pixels:
     """Test pictures `[N, C, H, W]`."""
     return np.asarray(dataset(dataset_name).test.pixels[list(pictures)].numpy())
@@ -95,18 +115,30 @@ def originals(dataset_name: str, pictures: tuple[int, ...]) -> Pixels:
 @st.cache_data(max_entries=512, show_spinner=False)
 def corrupted(dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> tuple[Pixels, pd.DataFrame]:
     """The same pictures under `noise`, clipped for display, and their scores against the clean ones."""
-    clean = to_float(dataset(dataset_name).test.pixels[list(pictures)])
-    given = noisy(clean, noise, seed, pictures)
+    clean, given = _given(dataset_name, pictures, noise, seed)
     return _displayed(given.numpy()), scores.per_picture(given, clean)
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
 def reconstructions(
+    keys: Sequence[str], dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int
+) -> dict[str, tuple[Pixels, pd.DataFrame]]:
+    """What each run's model makes of the noisy pictures, and its scores: the models side by side, a core each."""
+    context = get_script_run_ctx()
+
+    def of(key: str) -> tuple[Pixels, pd.DataFrame]:
+        add_script_run_ctx(ctx=context)
+        return _reconstructions(key, dataset_name, pictures, noise, seed)
+
+    return dict(zip(keys, _cores.map(of, keys), strict=True))
+
+
+@st.cache_data(max_entries=1024, show_spinner=False)
+def _reconstructions(
     key: str, dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int
 ) -> tuple[Pixels, pd.DataFrame]:
     """What the run's model makes of the noisy pictures, and its scores against the clean ones."""
-    clean = to_float(dataset(dataset_name).test.pixels[list(pictures)])
-    output = model(key)(noisy(clean, noise, seed, pictures))
+    clean, given = _given(dataset_name, pictures, noise, seed)
+    output = model(key)(given)
     return _displayed(output.numpy()), scores.per_picture(output, clean)
 
 

@@ -31,11 +31,11 @@ _METRICS = {rule.title: name for name, rule in METRICS.items()}
 @st.fragment
 def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -> None:
     """Everything that the noise changes: the sheet, the table and the verdicts."""
-    dataset, labels = cached.dataset(dataset_name), look.labels(chosen)
+    labels = look.labels(chosen)
     noise, seed, view = pickers.noise_and_view(list(VIEWS))
     clean = cached.originals(dataset_name, which)
     noisy, noisy_scores = cached.corrupted(dataset_name, which, noise, seed)
-    outputs = {run.key: cached.reconstructions(run.key, dataset_name, which, noise, seed) for run in chosen}
+    outputs = cached.reconstructions([run.key for run in chosen], dataset_name, which, noise, seed)
     kind = VIEWS[view]
     scale = errors.ErrorScale.of(kind, [pixels for pixels, _ in outputs.values()], clean) if kind else None
 
@@ -43,7 +43,7 @@ def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -
     if noise.level:
         columns.append(_column("noisy", noisy, noisy_scores, clean, scale))
     columns += [_column(labels[run.key], *outputs[run.key], clean, scale, look.style(run).color) for run in chosen]
-    classes = [dataset.classes[dataset.test.labels[picture]] for picture in which]
+    classes = cached.classes(dataset_name, which)
     rows = [(name, f"#{picture}") for name, picture in zip(classes, which, strict=True)]
     selected = st.session_state.get("table", {}).get("selection", {}).get("rows", [])
     sheets.show(columns, rows, wipe=view == "Wipe", picked=selected[0] if selected else None)

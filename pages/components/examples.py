@@ -77,9 +77,8 @@ def _group(run: Run, choice: Choice, kind: str) -> str:
     shown = [cached.originals(choice.dataset, pictures)]
     if noise.level:
         shown.append(cached.corrupted(choice.dataset, pictures, noise, SCORING_SEED)[0])
-    shown.append(cached.reconstructions(run.key, choice.dataset, pictures, noise, SCORING_SEED)[0])
-    found = cached.dataset(choice.dataset)
-    classes = [found.classes[found.test.labels[picture]] for picture in pictures]
+    shown.append(cached.reconstructions([run.key], choice.dataset, pictures, noise, SCORING_SEED)[run.key][0])
+    classes = cached.classes(choice.dataset, pictures)
     side = shown[0].shape[3]
     scale = max(1, _SIDE // side)
     wide, high = (count * (side + _GAP) - _GAP for count in (len(pictures), len(shown)))

@@ -29,14 +29,6 @@ _NOISES = {rule.title: name for name, rule in KINDS.items()}
 Scores = Callable[[Run], "pd.DataFrame"]
 
 
-def families(names: Sequence[str]) -> list[str]:
-    """The families to show; none chosen means all."""
-    chosen = st.pills(
-        "Family", names, selection_mode="multi", key="family", bind="query-params", label_visibility="collapsed"
-    )
-    return list(chosen) or list(names)
-
-
 def linked_dataset(runs: Sequence[Run]) -> str:
     """The data set of the first model that the link names, or CIFAR-10."""
     labels = look.labels(runs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -30,18 +31,21 @@ def per_picture(
     Returns the row that is selected.
     """
     rule = METRICS[metric]
-    table = pd.DataFrame({"": list(thumbnails), "Picture": list(pictures), "Class": list(classes)})
-    for label, scores in {**inputs, **models}.items():
-        table[label] = scores[metric]
-    best = table[list(models)]
-    table["Best model"] = best.idxmax(axis="columns") if rule.higher_is_better else best.idxmin(axis="columns")
+    numbers = {label: scores[metric].to_numpy() for label, scores in {**inputs, **models}.items()}
+    values = np.stack([numbers[label] for label in models])
+    best = values.argmax(axis=0) if rule.higher_is_better else values.argmin(axis=0)
+    table = pd.DataFrame(
+        {"": list(thumbnails), "Picture": list(pictures), "Class": list(classes)}
+        | numbers
+        | {"Best model": [list(models)[place] for place in best]}
+    )
     # Streamlit's own number format has no significant digits that suit errors and decibels alike.
     digits = "%.2f" if metric == "psnr" else "%.3g"
-    numbers = {name: st.column_config.NumberColumn(format=digits, help=_HELP[metric]) for name in [*inputs, *models]}
+    formats = {name: st.column_config.NumberColumn(format=digits, help=_HELP[metric]) for name in numbers}
     chosen = st.dataframe(
         table,
         hide_index=True,
-        column_config=numbers | {"": st.column_config.ImageColumn(width=44)},
+        column_config=formats | {"": st.column_config.ImageColumn(width=44)},
         row_height=40,
         alt=f"{rule.title} of each picture and model",
         key="table",

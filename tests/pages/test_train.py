@@ -1,0 +1,129 @@
+"""Train without a browser: the form follows what one starts from, its cost is told, and what cannot be is said."""
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from aecore import runs, supervision, zoo
+from aecore.noise import Noise
+from aecore.queue import Queue
+from aecore.store import Store
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Every test sees a machine without CIFAR-10 and an empty store."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    (tmp_path / "checkpoints").mkdir()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    return Store()
+
+
+def page(**query: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=120)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    return app.switch_page(str(ROOT / "pages/experiment/train.py")).run()
+
+
+def launch(app: AppTest) -> AppTest:
+    (button,) = [each for each in app.button if each.label.startswith("Launch")]
+    return button.click().run()
+
+
+def test_an_empty_queue_says_what_to_do() -> None:
+    app = page()
+    assert not app.exception
+    assert any("Nothing was launched yet" in each.value for each in app.info)
+
+
+@pytest.mark.parametrize("name", ["denoise-100", "dense-deep", "shallow-strided-bn"])
+def test_the_form_holds_the_recipe_of_what_one_starts_from(name: str) -> None:
+    app = page()
+    app.selectbox(key="start").set_value(name).run()
+    recipe = zoo.SYSTEMS[name].recipe
+    assert app.number_input(key="epochs").value == recipe.epochs
+    assert app.number_input(key="batch").value == recipe.batch_size
+    assert app.selectbox(key="noise").value == ("Gaussian" if recipe.noise else "None")
+    if recipe.noise:
+        assert app.slider(key="level").value == recipe.noise.level
+
+
+def test_what_is_launched_is_what_the_form_says(store: Store) -> None:
+    app = page()
+    app.selectbox(key="start").set_value("shallow-maxpool").run()
+    app.number_input(key="epochs").set_value(3)
+    app.number_input(key="images").set_value(700)
+    app.selectbox(key="noise").set_value("Masking").run()
+    app.slider(key="level").set_value(0.25)
+    app.text_input(key="seeds").set_value("1, 4-5").run()
+    with supervision.hold(store.root):  # nobody starts them meanwhile
+        assert not launch(app).exception
+        entries = Queue().entries()
+    system = zoo.find("shallow-maxpool")
+    changes = {"epochs": 3, "images": 700, "noise": Noise("masking", 0.25)}
+    expected = [runs.plan(system, dataset="sample", seed=seed, **changes) for seed in (1, 4, 5)]
+    assert [entry.spec for entry in entries] == expected
+    assert {entry.device for entry in entries} == {"cpu"}
+
+
+def test_launching_twice_queues_once_and_a_line_can_be_cancelled(store: Store) -> None:
+    app = page()
+    with supervision.hold(store.root):
+        launch(launch(app))
+        (entry,) = Queue().entries()
+        assert any("queued, number 1" in each.value for each in app.markdown)
+        app.button(key=f"Cancel {entry.id}").click().run()
+        assert Queue().entry(entry.id).state == "cancelled"
+        app.button(key=f"Remove {entry.id}").click().run()
+        assert Queue().entries() == []
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("seeds", "told"), [("frog", "'frog' is no seed"), ("3-1", "There is no seed 3-1"), (" ", "No seed is given")]
+)
+def test_seeds_that_cannot_be_are_told_and_nothing_can_be_launched(seeds: str, told: str) -> None:
+    app = page()
+    app.text_input(key="seeds").set_value(seeds).run()
+    assert told in app.error[0].value
+    assert not [each for each in app.button if each.label.startswith("Launch")]
+
+
+def test_a_recipe_that_cannot_be_is_told() -> None:
+    app = page()
+    app.number_input(key="rate").set_value(0.0).run()
+    assert "learning rate must be above 0" in app.error[0].value
+
+
+def test_digits_need_their_data_set() -> None:
+    app = page()
+    app.selectbox(key="start").set_value("mnist-dense").run()
+    assert not app.exception
+    assert any("data fetch mnist" in each.value for each in app.info)
+
+
+def test_a_failed_run_says_why(store: Store) -> None:
+    with supervision.hold(store.root):
+        queue = Queue()
+        entry = queue.submit(runs.plan(zoo.find("shallow-maxpool"), dataset="sample"), "cpu")
+        fence = queue.start(entry.id)
+        assert fence is not None
+        queue.end(entry.id, fence, "failed", "The disk is full.")
+        app = page()
+    assert not app.exception
+    assert any("The disk is full." in each.value for each in app.warning)
+
+
+def test_a_damaged_queue_is_told(store: Store) -> None:
+    (store.root / "queue.sqlite").write_bytes(b"no database at all, but long enough to be looked at" * 100)
+    app = page()
+    assert not app.exception
+    assert any("queue.sqlite cannot be used" in each.value for each in app.error)
