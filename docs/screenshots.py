@@ -46,7 +46,7 @@ def photograph(browser: Browser, log: Path, store: Path) -> None:
             for name, (path, last) in PAGES.items():
                 page = context.new_page()
                 page.goto(served.address + path)
-                page.locator(last).wait_for(timeout=60_000)
+                page.locator(last).first.wait_for(timeout=60_000)
                 page.locator("[data-testid=stStatusWidget]").wait_for(state="detached", timeout=60_000)
                 page.wait_for_timeout(1000)  # charts fade in
                 page.screenshot(path=Path(__file__).with_name(f"{name}-{scheme}.png"))

@@ -6,7 +6,7 @@ import subprocess
 
 import streamlit as st
 
-from aecore import costs, supervision
+from aecore import AecoreError, costs, supervision
 from aecore.store import Store
 from pages.components import amounts
 from pages.components.recipes import Plan
@@ -17,7 +17,10 @@ PATIENCE = 120  # seconds; a measurement takes about one, and loading torch a fe
 def show(plan: Plan) -> None:
     """Parameters, multiplications and seconds, and a button to measure the latter."""
     spec = plan.specs[0]
-    estimate = costs.estimate(spec, plan.device)
+    try:
+        estimate = costs.estimate(spec, plan.device)
+    except AecoreError:
+        estimate = None  # the queue, which keeps what was measured, is out of order: its own panel says so
     runs = len(plan.specs)
     with st.container(horizontal=True, gap="medium"):
         st.metric(

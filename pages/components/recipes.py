@@ -45,7 +45,8 @@ def starts(runs: Sequence[Run]) -> dict[str, System]:
 def form(starts: dict[str, System]) -> Plan | None:
     """The choices as a plan; None where they cannot be followed, which is then said."""
     start = st.selectbox(
-        "Start from", list(starts), list(starts).index(FIRST), key="start", bind="query-params", on_change=partial(_take_over, starts),
+        "Start from", list(starts), list(starts).index(FIRST), key="start", bind="query-params",
+        on_change=partial(_take_over, starts),
         help="A system, or a run of your own. What you leave unchanged below is as in its recipe.",
     )  # fmt: skip
     system = starts[start]
