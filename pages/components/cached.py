@@ -7,6 +7,7 @@ import base64
 import gc
 import io
 import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,11 +26,35 @@ from aecore.noise import Noise, noisy
 from aecore.store import Model, Store
 
 Pixels = NDArray[np.uint8]
+Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and a row of scores for each
 
-# A dozen pictures take milliseconds on one core. With more, torch's threads wait for each other whenever another
-# session or a training run holds a core: hundreds of milliseconds.
-torch.set_num_threads(1)
-_cores = ThreadPoolExecutor(os.cpu_count())
+
+def _one_core() -> None:
+    """Have torch compute on one core in this thread: it keeps the number for each, and every run of a script has a new
+    one.
+
+    A dozen pictures take milliseconds. On more cores torch's threads would wait for each other whenever another
+    session or a training run holds one: hundreds of milliseconds.
+    """
+    torch.set_num_threads(1)
+
+
+def _cores() -> ThreadPoolExecutor:
+    """A thread a core, each kept on its own where the system allows it: left alone, the scheduler wakes them all on
+    one core and takes longer to spread them than they have to compute."""
+    pins = hasattr(os, "sched_setaffinity")
+    cores = sorted(os.sched_getaffinity(0)) if pins else list(range(os.cpu_count() or 1))
+    free = iter(cores)
+
+    def begin() -> None:
+        _one_core()
+        if pins:
+            os.sched_setaffinity(threading.get_native_id(), {next(free)})
+
+    return ThreadPoolExecutor(len(cores), initializer=begin)
+
+
+_pool = _cores()
 # What `model` sets apart is let go in order when the process ends.
 atexit.register(gc.unfreeze)
 
@@ -77,6 +102,7 @@ def scores_under(key: str, dataset_name: str, noise: Noise, seed: int, most: int
 
 
 def _measured(key: str, split: Split, noise: Noise | None, seed: int) -> pd.DataFrame:
+    _one_core()
     return pd.concat(scores.score(model(key), split, noise, seed), ignore_index=True)
 
 
@@ -113,23 +139,27 @@ def originals(dataset_name: str, pictures: tuple[int, ...]) -> Pixels:
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def corrupted(dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> tuple[Pixels, pd.DataFrame]:
+def _corrupted(dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> tuple[Pixels, pd.DataFrame]:
     """The same pictures under `noise`, clipped for display, and their scores against the clean ones."""
+    _one_core()
     clean, given = _given(dataset_name, pictures, noise, seed)
     return _displayed(given.numpy()), scores.per_picture(given, clean)
 
 
 def reconstructions(
     keys: Sequence[str], dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int
-) -> dict[str, tuple[Pixels, pd.DataFrame]]:
-    """What each run's model makes of the noisy pictures, and its scores: the models side by side, a core each."""
+) -> tuple[Scored, dict[str, Scored]]:
+    """The noisy pictures, and what each run's model makes of them, with their scores: side by side, a core each."""
     context = get_script_run_ctx()
 
-    def of(key: str) -> tuple[Pixels, pd.DataFrame]:
+    def of(key: str | None) -> Scored:
         add_script_run_ctx(ctx=context)
+        if key is None:
+            return _corrupted(dataset_name, pictures, noise, seed)
         return _reconstructions(key, dataset_name, pictures, noise, seed)
 
-    return dict(zip(keys, _cores.map(of, keys), strict=True))
+    given, *outputs = _pool.map(of, [None, *keys])
+    return given, dict(zip(keys, outputs, strict=True))
 
 
 @st.cache_data(max_entries=1024, show_spinner=False)

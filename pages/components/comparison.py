@@ -34,8 +34,8 @@ def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -
     labels = look.labels(chosen)
     noise, seed, view = pickers.noise_and_view(list(VIEWS))
     clean = cached.originals(dataset_name, which)
-    noisy, noisy_scores = cached.corrupted(dataset_name, which, noise, seed)
-    outputs = cached.reconstructions([run.key for run in chosen], dataset_name, which, noise, seed)
+    keys = [run.key for run in chosen]
+    (noisy, noisy_scores), outputs = cached.reconstructions(keys, dataset_name, which, noise, seed)
     kind = VIEWS[view]
     scale = errors.ErrorScale.of(kind, [pixels for pixels, _ in outputs.values()], clean) if kind else None
 

@@ -75,9 +75,10 @@ def _group(run: Run, choice: Choice, kind: str) -> str:
     rows = choice.kinds[kind]
     pictures, noise = tuple(int(number) for number in rows["picture"]), _noise(run)
     shown = [cached.originals(choice.dataset, pictures)]
+    given, outputs = cached.reconstructions([run.key], choice.dataset, pictures, noise, SCORING_SEED)
     if noise.level:
-        shown.append(cached.corrupted(choice.dataset, pictures, noise, SCORING_SEED)[0])
-    shown.append(cached.reconstructions([run.key], choice.dataset, pictures, noise, SCORING_SEED)[run.key][0])
+        shown.append(given[0])
+    shown.append(outputs[run.key][0])
     classes = cached.classes(choice.dataset, pictures)
     side = shown[0].shape[3]
     scale = max(1, _SIDE // side)
