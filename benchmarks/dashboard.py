@@ -5,8 +5,9 @@ Compare's noise slider is answered at once, for twenty visitors too.
 
 starts the dashboard anew several times and prints the seconds until Chromium has painted every card with its pictures;
 then opens Compare until every published model is loaded, and prints the resident memory of the server; then releases
-the slider on Compare with 4 models and 12 pictures, in a browser beside 0, 9 and 19 more sessions, each of which looks
-at other pictures and releases its slider every two seconds. Linux only.
+the slider on Compare with 4 models and 12 pictures: with 1, 10 and 20 sessions at once, each of which looks at other
+pictures and releases its slider every two seconds; first without a browser, which takes a core or more while it paints,
+then with one of them in a browser on the same cores. Linux only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from random import Random
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from threading import Barrier, Event, Thread
-from time import perf_counter
+from time import perf_counter, sleep
 from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
@@ -35,6 +36,7 @@ MODELS_A_PAGE = 8
 SESSIONS = (1, 10, 20)
 PAUSE = 2.0  # seconds between a visitor's releases
 WARMUP, RELEASES = 5, 60
+ALONE = 60.0  # seconds to watch the server without a browser
 SLIDER = "Standard deviation"
 QUERY = {"models": ["dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030"], "count": 12, "level": 0.1}
 # From the release of the mouse to the frame after the sheet has drawn what came of it.
@@ -61,7 +63,7 @@ def main() -> None:
         starts_and_memory(options.rounds)
     with TemporaryDirectory() as folder, started.chromium() as browser:
         for sessions in SESSIONS:
-            slider(browser, Path(folder), sessions)
+            sliders(browser, Path(folder), sessions)
 
 
 def starts_and_memory(rounds: int) -> None:
@@ -103,31 +105,47 @@ def open_every_model(browser: Browser, address: str) -> None:
     page.close()
 
 
-def slider(browser: Browser, folder: Path, sessions: int) -> None:
-    """Print how long the server computes at a release of the slider, and how soon the browser shows the new pixels."""
-    times = folder / f"seconds-{sessions}"
+def sliders(browser: Browser, folder: Path, sessions: int) -> None:
+    """Print how long the server computes at a release of the slider, and how soon a browser shows the new pixels."""
+    alone, _ = released(None, folder, sessions)
+    shared, seen = released(browser, folder, sessions)
+    print(
+        f"{sessions:2} sessions: script {_spread(alone)}; with a browser on the same cores: script {_spread(shared)}, "
+        f"release to new pixels {_spread(seen)}"
+    )
+
+
+def released(browser: Browser | None, folder: Path, sessions: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of each run of the script; and, if a browser takes part, from each release to its new pixels."""
+    times = folder / f"seconds-{sessions}-{browser is not None}"
     launched = ("benchmarks.timed_server", str(times))
     with started.dashboard(folder / "log", {}, launched) as served:
-        done, ready = Event(), Barrier(sessions)
-        others = [Thread(target=visit, args=(served.address, number, ready, done)) for number in range(1, sessions)]
-        for other in others:
-            other.start()
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"{served.address}/compare?{urlencode(QUERY, doseq=True)}")
-        _settle(page)
+        done, ready = Event(), Barrier(sessions if browser else sessions + 1)
+        numbers = range(1 if browser else 0, sessions)
+        visitors = [Thread(target=visit, args=(served.address, number, ready, done)) for number in numbers]
+        for visitor in visitors:
+            visitor.start()
+        if browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(f"{served.address}/compare?{urlencode(QUERY, doseq=True)}")
+            _settle(page)
         ready.wait()
-        releases(page, WARMUP)
+        if browser:
+            releases(page, WARMUP)
+        else:
+            sleep(WARMUP * PAUSE)
         before = len(times.read_text().splitlines())
-        seen = releases(page, RELEASES)
+        seen = []
+        if browser:
+            seen = releases(page, RELEASES)
+            page.close()
+        else:
+            sleep(ALONE)
         spent = [line.split() for line in times.read_text().splitlines()[before:]]
         done.set()
-        for other in others:
-            other.join()
-        page.close()
-    scripts = [float(seconds) * 1000 for kind, seconds in spent if kind == "fragment"]
-    print(
-        f"{sessions:2} sessions: script {_spread(scripts)}, {len(scripts)} runs; release to new pixels {_spread(seen)}"
-    )
+        for visitor in visitors:
+            visitor.join()
+    return [float(seconds) * 1000 for kind, seconds in spent if kind == "fragment"], seen
 
 
 def visit(address: str, number: int, ready: Barrier, done: Event) -> None:
