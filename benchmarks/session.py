@@ -19,7 +19,7 @@ class Session:
         self._query, self._page = query, page
         self._sliders: dict[str, tuple[Slider, str]] = {}
         self._socket: ClientConnection = connect(
-            f"{address.replace('http', 'ws')}/_stcore/stream", subprotocols=["streamlit"], max_size=None  # type: ignore[list-item]
+            f"{address.replace('http', 'ws')}/_stcore/stream", subprotocols=["streamlit"], max_size=None
         )  # fmt: skip
         ask = BackMsg()
         ask.rerun_script.query_string = query
@@ -47,7 +47,7 @@ class Session:
     def _ask(self, question: BackMsg) -> None:
         self._socket.send(question.SerializeToString())
         while True:
-            answer = ForwardMsg.FromString(self._socket.recv())  # type: ignore[arg-type]
+            answer = ForwardMsg.FromString(self._socket.recv())
             kind = answer.WhichOneof("type")
             if kind == "new_session":
                 self._script = answer.new_session.page_script_hash

@@ -139,9 +139,8 @@ def originals(dataset_name: str, pictures: tuple[int, ...]) -> Pixels:
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _corrupted(dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> tuple[Pixels, pd.DataFrame]:
+def _corrupted(dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> Scored:
     """The same pictures under `noise`, clipped for display, and their scores against the clean ones."""
-    _one_core()
     clean, given = _given(dataset_name, pictures, noise, seed)
     return _displayed(given.numpy()), scores.per_picture(given, clean)
 
@@ -163,9 +162,7 @@ def reconstructions(
 
 
 @st.cache_data(max_entries=1024, show_spinner=False)
-def _reconstructions(
-    key: str, dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int
-) -> tuple[Pixels, pd.DataFrame]:
+def _reconstructions(key: str, dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> Scored:
     """What the run's model makes of the noisy pictures, and its scores against the clean ones."""
     clean, given = _given(dataset_name, pictures, noise, seed)
     output = model(key)(given)

@@ -47,9 +47,8 @@ def actions(entry: Entry) -> None:
     """Links to what can be done with a system: compare it, train a variant of it."""
     if entry.run:
         st.page_link(paths.COMPARE, label="Compare", icon=":material/compare:", query_params={"models": entry.label})
-    if paths.TRAIN.is_file():
-        what = "Train a variant" if entry.run else "Train it"
-        st.page_link(paths.TRAIN, label=what, icon=":material/model_training:", query_params={"start": entry.label})
+    what = "Train a variant" if entry.run else "Train it"
+    st.page_link(paths.TRAIN, label=what, icon=":material/model_training:", query_params={"start": entry.label})
 
 
 def _figures(run: Run | None, architecture: Architecture) -> None:

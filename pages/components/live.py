@@ -19,12 +19,12 @@ from aecore.queue import Entry, EpochRow, Queue
 from aecore.store import Run, Store
 from pages.components import amounts, entries, look, paths
 from pages.components.explain import explain
+from pages.components.figures import TICKS
 
 EVERY = 1.0  # seconds between two looks
 SHOWN_ROWS = 6  # epochs in the strip of pictures
 SCALE = 2
 POINTS = 300  # of the training curve: more than a screen can show
-TICKS = [mantissa * 10**exponent for exponent in range(-6, 3) for mantissa in (1, 2, 5)]
 _ICONS = {
     "queued": ":material/schedule:", "running": ":material/model_training:", "paused": ":material/pause_circle:",
     "finished": ":material/check_circle:", "failed": ":material/error:", "cancelled": ":material/cancel:",
@@ -72,7 +72,7 @@ def _detail(queue: Queue, entry: Entry) -> None:
     elif entry.state == "finished":
         _result(queue.store, entry)
     else:
-        st.warning(entry.reason or f"{entry.state.capitalize()} {text}.", icon=_ICONS[entry.state])
+        st.warning(entry.reason or f"{text.capitalize()}.", icon=_ICONS[entry.state])
     if entry.state in ("failed", "interrupted") and (log := queue.log(entry.id, 20)):
         with st.expander("Log", icon=":material/article:"):
             st.code(log, language=None)
@@ -152,7 +152,7 @@ def _progress(entry: Entry) -> tuple[float, str]:
     if entry.state == "queued":
         return entry.whole_epochs / epochs, f"queued, number {entry.position}"
     if entry.state == "finished":
-        return 1.0, f"finished after {epochs} epochs"
+        return 1.0, f"finished after {epochs} epoch{'s' * (epochs > 1)}"
     if entry.state != "running":
         return entry.whole_epochs / epochs, f"{entry.state} after epoch {entry.whole_epochs} of {epochs}"
     if entry.wish:

@@ -24,7 +24,7 @@ MOST_MODELS = 8
 MOST_PICTURES = 24
 DEFAULT_MODELS = ("dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030")
 OWN = "your own"  # the family of runs that are none of the zoo's
-_NOISES = {rule.title: name for name, rule in KINDS.items()}
+NOISES = {rule.title: name for name, rule in KINDS.items()}
 
 Scores = Callable[[Run], "pd.DataFrame"]
 
@@ -159,8 +159,8 @@ def _count() -> int:
 def noise_and_view(views: Sequence[str]) -> tuple[Noise, int, str]:
     """In one line: a kind of noise, its level in its own unit, the seed of its draw; and what to see of it."""
     kinds, levels, seeds, shown = st.columns([1.5, 2.4, 0.9, 3.5], vertical_alignment="bottom", gap="medium")
-    title = kinds.selectbox("Noise", list(_NOISES), key="noise", bind="query-params")
-    rule = KINDS[_NOISES[title]]
+    title = kinds.selectbox("Noise", list(NOISES), key="noise", bind="query-params")
+    rule = KINDS[NOISES[title]]
     if st.session_state.get("level", 0.0) > rule.highest:
         st.session_state["level"] = rule.highest  # another kind went further
     level = levels.slider(
@@ -181,6 +181,6 @@ def chosen_noise() -> tuple[Noise, int]:
 
 
 def _noise(title: str, level: float) -> Noise:
-    kind = _NOISES[title]
+    kind = NOISES[title]
     # A link may hold a level that the slider cannot reach.
     return Noise(kind, level if level >= KINDS[kind].lowest else 0.0)

@@ -15,6 +15,7 @@ from aecore.recipe import LOSSES, Loss, Recipe, RunSpec
 from aecore.store import Run
 from aecore.zoo import System
 from pages.components import look, numbers
+from pages.components.pickers import NOISES
 
 PAGE = "train"
 CHOICES = (
@@ -24,7 +25,6 @@ MOST_SEEDS = 20
 FIRST = "shallow-strided"  # good after a minute, and on the embedded sample too
 NO_NOISE = "None"
 _LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae"}
-_NOISES = {rule.title: name for name, rule in KINDS.items()}
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def form(starts: dict[str, System]) -> Plan | None:
             "Initial weights", ["keras", "torch"], ["keras", "torch"].index(str(given["weights"])), key="weights",
             bind="query-params", help="Glorot-uniform with zero biases, as in Keras, or torch's own.",
         )  # fmt: skip
+    if not shape_fits:
+        return None
     try:
         recipe = Recipe(
             int(epochs), int(batch), float(rate), _LOSSES[loss],
@@ -106,29 +108,27 @@ def form(starts: dict[str, System]) -> Plan | None:
     except AecoreError as error:
         st.error(str(error), icon=":material/edit_off:")
         return None
-    if not shape_fits:
-        return None
     return Plan(specs, device)
 
 
 def _noise(given: Mapping[str, str | int | float]) -> Noise | None:
     """What is added to the pictures that the model is shown."""
     left, right = st.columns(2)
-    kinds = [NO_NOISE, *_NOISES]
+    kinds = [NO_NOISE, *NOISES]
     kind = left.selectbox(
         "Noise", kinds, kinds.index(str(given["noise"])), key="noise", bind="query-params",
         help="Added to the pictures that the model is shown, anew each epoch; the clean ones are what it should give.",
     )  # fmt: skip
     if kind == NO_NOISE:
         return None
-    rule = KINDS[_NOISES[kind]]
+    rule = KINDS[NOISES[kind]]
     if not rule.lowest <= st.session_state.get("level", rule.lowest) <= rule.highest:
         st.session_state["level"] = rule.highest
     level = right.slider(
         rule.unit.capitalize(), rule.lowest, rule.highest, float(given["level"] or 0.3), 0.01, key="level",
         bind="query-params",
     )  # fmt: skip
-    return Noise(_NOISES[kind], level)
+    return Noise(NOISES[kind], level)
 
 
 def _defaults(system: System) -> dict[str, str | int | float]:
