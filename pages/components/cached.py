@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import base64
 import gc
-import io
 import os
 import threading
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from aecore import datasets, scores, store
 from aecore.datasets import Dataset, Split, to_float
 from aecore.noise import Noise, noisy
 from aecore.store import Model, Store
+from pages.components import png
 
 Pixels = NDArray[np.uint8]
 Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and a row of scores for each
@@ -109,13 +108,10 @@ def _measured(key: str, split: Split, noise: Noise | None, seed: int) -> pd.Data
 @st.cache_data(max_entries=512, show_spinner=False)
 def thumbnails(dataset_name: str, pictures: tuple[int, ...]) -> list[str]:
     """Each picture as the address of a PNG, for tables."""
-    return [_address(picture) for picture in originals(dataset_name, pictures)]
-
-
-def _address(picture: Pixels) -> str:
-    file = io.BytesIO()
-    Image.fromarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0).copy()).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    whole = originals(dataset_name, pictures)
+    # A grey picture has one channel, which stands for all three.
+    colour = np.broadcast_to(whole, (len(whole), 3, *whole.shape[2:])).transpose(0, 2, 3, 1)
+    return [png.address(Image.fromarray(picture)) for picture in np.ascontiguousarray(colour)]
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

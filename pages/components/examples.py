@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +15,7 @@ from aecore.datasets import SAMPLE
 from aecore.noise import Noise
 from aecore.runs import SCORING_SEED
 from aecore.store import Run
-from pages.components import cached
+from pages.components import cached, png
 from pages.components.cached import Pixels
 
 EACH = 3  # pictures of a kind: three times their size they fit a phone
@@ -88,16 +86,16 @@ def _group(run: Run, choice: Choice, kind: str) -> str:
         for name, error in zip(classes, rows["mse"], strict=True)
     )
     alt = f"{kind} reconstructions: {', '.join(classes)}; pictures above, reconstructions below"
-    source = base64.b64encode(_png(shown)).decode()
+    source = png.address(_sheet(shown))
     return (
         f'<figure><figcaption>{kind}</figcaption><img class="pixels" width="{wide * scale}" height="{high * scale}" '
-        f'alt="{html.escape(alt)}" src="data:image/png;base64,{source}">'
+        f'alt="{html.escape(alt)}" src="{source}">'
         f'<div class="numbers" style="grid-template-columns:repeat({len(pictures)},{side * scale}px);'
         f'column-gap:{_GAP * scale}px">{notes}</div></figure>'
     )
 
 
-def _png(rows: list[Pixels]) -> bytes:
+def _sheet(rows: list[Pixels]) -> Image.Image:
     """Rows of pictures `[N, C, H, W]` below each other at their own size, transparent between them."""
     count, _, height, width = rows[0].shape
     sheet = np.zeros((len(rows) * (height + _GAP) - _GAP, count * (width + _GAP) - _GAP, 4), np.uint8)
@@ -107,6 +105,4 @@ def _png(rows: list[Pixels]) -> bytes:
             # A grey picture has one channel, which stands for all three.
             sheet[top : top + height, left : left + width, :3] = picture.transpose(1, 2, 0)
             sheet[top : top + height, left : left + width, 3] = 255
-    file = io.BytesIO()
-    Image.fromarray(sheet).save(file, "PNG")
-    return file.getvalue()
+    return Image.fromarray(sheet)

@@ -5,7 +5,6 @@ Everything is read from the queue's database, so every open page sees the same, 
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from PIL import Image
 from aecore import AecoreError
 from aecore.queue import Entry, EpochRow, Queue
 from aecore.store import Run, Store
-from pages.components import amounts, entries, look, paths
+from pages.components import amounts, entries, look, paths, png
 from pages.components.explain import explain
 from pages.components.figures import TICKS
 
@@ -232,6 +231,4 @@ def _strip(entry: Entry, epochs: Sequence[EpochRow]) -> None:
 def _row(preview: bytes, row: int, side: int) -> tuple[int, str]:
     """One row of a preview: its width in pixels and its address."""
     pictures = Image.open(io.BytesIO(preview))
-    file = io.BytesIO()
-    pictures.crop((0, row * side, pictures.width, (row + 1) * side)).save(file, "PNG")
-    return pictures.width, f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return pictures.width, png.address(pictures.crop((0, row * side, pictures.width, (row + 1) * side)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
+from pages.components import png
 from pages.components.cached import Pixels
 
 GAP = 6  # between the pictures of the file that is saved, in its pixels
@@ -87,7 +87,5 @@ def _scale(columns: Sequence[Column]) -> int:
 
 
 def _png(pixels: Pixels) -> bytes:
-    file = io.BytesIO()
     # Noise hardly compresses: trying harder costs time at every move of the slider.
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return png.encoded(Image.fromarray(np.ascontiguousarray(pixels)), compress_level=1)
