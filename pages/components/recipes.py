@@ -18,8 +18,9 @@ from pages.components import look, numbers
 from pages.components.pickers import NOISES
 
 PAGE = "train"
+# None is a choice of another page too: what a key holds would follow a person there.
 CHOICES = (
-    "start", "epochs", "images", "batch", "rate", "loss", "noise", "level", "seeds", "data", "device", "weights",
+    "start", "epochs", "images", "batch", "rate", "loss", "added", "strength", "seeds", "on", "device", "weights",
 )  # fmt: skip
 MOST_SEEDS = 20
 FIRST = "shallow-strided"  # good after a minute, and on the embedded sample too
@@ -116,16 +117,16 @@ def _noise(given: Mapping[str, str | int | float]) -> Noise | None:
     left, right = st.columns(2)
     kinds = [NO_NOISE, *NOISES]
     kind = left.selectbox(
-        "Noise", kinds, kinds.index(str(given["noise"])), key="noise", bind="query-params",
+        "Noise", kinds, kinds.index(str(given["added"])), key="added", bind="query-params",
         help="Added to the pictures that the model is shown, anew each epoch; the clean ones are what it should give.",
     )  # fmt: skip
     if kind == NO_NOISE:
         return None
     rule = KINDS[NOISES[kind]]
-    if not rule.lowest <= st.session_state.get("level", rule.lowest) <= rule.highest:
-        st.session_state["level"] = rule.highest
+    if not rule.lowest <= st.session_state.get("strength", rule.lowest) <= rule.highest:
+        st.session_state["strength"] = rule.highest
     level = right.slider(
-        rule.unit.capitalize(), rule.lowest, rule.highest, float(given["level"] or 0.3), 0.01, key="level",
+        rule.unit.capitalize(), rule.lowest, rule.highest, float(given["strength"] or 0.3), 0.01, key="strength",
         bind="query-params",
     )  # fmt: skip
     return Noise(NOISES[kind], level)
@@ -140,8 +141,8 @@ def _defaults(system: System) -> dict[str, str | int | float]:
         "batch": recipe.batch_size,
         "rate": recipe.learning_rate,
         "loss": next(title for title, loss in _LOSSES.items() if loss == recipe.loss),
-        "noise": KINDS[recipe.noise.kind].title if recipe.noise else NO_NOISE,
-        "level": recipe.noise.level if recipe.noise else 0.0,
+        "added": KINDS[recipe.noise.kind].title if recipe.noise else NO_NOISE,
+        "strength": recipe.noise.level if recipe.noise else 0.0,
         "weights": recipe.initialisation,
     }
 
@@ -149,7 +150,7 @@ def _defaults(system: System) -> dict[str, str | int | float]:
 def _take_over(starts: dict[str, System]) -> None:
     """Another start: its recipe replaces what the form held."""
     for key, value in _defaults(starts[st.session_state["start"]]).items():
-        if key != "level" or value:
+        if key != "strength" or value:
             st.session_state[key] = value
 
 
@@ -169,10 +170,10 @@ def _dataset(system: System) -> tuple[str, bool]:
         )
         return system.dataset, False
     names = list(fitting.values())
-    if st.session_state.get("data") not in (None, *fitting):
-        st.session_state["data"] = next(iter(fitting))  # pictures of another shape
+    if st.session_state.get("on") not in (None, *fitting):
+        st.session_state["on"] = next(iter(fitting))  # pictures of another shape
     title = st.selectbox(
-        "Train on", list(fitting), names.index(system.dataset) if system.dataset in names else 0, key="data",
+        "Train on", list(fitting), names.index(system.dataset) if system.dataset in names else 0, key="on",
         bind="query-params",
     )  # fmt: skip
     if fitting[title] == SAMPLE:

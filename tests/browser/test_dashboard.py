@@ -63,7 +63,7 @@ def test_a_phone_needs_no_sideways_scrolling(page: Page, dashboard: str, path: s
         "/system?run=nonsense&beside=nonsense",
         "/system",
         "/compare?models=nonsense&noise=nonsense&level=-7&count=zero&data=nowhere&pictures=x&view=x&metric=x",
-        "/train?start=nonsense&epochs=-1&rate=x&seeds=x&noise=x&level=9&device=x&data=x",
+        "/train?start=nonsense&epochs=-1&rate=x&seeds=x&added=x&strength=9&device=x&on=x",
     ],
 )
 def test_a_bad_link_falls_back(page: Page, dashboard: str, path: str) -> None:

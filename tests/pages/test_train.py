@@ -51,9 +51,9 @@ def test_the_form_holds_the_recipe_of_what_one_starts_from(name: str) -> None:
     recipe = zoo.SYSTEMS[name].recipe
     assert app.number_input(key="epochs").value == recipe.epochs
     assert app.number_input(key="batch").value == recipe.batch_size
-    assert app.selectbox(key="noise").value == ("Gaussian" if recipe.noise else "None")
+    assert app.selectbox(key="added").value == ("Gaussian" if recipe.noise else "None")
     if recipe.noise:
-        assert app.slider(key="level").value == recipe.noise.level
+        assert app.slider(key="strength").value == recipe.noise.level
 
 
 def test_what_is_launched_is_what_the_form_says(store: Store) -> None:
@@ -61,8 +61,8 @@ def test_what_is_launched_is_what_the_form_says(store: Store) -> None:
     app.selectbox(key="start").set_value("shallow-maxpool").run()
     app.number_input(key="epochs").set_value(3)
     app.number_input(key="images").set_value(700)
-    app.selectbox(key="noise").set_value("Masking").run()
-    app.slider(key="level").set_value(0.25)
+    app.selectbox(key="added").set_value("Masking").run()
+    app.slider(key="strength").set_value(0.25)
     app.text_input(key="seeds").set_value("1, 4-5").run()
     with supervision.hold(store.root):  # nobody starts them meanwhile
         assert not launch(app).exception
