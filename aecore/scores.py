@@ -69,7 +69,9 @@ def ssim(output: Tensor, target: Tensor) -> Tensor:
         raise ScoreError(
             f"SSIM needs pictures of at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels, got {shape_text(target.shape[1:])}."
         )
-    values: Tensor = piq.ssim(output.clamp(0, 1), target, data_range=1.0, reduction="none", downsample=False)
+    # The layout in which the windows of one channel each are fastest.
+    pair = [each.contiguous(memory_format=torch.channels_last) for each in (output.clamp(0, 1), target)]
+    values: Tensor = piq.ssim(*pair, data_range=1.0, reduction="none", downsample=False)
     return values
 
 

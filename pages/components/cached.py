@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,22 +37,8 @@ def _one_core() -> None:
     torch.set_num_threads(1)
 
 
-def _cores() -> ThreadPoolExecutor:
-    """A thread a core, each kept on its own where the system allows it: left alone, the scheduler wakes them all on
-    one core and takes longer to spread them than they have to compute."""
-    pins = hasattr(os, "sched_setaffinity")
-    cores = sorted(os.sched_getaffinity(0)) if pins else list(range(os.cpu_count() or 1))
-    free = iter(cores)
-
-    def begin() -> None:
-        _one_core()
-        if pins:
-            os.sched_setaffinity(threading.get_native_id(), {next(free)})
-
-    return ThreadPoolExecutor(len(cores), initializer=begin)
-
-
-_pool = _cores()
+_HELPERS = max(1, (os.cpu_count() or 1) - 1)
+_pool = ThreadPoolExecutor(_HELPERS, initializer=_one_core)
 # What `model` sets apart is let go in order when the process ends.
 atexit.register(gc.unfreeze)
 
@@ -134,35 +119,50 @@ def originals(dataset_name: str, pictures: tuple[int, ...]) -> Pixels:
     return np.asarray(dataset(dataset_name).test.pixels[list(pictures)].numpy())
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def _corrupted(dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> Scored:
-    """The same pictures under `noise`, clipped for display, and their scores against the clean ones."""
-    clean, given = _given(dataset_name, pictures, noise, seed)
-    return _displayed(given.numpy()), scores.per_picture(given, clean)
-
-
 def reconstructions(
     keys: Sequence[str], dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int
 ) -> tuple[Scored, dict[str, Scored]]:
-    """The noisy pictures, and what each run's model makes of them, with their scores: side by side, a core each."""
+    """The noisy pictures, and what each run's model makes of them, with their scores."""
     context = get_script_run_ctx()
+    left = iter(tuple(keys))  # every thread takes the next of it
 
-    def of(key: str | None) -> Scored:
+    def compute() -> None:
         add_script_run_ctx(ctx=context)
-        if key is None:
-            return _corrupted(dataset_name, pictures, noise, seed)
-        return _reconstructions(key, dataset_name, pictures, noise, seed)
+        for key in left:
+            _output(key, dataset_name, pictures, noise, seed)
 
-    given, *outputs = _pool.map(of, [None, *keys])
+    # This thread computes as well: where another process holds the other cores, it waits for nobody.
+    helpers = [_pool.submit(compute) for _ in range(min(_HELPERS, len(keys) - 1))]
+    _one_core()
+    compute()
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
+    given, *outputs = _scored((None, *keys), dataset_name, pictures, noise, seed)
     return given, dict(zip(keys, outputs, strict=True))
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
-def _reconstructions(key: str, dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> Scored:
-    """What the run's model makes of the noisy pictures, and its scores against the clean ones."""
-    clean, given = _given(dataset_name, pictures, noise, seed)
-    output = model(key)(given)
-    return _displayed(output.numpy()), scores.per_picture(output, clean)
+@st.cache_resource(max_entries=1024, show_spinner=False)
+def _output(key: str | None, dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> Tensor:
+    """What the run's model makes of the noisy pictures; without a key, these."""
+    _, given = _given(dataset_name, pictures, noise, seed)
+    return given if key is None else model(key)(given)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _scored(
+    keys: tuple[str | None, ...], dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int
+) -> list[Scored]:
+    """Clipped for display, and the scores against the clean pictures, of all together: SSIM of many pictures at once
+    takes little more than of a few."""
+    clean, _ = _given(dataset_name, pictures, noise, seed)
+    outputs = torch.cat([_output(key, dataset_name, pictures, noise, seed) for key in keys])
+    table = scores.per_picture(outputs, clean.repeat(len(keys), 1, 1, 1))
+    count = len(pictures)
+    return [
+        (_displayed(outputs[first : first + count].numpy()), table[first : first + count].reset_index(drop=True))
+        for first in range(0, len(outputs), count)
+    ]
 
 
 def _displayed(values: NDArray[np.float32]) -> Pixels:

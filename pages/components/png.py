@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+from zlib import Z_DEFAULT_STRATEGY
 
 from PIL import Image
 
 
-def encoded(picture: Image.Image, compress_level: int = 6) -> bytes:
-    """A PNG file; a lower `compress_level` (0 to 9) is faster and larger."""
+def encoded(picture: Image.Image, compress_type: int = Z_DEFAULT_STRATEGY) -> bytes:
+    """A PNG file, compressed by one of zlib's strategies."""
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=compress_level)
+    picture.save(file, "PNG", compress_type=compress_type)
     return file.getvalue()
 
 

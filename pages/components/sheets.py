@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import Z_HUFFMAN_ONLY
 
 import numpy as np
 import streamlit as st
@@ -87,5 +88,5 @@ def _scale(columns: Sequence[Column]) -> int:
 
 
 def _png(pixels: Pixels) -> bytes:
-    # Noise hardly compresses: trying harder costs time at every move of the slider.
-    return png.encoded(Image.fromarray(np.ascontiguousarray(pixels)), compress_level=1)
+    # Noise hardly compresses: searching it for repeats costs time at every move of the slider.
+    return png.encoded(Image.fromarray(np.ascontiguousarray(pixels)), compress_type=Z_HUFFMAN_ONLY)
