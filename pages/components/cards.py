@@ -9,7 +9,7 @@ from PIL import Image
 
 from aecore.architecture import Architecture
 from aecore.store import PREVIEW, Run, StoreError
-from pages.components import amounts, paths
+from pages.components import amounts, look, paths
 from pages.components.entries import Entry
 
 WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
@@ -69,7 +69,7 @@ def preview(run: Run) -> None:
         st.warning(str(error), icon=":material/broken_image:")
         return
     names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
-    st.image(sheet, output_format="PNG", alt=f"Test pictures of {run.spec.dataset}: {', '.join(names)}")
+    st.image(sheet, output_format="PNG", alt=f"Test pictures of {look.dataset(run.spec.dataset)}: {', '.join(names)}")
 
 
 def _sheet(preview: bytes, side: int) -> tuple[Image.Image, int]:

@@ -52,7 +52,7 @@ def entries(runs: Sequence[Run]) -> list[Entry]:
 
 def settings(entry: Entry) -> dict[str, str]:
     """How it is trained: a name and a value each. What a recipe leaves open is told only where that means something."""
-    found = {"Data set": entry.dataset, "Seed": str(entry.seed)}
+    found = {"Data set": look.dataset(entry.dataset), "Seed": str(entry.seed)}
     for name, value in entry.recipe.to_json().items():
         if value is None and name not in ("images", "noise"):
             continue
@@ -66,7 +66,11 @@ def settings(entry: Entry) -> dict[str, str]:
 def in_short(spec: RunSpec) -> str:
     """How a run is trained, in a few words."""
     recipe = spec.recipe
-    told = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", f"seed {spec.seed}", f"on {spec.dataset}"]
+    told = [
+        f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}",
+        f"seed {spec.seed}",
+        f"on {look.dataset(spec.dataset)}",
+    ]
     told += [f"{recipe.images:,} pictures"] if recipe.images else []
     told += [f"{recipe.noise} noise"] if recipe.noise else []
     return ", ".join(told)

@@ -8,16 +8,11 @@ from functools import partial
 import streamlit as st
 
 from aecore import zoo
+from pages.components import look
 from pages.components.entries import Entry
 
 KEYS = ("family", "dataset", "bn")
-_TITLES = {"cifar10": "CIFAR-10", "mnist": "MNIST", "sample": "Embedded sample"}
 _WITH, _WITHOUT = "Batch norm", "No batch norm"
-
-
-def title(dataset: str) -> str:
-    """What people call a data set; the sets' own module would bring torch with it."""
-    return _TITLES.get(dataset, dataset)
 
 
 def show(entries: Sequence[Entry]) -> tuple[list[Entry], str]:
@@ -27,9 +22,9 @@ def show(entries: Sequence[Entry]) -> tuple[list[Entry], str]:
         names = list(dict.fromkeys(entry.dataset for entry in entries))
         # CIFAR-10 first: the warm-up on MNIST opens the zoo, but is not what it is about.
         names.sort(key=lambda name: name != "cifar10")
-        chosen = _pills("Data set", KEYS[1], [title(name) for name in names])
+        chosen = _pills("Data set", KEYS[1], [_title(name) for name in names])
         norms = _pills("Batch norm", KEYS[2], [_WITH, _WITHOUT])
-    datasets = [name for name in names if title(name) in chosen] or names
+    datasets = [name for name in names if _title(name) in chosen] or names
     tests: list[Callable[[Entry], bool]] = [
         lambda entry: not families or (entry.system is not None and entry.system.family in families),
         lambda entry: entry.dataset in datasets,
@@ -53,3 +48,8 @@ def empty() -> None:
 def _pills(label: str, key: str, options: list[str]) -> list[str]:
     draw = partial(st.pills, selection_mode="multi", bind="query-params", label_visibility="collapsed")
     return list(draw(label, options, key=key, wrap=True))
+
+
+def _title(dataset: str) -> str:
+    title = look.dataset(dataset)
+    return title[0].upper() + title[1:]

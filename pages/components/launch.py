@@ -8,7 +8,7 @@ from aecore import AecoreError
 from aecore.queue import Queue
 from aecore.recipe import RunSpec
 from aecore.store import Store, StoreError
-from pages.components import look, paths
+from pages.components import live, look, paths
 from pages.components.recipes import Plan
 
 
@@ -24,7 +24,7 @@ def button(plan: Plan) -> None:
         except AecoreError as error:
             st.error(str(error), icon=":material/playlist_remove:")
             return
-        st.session_state["watched"] = entries[0].id
+        live.watch(entries[0])
         st.toast(f"{runs} run{'s' * (runs > 1)} queued", icon=":material/playlist_add:")
     if known:
         text = "This run is in the store." if runs == 1 else f"{len(known)} of these runs are in the store."

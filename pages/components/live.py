@@ -23,6 +23,7 @@ from pages.components.figures import TICKS
 EVERY = 1.0  # seconds between two looks
 SHOWN_ROWS = 6  # epochs in the strip of pictures
 SCALE = 2
+_KEY = "watched"  # in the session and in the address
 POINTS = 300  # of the training curve: more than a screen can show
 _ICONS = {
     "queued": ":material/schedule:", "running": ":material/model_training:", "paused": ":material/pause_circle:",
@@ -55,16 +56,29 @@ def panel() -> None:
         _line(queue, entry, entry.id == watched.id)
 
 
+def watch(entry: Entry) -> None:
+    """Have the panel show this one, and the page's address name it."""
+    st.session_state[_KEY] = str(entry.id)
+
+
 def _watched(asked: Sequence[Entry]) -> Entry:
-    """The entry that was chosen or launched last, else the one that runs, else the newest."""
-    chosen = st.session_state.get("watched")
-    return next((entry for entry in asked if entry.id == chosen), asked[0])
+    """The entry that was chosen or launched last, or that the link names; else the one that runs, else the newest."""
+    chosen: str | None = st.session_state.setdefault(_KEY, st.query_params.get(_KEY))
+    if chosen is None:
+        return asked[0]
+    for entry in asked:
+        if str(entry.id) == chosen:
+            if st.query_params.get(_KEY) != chosen:
+                st.query_params[_KEY] = chosen
+            return entry
+    st.caption(f":material/link_off: Run {chosen} is no longer in the queue. Shown is run {asked[0].id}.")
+    return asked[0]
 
 
 def _detail(queue: Queue, entry: Entry) -> None:
     epochs = queue.epochs(entry.id)
     st.subheader(f"{_ICONS[entry.state]} {look.label(entry.spec)}", anchor=False)
-    st.caption(entries.in_short(entry.spec).capitalize())
+    st.caption(entries.in_short(entry.spec))
     share, text = _progress(entry)
     if entry.state in ("running", "queued", "paused"):
         st.progress(share, text)
@@ -101,9 +115,10 @@ def _result(store: Store, entry: Entry) -> None:
             f"**{totals['psnr_pooled']:.2f} dB** pooled, SSIM {totals['ssim']:.3f} on {totals['pictures']:,} test "
             f"pictures{noise}, after {amounts.duration(run.seconds)}"
         )
+        beside = {look.label(each.spec) for each in store.listing().runs} & {run.name}
         st.page_link(
             paths.COMPARE, label="Compare", icon=":material/compare:",
-            query_params={"models": list(dict.fromkeys([run.name, label]))},
+            query_params={"models": list(dict.fromkeys([*beside, label]))},
         )  # fmt: skip
         st.page_link(paths.SYSTEM, label="Look closer", icon=":material/search:", query_params={"run": label})
 
@@ -124,7 +139,7 @@ def _line(queue: Queue, entry: Entry, watched: bool) -> None:
             width="stretch",
         )
         if not watched:
-            _button("Watch", "visibility", entry, lambda: st.session_state.update(watched=entry.id))
+            _button("Watch", "visibility", entry, lambda: watch(entry))
         if entry.state in ("queued", "running") and entry.wish is None:
             _button("Pause", "pause", entry, lambda: queue.pause(entry.id))
         if entry.live and entry.wish is None:
@@ -132,7 +147,14 @@ def _line(queue: Queue, entry: Entry, watched: bool) -> None:
         if entry.state in ("paused", "cancelled", "failed", "interrupted"):
             _button("Resume", "play_arrow", entry, lambda: queue.resume(entry.id))
         if not entry.live:
-            _button("Remove", "delete", entry, lambda: queue.forget(entry.id))
+            _button("Remove", "delete", entry, lambda: _forget(queue, entry))
+
+
+def _forget(queue: Queue, entry: Entry) -> None:
+    queue.forget(entry.id)
+    if st.session_state.get(_KEY) == str(entry.id):
+        st.session_state[_KEY] = None
+        st.query_params.pop(_KEY, None)
 
 
 def _button(label: str, icon: str, entry: Entry, act: Callable[[], object]) -> None:
@@ -153,7 +175,8 @@ def _progress(entry: Entry) -> tuple[float, str]:
     if entry.state == "finished":
         return 1.0, f"finished after {epochs} epoch{'s' * (epochs > 1)}"
     if entry.state != "running":
-        return entry.whole_epochs / epochs, f"{entry.state} after epoch {entry.whole_epochs} of {epochs}"
+        where = f"after epoch {entry.whole_epochs}" if entry.whole_epochs else "in the first epoch"
+        return entry.whole_epochs / epochs, f"{entry.state} {where} of {epochs}"
     if entry.wish:
         return entry.whole_epochs / epochs, "stopping"
     if entry.scored is not None:

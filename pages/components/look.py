@@ -63,6 +63,11 @@ def labels(runs: Iterable[Run]) -> dict[str, str]:
     return {run.key: label(run.spec) for run in runs}
 
 
+def dataset(name: str) -> str:
+    """What people call a data set; the sets' own module would bring torch with it."""
+    return {"cifar10": "CIFAR-10", "mnist": "MNIST", "sample": "the embedded sample"}.get(name, name)
+
+
 def label(spec: RunSpec) -> str:
     """The system's name, and for a variant of it the first digits of its key."""
     return spec.name if zoo.is_own(spec) else f"{spec.name} {spec.key[:6]}"

@@ -15,7 +15,7 @@ import streamlit as st
 from aecore.baselines import BaselineError, pca_curve
 from aecore.layers import shape_text
 from aecore.store import Listing, Run, Store, StoreError
-from pages.components import amounts, cards, downloads, figures, filters
+from pages.components import amounts, cards, downloads, figures, look
 from pages.components.entries import Entry, settings
 
 DEFAULT = "shallow-strided"
@@ -139,14 +139,14 @@ def pictures(run: Run) -> None:
         choice = examples.choose(run)
         if choice is None:
             st.info(
-                f"{filters.title(run.spec.dataset)} is not here: its first test pictures, as stored. {fetch}",
+                f"{look.dataset(run.spec.dataset)} is not here: its first test pictures, as stored. {fetch}",
                 icon=_ALBUM,
             )
             cards.preview(run)
             return
         if choice.dataset == SAMPLE and run.spec.dataset != SAMPLE:
             st.info(
-                f"Not {filters.title(run.spec.dataset)} but the embedded sample, which it was not made for. {fetch}",
+                f"Not {look.dataset(run.spec.dataset)} but the embedded sample, which it was not made for. {fetch}",
                 icon=_ALBUM,
             )
         examples.show(run, choice)

@@ -32,7 +32,7 @@ if points:
     with st.container(key="headline-box"):
         bright = [entry for entry in points if entry in chosen]
         faint = [entry for entry in points if entry not in chosen]
-        if clicked := headline.show(bright, faint, curve, filters.title(dataset)):
+        if clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
             st.switch_page(paths.SYSTEM, query_params={"run": clicked})
     st.markdown(headline.verdict(points, curve))
     explain("gallery", headline.EXPLANATION + cards.EXPLANATION)

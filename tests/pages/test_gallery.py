@@ -219,7 +219,7 @@ def test_a_variant_is_an_entry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
     assert variant.is_own_run
     assert variant.label == f"shallow-strided-bn {run.key[:6]}"
     assert variant.has_batch_norm
-    assert variant.story == "4 epochs, seed 0, on cifar10."
+    assert variant.story == "4 epochs, seed 0, on CIFAR-10."
 
 
 def test_settings_tell_what_is_left_open() -> None:

@@ -122,6 +122,24 @@ def test_a_failed_run_says_why(store: Store) -> None:
     assert any("The disk is full." in each.value for each in app.warning)
 
 
+def test_the_watched_run_is_in_the_address_and_one_that_is_gone_is_told(store: Store) -> None:
+    with supervision.hold(store.root):
+        queue = Queue()
+        first, second = (
+            queue.submit(runs.plan(zoo.find(name), dataset="sample"), "cpu") for name in ("dense", "conv-dense")
+        )
+        app = page(watched=str(second.id))
+        assert any("conv-dense" in each.value for each in app.subheader)
+        app.button(key=f"Watch {first.id}").click().run()
+        assert app.query_params["watched"] == str(first.id)
+        queue.cancel(first.id)
+        queue.forget(first.id)
+        app.run()
+        told = f"Run {first.id} is no longer in the queue. Shown is run {second.id}."
+        assert any(told in each.value for each in app.caption)
+    assert not app.exception
+
+
 def test_a_damaged_queue_is_told(store: Store) -> None:
     (store.root / "queue.sqlite").write_bytes(b"no database at all, but long enough to be looked at" * 100)
     app = page()
