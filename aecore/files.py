@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
     """Write beside the place, force to disk, rename into it, and force the folder too.
 
-    Raises `OSError`; what was at `path` before is then kept.
+    What was at `path` is renamed to `before`, if that is given. Raises `OSError`; what was there is then kept.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -18,6 +18,8 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if before and path.exists():
+            path.replace(before)
         part.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -17,7 +17,7 @@ from aecore.datasets import SAMPLE, Dataset, to_float
 from aecore.noise import noisy
 from aecore.recipe import RunSpec
 from aecore.scores import Totals, score
-from aecore.store import Model, Run, Store, StoreError, half_precision
+from aecore.store import STATES, Model, Run, Store, StoreError, half_precision
 from aecore.training import EpochEnded, Event, State, environment, find_device, train
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ class RunError(AecoreError):
 
 @dataclass(frozen=True)
 class Resumed:
-    """The run goes on after this epoch."""
+    """The run goes on after this epoch; `damage` names the file that would have told of a later one."""
 
     epoch: int
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def execute(
     device = device or find_device()
     try:
         if run := store.finished(spec):
+            store.drop_states(spec)  # left where the process was killed in the very moment of finishing
             yield Finished(run, cached=True)
             return
     except StoreError as error:
@@ -120,13 +122,11 @@ def execute(
                 f"{dataset.title} is not what this run was planned on: its fingerprint is "
                 f"{dataset.fingerprint[:12]}, not {spec.fingerprint[:12]}. Plan the run again."
             )
-        try:
-            state = store.read_state(spec)
-        except StoreError as error:
-            state = None
-            yield Restarted(str(error))
+        state, damage = _last_state(spec, store)
         if state is not None:
-            yield Resumed(state.epoch)
+            yield Resumed(state.epoch, damage)
+        elif damage:
+            yield Restarted(damage)
         for event in train(spec, dataset, device, state):
             if isinstance(event, EpochEnded):
                 state = event.state
@@ -136,6 +136,17 @@ def execute(
                 yield Previewed(event.row.epoch, preview(Model(spec, event.state.weights), dataset))
         assert state is not None, "a recipe has at least one epoch"
         yield from _finish(spec, state, dataset, store, device, half)
+
+
+def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:
+    """The newest whole state of a run, and what was found damaged before it."""
+    damage = list[str]()
+    for _ in STATES:
+        try:
+            return store.read_state(spec), " ".join(damage)
+        except StoreError as error:
+            damage.append(str(error))
+    return None, " ".join(damage)
 
 
 def _finish(

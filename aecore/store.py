@@ -6,6 +6,7 @@
     scores.csv           a row a test picture
     preview.png          test pictures above their reconstructions, at their own size
     state.safetensors    only while the run is unfinished: all that training needs to go on
+    state-before.safetensors  the same after the epoch before, should that one be damaged
 
 A file reaches its final name whole or not at all. What was damaged later is found by its checksum, renamed to
 `….damaged`, and reported in one sentence; the rest of the store still loads.
@@ -48,7 +49,7 @@ RUN, WEIGHTS, HISTORY, SCORES, PREVIEW = (
     "scores.csv",
     "preview.png",
 )
-STATE = "state.safetensors"
+STATE, STATE_BEFORE = STATES = "state.safetensors", "state-before.safetensors"
 BATCH = 100  # what fits the cache: 250 takes twice as long
 
 
@@ -192,8 +193,8 @@ class Store:
                     found.damaged.extend(
                         f"{path.name}/{name} is missing or cut short. {run.remedy}" for name in run.missing()
                     )
-                elif (path / STATE).exists():
-                    spec, epoch = _read_state_header(path / STATE)
+                elif state := _newest_state(path):
+                    spec, epoch = _read_state_header(state)
                     found.unfinished.append(Unfinished(path, spec, epoch))
                 elif aside := sorted(path.glob("*.damaged")):
                     found.damaged.append(f"{path.name}/{aside[0].name} was damaged and set aside.")
@@ -253,14 +254,17 @@ class Store:
             lock.release()
 
     def read_state(self, spec: RunSpec) -> State | None:
-        """Where the unfinished run of this spec stands; a damaged state is set aside and raises `StoreError`."""
+        """Where the unfinished run of this spec stands.
+
+        A damaged state is set aside and raises `StoreError`; asked again, it is the one of the epoch before.
+        """
         for path in self._folders(spec):
-            if (path / STATE).exists():
-                return _read_state(path / STATE)
+            if state := _newest_state(path):
+                return _read_state(state)
         return None
 
     def write_state(self, spec: RunSpec, state: State) -> None:
-        """Keep where a run stands, in one file that replaces the one before it."""
+        """Keep where a run stands, and where it stood before."""
         import safetensors.torch
 
         tensors = {f"weights/{name}": tensor for name, tensor in state.weights.items()}
@@ -271,7 +275,14 @@ class Store:
             "history": json.dumps([asdict(row) for row in state.history]),
         }
         metadata["sha256"] = _state_digest(tensors, metadata)
-        _write(self._folder(spec) / STATE, safetensors.torch.save(tensors, metadata))
+        folder = self._folder(spec)
+        _write(folder / STATE, safetensors.torch.save(tensors, metadata), before=folder / STATE_BEFORE)
+
+    def drop_states(self, spec: RunSpec) -> None:
+        """Remove where a run stood, once it is finished."""
+        for path in self._folders(spec):
+            for name in STATES:
+                (path / name).unlink(missing_ok=True)
 
     def finish(
         self, spec: RunSpec, state: State, *, weights: Mapping[str, Tensor], scores: pd.DataFrame, totals: Totals,
@@ -305,7 +316,7 @@ class Store:
             "files": {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in contents.items()},
         }
         _write(folder / RUN, json.dumps(facts | {"sha256": _digest(_canonical(facts))}, indent=2).encode())
-        (folder / STATE).unlink(missing_ok=True)
+        self.drop_states(spec)
         return _read_run(folder)
 
     def tidy(self, spec: RunSpec) -> None:
@@ -362,6 +373,10 @@ def _read_run(path: Path) -> Run:
         path, spec, facts["environment"], facts["finished"], facts["seconds"], facts["dtype"], facts["totals"],
         facts["files"],
     )  # fmt: skip
+
+
+def _newest_state(path: Path) -> Path | None:
+    return next((path / name for name in STATES if (path / name).exists()), None)
 
 
 def _read_state_header(path: Path) -> tuple[RunSpec, int]:
@@ -438,8 +453,8 @@ def _remove(path: Path) -> None:
         raise StoreError(f"{path} cannot be written ({error.strerror}).") from None
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, before: Path | None = None) -> None:
     try:
-        write_whole(path, content)
+        write_whole(path, content, before)
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}); what was there before is kept.") from None

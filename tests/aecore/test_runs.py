@@ -25,7 +25,7 @@ from aecore.noise import Noise
 from aecore.recipe import Recipe, RunSpec
 from aecore.runs import Finished, Restarted, Resumed, RunError, Scored
 from aecore.scores import Totals
-from aecore.store import HISTORY, PREVIEW, RUN, SCORES, STATE, WEIGHTS, Run, Store, StoreError
+from aecore.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Run, Store, StoreError
 from aecore.training import EpochEnded, NotFiniteError
 
 CPU = torch.device("cpu")
@@ -172,17 +172,21 @@ def test_a_stopped_run_goes_on_and_ends_as_if_it_had_not(epoch: int, pictures: P
     assert result(events[-1].run) == result(make(spec, tmp_path / "whole")[-1].run)
 
 
-def test_a_damaged_state_is_told_and_the_run_starts_anew(pictures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_a_damaged_state_is_told_and_the_run_goes_on_from_the_one_before(
+    damaged: int, pictures: Path, tmp_path: Path
+) -> None:
     spec = spec_of(pictures)
     stop_after(spec, tmp_path / "stopped", 2)
-    file = Store(tmp_path / "stopped").listing().unfinished[0].path / STATE
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    folder = Store(tmp_path / "stopped").listing().unfinished[0].path
+    for name in STATES[:damaged]:
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
     events = make(spec, tmp_path / "stopped")
-    assert isinstance(events[0], Restarted)
-    assert f"{file.parent.name}/{STATE}" in events[0].reason
-    assert [event.row.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2, 3]
+    told = [f"{folder.name}/{name} is damaged; it was set aside as {name}.damaged." for name in STATES[:damaged]]
+    assert events[0] == (Resumed(1, told[0]) if damaged == 1 else Restarted(" ".join(told)))
+    assert [event.row.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2, 3][2 - damaged :]
     assert result(events[-1].run) == result(make(spec, tmp_path / "whole")[-1].run)
 
 

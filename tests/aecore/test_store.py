@@ -25,7 +25,21 @@ from aecore.architecture import Architecture
 from aecore.noise import Noise
 from aecore.recipe import Recipe, RunSpec
 from aecore.scores import Totals
-from aecore.store import HISTORY, PREVIEW, RUN, SCORES, STATE, WEIGHTS, Model, Run, Store, StoreError, half_precision
+from aecore.store import (
+    HISTORY,
+    PREVIEW,
+    RUN,
+    SCORES,
+    STATE,
+    STATE_BEFORE,
+    STATES,
+    WEIGHTS,
+    Model,
+    Run,
+    Store,
+    StoreError,
+    half_precision,
+)
 from aecore.training import Epoch, State
 
 CPU = torch.device("cpu")
@@ -126,10 +140,10 @@ def test_a_run_in_half_precision_takes_half_the_bytes_and_reconstructs_alike(tmp
     torch.testing.assert_close(run.model()(pictures), whole(pictures), rtol=0, atol=2e-3)
 
 
-def test_a_state_comes_back_whole_and_replaces_the_one_before(tmp_path: Path) -> None:
+def test_a_state_comes_back_whole_beside_the_one_before_alone(tmp_path: Path) -> None:
     kept, spec = Store(tmp_path), spec_of()
     assert kept.read_state(spec) is None
-    for epoch in (1, 2):
+    for epoch in (1, 2, 3):
         state = state_of(spec, epoch)
         kept.write_state(spec, state)
         back = kept.read_state(spec)
@@ -137,8 +151,29 @@ def test_a_state_comes_back_whole_and_replaces_the_one_before(tmp_path: Path) ->
         assert (back.epoch, back.history) == (epoch, state.history)
         assert same(back.weights, state.weights)
         assert same(back.optimiser, state.optimiser)
-    assert [(each.spec, each.epoch) for each in kept.listing().unfinished] == [(spec, 2)]
-    assert [file.name for file in kept.listing().unfinished[0].path.iterdir()] == [STATE]
+    assert [(each.spec, each.epoch) for each in kept.listing().unfinished] == [(spec, 3)]
+    assert sorted(file.name for file in kept.listing().unfinished[0].path.iterdir()) == sorted(STATES)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "middle byte", "deleted"])
+def test_without_the_newest_state_the_one_before_is_read(damage: str, tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    states = [state_of(spec, epoch) for epoch in (1, 2)]
+    for state in states:
+        kept.write_state(spec, state)
+    file = kept.listing().unfinished[0].path / STATE
+    DAMAGE[damage](file)
+    if damage != "deleted":
+        with pytest.raises(StoreError, match=f"{STATE} is damaged"):
+            kept.read_state(spec)
+    back = kept.read_state(spec)
+    assert back is not None
+    assert back.epoch == 1
+    assert same(back.weights, states[0].weights)
+    assert [each.epoch for each in kept.listing().unfinished] == [1]
+    kept.write_state(spec, states[1])
+    assert [each.epoch for each in kept.listing().unfinished] == [2]
+    assert file.with_name(STATE_BEFORE).exists()
 
 
 def test_a_run_keeps_its_folder_when_it_is_asked_for_under_another_name(tmp_path: Path) -> None:
