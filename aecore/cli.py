@@ -7,9 +7,12 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
@@ -20,7 +23,7 @@ from aecore import AecoreError, zoo
 from aecore.architecture import Architecture
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
-from aecore.queue import Entry, Queue, device_name
+from aecore.queue import Entry, Queue, QueueError, device_name
 from aecore.recipe import KEY_DIGITS, LOSSES, Recipe, RecipeError, RunSpec
 from aecore.store import Listing, Run, Store, StoreError
 from aecore.zoo import System
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from aecore.runs import Finished
 
 INTERRUPTED = 130
+STOPPING = 5.0  # seconds to wait for a run that is told to stop
 out = Console(width=None if sys.stdout.isatty() else 160)  # rich folds what is piped to 80 columns
 err = Console(stderr=True)
 WRAPPING = {"story", "state", "path"}
@@ -92,8 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_recipe_options(train)
     train.add_argument("--json", action="store_true", help="print the finished runs as JSON")
 
-    runs = add("runs", _runs, "List the runs in the store, and those that are queued, running or stopped.")
+    runs = add("runs", _runs, "List the runs in the store and in the queue; show, stop or resume one of the queue.")
     runs.add_argument("--json", action="store_true", help=json_help)
+    _add_queue_commands(runs, json_help)
 
     measure = add("measure", _measure, "Measure for about a second how fast an architecture trains here.")
     measure.add_argument("name", metavar="NAME", help="a system, or a line of layers")
@@ -155,6 +160,26 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of weights, order and noise (default 0)")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
+
+
+def _add_queue_commands(runs: argparse.ArgumentParser, json_help: str) -> None:
+    commands = runs.add_subparsers(metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("id", metavar="ID", help="its number in the queue, or the first digits of its key")
+        command.set_defaults(command=run)
+        return command
+
+    show = add("show", _runs_show, "Show a run of the queue: what it is, where it stands, and its curve.")
+    show.add_argument("--json", action="store_true", help=json_help)
+    add("cancel", partial(_runs_change, Queue.cancel), "Stop a run for good; its whole epochs are kept.")
+    add("pause", partial(_runs_change, Queue.pause), "Stop a run until it is resumed.")
+    add(
+        "resume", partial(_runs_change, Queue.resume), "Queue a stopped run again, to go on after its last whole epoch."
+    )
+    log = add("log", _runs_log, "Print the last lines of what a run's processes had to say.")
+    log.add_argument("--lines", type=int, default=200, metavar="N", help="how many (default %(default)s)")
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -304,8 +329,8 @@ def _follow(spec: RunSpec, events: Iterable[Any]) -> Finished:
         bar = progress.add_task(spec.name, total=None, rate="")
         for event in events:
             match event:
-                case runs.Resumed(epoch):
-                    _say(f"{spec.name}: going on after epoch {epoch}.")
+                case runs.Resumed(epoch, damage):
+                    _say(f"{spec.name}: {damage}{' G' if damage else 'g'}oing on after epoch {epoch}.")
                 case runs.Restarted(reason):
                     _say(f"{reason} Training starts anew.")
                 case training.Progress(epoch, images, of, loss, rate, _):
@@ -329,29 +354,80 @@ def _follow(spec: RunSpec, events: Iterable[Any]) -> Finished:
 def _runs(options: argparse.Namespace) -> None:
     listing = Store().listing()
     rows = [_run_row(run) for run in listing.runs]
-    queue = Queue()
-    queue.reconcile()
+    trouble, entries = "", list[Entry]()
+    try:
+        queue = Queue()
+        queue.reconcile()
+        entries = queue.entries()
+    except AecoreError as error:
+        trouble = str(error)
     # The newest entry of a spec tells what became of it; a finished one is listed as a run.
-    entries = {entry.spec.key: entry for entry in sorted(queue.entries(), key=lambda entry: (entry.live, entry.id))}
-    asked = [entry for entry in entries.values() if entry.state != "finished"]
-    told = [(entry.spec, _entry_text(entry)) for entry in asked]
+    newest = {entry.spec.key: entry for entry in sorted(entries, key=lambda entry: (entry.live, entry.id))}
+    asked = [entry for entry in newest.values() if entry.state != "finished"]
+    told: list[tuple[int | None, RunSpec, str]] = [(entry.id, entry.spec, _entry_text(entry)) for entry in asked]
     told += [
-        (each.spec, f"stopped after epoch {each.epoch} of {each.spec.recipe.epochs}")
+        (None, each.spec, f"stopped after epoch {each.epoch} of {each.spec.recipe.epochs}")
         for each in listing.unfinished
         if each.spec.key not in {entry.spec.key for entry in asked}
     ]
     blank = dict.fromkeys(rows[0] if rows else ())
     rows += [
-        {**blank, "name": spec.name, "key": spec.key[:KEY_DIGITS], "dataset": spec.dataset, "seed": spec.seed,
-         "state": state}
-        for spec, state in told
+        {**blank, "id": number, "name": spec.name, "key": spec.key[:KEY_DIGITS], "dataset": spec.dataset,
+         "seed": spec.seed, "state": state}
+        for number, spec, state in told
     ]  # fmt: skip
     if not rows and not options.json:
         out.print("No runs yet: python -m aecore train shallow-strided")
     else:
-        columns = ["name", "key", "dataset", "seed", "state", "PSNR pooled", "SSIM"]
+        columns = ["id"] * bool(told) + ["name", "key", "dataset", "seed", "state", "PSNR pooled", "SSIM"]
         _print_rows(rows, options.json, columns)
     _report_damage(listing)
+    if trouble:
+        raise QueueError(trouble)
+
+
+def _runs_show(options: argparse.Namespace) -> None:
+    queue = Queue()
+    queue.reconcile()
+    entry = queue.find(options.id)
+    epochs = [{**asdict(row), "preview": row.preview is not None} for row in queue.epochs(entry.id)]
+    times = {
+        name: moment and datetime.fromtimestamp(moment).astimezone().isoformat(timespec="seconds")
+        for name, moment in (("submitted", entry.submitted), ("started", entry.started), ("ended", entry.ended))
+    }
+    if options.json:
+        facts = {**asdict(entry), **times, "spec": entry.spec.to_json(), "key": entry.spec.key, "epochs": epochs}
+        out.print_json(json.dumps(facts))
+        return
+    spec = entry.spec
+    out.print(f"Run {entry.id}, {spec.name}: {_entry_text(entry)}", markup=False, highlight=False, soft_wrap=True)
+    out.print(str(spec.architecture), markup=False, highlight=False, soft_wrap=True)
+    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in spec.recipe.to_json().items() if value)
+    out.print(f"{spec.dataset}, seed {spec.seed}, {recipe}; on {entry.device}", markup=False, soft_wrap=True)
+    out.print("; ".join(f"{name} {moment}" for name, moment in times.items() if moment), highlight=False)
+    if epochs:
+        digits = {"train_loss": ".4g", "validation_loss": ".4g", "images_per_second": ",.0f", "seconds": ",.1f"}
+        rows = [
+            {"epoch": row["epoch"]} | {name.replace("_", " "): format(row[name], form) for name, form in digits.items()}
+            for row in epochs
+        ]
+        _print_rows(rows, False, list(rows[0]))
+
+
+def _runs_change(change: Callable[[Queue, int], Entry], options: argparse.Namespace) -> None:
+    queue = Queue()
+    entry = change(queue, queue.find(options.id).id)
+    deadline = time.monotonic() + STOPPING
+    while entry.wish and time.monotonic() < deadline:
+        time.sleep(0.05)
+        entry = queue.entry(entry.id)
+    text = "stopping" if entry.wish else _entry_text(entry)
+    _say(f"Run {entry.id}, {entry.spec.name}: {text.rstrip('.')}.")
+
+
+def _runs_log(options: argparse.Namespace) -> None:
+    queue = Queue()
+    print(queue.log(queue.find(options.id).id, max(1, options.lines)))
 
 
 def _entry_text(entry: Entry) -> str:

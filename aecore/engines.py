@@ -18,14 +18,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterable
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from aecore import AecoreError, costs, supervision
-from aecore.queue import Entry, Queue, QueueError
+from aecore.queue import Entry, GoneError, Queue, QueueError, State, SupersededError
 
 # torch is imported by a run's process alone: the supervisor is small and there at once.
 
@@ -33,6 +34,7 @@ STOPPED = 130  # the exit status of a process that did as it was told
 TICK = 0.1  # seconds between two looks at the queue and the processes
 WATCH = 0.25  # seconds between two looks at what was wished
 GRACE = 0.5  # seconds for the step at hand
+STUCK = 1.0  # seconds before what could not be written down is tried again
 REPORT = 0.5  # seconds between two reports
 STEADY = 1.0  # seconds of an epoch below which its speed tells more of its start than of training
 LOG_LINES = 5
@@ -58,6 +60,7 @@ class _Trainer:
     entry: Entry
     fence: int
     process: subprocess.Popen[bytes]
+    memory_kills: int  # of this machine, when it was started
 
 
 def supervise(queue: Queue) -> Generator[str]:
@@ -75,18 +78,24 @@ def supervise(queue: Queue) -> Generator[str]:
 
 
 def _work(queue: Queue) -> Generator[str]:
-    queue.recover()
     trainers: list[_Trainer] = []
+    told, recovered = "", False
     try:
         while True:
-            for trainer in [each for each in trainers if each.process.poll() is not None]:
-                trainers.remove(trainer)
-                yield _settle(queue, trainer)
-            for entry in queue.waiting():
-                busy = sum(each.entry.device == entry.device for each in trainers)
-                if busy < slots(entry.device) and (fence := queue.start(entry.id)) is not None:
-                    trainers.append(_Trainer(entry, fence, _process(queue, entry, fence)))
-                    yield f"{entry.spec.name} (run {entry.id}) started on {entry.device}."
+            try:
+                if not recovered:
+                    queue.recover()
+                    recovered = True
+                yield from _look(queue, trainers)
+            except GoneError:
+                raise
+            except QueueError as error:
+                # A full disk, most likely. What happens to the runs is written down as soon as there is room.
+                if str(error) != told:
+                    yield str(error)
+                told = str(error)
+                time.sleep(STUCK)
+                continue
             if not trainers:
                 return
             time.sleep(TICK)
@@ -95,7 +104,27 @@ def _work(queue: Queue) -> Generator[str]:
             trainer.process.terminate()
         for trainer in trainers:
             trainer.process.wait()
-            _settle(queue, trainer)
+            with suppress(QueueError):
+                _settle(queue, trainer)
+
+
+def _look(queue: Queue, trainers: list[_Trainer]) -> Generator[str]:
+    """Write down which processes have ended, and start what there is room for."""
+    for trainer in [each for each in trainers if each.process.poll() is not None]:
+        sentence = _settle(queue, trainer)
+        trainers.remove(trainer)
+        yield sentence
+    for entry in queue.waiting():
+        busy = sum(each.entry.device == entry.device for each in trainers)
+        if busy < slots(entry.device) and (fence := queue.start(entry.id)) is not None:
+            kills = _memory_kills()
+            try:
+                process = _process(queue, entry, fence)
+            except OSError as error:
+                queue.end(entry.id, fence, "failed", f"Its process could not be started: {error.strerror}.")
+            else:
+                trainers.append(_Trainer(entry, fence, process, kills))
+                yield f"{entry.spec.name} (run {entry.id}) started on {entry.device}."
 
 
 def _process(queue: Queue, entry: Entry, fence: int) -> subprocess.Popen[bytes]:
@@ -105,7 +134,7 @@ def _process(queue: Queue, entry: Entry, fence: int) -> subprocess.Popen[bytes]:
         variables.setdefault("OMP_NUM_THREADS", str(threads()))
     path = queue.log_path(entry.id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab" if fence > 1 else "wb") as log:
+    with path.open("wb" if entry.started is None else "ab") as log:
         # Its standard input says nothing: it ends when this process does, however that ends.
         return subprocess.Popen(
             supervision.command("attempt", entry.id, fence), cwd=supervision.PACKAGE, env=variables,
@@ -123,7 +152,7 @@ def _settle(queue: Queue, trainer: _Trainer) -> str:
     elif status == STOPPED:
         queue.stopped(run, fence)
     elif status < 0:
-        queue.lost(run, fence, _killed(-status))
+        queue.lost(run, fence, _killed(-status, _memory_kills() > trainer.memory_kills))
     else:
         lines = queue.log(run, LOG_LINES)
         queue.end(run, fence, "failed", f"Its process ended with status {status}; the last lines of its log:\n{lines}")
@@ -131,13 +160,23 @@ def _settle(queue: Queue, trainer: _Trainer) -> str:
     return f"{entry.spec.name} (run {run}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
 
 
-def _killed(number: int) -> str:
+def _memory_kills() -> int:
+    """How many processes Linux has killed since the machine started because memory ran out; 0 elsewhere."""
+    with suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
+def _killed(number: int, memory_ran_out: bool) -> str:
+    if number == signal.SIGKILL and memory_ran_out:
+        return "Its process was killed because memory ran out: a smaller batch needs less."
     try:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
-    because = ", most likely because memory ran out" if number == signal.SIGKILL else ""
-    return f"Its process was killed by {name}{because}."
+    return f"Its process was killed by {name}."
 
 
 # ---- a run's process
@@ -146,8 +185,8 @@ def _killed(number: int) -> str:
 def attempt(queue: Queue, run: int, fence: int) -> None:
     """Make the run in this process, reporting to the queue, until it is made, stopped or the supervisor is gone.
 
-    Standard input must be a pipe from the supervisor. Raises what `runs.execute` raises, having reported it; told to
-    stop, it ends the process.
+    Standard input must be a pipe from the supervisor. Ends the process, having reported what was wrong, where the run
+    cannot be made or is told to stop.
     """
     threading.Thread(target=_watch, args=(queue, run, fence), daemon=True).start()
     entry = queue.entry(run)
@@ -157,12 +196,43 @@ def attempt(queue: Queue, run: int, fence: int) -> None:
 
         events = runs.execute(entry.spec, store=queue.store, device=find_device(entry.device), previews=True)
         _record(queue, entry, fence, events)
-    except AecoreError as error:
-        queue.end(run, fence, "failed", str(error))
+    except GoneError:
         raise
+    except AecoreError as error:
+        _log(str(error))
+        _end(queue, run, fence, "failed", str(error))
+        sys.exit(1)
     except KeyboardInterrupt:
         _log("Stopped. Whole epochs are kept.")
         os._exit(STOPPED)  # to take torch down in good order would take longer than all the rest
+
+
+def _end(queue: Queue, run: int, fence: int, state: State, reason: str | None = None) -> None:
+    """Write down what became of the run, however long it takes until that can be written."""
+    told = ""
+    while True:
+        try:
+            queue.end(run, fence, state, reason)
+        except GoneError:
+            raise
+        except QueueError as error:
+            if str(error) != told:
+                _log(str(error))
+            told = str(error)
+            time.sleep(STUCK)
+        else:
+            return
+
+
+@contextmanager
+def _report() -> Iterator[None]:
+    """A report that cannot be written, for want of room on the disk, is made up for by the next one."""
+    try:
+        yield
+    except (GoneError, SupersededError):
+        raise
+    except QueueError as error:
+        _log(str(error))
 
 
 def _watch(queue: Queue, run: int, fence: int) -> None:
@@ -187,15 +257,16 @@ def _record(queue: Queue, entry: Entry, fence: int, events: Iterable[Any]) -> No
     for event in events:
         due = time.monotonic() - reported >= REPORT
         match event:
-            case runs.Resumed(epoch):
-                _log(f"Going on after epoch {epoch}.")
+            case runs.Resumed(epoch, damage):
+                _log(f"{damage} Going on after epoch {epoch}.".strip())
             case runs.Restarted(reason):
                 _log(f"{reason} Training starts anew.")
             case training.Progress():
                 progress = event
                 losses.append(progress.loss)
                 if due:
-                    queue.report(run, fence, spec.recipe.epochs, progress, fmean(losses))
+                    with _report():
+                        queue.report(run, fence, spec.recipe.epochs, progress, fmean(losses))
                     reported, losses = time.monotonic(), []
             case training.EpochEnded(row, state):
                 _log(
@@ -203,18 +274,22 @@ def _record(queue: Queue, entry: Entry, fence: int, events: Iterable[Any]) -> No
                     f"{row.validation_loss:.4g}, {row.images_per_second:,.0f} images/s."
                 )
                 if progress.images_in_epoch >= STEADY * row.images_per_second:
-                    queue.record_speed(spec, entry.device, accelerator, row.images_per_second)
+                    with _report():
+                        queue.record_speed(spec, entry.device, accelerator, row.images_per_second)
             case runs.Previewed(_, png):
                 loss = fmean(losses) if losses else progress.loss
-                queue.report_epoch(run, fence, spec.recipe.epochs, progress, loss, state.history, png)
+                with _report():
+                    queue.report_epoch(run, fence, spec.recipe.epochs, progress, loss, state.history, png)
                 reported, losses = time.monotonic(), []
             case runs.Scored(pictures, of) if due:
-                queue.report_scored(run, fence, pictures / of)
+                with _report():
+                    queue.report_scored(run, fence, pictures / of)
                 reported = time.monotonic()
             case runs.Finished(_, cached):
-                queue.end(run, fence, "finished")
+                _end(queue, run, fence, "finished")
                 _log("It was in the store." if cached else "Finished.")
 
 
 def _log(sentence: str) -> None:
-    print(time.strftime("%Y-%m-%d %H:%M:%S"), sentence, flush=True)
+    with suppress(OSError):  # the disk may be full
+        print(time.strftime("%Y-%m-%d %H:%M:%S"), sentence, flush=True)

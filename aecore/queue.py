@@ -2,7 +2,7 @@
 
 Any number of threads and processes may use it at once. Each call is a connection and a transaction of its own, and
 what two of them want at once is decided by the database: one live entry a spec, by a unique index. Only the
-supervisor (`aecore.engines`) starts runs; what a run's process reports counts only while its `fence` is the newest.
+supervisor (`aecore.engines`) starts runs; what a run's process reports counts only while its `fence` is the run's.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 
 State = Literal["queued", "running", "paused", "finished", "failed", "cancelled", "interrupted"]
 
-VERSION = 1
+VERSION = 2
 BUSY = 30.0  # seconds to wait for another process's transaction, which takes milliseconds unless the disk is stuck
 QUEUED_AT_MOST = 100
-ATTEMPTS = 3  # how often a run is started before one whose process keeps dying counts as failed
+ATTEMPTS = 3  # how often a run whose process dies is started again without getting an epoch further
 POINTS_AT_MOST = 600  # of the loss within epochs, spread evenly over the run
 FIRST_PREVIEWS, LATER_PREVIEWS = 8, 31  # with the last one, at most forty
 LOG_BYTES = 65_536
@@ -48,8 +49,9 @@ CREATE TABLE runs (
     state TEXT NOT NULL,
     wish TEXT,
     turn INTEGER NOT NULL,              -- the order of the queue, which no clock decides
-    fence INTEGER NOT NULL DEFAULT 0,   -- rises with every start
+    fence INTEGER NOT NULL DEFAULT 0,   -- another number for every start
     attempt INTEGER NOT NULL DEFAULT 0, -- starts since it was last asked for
+    futile INTEGER NOT NULL DEFAULT 0,  -- of these, those since it got an epoch further
     reason TEXT,
     submitted REAL NOT NULL, started REAL, ended REAL,
     epoch INTEGER NOT NULL DEFAULT 0, images INTEGER NOT NULL DEFAULT 0, images_in_epoch INTEGER,
@@ -70,8 +72,8 @@ CREATE TABLE speeds (
 PRAGMA user_version = {VERSION};
 """
 _ENTRIES = """
-SELECT id, spec, device, state, wish, attempt, reason, submitted, started, ended, epoch, images, images_in_epoch,
-    images_per_second, seconds_left, loss, scored,
+SELECT id, spec, device, state, wish, attempt, futile, reason, submitted, started, ended, epoch, images,
+    images_in_epoch, images_per_second, seconds_left, loss, scored,
     (SELECT coalesce(max(epoch), 0) FROM epochs WHERE run = runs.id) AS whole_epochs,
     CASE state WHEN 'queued' THEN
         (SELECT count(*) FROM runs AS other WHERE other.state = 'queued' AND other.turn <= runs.turn)
@@ -85,6 +87,10 @@ class QueueError(AecoreError):
     """The queue is full, has no such run, or cannot be read or written; the text says which."""
 
 
+class GoneError(QueueError):
+    """The database was removed."""
+
+
 class SupersededError(QueueError):
     """A run's process reported after the run was taken from it."""
 
@@ -95,8 +101,8 @@ class Entry:
 
     `epoch` (from 1; 0 before training begins) and `images` say where training stands, `scored` which share of the
     test pictures is scored after it, and `whole_epochs` how many epochs are kept whatever happens. `attempt` counts
-    the starts since the run was last asked for, `wish` is `paused` or `cancelled` while a running one is being
-    stopped, and `position` is the place in the queue, from 1.
+    the starts since the run was last asked for, `futile` those of them since it got an epoch further, `wish` is
+    `paused` or `cancelled` while a running one is being stopped, and `position` is the place in the queue, from 1.
     """
 
     id: int
@@ -105,6 +111,7 @@ class Entry:
     state: State
     wish: State | None
     attempt: int
+    futile: int
     reason: str | None
     submitted: float
     started: float | None
@@ -155,7 +162,7 @@ class Queue:
         """
         device = device_name(device)
         kept, now = self._is_in_store(spec), time.time()
-        with self._writing() as db:
+        with self._writing(make=True) as db:
             if kept:
                 row = self._kept(db, spec, device, now)
             else:
@@ -168,7 +175,7 @@ class Queue:
                     _check_limit(db)
                 else:
                     row = self._live(db, spec.key)
-        self.reconcile()
+        self.reconcile(patient=False)
         return self.entry(row["id"])
 
     def entries(self, ended: int = 200) -> list[Entry]:
@@ -190,6 +197,17 @@ class Queue:
         if row is None:
             raise QueueError(f"There is no run {run} in the queue of {self.store.root}: it may have been removed.")
         return _entry(row)
+
+    def find(self, name: str) -> Entry:
+        """The entry of this number, or the newest whose spec's key begins so (at least 4 digits)."""
+        entries = self.entries()
+        found = [entry for entry in entries if name == str(entry.id)]
+        if not found and len(name) >= 4:
+            found = [entry for entry in entries if entry.spec.key.startswith(name)]
+        if not found:
+            numbers = ", ".join(str(number) for number in sorted(entry.id for entry in entries)) or "none"
+            raise QueueError(f"There is no run {name} in the queue of {self.store.root}. Its runs: {numbers}.")
+        return max(found, key=lambda entry: entry.id)
 
     def cancel(self, run: int) -> Entry:
         """Stop a run for good: at once where it waits, else at the next step. Its whole epochs are kept, so that
@@ -213,12 +231,12 @@ class Queue:
                     run = live["id"]
                 else:
                     db.execute(
-                        f"UPDATE runs SET state = 'queued', turn = {_NEXT_TURN}, attempt = 0, wish = NULL, "
+                        f"UPDATE runs SET state = 'queued', turn = {_NEXT_TURN}, attempt = 0, futile = 0, wish = NULL, "
                         "reason = NULL, ended = NULL WHERE id = ?",
                         (run,),
                     )
                     _check_limit(db)
-        self.reconcile()
+        self.reconcile(patient=False)
         return self.entry(run)
 
     def forget(self, run: int) -> None:
@@ -261,10 +279,13 @@ class Queue:
         """The file that a run's processes write to."""
         return supervision.log_folder(self.store.root) / f"{run}.log"
 
-    def reconcile(self) -> None:
-        """Have a supervisor start where work waits and none is alive; it takes up what the last one left. Cheap."""
+    def reconcile(self, *, patient: bool = True) -> None:
+        """Have a supervisor start where work waits and none is alive; it takes up what the last one left. Cheap.
+
+        Whoever asks again and again is `patient`: a supervisor that ends badly is then not started anew at once.
+        """
         if self.is_waiting() and not supervision.held(self.store.root):
-            supervision.start(self.store.root)
+            supervision.start(self.store.root, patient=patient)
 
     # ---- for the supervisor, which alone may call these
 
@@ -289,11 +310,12 @@ class Queue:
     def start(self, run: int) -> int | None:
         """A queued run is running from now on: the fence of this attempt, or None if it is not queued any more."""
         with self._writing() as db:
+            # Drawn, not counted: were the database removed and made anew, an old process could fit a new run.
             row = db.execute(
-                "UPDATE runs SET state = 'running', wish = NULL, fence = fence + 1, attempt = attempt + 1, "
-                "started = ?, ended = NULL, images_per_second = NULL, seconds_left = NULL, scored = NULL "
-                "WHERE id = ? AND state = 'queued' RETURNING fence",
-                (time.time(), run),
+                "UPDATE runs SET state = 'running', wish = NULL, fence = ?, attempt = attempt + 1, "
+                "futile = futile + 1, started = ?, ended = NULL, images_per_second = NULL, seconds_left = NULL, "
+                "scored = NULL WHERE id = ? AND state = 'queued' RETURNING fence",
+                (secrets.randbits(62), time.time(), run),
             ).fetchone()
         return row["fence"] if row else None
 
@@ -307,8 +329,8 @@ class Queue:
         entry = self.entry(run)
         if entry.wish:
             self.end(run, fence, entry.wish)
-        elif entry.attempt >= ATTEMPTS:
-            self.end(run, fence, "failed", f"{reason} That was attempt {entry.attempt} of {ATTEMPTS}.")
+        elif entry.futile >= ATTEMPTS:
+            self.end(run, fence, "failed", f"{reason} It was started {ATTEMPTS} times and got no epoch further.")
         else:
             self.end(run, fence, "queued", reason)
 
@@ -342,6 +364,7 @@ class Queue:
                 [asdict(row) | {"run": run} for row in history[known["epoch"] :]],
             )
             db.execute("UPDATE epochs SET preview = ? WHERE run = ? AND epoch = ?", (preview, run, last))
+            db.execute("UPDATE runs SET futile = 0 WHERE id = ?", (run,))
             if not keeps_preview(last - 1, epochs):
                 db.execute("UPDATE epochs SET preview = NULL WHERE run = ? AND epoch = ?", (run, last - 1))
 
@@ -364,7 +387,7 @@ class Queue:
 
     def record_speed(self, spec: RunSpec, device: str, accelerator: str, images_per_second: float) -> None:
         """Keep what was measured for this architecture and batch size on this device."""
-        with self._writing() as db:
+        with self._writing(make=True) as db:
             db.execute(
                 "INSERT OR REPLACE INTO speeds VALUES (?, ?, ?, ?, ?)",
                 (str(spec.architecture), spec.recipe.batch_size, device, accelerator, images_per_second),
@@ -450,13 +473,21 @@ class Queue:
             yield db
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other writer sees half of."""
+    def _writing(self, *, make: bool = False) -> Iterator[sqlite3.Connection]:
+        """A transaction that no other writer sees half of; with `make` in a new database where none is."""
         with self._told():
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise QueueError(f"{self.path} cannot be made ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+            if make:
+                try:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise QueueError(
+                        f"{self.path} cannot be made ({error.strerror}): set AECORE_CHECKPOINTS."
+                    ) from None
+            elif not self.path.exists():
+                raise GoneError(
+                    f"{self.path} was removed, and with it the queue. What its runs had trained is kept: "
+                    "ask for them again, and they go on."
+                )
             with closing(self._open()) as db:
                 db.execute("BEGIN IMMEDIATE")
                 try:
@@ -480,6 +511,7 @@ class Queue:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
+        supervision.refuse_network(self.store.root)
         try:
             yield
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):

@@ -9,14 +9,26 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
+from math import inf
 from pathlib import Path
+
+import psutil
 
 from aecore import AecoreError
 
+BACK_OFF = 5.0  # seconds before a supervisor that ended badly is started again
+# Their locks may be kept by each machine for itself, and SQLite's write-ahead log needs memory that all readers share.
+NETWORK = frozenset({
+    "9p", "afpfs", "afs", "beegfs", "ceph", "cephfs", "cifs", "davfs", "davfs2", "gcsfuse", "glusterfs", "gpfs",
+    "juicefs", "lustre", "ncpfs", "nfs", "nfs3", "nfs4", "rclone", "s3fs", "smb2", "smb3", "smbfs", "sshfs", "vboxsf",
+    "webdav",
+})  # fmt: skip
 PATIENCE = 1.0  # seconds: whoever only asks whether the lock is held has it, shared, for a moment
 PACKAGE = Path(__file__).parents[1]
 
 _started: list[subprocess.Popen[bytes]] = []  # kept until they have ended: no zombies, and no warning about them
+_failed: dict[Path, float] = {}  # when a supervisor of this store ended badly, by the clock that nobody sets
 
 
 class SupervisionError(AecoreError):
@@ -26,11 +38,25 @@ class SupervisionError(AecoreError):
 @contextmanager
 def hold(root: Path) -> Iterator[bool]:
     """Be the supervisor of the store at `root` meanwhile; False where another is."""
+    refuse_network(root)
     file = _open(root, os.O_RDWR | os.O_CREAT)
     try:
         yield _lock(file)
     finally:
         os.close(file)
+
+
+@lru_cache(maxsize=64)
+def refuse_network(root: Path) -> None:
+    """Raise `SupervisionError` where `root` lies on a network file system."""
+    place = root.resolve()
+    mounted = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    kind = next((mounted[folder] for folder in (place, *place.parents) if folder in mounted), "")
+    if kind.removeprefix("fuse.") in NETWORK:
+        raise SupervisionError(
+            f"Runs cannot be queued under {root}: on its file system ({kind}) neither locks nor SQLite's log are to be "
+            "trusted. Set AECORE_CHECKPOINTS to a folder on a local disk."
+        )
 
 
 def held(root: Path) -> bool:
@@ -48,10 +74,18 @@ def held(root: Path) -> bool:
     return False
 
 
-def start(root: Path) -> None:
-    """Start a supervisor that outlives this process and its terminal; where there is one already, it ends at once."""
-    _started[:] = [each for each in _started if each.poll() is None]
+def start(root: Path, *, patient: bool = False) -> None:
+    """Start a supervisor that outlives this process and its terminal; where there is one already, it ends at once.
+
+    With `patient` not so soon after one that this process had started ended badly.
+    """
     folder = log_folder(root)
+    for each in [each for each in _started if each.poll() is not None]:
+        _started.remove(each)
+        if each.returncode > 0:  # neither killed nor told to stop
+            _failed[root] = time.monotonic()
+    if patient and time.monotonic() - _failed.get(root, -inf) < BACK_OFF:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "supervisor.log").open("ab") as log:

@@ -1,5 +1,6 @@
 """Where runs execute: real processes, stopped and killed, and what became of the runs then."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,10 +19,10 @@ import torch
 from aecore import datasets, engines, runs, supervision
 from aecore.architecture import Architecture
 from aecore.noise import Noise
-from aecore.queue import Entry, Queue
+from aecore.queue import Entry, Queue, QueueError
 from aecore.recipe import Recipe, RunSpec
 from aecore.runs import Finished, Previewed
-from aecore.store import STATE, Run, Store
+from aecore.store import STATES, Run, Store
 from aecore.training import EpochEnded, State
 
 CPU = torch.device("cpu")
@@ -249,17 +250,23 @@ def test_a_killed_run_goes_on_by_itself_and_ends_with_the_same_bits(
 
 
 def test_a_run_that_is_killed_again_and_again_fails_with_the_reason(pictures: Path, queue: Queue) -> None:
-    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    spec = spec_of(pictures)
+    with queue.store.lock(spec):  # it waits before its first epoch
+        run = queue.submit(spec, "cpu").id
+        killed_thrice(queue, run)
+    entry = queue.entry(run)
+    assert entry.state == "failed"
+    assert entry.reason == "Its process was killed by SIGKILL. It was started 3 times and got no epoch further."
+    queue.resume(run)
+    assert ended(queue, run).state == "finished", "whoever knows better may ask again"
+
+
+def killed_thrice(queue: Queue, run: int) -> None:
     for attempt in (1, 2, 3):
         until(lambda attempt=attempt: queue.entry(run).attempt == attempt and processes(queue, "attempt"))
         [trainer] = processes(queue, "attempt")
         os.kill(trainer, signal.SIGKILL)
         until(lambda attempt=attempt: queue.entry(run).attempt > attempt or queue.entry(run).state == "failed")
-    entry = queue.entry(run)
-    assert entry.state == "failed"
-    assert entry.reason == (
-        "Its process was killed by SIGKILL, most likely because memory ran out. That was attempt 3 of 3."
-    )
 
 
 def test_when_the_supervisor_is_killed_its_run_dies_and_reconcile_resumes_it(
@@ -329,18 +336,27 @@ def test_missing_data_is_told_and_the_run_goes_on_when_it_is_back(pictures: Path
     assert ended(queue, run).state == "finished"
 
 
-def test_a_damaged_checkpoint_is_told_in_the_log_and_the_run_starts_anew(pictures: Path, queue: Queue) -> None:
-    run = queue.submit(spec_of(pictures, epochs=200), "cpu").id
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_is_taken(
+    damaged: int, pictures: Path, queue: Queue, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures, epochs=200)
+    run = queue.submit(spec, "cpu").id
     trained(queue, run, 5)
     queue.pause(run)
-    ended(queue, run)
+    epochs = ended(queue, run).whole_epochs
     [unfinished] = queue.store.listing().unfinished
-    file = unfinished.path / STATE
-    file.write_bytes(file.read_bytes()[:-7])
+    for name in STATES[:damaged]:
+        file = unfinished.path / name
+        file.write_bytes(file.read_bytes()[:-7])
     queue.resume(run)
     assert ended(queue, run).state == "finished"
-    assert "Training starts anew." in queue.log(run, 1000)
+    log = queue.log(run, 1000)
+    for name in STATES[:damaged]:
+        assert f"{unfinished.path.name}/{name} is damaged; it was set aside as {name}.damaged." in log
+    assert (f"Going on after epoch {epochs - 1}." if damaged == 1 else "Training starts anew.") in log
     assert [row.epoch for row in queue.epochs(run)] == list(range(1, 201))
+    assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
 
 
 def test_a_crash_is_told_with_the_last_lines_of_its_log(
@@ -356,3 +372,100 @@ def test_a_crash_is_told_with_the_last_lines_of_its_log(
     assert entry.reason is not None
     assert entry.reason.startswith("Its process ended with status 1; the last lines of its log:\n")
     assert entry.reason.endswith("ImportError: piq is broken")
+
+
+# ---- what happens to disks, databases and clocks
+
+
+def test_a_queue_removed_under_a_running_run_stops_it_and_its_epochs_are_kept(
+    pictures: Path, queue: Queue, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures, epochs=150)
+    run = queue.submit(spec, "cpu").id
+    trained(queue, run, 3)
+    for file in queue.store.root.glob("queue.sqlite*"):
+        file.unlink()
+    until(lambda: not processes(queue))
+    assert queue.entries() == []
+    supervisor = (supervision.log_folder(queue.store.root) / "supervisor.log").read_text()
+    assert "queue.sqlite was removed, and with it the queue." in supervisor
+    assert "Traceback" not in supervisor + queue.log(run)
+    [unfinished] = queue.store.listing().unfinished
+    assert unfinished.epoch >= 3
+    again = queue.submit(spec, "cpu").id
+    assert ended(queue, again).state == "finished"
+    assert f"Going on after epoch {unfinished.epoch}." in queue.log(again)
+    assert [row.epoch for row in queue.epochs(again)] == list(range(1, 151)), "the curve has no gap"
+    assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of a megabyte."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only an administrator may mount a disk")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
+    pictures: Path, small_disk: Path, tmp_path: Path
+) -> None:
+    queue, ballast = Queue(Store(small_disk / "store")), small_disk / "ballast"
+    spec = spec_of(pictures, layers="conv16 | conv16 | conv3:k1:sigmoid", epochs=100)
+    run = queue.submit(spec, "cpu").id
+    trained(queue, run, 2)
+    with ballast.open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(512))
+        file.truncate(file.tell() // 4096 * 4096 - 4096)  # room for a line in the log, not for a state
+    until(lambda: "state.safetensors cannot be written" in queue.log(run))
+    ballast.unlink()
+    entry = ended(queue, run)
+    assert entry.state == "failed"
+    assert entry.reason is not None
+    assert "No space left on device" in entry.reason
+    assert "what was there before is kept" in entry.reason
+    queue.resume(run)
+    assert ended(queue, run).state == "finished"
+    until(lambda: not processes(queue))
+    assert queue.store.listing().damaged == []
+    assert [row.epoch for row in queue.epochs(run)] == list(range(1, 101))
+    assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
+
+
+def test_a_disk_that_may_not_be_written_is_told(pictures: Path, small_disk: Path) -> None:
+    queue = Queue(Store(small_disk))
+    with supervision.hold(small_disk):
+        run = queue.submit(spec_of(pictures), "cpu").id
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(QueueError, match=r"queue\.sqlite cannot be used \(.*\): see that its disk has room and its"):
+        queue.submit(spec_of(pictures, seed=1), "cpu")
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert [entry.id for entry in queue.entries()] == [run]
+    queue.cancel(run)
+
+
+def test_a_clock_set_back_changes_neither_the_order_nor_the_runs(
+    pictures: Path, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every process of this queue the day goes back by a year, half a second after it began."""
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock" / "sitecustomize.py").write_text(
+        "import time\n"
+        "now, begun = time.time, time.monotonic()\n"
+        "time.time = lambda: now() - 3e7 * (time.monotonic() - begun > 0.5)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "clock"))
+    specs = [spec_of(pictures, seed) for seed in range(2)]
+    entries = [queue.submit(spec, "cpu") for spec in specs]
+    told = [ended(queue, entry.id) for entry in entries]
+    assert [entry.state for entry in told] == ["finished"] * 2
+    assert all(entry.ended is not None and entry.ended < entry.submitted for entry in told), "the clock went back"
+    assert [queue.entries()[place].id for place in (0, 1)] == [entries[1].id, entries[0].id]
+    for spec in specs:
+        assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / f"other-{spec.seed}")
