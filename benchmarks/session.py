@@ -3,12 +3,15 @@ machine's processors."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Self
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.Slider_pb2 import Slider
 from websockets.sync.client import ClientConnection, connect
+
+ANSWERS = 0.2  # seconds without another message after which a part of the page is there
 
 
 class Session:
@@ -18,6 +21,7 @@ class Session:
         """Ask for `page` (its name in the address) with `query`, and wait until it is there."""
         self._query, self._page = query, page
         self._sliders: dict[str, tuple[Slider, str]] = {}
+        self._repeating: list[str] = []
         self._socket: ClientConnection = connect(
             f"{address.replace('http', 'ws')}/_stcore/stream", subprotocols=["streamlit"], max_size=None
         )  # fmt: skip
@@ -44,6 +48,19 @@ class Session:
         state.double_array_value.data.append(value)
         self._ask(ask)
 
+    def tick(self) -> None:
+        """Have the parts of the page that draw themselves anew every so often do so, and take what is answered."""
+        for fragment in self._repeating:
+            ask = BackMsg()
+            ask.rerun_script.query_string = self._query
+            ask.rerun_script.page_script_hash = self._script
+            ask.rerun_script.fragment_id = fragment
+            ask.rerun_script.is_auto_rerun = True
+            self._socket.send(ask.SerializeToString())
+        with suppress(TimeoutError):
+            while True:
+                self._socket.recv(timeout=ANSWERS)
+
     def _ask(self, question: BackMsg) -> None:
         self._socket.send(question.SerializeToString())
         while True:
@@ -51,6 +68,8 @@ class Session:
             kind = answer.WhichOneof("type")
             if kind == "new_session":
                 self._script = answer.new_session.page_script_hash
+            elif kind == "auto_rerun":
+                self._repeating = [answer.auto_rerun.fragment_id]
             elif kind == "delta" and answer.delta.new_element.WhichOneof("type") == "slider":
                 slider = answer.delta.new_element.slider
                 self._sliders[slider.label] = (slider, answer.delta.fragment_id)

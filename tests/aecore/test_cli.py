@@ -30,7 +30,24 @@ from aecore.training import Epoch, Progress, State, build
 
 ROOT = Path(__file__).parents[2]
 LAYERS = "conv4 | conv3:k1:sigmoid"
-COMMANDS = ["list", "show", "train", "runs", "score", "data", "data status", "data fetch", "publish", "measure", "work"]
+COMMANDS = [
+    "list",
+    "show",
+    "train",
+    "runs",
+    "runs show",
+    "runs cancel",
+    "runs pause",
+    "runs resume",
+    "runs log",
+    "score",
+    "data",
+    "data status",
+    "data fetch",
+    "publish",
+    "measure",
+    "work",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -463,3 +480,39 @@ def test_naming_and_listing_import_no_torch(checkpoints: Path) -> None:
     for command in (["list"], ["show", "dense"], ["runs"]):
         done = subprocess.run([sys.executable, "-c", code, *command], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_a_run_of_the_queue_is_shown_stopped_resumed_and_its_log_printed(
+    aecore: Any, pictures: Path, checkpoints: Path
+) -> None:
+    name = f"folder:{pictures}"
+    long, short = (
+        RunSpec(Architecture.parse(LAYERS), Recipe(epochs=epochs), name, datasets.load(name).fingerprint, 0)
+        for epochs in (1000, 2)
+    )
+    queue = Queue(Store(checkpoints))
+    with supervision.hold(checkpoints):  # nobody starts them yet
+        run, other = (queue.submit(spec, "cpu").id for spec in (long, short))
+        assert aecore("runs", "pause", other).err == f"Run {other}, custom: paused after epoch 0 of 2.\n"
+        shown = aecore("runs", "show", run, "--json").json
+        assert (shown["id"], shown["state"], shown["position"], shown["epochs"]) == (run, "queued", 1, [])
+        assert RunSpec.from_json(shown["spec"]) == long
+        assert [row["id"] for row in aecore("runs", "--json").json] == [run, other]
+    queue.reconcile()
+    deadline = time.monotonic() + 90
+    while queue.entry(run).whole_epochs < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    told = aecore("runs", "cancel", long.key[:8])
+    assert re.fullmatch(rf"Run {run}, custom: cancelled after epoch \d+ of 1000\.\n", told.err)
+    assert "Epoch 2 of 1000: training loss" in aecore("runs", "log", run).out
+    assert len(aecore("runs", "log", run, "--lines", 1).out.splitlines()) == 1
+    aecore("runs", "resume", other)
+    while queue.entry(other).state != "finished" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    shown = aecore("runs", "show", other)
+    assert f"Run {other}, custom: finished after epoch 2 of 2" in shown.out
+    assert LAYERS in shown.out
+    assert [row["epoch"] for row in aecore("runs", "show", other, "--json").json["epochs"]] == [1, 2]
+    wrong = aecore("runs", "show", "77")
+    assert wrong.status == 1
+    assert f"There is no run 77 in the queue of {checkpoints}. Its runs: {run}, {other}." in wrong.err

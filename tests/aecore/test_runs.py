@@ -235,10 +235,10 @@ def test_a_mended_run_killed_while_it_is_written_is_never_half_old_and_half_new(
     (run.path / "preview.png").unlink()
     whole = store._write
 
-    def dying(path: Path, content: bytes) -> None:
+    def dying(path: Path, content: bytes, before: Path | None = None) -> None:
         if path.name == "run.json":
             raise KeyboardInterrupt
-        whole(path, content)
+        whole(path, content, before)
 
     monkeypatch.setattr(store, "_write", dying)
     with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,270 @@
+"""Claim: whatever is killed and whenever, no run is lost, doubled or half-written, and it ends with the same bits.
+
+    python -m benchmarks.faults
+
+launches runs in a store of their own and kills the trainer, the supervisor or the dashboard at random moments, 300
+times, while a page is open as a visitor would leave it; then counts what is left and compares the weights with those
+of the same runs made in peace. Then thirty processes ask for one run at once, and a hundred runs wait in one queue.
+`--kills`, `--askers` and `--queued` set the sizes; 0 leaves a part out. Linux only; more than half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from statistics import median
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+
+from websockets.exceptions import WebSocketException
+
+from aecore import datasets, runs, supervision, zoo
+from aecore.architecture import Architecture
+from aecore.queue import Entry, Queue
+from aecore.recipe import Recipe, RunSpec
+from aecore.store import WEIGHTS, Store
+from benchmarks.session import Session
+from tests.browser import started
+
+AHEAD = 2  # runs kept in the queue behind the one that is trained
+EPOCHS, PICTURES = 100, 200
+MOMENTS = 2.0  # seconds within which the moment of a kill is drawn
+EARLY = 0.15  # share of kills that do not wait until training goes on
+LOOK = 1.0  # seconds between two looks of the open page
+DEADLINE = 120.0
+VICTIMS = ("trainer", "supervisor", "dashboard")
+WEIGHTS_OF_CHANCE = (6, 4, 1)
+ASK = (
+    "import sys, json; from aecore.queue import Queue; from aecore.recipe import RunSpec; sys.stdin.readline(); "
+    "print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
+)
+
+
+def main() -> None:
+    """Do it, and print the counts."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--kills", type=int, default=300, metavar="N")
+    parser.add_argument("--askers", type=int, default=30, metavar="N")
+    parser.add_argument("--queued", type=int, default=100, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and the victims")
+    options = parser.parse_args()
+    for part, size in ((kills, options.kills), (askers, options.askers), (queued, options.queued)):
+        if size:
+            with TemporaryDirectory() as folder:
+                part(Path(folder), size, Random(options.seed))
+
+
+# ---- kills
+
+
+def kills(folder: Path, count: int, draw: Random) -> None:
+    """Kill at random moments, see to it that everything goes on, and count what went wrong."""
+    queue = Queue(Store(folder / "store"))
+    asked: list[RunSpec] = []
+    killed, resumed, wrong = Counter[str](), list[float](), Counter[str]()
+    with Visited(folder, queue.store.root) as dashboard:
+        for number in range(count):
+            while sum(entry.live for entry in queue.entries()) <= AHEAD:
+                asked.append(spec_of(len(asked)))
+                queue.submit(asked[-1], "cpu")
+            early = draw.random() < EARLY
+            if not early:
+                until(lambda: training(queue))
+            time.sleep(draw.uniform(0, MOMENTS))
+            victim = draw.choices(VICTIMS, WEIGHTS_OF_CHANCE)[0]
+            moment = time.time()
+            if victim == "dashboard":
+                dashboard.kill()
+            else:
+                for process in processes(queue, {"trainer": "attempt", "supervisor": "work"}[victim]):
+                    with suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
+            killed[victim] += 1
+            if victim == "dashboard":
+                dashboard.open()
+            elif not early:
+                until(lambda moment=moment: training(queue, since=moment))
+                resumed.append(time.time() - moment)
+            wrong["more than one trainer at once"] += len(processes(queue, "attempt")) > 1
+            wrong["damaged files"] += len(queue.store.listing().damaged)
+            for entry in queue.entries():
+                if entry.state == "failed":
+                    wrong["given up after three starts, and resumed by hand"] += 1
+                    queue.resume(entry.id)
+            if number % 20 == 19:
+                wrong["damaged databases"] += not is_whole(queue.path)
+                print(f"  {number + 1} kills, {len(asked)} runs", file=sys.stderr, flush=True)
+        until(lambda: all(entry.state == "finished" for entry in queue.entries()), DEADLINE * (AHEAD + 2))
+    until(lambda: not supervision.held(queue.store.root))
+    time.sleep(1)
+    wrong["processes left over"] += len(processes(queue, "attempt")) + len(processes(queue, "work"))
+    wrong["damaged databases"] += not is_whole(queue.path)
+    entries = Counter(entry.spec.key for entry in queue.entries())
+    wrong["lost runs"] += sum(spec.key not in entries for spec in asked)
+    wrong["doubled runs"] += sum(number > 1 for number in entries.values())
+    wrong["curves with a gap"] += sum(
+        [row.epoch for row in queue.epochs(entry.id)] != list(range(1, EPOCHS + 1)) for entry in queue.entries()
+    )
+    wrong["files half-written"] += len([*queue.store.root.rglob("*.part"), *queue.store.root.rglob("*.damaged")])
+    peaceful = Queue(Store(folder / "peace"))
+    for spec in asked:
+        peaceful.submit(spec, "cpu")
+    until(lambda: all(entry.state == "finished" for entry in peaceful.entries()), DEADLINE * len(asked))
+    wrong["runs with other bits"] += sum(digest(queue, spec) != digest(peaceful, spec) for spec in asked)
+    print(f"{sum(killed.values())} kills ({told(killed)}) of {len(asked)} runs:")
+    print("  " + "\n  ".join(f"{what}: {number}" for what, number in wrong.items()))
+    print(f"  going on after the kill of a trainer or a supervisor: median {median(resumed):.1f} s, ", end="")
+    print(f"at most {max(resumed):.1f} s of {len(resumed)}")
+
+
+class Visited:
+    """A dashboard with its page Train open; use it as a context manager."""
+
+    def __init__(self, folder: Path, root: Path) -> None:
+        self._log, self._environment = folder / "log", {"AECORE_CHECKPOINTS": str(root)}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Visited:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def open(self) -> None:
+        """Start it, and visit the page."""
+        self._served = self._stack.enter_context(started.dashboard(self._log, self._environment))
+        session = self._stack.enter_context(Session(self._served.address, "train", ""))
+        gone = Event()
+        looker = Thread(target=self._look, args=(session, gone))
+        looker.start()
+        self._stack.callback(looker.join)
+        self._stack.callback(gone.set)
+
+    def kill(self) -> None:
+        """kill -9; the page sees its connection end."""
+        os.kill(self._served.pid, signal.SIGKILL)
+        self._stack.close()
+
+    def _look(self, session: Session, gone: Event) -> None:
+        with suppress(WebSocketException, OSError):
+            while not gone.wait(LOOK):
+                session.tick()
+
+
+def spec_of(seed: int) -> RunSpec:
+    """A run of some twenty seconds."""
+    return runs.plan(zoo.find("shallow-maxpool"), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
+
+
+def training(queue: Queue, since: float = 0.0) -> Entry | None:
+    """The run that trains, if it was started after `since` and has told how fast it is."""
+    for entry in queue.entries():
+        if entry.state == "running" and entry.images_per_second and (entry.started or 0) > since:
+            return entry
+    return None
+
+
+def processes(queue: Queue, command: str) -> list[int]:
+    """The processes of this queue that run `command`, by their environment: they may be anybody's children."""
+    root = f"AECORE_CHECKPOINTS={queue.store.root.resolve()}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if {b"aecore", command.encode()} <= {*words} and root in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+def is_whole(database: Path) -> bool:
+    """Whether SQLite finds nothing wrong with it."""
+    with closing(sqlite3.connect(database)) as db:
+        return db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def digest(queue: Queue, spec: RunSpec) -> str:
+    """Of the weights of a finished run."""
+    run = queue.store.finished(spec)
+    assert run is not None
+    return hashlib.sha256(run.read(WEIGHTS)).hexdigest()
+
+
+# ---- many at once
+
+
+def askers(folder: Path, count: int, draw: Random) -> None:
+    """So many processes ask for one run at the same moment."""
+    queue, spec = Queue(Store(folder)), spec_of(draw.randrange(1000))
+    environment = os.environ | {"AECORE_CHECKPOINTS": str(folder)}
+    command = [sys.executable, "-c", ASK, json.dumps(spec.to_json())]
+    asking = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
+    time.sleep(10)  # until all of them have imported what they need
+    for each in asking:
+        assert each.stdin is not None
+        each.stdin.write("\n")
+        each.stdin.flush()
+    answers = {each.communicate()[0] for each in asking}
+    until(lambda: queue.entries()[0].state == "finished")
+    trained = queue.log(queue.entries()[0].id, 10_000).count("Epoch 1 of")
+    print(
+        f"{count} processes that ask for one run at once: {len(answers)} answer, {len(queue.entries())} entry, ", end=""
+    )
+    print(f"{len(queue.store.listing().runs)} run, trained {trained} time")
+
+
+def queued(folder: Path, count: int, draw: Random) -> None:
+    """So many runs in one queue."""
+    queue, recipe = Queue(Store(folder)), Recipe(epochs=1, images=100)
+    architecture = Architecture.parse("conv4 | conv3:k1:sigmoid")
+    fingerprint = datasets.load("sample").fingerprint
+    seeds = draw.sample(range(10_000), count)
+    begun = time.monotonic()
+    asked = [queue.submit(RunSpec(architecture, recipe, "sample", fingerprint, seed), "cpu").id for seed in seeds]
+    until(lambda: not any(entry.live for entry in queue.entries()), DEADLINE * count)
+    ends = {entry.id: (entry.state, entry.started or 0.0) for entry in queue.entries()}
+    finished = sum(state == "finished" for state, _ in ends.values())
+    in_order = all(ends[one][1] <= ends[next_][1] for one, next_ in pairwise(asked))
+    print(f"{count} runs queued: {finished} finished, {'in order' if in_order else 'OUT OF ORDER'}, ", end="")
+    print(f"{(time.monotonic() - begun) / count:.1f} s each, {engines_at_once()} at once")
+
+
+def engines_at_once() -> int:
+    """How many runs this machine trains at once on its CPU."""
+    from aecore import engines
+
+    return engines.slots("cpu")
+
+
+def until(met: Callable[[], object], seconds: float = DEADLINE) -> None:
+    """Wait, but not for ever."""
+    deadline = time.monotonic() + seconds
+    while not met():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not met after {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def told(counts: Counter[str]) -> str:
+    """In words."""
+    return ", ".join(f"{number} {what}" for what, number in counts.items())
+
+
+if __name__ == "__main__":
+    main()
