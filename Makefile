@@ -32,6 +32,6 @@ $(VENV)/.installed: requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.txt
 	touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-ray.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	touch $@

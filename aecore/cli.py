@@ -9,21 +9,23 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from aecore import AecoreError, zoo
 from aecore.architecture import Architecture
+from aecore.cluster import ENGINES
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
-from aecore.queue import Entry, Queue, QueueError, device_name
+from aecore.queue import Entry, FullError, Queue, QueueError, device_name
 from aecore.recipe import KEY_DIGITS, LOSSES, Recipe, RecipeError, RunSpec
 from aecore.store import Listing, Run, Store, StoreError
 from aecore.zoo import System
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from aecore.runs import Finished
 
 INTERRUPTED = 130
+SEEDS = 10_000  # in a sweep, at most
+LOOK = 1.0  # seconds between two looks at the queue
 STOPPING = 5.0  # seconds to wait for a run that is told to stop
 out = Console(width=None if sys.stdout.isatty() else 160)  # rich folds what is piped to 80 columns
 err = Console(stderr=True)
@@ -50,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(error), style="red")
         return 1
     except KeyboardInterrupt:
-        trains = options.command in (_train, _publish)
-        _say("Stopped. Finished epochs are kept: the same command goes on from there." if trains else "Stopped.")
+        _say(_STOPPED.get(options.command, "Stopped."))
         return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; nothing more may be written, not even at exit.
@@ -94,7 +97,15 @@ def _parser() -> argparse.ArgumentParser:
         help="systems, or lines of layers such as 'conv8 | conv3:k1:sigmoid'",
     )
     _add_recipe_options(train)
+    train.add_argument("--seed", type=int, default=0, metavar="N", help="seed of weights, order and noise (default 0)")
     train.add_argument("--json", action="store_true", help="print the finished runs as JSON")
+
+    sweep = add("sweep", _sweep, "Train systems with many seeds by way of the queue, and wait for all of them.")
+    sweep.add_argument("names", metavar="NAME", nargs="+", help="systems, or lines of layers")
+    _add_recipe_options(sweep)
+    sweep.add_argument("--seeds", default="0", metavar="LIST", help="such as 0-9 or 1,3,5 (default 0)")
+    sweep.add_argument("--engine", choices=ENGINES, help="where runs are trained (default: AECORE_ENGINE, or local)")
+    sweep.add_argument("--json", action="store_true", help="print the finished runs as JSON")
 
     runs = add("runs", _runs, "List the runs in the store and in the queue; show, stop or resume one of the queue.")
     runs.add_argument("--json", action="store_true", help=json_help)
@@ -158,7 +169,6 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     )
     recipe.add_argument("--initialisation", metavar="NAME", help="keras or torch")
     parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of weights, order and noise (default 0)")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
 
 
@@ -351,6 +361,74 @@ def _follow(spec: RunSpec, events: Iterable[Any]) -> Finished:
     raise AssertionError("a run's last event says that it finished")
 
 
+def _sweep(options: argparse.Namespace) -> None:
+    from aecore import cluster, numbers, runs
+
+    address = cluster.chosen(options.engine)
+    seeds = numbers.parse(options.seeds, below=SEEDS, most=SEEDS, what="seed")
+    changes, queue = _recipe_changes(options), Queue()
+    specs = [
+        runs.plan(system, dataset=options.dataset, seed=seed, **changes)
+        for system in map(_system, options.names)
+        for seed in seeds
+    ]
+    ended = _finished_sweep(queue, specs, options.device, address)
+    finished = {entry.spec.key: queue.store.finished(entry.spec) for entry in ended if entry.state == "finished"}
+    found = [run for run in finished.values() if run is not None]
+    if options.json:
+        out.print_json(json.dumps([_run_row(run) for run in found]))
+    elif found:
+        _print_rows(_sweep_rows(found), False, ["name", "runs", "PSNR pooled", "± sd", "SSIM", "MSE"])
+    if missing := len(ended) - len(found):
+        raise QueueError(f"{missing} of {len(ended)} runs did not finish: `python -m aecore runs` tells why.")
+
+
+def _finished_sweep(queue: Queue, specs: Sequence[RunSpec], device: str | None, address: str | None) -> list[Entry]:
+    """Queue the runs as there is room, wait for all of them, and say how each ended."""
+    waiting, asked, ended = list(reversed(specs)), list[int](), dict[int, Entry]()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        bar = progress.add_task("runs", total=len(specs))
+        while len(ended) < len(specs):
+            with suppress(FullError):
+                while waiting:
+                    asked.append(queue.submit(waiting[-1], device, address).id)
+                    waiting.pop()
+            queue.reconcile()
+            entries = [queue.entry(run) for run in asked if run not in ended]
+            for entry in entries:
+                if entry.state not in ("queued", "running"):
+                    ended[entry.id] = entry
+                    progress.console.print(
+                        f"{entry.spec.name}, seed {entry.spec.seed}: {_entry_text(entry)}",
+                        highlight=False,
+                        markup=False,
+                    )
+            running = sum(entry.state == "running" for entry in entries)
+            progress.update(bar, completed=len(ended), description=f"{running} running")
+            time.sleep(LOOK)
+    return [ended[run] for run in asked]
+
+
+def _sweep_rows(found: Sequence[Run]) -> list[dict[str, Any]]:
+    """A row a system: the mean over its runs, and how much they scatter."""
+    rows = []
+    for name in dict.fromkeys(run.name for run in found):
+        totals = [run.totals for run in found if run.name == name]
+        psnr = [each["psnr_pooled"] for each in totals]
+        rows.append(
+            {
+                "name": name,
+                "runs": len(totals),
+                "PSNR pooled": f"{fmean(psnr):.3f}",
+                "± sd": f"{stdev(psnr):.3f}" if len(psnr) > 1 else "",
+                "SSIM": f"{fmean(each['ssim'] for each in totals):.4f}",
+                "MSE": f"{fmean(each['mse'] for each in totals):.4g}",
+            }
+        )
+    return rows
+
+
 def _runs(options: argparse.Namespace) -> None:
     listing = Store().listing()
     rows = [_run_row(run) for run in listing.runs]
@@ -403,7 +481,7 @@ def _runs_show(options: argparse.Namespace) -> None:
     out.print(f"Run {entry.id}, {spec.name}: {_entry_text(entry)}", markup=False, highlight=False, soft_wrap=True)
     out.print(str(spec.architecture), markup=False, highlight=False, soft_wrap=True)
     recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in spec.recipe.to_json().items() if value)
-    out.print(f"{spec.dataset}, seed {spec.seed}, {recipe}; on {entry.device}", markup=False, soft_wrap=True)
+    out.print(f"{spec.dataset}, seed {spec.seed}, {recipe}; on {entry.place}", markup=False, soft_wrap=True)
     out.print("; ".join(f"{name} {moment}" for name, moment in times.items() if moment), highlight=False)
     if epochs:
         digits = {"train_loss": ".4g", "validation_loss": ".4g", "images_per_second": ",.0f", "seconds": ",.1f"}
@@ -646,3 +724,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+_GOES_ON = "Stopped. Finished epochs are kept: the same command goes on from there."
+_STOPPED = {
+    _train: _GOES_ON,
+    _publish: _GOES_ON,
+    _sweep: "Stopped waiting. The runs go on: `python -m aecore runs` lists them, `runs cancel ID` stops one.",
+}

@@ -1,9 +1,10 @@
-"""Where runs execute: a supervisor process a store, which starts a process a run and says what became of it.
+"""Where runs execute: a supervisor process a store, which starts every run's attempt and says what became of it.
 
     page, command line  ──  submit, cancel, …  ──►  queue.sqlite
                                                       ▲      ▲
     python -m aecore work     takes what is queued  ──┘      │  reports; sees that it should stop
-      └─ python -m aecore attempt RUN FENCE  ────────────────┘
+      ├─ python -m aecore attempt RUN FENCE  ────────────────┤   a process a run, on this machine
+      └─ a thread that waits for a task  ────────────────────┘   on a node of a Ray cluster (`ray_engine`)
 
 No process is known by its number. The supervisor is alive while it holds the store's lock; a run's process is the
 supervisor's child, and dies when the pipe from its parent ends. One that is late reports under an old fence.
@@ -18,30 +19,54 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import suppress
+from math import inf
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+from typing import Protocol
 
-from aecore import AecoreError, costs, supervision
-from aecore.queue import Entry, GoneError, Queue, QueueError, State, SupersededError
+from aecore import cluster, supervision
+from aecore.cluster import ClusterError
+from aecore.queue import Entry, GoneError, Queue, QueueError
 
 # torch is imported by a run's process alone: the supervisor is small and there at once.
 
 STOPPED = 130  # the exit status of a process that did as it was told
-TICK = 0.1  # seconds between two looks at the queue and the processes
+MEMORY_RAN_OUT = "Its process was killed because memory ran out: a smaller batch needs less."
+TICK = 0.1  # seconds between two looks at the queue and the attempts
 WATCH = 0.25  # seconds between two looks at what was wished
 GRACE = 0.5  # seconds for the step at hand
 STUCK = 1.0  # seconds before what could not be written down is tried again
-REPORT = 0.5  # seconds between two reports
-STEADY = 1.0  # seconds of an epoch below which its speed tells more of its start than of training
 LOG_LINES = 5
 
 
+class Running(Protocol):
+    """An attempt that was started."""
+
+    entry: Entry
+
+    def has_ended(self) -> bool:
+        """Whether nothing of it is left but to `settle`."""
+
+    def stop(self) -> None:
+        """Have it end soon; what is kept stays whole."""
+
+    def settle(self) -> None:
+        """Wait for its end, and write down how it ended unless it did so itself."""
+
+
+class Engine(Protocol):
+    """Something that makes runs."""
+
+    def slots(self, device: str) -> int:
+        """How many runs may train on a device at once."""
+
+    def start(self, queue: Queue, entry: Entry, fence: int) -> Running:
+        """Begin an attempt; `OSError` where it cannot be."""
+
+
 def slots(device: str) -> int:
-    """How many runs may train on a device at once."""
+    """How many runs may train on a device of this machine at once."""
     return max(1, (os.cpu_count() or 1) // 2) if device == "cpu" else 1
 
 
@@ -53,20 +78,46 @@ def threads() -> int:
 # ---- the supervisor
 
 
-@dataclass(frozen=True)
-class _Trainer:
-    """A run's process."""
+class _Engines:
+    """This machine, and the Ray cluster that is in use, if any."""
 
-    entry: Entry
-    fence: int
-    process: subprocess.Popen[bytes]
-    memory_kills: int  # of this machine, when it was started
+    def __init__(self) -> None:
+        self._local = _ThisMachine()
+        self._cluster: tuple[str, Engine] | None = None
+        self._failed: dict[str, tuple[float, str]] = {}  # when and why a cluster could not be used
+
+    def of(self, entry: Entry, running: list[Running]) -> Engine:
+        """Where this run belongs; `ClusterError` where that is not to be had at the moment."""
+        address = entry.cluster
+        if address is None:
+            return self._local
+        if self._cluster is None or self._cluster[0] != address:
+            # Ray knows one cluster a process.
+            if any(each.entry.cluster is not None for each in running):
+                raise ClusterError("It waits until the runs on another Ray cluster have ended.")
+            when, reason = self._failed.get(address, (-inf, ""))
+            if time.monotonic() - when < supervision.BACK_OFF:
+                raise ClusterError(reason)
+            self._cluster = None
+            try:
+                self._cluster = address, self._connect(address)
+            except ClusterError as error:
+                self._failed[address] = time.monotonic(), str(error)
+                raise
+        return self._cluster[1]
+
+    def _connect(self, address: str) -> Engine:
+        cluster.check(address)
+        from aecore import ray_engine
+
+        return ray_engine.Cluster(address)
 
 
 def supervise(queue: Queue) -> Generator[str]:
     """Work until nothing is queued or running, yielding a sentence for whatever happens; at once where another does.
 
-    Must be iterated to its end or closed: then no process is left.
+    Must be iterated to its end or closed: then no process is left. Raises `ClusterError` where runs are left that wait
+    for a cluster which cannot be used now.
     """
     # Asked again once the lock is given back: whoever submitted just before saw it held, and started nobody.
     while queue.is_waiting():
@@ -78,7 +129,7 @@ def supervise(queue: Queue) -> Generator[str]:
 
 
 def _work(queue: Queue) -> Generator[str]:
-    trainers: list[_Trainer] = []
+    running, engines = list[Running](), _Engines()
     told, recovered = "", False
     try:
         while True:
@@ -86,7 +137,7 @@ def _work(queue: Queue) -> Generator[str]:
                 if not recovered:
                     queue.recover()
                     recovered = True
-                yield from _look(queue, trainers)
+                trouble = yield from _look(queue, engines, running)
             except GoneError:
                 raise
             except QueueError as error:
@@ -96,68 +147,97 @@ def _work(queue: Queue) -> Generator[str]:
                 told = str(error)
                 time.sleep(STUCK)
                 continue
-            if not trainers:
+            if not running:
+                if trouble:
+                    raise ClusterError(trouble)
                 return
             time.sleep(TICK)
     finally:
-        for trainer in trainers:
-            trainer.process.terminate()
-        for trainer in trainers:
-            trainer.process.wait()
+        for each in running:
+            each.stop()
+        for each in running:
             with suppress(QueueError):
-                _settle(queue, trainer)
+                each.settle()
 
 
-def _look(queue: Queue, trainers: list[_Trainer]) -> Generator[str]:
-    """Write down which processes have ended, and start what there is room for."""
-    for trainer in [each for each in trainers if each.process.poll() is not None]:
-        sentence = _settle(queue, trainer)
-        trainers.remove(trainer)
-        yield sentence
+def _look(queue: Queue, engines: _Engines, running: list[Running]) -> Generator[str, None, str]:
+    """Write down which attempts have ended, and start what there is room for; why something else has to wait."""
+    for each in [each for each in running if each.has_ended()]:
+        each.settle()
+        running.remove(each)
+        entry = queue.entry(each.entry.id)
+        yield f"{entry.spec.name} (run {entry.id}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
+    trouble = dict[str | None, str]()
     for entry in queue.waiting():
-        busy = sum(each.entry.device == entry.device for each in trainers)
-        if busy < slots(entry.device) and (fence := queue.start(entry.id)) is not None:
-            kills = _memory_kills()
+        try:
+            if entry.cluster in trouble:
+                raise ClusterError(trouble[entry.cluster])
+            engine = engines.of(entry, running)
+            room = engine.slots(entry.device)
+        except ClusterError as error:
+            trouble[entry.cluster] = str(error)
+            queue.delay(entry.id, str(error))
+            continue
+        busy = sum((each.entry.cluster, each.entry.device) == (entry.cluster, entry.device) for each in running)
+        if busy < room and (fence := queue.start(entry.id)) is not None:
             try:
-                process = _process(queue, entry, fence)
+                running.append(engine.start(queue, entry, fence))
             except OSError as error:
                 queue.end(entry.id, fence, "failed", f"Its process could not be started: {error.strerror}.")
             else:
-                trainers.append(_Trainer(entry, fence, process, kills))
-                yield f"{entry.spec.name} (run {entry.id}) started on {entry.device}."
+                yield f"{entry.spec.name} (run {entry.id}) started on {entry.place}."
+    return " ".join(trouble.values())
 
 
-def _process(queue: Queue, entry: Entry, fence: int) -> subprocess.Popen[bytes]:
-    variables = supervision.variables(queue.store.root)
-    if entry.device == "cpu":
-        # Threads of runs side by side would spin waiting for each other's cores.
-        variables.setdefault("OMP_NUM_THREADS", str(threads()))
-    path = queue.log_path(entry.id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb" if entry.started is None else "ab") as log:
-        # Its standard input says nothing: it ends when this process does, however that ends.
-        return subprocess.Popen(
-            supervision.command("attempt", entry.id, fence), cwd=supervision.PACKAGE, env=variables,
-            stdin=subprocess.PIPE, stdout=log, stderr=log,
-        )  # fmt: skip
+# ---- this machine
 
 
-def _settle(queue: Queue, trainer: _Trainer) -> str:
-    """Write down how a process ended, unless it did so itself."""
-    assert trainer.process.stdin is not None
-    trainer.process.stdin.close()
-    run, fence, status = trainer.entry.id, trainer.fence, trainer.process.returncode
-    if status == 0:
-        queue.end(run, fence, "finished")
-    elif status == STOPPED:
-        queue.stopped(run, fence)
-    elif status < 0:
-        queue.lost(run, fence, _killed(-status, _memory_kills() > trainer.memory_kills))
-    else:
-        lines = queue.log(run, LOG_LINES)
-        queue.end(run, fence, "failed", f"Its process ended with status {status}; the last lines of its log:\n{lines}")
-    entry = queue.entry(run)
-    return f"{entry.spec.name} (run {run}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
+class _ThisMachine:
+    def slots(self, device: str) -> int:
+        return slots(device)
+
+    def start(self, queue: Queue, entry: Entry, fence: int) -> _Process:
+        return _Process(queue, entry, fence)
+
+
+class _Process:
+    """An attempt in a process of its own."""
+
+    def __init__(self, queue: Queue, entry: Entry, fence: int) -> None:
+        self.entry, self._queue, self._fence = entry, queue, fence
+        self._memory_kills = _memory_kills()
+        variables = supervision.variables(queue.store.root)
+        if entry.device == "cpu":
+            # Threads of runs side by side would spin waiting for each other's cores.
+            variables.setdefault("OMP_NUM_THREADS", str(threads()))
+        with queue.open_log(entry) as log:
+            # Its standard input says nothing: it ends when this process does, however that ends.
+            self._process = subprocess.Popen(
+                supervision.command("attempt", entry.id, fence), cwd=supervision.PACKAGE, env=variables,
+                stdin=subprocess.PIPE, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        self._process.terminate()
+
+    def settle(self) -> None:
+        run, queue, fence, status = self.entry.id, self._queue, self._fence, self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        if status == 0:
+            queue.end(run, fence, "finished")
+        elif status == STOPPED:
+            queue.stopped(run, fence)
+        elif status < 0:
+            queue.lost(run, fence, _killed(-status, _memory_kills() > self._memory_kills))
+        else:
+            lines = queue.log(run, LOG_LINES)
+            queue.end(
+                run, fence, "failed", f"Its process ended with status {status}; the last lines of its log:\n{lines}"
+            )
 
 
 def _memory_kills() -> int:
@@ -171,7 +251,7 @@ def _memory_kills() -> int:
 
 def _killed(number: int, memory_ran_out: bool) -> str:
     if number == signal.SIGKILL and memory_ran_out:
-        return "Its process was killed because memory ran out: a smaller batch needs less."
+        return MEMORY_RAN_OUT
     try:
         name = signal.Signals(number).name
     except ValueError:
@@ -189,50 +269,14 @@ def attempt(queue: Queue, run: int, fence: int) -> None:
     cannot be made or is told to stop.
     """
     threading.Thread(target=_watch, args=(queue, run, fence), daemon=True).start()
-    entry = queue.entry(run)
     try:
-        from aecore import runs
-        from aecore.training import find_device
+        from aecore.attempts import Attempt
 
-        events = runs.execute(entry.spec, store=queue.store, device=find_device(entry.device), previews=True)
-        _record(queue, entry, fence, events)
-    except GoneError:
-        raise
-    except AecoreError as error:
-        _log(str(error))
-        _end(queue, run, fence, "failed", str(error))
-        sys.exit(1)
+        if not Attempt(queue, run, fence, sys.stdout).make():
+            sys.exit(1)
     except KeyboardInterrupt:
-        _log("Stopped. Whole epochs are kept.")
+        print("Stopped. Whole epochs are kept.", flush=True)
         os._exit(STOPPED)  # to take torch down in good order would take longer than all the rest
-
-
-def _end(queue: Queue, run: int, fence: int, state: State, reason: str | None = None) -> None:
-    """Write down what became of the run, however long it takes until that can be written."""
-    told = ""
-    while True:
-        try:
-            queue.end(run, fence, state, reason)
-        except GoneError:
-            raise
-        except QueueError as error:
-            if str(error) != told:
-                _log(str(error))
-            told = str(error)
-            time.sleep(STUCK)
-        else:
-            return
-
-
-@contextmanager
-def _report() -> Iterator[None]:
-    """A report that cannot be written, for want of room on the disk, is made up for by the next one."""
-    try:
-        yield
-    except (GoneError, SupersededError):
-        raise
-    except QueueError as error:
-        _log(str(error))
 
 
 def _watch(queue: Queue, run: int, fence: int) -> None:
@@ -245,51 +289,3 @@ def _watch(queue: Queue, run: int, fence: int) -> None:
                 time.sleep(GRACE)
                 break
     os._exit(STOPPED)
-
-
-def _record(queue: Queue, entry: Entry, fence: int, events: Iterable[Any]) -> None:
-    """Report what happens, and write a line an epoch to the log."""
-    from aecore import runs, training
-
-    run, spec = entry.id, entry.spec
-    accelerator = costs.accelerator(entry.device)
-    reported, losses = 0.0, list[float]()
-    for event in events:
-        due = time.monotonic() - reported >= REPORT
-        match event:
-            case runs.Resumed(epoch, damage):
-                _log(f"{damage} Going on after epoch {epoch}.".strip())
-            case runs.Restarted(reason):
-                _log(f"{reason} Training starts anew.")
-            case training.Progress():
-                progress = event
-                losses.append(progress.loss)
-                if due:
-                    with _report():
-                        queue.report(run, fence, spec.recipe.epochs, progress, fmean(losses))
-                    reported, losses = time.monotonic(), []
-            case training.EpochEnded(row, state):
-                _log(
-                    f"Epoch {row.epoch} of {spec.recipe.epochs}: training loss {row.train_loss:.4g}, validation loss "
-                    f"{row.validation_loss:.4g}, {row.images_per_second:,.0f} images/s."
-                )
-                if progress.images_in_epoch >= STEADY * row.images_per_second:
-                    with _report():
-                        queue.record_speed(spec, entry.device, accelerator, row.images_per_second)
-            case runs.Previewed(_, png):
-                loss = fmean(losses) if losses else progress.loss
-                with _report():
-                    queue.report_epoch(run, fence, spec.recipe.epochs, progress, loss, state.history, png)
-                reported, losses = time.monotonic(), []
-            case runs.Scored(pictures, of) if due:
-                with _report():
-                    queue.report_scored(run, fence, pictures / of)
-                reported = time.monotonic()
-            case runs.Finished(_, cached):
-                _end(queue, run, fence, "finished")
-                _log("It was in the store." if cached else "Finished.")
-
-
-def _log(sentence: str) -> None:
-    with suppress(OSError):  # the disk may be full
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), sentence, flush=True)

@@ -18,11 +18,12 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from filelock import FileLock
 
 from aecore import AecoreError, supervision
+from aecore.cluster import SHARES
 from aecore.recipe import RunSpec
 from aecore.store import Store, StoreError
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 State = Literal["queued", "running", "paused", "finished", "failed", "cancelled", "interrupted"]
 
-VERSION = 2
+VERSION = 3
 BUSY = 30.0  # seconds to wait for another process's transaction, which takes milliseconds unless the disk is stuck
 QUEUED_AT_MOST = 100
 ATTEMPTS = 3  # how often a run whose process dies is started again without getting an epoch further
@@ -46,6 +47,7 @@ CREATE TABLE runs (
     key TEXT NOT NULL,
     spec TEXT NOT NULL,
     device TEXT NOT NULL,
+    cluster TEXT,                       -- the address of a Ray cluster, unless it is trained on this machine
     state TEXT NOT NULL,
     wish TEXT,
     turn INTEGER NOT NULL,              -- the order of the queue, which no clock decides
@@ -72,7 +74,7 @@ CREATE TABLE speeds (
 PRAGMA user_version = {VERSION};
 """
 _ENTRIES = """
-SELECT id, spec, device, state, wish, attempt, futile, reason, submitted, started, ended, epoch, images,
+SELECT id, spec, device, cluster, state, wish, attempt, futile, reason, submitted, started, ended, epoch, images,
     images_in_epoch, images_per_second, seconds_left, loss, scored,
     (SELECT coalesce(max(epoch), 0) FROM epochs WHERE run = runs.id) AS whole_epochs,
     CASE state WHEN 'queued' THEN
@@ -85,6 +87,10 @@ _NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM runs)"
 
 class QueueError(AecoreError):
     """The queue is full, has no such run, or cannot be read or written; the text says which."""
+
+
+class FullError(QueueError):
+    """Too many runs are queued already."""
 
 
 class GoneError(QueueError):
@@ -103,11 +109,13 @@ class Entry:
     test pictures is scored after it, and `whole_epochs` how many epochs are kept whatever happens. `attempt` counts
     the starts since the run was last asked for, `futile` those of them since it got an epoch further, `wish` is
     `paused` or `cancelled` while a running one is being stopped, and `position` is the place in the queue, from 1.
+    `cluster` is the address of the Ray cluster that trains it, None for this machine.
     """
 
     id: int
     spec: RunSpec
     device: str
+    cluster: str | None
     state: State
     wish: State | None
     attempt: int
@@ -125,6 +133,11 @@ class Entry:
     scored: float | None
     whole_epochs: int
     position: int | None
+
+    @property
+    def place(self) -> str:
+        """Where it is trained, in words."""
+        return f"{self.device} of the Ray cluster at {self.cluster}" if self.cluster else self.device
 
     @property
     def live(self) -> bool:
@@ -154,22 +167,24 @@ class Queue:
 
     # ---- for those who ask
 
-    def submit(self, spec: RunSpec, device: str | None = None) -> Entry:
-        """Ask for a run of `spec` on `device` (None: the fastest).
+    def submit(self, spec: RunSpec, device: str | None = None, cluster: str | None = None) -> Entry:
+        """Ask for a run of `spec` on `device` (None: the fastest), or on a CPU or GPU of the Ray `cluster` at that
+        address (`cpu`, which is the default there, or `cuda`).
 
         While the same spec is queued, running or paused, it is that entry; where the store holds the finished run, a
-        finished one. Raises `QueueError` where too many runs wait, `TrainingError` where there is no such device.
+        finished one. Raises `FullError` where too many runs wait, `TrainingError` where there is no
+        such device here.
         """
-        device = device_name(device)
+        device = _share_name(device) if cluster else device_name(device)
         kept, now = self._is_in_store(spec), time.time()
         with self._writing(make=True) as db:
             if kept:
                 row = self._kept(db, spec, device, now)
             else:
                 row = db.execute(
-                    f"INSERT INTO runs (key, spec, device, state, turn, submitted) VALUES (?, ?, ?, 'queued', "
-                    f"{_NEXT_TURN}, ?) ON CONFLICT (key) WHERE state IN {_LIVE} DO NOTHING RETURNING id",
-                    (spec.key, json.dumps(spec.to_json()), device, now),
+                    f"INSERT INTO runs (key, spec, device, cluster, state, turn, submitted) VALUES (?, ?, ?, ?, "
+                    f"'queued', {_NEXT_TURN}, ?) ON CONFLICT (key) WHERE state IN {_LIVE} DO NOTHING RETURNING id",
+                    (spec.key, json.dumps(spec.to_json()), device, cluster, now),
                 ).fetchone()
                 if row:
                     _check_limit(db)
@@ -279,6 +294,12 @@ class Queue:
         """The file that a run's processes write to."""
         return supervision.log_folder(self.store.root) / f"{run}.log"
 
+    def open_log(self, entry: Entry) -> TextIO:
+        """The same file, to be written at its end; a run that was never started before has an empty one."""
+        path = self.log_path(entry.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w" if entry.started is None else "a", encoding="utf-8")
+
     def reconcile(self, *, patient: bool = True) -> None:
         """Have a supervisor start where work waits and none is alive; it takes up what the last one left. Cheap.
 
@@ -307,6 +328,14 @@ class Queue:
         for row in orphans:
             self.lost(row["id"], row["fence"], "The process that supervised it was killed.")
 
+    def delay(self, run: int, reason: str) -> None:
+        """Why a queued run is not started yet."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE runs SET reason = ? WHERE id = ? AND state = 'queued' AND reason IS NOT ?",
+                (reason, run, reason),
+            )
+
     def start(self, run: int) -> int | None:
         """A queued run is running from now on: the fence of this attempt, or None if it is not queued any more."""
         with self._writing() as db:
@@ -314,7 +343,7 @@ class Queue:
             row = db.execute(
                 "UPDATE runs SET state = 'running', wish = NULL, fence = ?, attempt = attempt + 1, "
                 "futile = futile + 1, started = ?, ended = NULL, images_per_second = NULL, seconds_left = NULL, "
-                "scored = NULL WHERE id = ? AND state = 'queued' RETURNING fence",
+                "scored = NULL, reason = NULL WHERE id = ? AND state = 'queued' RETURNING fence",
                 (secrets.randbits(62), time.time(), run),
             ).fetchone()
         return row["fence"] if row else None
@@ -344,18 +373,17 @@ class Queue:
             ).fetchone()
         return row is None
 
-    def report(self, run: int, fence: int, epochs: int, progress: Progress, loss: float) -> None:
-        """Where training stands, of so many `epochs`, and the mean `loss` since the last report."""
-        with self._standing(run, fence, epochs, progress, loss):
+    def report(self, run: int, fence: int, epochs: int, progress: Progress) -> None:
+        """Where training stands, of so many `epochs`."""
+        with self._standing(run, fence, epochs, progress):
             pass
 
     def report_epoch(
-        self, run: int, fence: int, epochs: int, progress: Progress, loss: float, history: tuple[Epoch, ...],
-        preview: bytes,
-    ) -> None:  # fmt: skip
+        self, run: int, fence: int, epochs: int, progress: Progress, history: tuple[Epoch, ...], preview: bytes
+    ) -> None:
         """The same at the end of an epoch, the curve up to it and the preview after it."""
         last = history[-1].epoch
-        with self._standing(run, fence, epochs, progress, loss) as db:
+        with self._standing(run, fence, epochs, progress) as db:
             known = db.execute("SELECT coalesce(max(epoch), 0) AS epoch FROM epochs WHERE run = ?", (run,)).fetchone()
             # More than one where the run goes on from epochs that another entry of its spec has trained.
             db.executemany(
@@ -457,19 +485,17 @@ class Queue:
             yield db
 
     @contextmanager
-    def _standing(
-        self, run: int, fence: int, epochs: int, progress: Progress, loss: float
-    ) -> Iterator[sqlite3.Connection]:
+    def _standing(self, run: int, fence: int, epochs: int, progress: Progress) -> Iterator[sqlite3.Connection]:
         at = progress.epoch - 1 + progress.images / progress.images_in_epoch
         with self._reporting(
             run, fence, epoch=progress.epoch, images=progress.images, images_in_epoch=progress.images_in_epoch,
-            images_per_second=progress.images_per_second, seconds_left=progress.seconds_left, loss=loss,
+            images_per_second=progress.images_per_second, seconds_left=progress.seconds_left, loss=progress.loss,
         ) as db:  # fmt: skip
             # What lies ahead is from an attempt that was lost before its epoch was whole.
             db.execute("DELETE FROM epochs WHERE run = ? AND epoch >= ?", (run, progress.epoch))
             db.execute("DELETE FROM points WHERE run = ? AND at > ?", (run, at))
             place = min(int(at / epochs * POINTS_AT_MOST), POINTS_AT_MOST - 1)
-            db.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)", (run, place, at, loss))
+            db.execute("INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?)", (run, place, at, progress.loss))
             yield db
 
     @contextmanager
@@ -555,6 +581,12 @@ def device_name(name: str | None) -> str:
     return f"cuda:{device.index or 0}" if device.type == "cuda" else str(device)
 
 
+def _share_name(name: str | None) -> str:
+    if name not in (None, *SHARES):
+        raise QueueError(f"There is no device {name!r} on a cluster: ask for one of {', '.join(SHARES)}.")
+    return name or "cpu"
+
+
 def keeps_preview(epoch: int, epochs: int) -> bool:
     """Whether the preview after `epoch` outlives the next one: the first few do, then some evenly spread."""
     return epoch <= FIRST_PREVIEWS or epoch % math.ceil(epochs / LATER_PREVIEWS) == 0
@@ -572,7 +604,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 def _check_limit(db: sqlite3.Connection) -> None:
     if db.execute("SELECT count(*) FROM runs WHERE state = 'queued'").fetchone()[0] > QUEUED_AT_MOST:
-        raise QueueError(f"{QUEUED_AT_MOST} runs are queued already: wait for some to finish, or cancel some.")
+        raise FullError(f"{QUEUED_AT_MOST} runs are queued already: wait for some to finish, or cancel some.")
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 from PIL import Image
+from torch import Tensor
 
 from aecore import AecoreError, datasets
 from aecore.datasets import SAMPLE, Dataset, to_float
@@ -63,11 +64,27 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """All of a finished run but its curve."""
+
+    weights: Mapping[str, Tensor] = field(repr=False)
+    scores: pd.DataFrame = field(repr=False)
+    totals: Totals
+    preview: bytes = field(repr=False)
+    environment: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run is in the store; `cached` if it was there before."""
 
     run: Run
     cached: bool
+
+
+Compute = Callable[
+    [RunSpec, Dataset, State | None, torch.device, bool, bool], Iterator[Event | Previewed | Scored | Trained]
+]
 
 
 def plan(
@@ -94,13 +111,13 @@ def plan(
 
 def execute(
     spec: RunSpec, *, store: Store | None = None, data_root: Path | None = None, device: torch.device | None = None,
-    half: bool = False, previews: bool = False,
+    half: bool = False, previews: bool = False, compute: Compute | None = None,
 ) -> Iterator[Event | Resumed | Restarted | Previewed | Scored | Finished]:  # fmt: skip
     """Make the run of `spec`, yielding what happens, or return it from the store; the last event is `Finished`.
 
     Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
     after its last whole epoch. With `half` the weights are kept, and scored, in float16; with `previews` each epoch is
-    followed by a `Previewed`.
+    followed by a `Previewed`. `compute` has it computed elsewhere than in this process.
     """
     store = store or Store()
     device = device or find_device()
@@ -127,15 +144,39 @@ def execute(
             yield Resumed(state.epoch, damage)
         elif damage:
             yield Restarted(damage)
-        for event in train(spec, dataset, device, state):
-            if isinstance(event, EpochEnded):
-                state = event.state
-                store.write_state(spec, state)
-            yield event
-            if previews and isinstance(event, EpochEnded):
-                yield Previewed(event.row.epoch, preview(Model(spec, event.state.weights), dataset))
-        assert state is not None, "a recipe has at least one epoch"
-        yield from _finish(spec, state, dataset, store, device, half)
+        for event in (compute or computed)(spec, dataset, state, device, half, previews):
+            match event:
+                case EpochEnded():
+                    state = event.state
+                    store.write_state(spec, state)
+                    yield event
+                case Trained():
+                    assert state is not None, "a recipe has at least one epoch"
+                    yield Finished(store.finish(spec, state, **vars(event)), cached=False)
+                case _:
+                    yield event
+
+
+def computed(
+    spec: RunSpec, dataset: Dataset, state: State | None, device: torch.device, half: bool, previews: bool
+) -> Iterator[Event | Previewed | Scored | Trained]:
+    """Train `spec` from `state` on and score it, touching no file; the last event is `Trained`."""
+    for event in train(spec, dataset, device, state):
+        yield event
+        if isinstance(event, EpochEnded):
+            state = event.state
+            if previews:
+                yield Previewed(event.row.epoch, preview(Model(spec, state.weights), dataset))
+    assert state is not None, "a recipe has at least one epoch"
+    weights = half_precision(state.weights) if half else state.weights
+    model = Model(spec, weights)
+    tables: list[pd.DataFrame] = []
+    for rows in score(model, dataset.test, spec.recipe.noise, SCORING_SEED):
+        tables.append(rows)
+        yield Scored(sum(map(len, tables)), len(dataset.test))
+    scores = pd.concat(tables, ignore_index=True)
+    totals = Totals.of(scores)
+    yield Trained(weights, scores, totals, preview(model, dataset), environment(spec.recipe, device))
 
 
 def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:
@@ -147,28 +188,6 @@ def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:
         except StoreError as error:
             damage.append(str(error))
     return None, " ".join(damage)
-
-
-def _finish(
-    spec: RunSpec, state: State, dataset: Dataset, store: Store, device: torch.device, half: bool
-) -> Iterator[Scored | Finished]:
-    weights = half_precision(state.weights) if half else state.weights
-    model = Model(spec, weights)
-    tables: list[pd.DataFrame] = []
-    for rows in score(model, dataset.test, spec.recipe.noise, SCORING_SEED):
-        tables.append(rows)
-        yield Scored(sum(map(len, tables)), len(dataset.test))
-    scores = pd.concat(tables, ignore_index=True)
-    run = store.finish(
-        spec,
-        state,
-        weights=weights,
-        scores=scores,
-        totals=Totals.of(scores),
-        preview=preview(model, dataset),
-        environment=environment(spec.recipe, device),
-    )
-    yield Finished(run, cached=False)
 
 
 def preview(model: Model, dataset: Dataset) -> bytes:

@@ -18,7 +18,7 @@ def show(plan: Plan) -> None:
     """Parameters, multiplications and seconds, and a button to measure the latter."""
     spec = plan.specs[0]
     try:
-        estimate = costs.estimate(spec, plan.device)
+        estimate = None if plan.cluster else costs.estimate(spec, plan.device)
     except AecoreError:
         estimate = None  # the queue, which keeps what was measured, is out of order: its own panel says so
     runs = len(plan.specs)
@@ -38,6 +38,9 @@ def show(plan: Plan) -> None:
             help="Without loading and scoring, and while nothing else takes the device.",
         )
     with st.container(horizontal=True, vertical_alignment="center"):
+        if plan.cluster:
+            st.caption("How fast its nodes are is not known before they train.", width="stretch")
+            return
         if estimate is None:
             st.caption("Not measured on this device yet.", width="stretch")
         else:

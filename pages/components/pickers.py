@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from aecore import zoo
+from aecore import numbers, zoo
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
 from aecore.store import Run
-from pages.components import look, numbers
+from pages.components import look
 
 # Data sets bring torch with them, which takes seconds to import: the gallery, which needs none, must not wait for it.
 if TYPE_CHECKING:

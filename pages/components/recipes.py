@@ -9,12 +9,12 @@ from functools import partial
 
 import streamlit as st
 
-from aecore import AecoreError, zoo
+from aecore import AecoreError, cluster, numbers, zoo
 from aecore.noise import KINDS, Noise
 from aecore.recipe import LOSSES, Loss, Recipe, RunSpec
 from aecore.store import Run
 from aecore.zoo import System
-from pages.components import look, numbers
+from pages.components import look
 from pages.components.pickers import NOISES
 
 PAGE = "train"
@@ -30,10 +30,11 @@ _LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae"}
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be launched: a spec a seed, and the device to run them on."""
+    """What would be launched: a spec a seed, and the device to run them on, of this machine or of a Ray cluster."""
 
     specs: tuple[RunSpec, ...]
     device: str
+    cluster: str | None = None
 
 
 def starts(runs: Sequence[Run]) -> dict[str, System]:
@@ -109,7 +110,7 @@ def form(starts: dict[str, System]) -> Plan | None:
     except AecoreError as error:
         st.error(str(error), icon=":material/edit_off:")
         return None
-    return Plan(specs, device)
+    return Plan(specs, *device)
 
 
 def _noise(given: Mapping[str, str | int | float]) -> Noise | None:
@@ -181,14 +182,22 @@ def _dataset(system: System) -> tuple[str, bool]:
     return fitting[title], True
 
 
-def _device() -> str:
-    """Every device of this machine, by name."""
+def _device() -> tuple[str, str | None]:
+    """Every device of this machine, by name, or what a task on the Ray cluster that is set up here may take."""
     from aecore import costs
     from aecore.training import devices
 
-    titles = {_title(name, costs.accelerator(name)): name for name in devices()}
+    try:
+        address = cluster.chosen()
+    except AecoreError as error:
+        st.warning(f"{error} Until then runs are trained on this machine.", icon=":material/cloud_off:")
+        address = None
+    if address:
+        titles = {f"{share} of the Ray cluster at {address}": name for name, share in cluster.SHARES.items()}
+    else:
+        titles = {_title(name, costs.accelerator(name)): name for name in devices()}
     chosen: str = st.selectbox("Device", list(titles), key="device", bind="query-params")
-    return titles[chosen]
+    return titles[chosen], address
 
 
 def _title(name: str, accelerator: str) -> str:

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from aecore.datasets import SAMPLE, DatasetError
+from aecore.numbers import NumbersError
 from aecore.store import Run, Store, StoreError
 from pages.components import cached, comparison, links, look, pickers
-from pages.components.numbers import NumbersError
 
 look.apply()
 st.title("Compare")

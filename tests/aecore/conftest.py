@@ -8,6 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from aecore.queue import Queue
+from aecore.store import Store
+from tests.aecore.queued import processes, until
+
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -27,3 +31,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    """An empty queue; whatever a test leaves of it is stopped."""
+    queue = Queue(Store(tmp_path / "store"))
+    yield queue
+    for entry in queue.entries():
+        queue.cancel(entry.id)
+    until(lambda: not processes(queue))

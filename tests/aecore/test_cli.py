@@ -435,7 +435,7 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
         ids = [queue.submit(replace(spec, seed=seed), "cpu").id for seed in range(6)]
         fences = {run: queue.start(run) for run in ids[1:4]}
         assert all(fences.values())
-        queue.report(ids[1], fences[ids[1]] or 0, 2, Progress(1, 16, 33, 0.1, 1234.0, 7.0), 0.1)
+        queue.report(ids[1], fences[ids[1]] or 0, 2, Progress(1, 16, 33, 0.1, 1234.0, 7.0))
         queue.end(ids[3], fences[ids[3]] or 0, "failed", "The disk is full.")
         queue.pause(ids[5])
         rows = aecore("runs", "--json").json

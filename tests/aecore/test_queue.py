@@ -71,7 +71,7 @@ def history(epochs: int) -> tuple[Epoch, ...]:
 
 
 def report_epoch(queue: Queue, run: int, fence: int, epoch: int, epochs: int = 4) -> None:
-    queue.report_epoch(run, fence, epochs, progress(epoch), 0.5, history(epoch), b"after %d" % epoch)
+    queue.report_epoch(run, fence, epochs, progress(epoch), history(epoch), b"after %d" % epoch)
 
 
 # ---- asking
@@ -251,7 +251,7 @@ def test_an_entry_is_forgotten_with_its_curve_and_log_but_only_when_it_has_ended
 def test_the_curve_and_where_it_stands(queue: Queue) -> None:
     run = submit(queue)
     fence = start(queue, run)
-    queue.report(run, fence, 4, progress(1, 30), 0.7)
+    queue.report(run, fence, 4, progress(1, 30, 0.7))
     entry = queue.entry(run)
     assert (entry.epoch, entry.images, entry.images_in_epoch, entry.loss) == (1, 30, 100, 0.7)
     assert (entry.images_per_second, entry.seconds_left, entry.whole_epochs, entry.attempt) == (1000.0, 3.0, 0, 1)
@@ -279,7 +279,7 @@ def test_an_attempt_that_was_superseded_has_no_say(queue: Queue) -> None:
     assert not queue.is_stopped(run, new)
     before = queue.entry(run)
     with pytest.raises(SupersededError):
-        queue.report(run, old, 4, progress(1), 0.7)
+        queue.report(run, old, 4, progress(1))
     with pytest.raises(SupersededError):
         report_epoch(queue, run, old, 1)
     queue.end(run, old, "failed", "says the old one")
@@ -298,7 +298,7 @@ def test_what_a_lost_attempt_had_not_finished_is_replaced(queue: Queue) -> None:
         report_epoch(queue, run, fence, epoch)
     queue.lost(run, fence, "It was killed.")
     fence = start(queue, run)
-    queue.report(run, fence, 4, progress(2, 40), 0.6)
+    queue.report(run, fence, 4, progress(2, 40))
     assert [row.epoch for row in queue.epochs(run)] == [1]
     assert [at for at, _ in queue.points(run)] == [1.0, 1.4]
 
@@ -325,7 +325,7 @@ def test_long_runs_keep_few_points_and_few_previews(queue: Queue) -> None:
     for epoch in range(1, epochs + 1):
         report_epoch(queue, run, fence, epoch, epochs)
         for images in (20, 50, 90):
-            queue.report(run, fence, epochs, progress(min(epoch + 1, epochs), images), 0.5)
+            queue.report(run, fence, epochs, progress(min(epoch + 1, epochs), images))
         if epoch in (12, 155):
             assert [row.epoch for row in queue.epochs(run)] == list(range(1, epoch + 1))
             assert queue.epochs(run)[-1].preview == b"after %d" % epoch, "the last one is always there"
@@ -481,7 +481,7 @@ def test_a_queue_that_was_removed_is_told_and_not_made_again_by_those_who_report
     queue.path.unlink()
     assert queue.is_stopped(run, fence), "whoever trains stops"
     for act in (
-        lambda: queue.report(run, fence, 4, progress(1), 0.5),
+        lambda: queue.report(run, fence, 4, progress(1)),
         lambda: queue.end(run, fence, "finished"),
         lambda: queue.cancel(run),
         lambda: queue.start(run),
@@ -494,7 +494,7 @@ def test_a_queue_that_was_removed_is_told_and_not_made_again_by_those_who_report
     assert submit(queue) == run
     start(queue, run)
     with pytest.raises(SupersededError):
-        queue.report(run, fence, 4, progress(1), 0.5)
+        queue.report(run, fence, 4, progress(1))
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])

@@ -1,0 +1,67 @@
+"""Claim: two nodes of a Ray cluster finish a sweep at least 1.8 times as fast as one, and one may die in the middle.
+
+    python -m benchmarks.cluster
+
+starts clusters of nodes with one core each on this machine, gives them the same sweep in turns, and prints the ratio
+of the times from the first start to the last end; then it kills a node in the middle of a sweep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from aecore import runs, zoo
+from aecore.queue import Queue
+from aecore.store import Store
+from tests.aecore import nodes
+
+EPOCHS, PICTURES = 40, 400
+LOOK = 0.2  # seconds
+
+
+def main() -> None:
+    """Do it, and print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--runs", type=int, default=16, metavar="N", help="runs of a sweep (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="sweeps a cluster (default %(default)s)")
+    parser.add_argument("--system", default="shallow-maxpool", metavar="NAME")
+    options = parser.parse_args()
+    taken: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(options.rounds):
+        for count, seconds in taken.items():
+            with nodes.started(count) as cluster:
+                seconds.append(sweep(cluster, options.system, options.runs))
+                print(f"{count} node{'s' * (count > 1)}: {options.runs} runs in {seconds[-1]:.1f} s", flush=True)
+    print(f"two nodes are {median(taken[1]) / median(taken[2]):.2f} times as fast as one")
+    with nodes.started(2) as cluster:
+        seconds_ = sweep(cluster, options.system, options.runs, kill_after=options.runs // 3)
+        print(f"a node killed in the middle: {options.runs} of {options.runs} runs finished in {seconds_:.1f} s")
+
+
+def sweep(cluster: nodes.Nodes, system: str, count: int, kill_after: int | None = None) -> float:
+    """Seconds from the first start to the last end of so many runs, all of which finish."""
+    with TemporaryDirectory() as folder:
+        queue = Queue(Store(Path(folder)))
+        for seed in range(count):
+            spec = runs.plan(zoo.find(system), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
+            queue.submit(spec, "cpu", cluster.address)
+        while any(entry.live for entry in queue.entries()):
+            finished = sum(entry.state == "finished" for entry in queue.entries())
+            if kill_after is not None and finished >= kill_after:
+                cluster.kill()
+                kill_after = None
+            queue.reconcile()
+            time.sleep(LOOK)
+        entries = queue.entries()
+        assert all(entry.state == "finished" for entry in entries), [entry.reason for entry in entries]
+        assert kill_after is None
+        begun, ended = min(entry.started or 0 for entry in entries), max(entry.ended or 0 for entry in entries)
+        return ended - begun
+
+
+if __name__ == "__main__":
+    main()

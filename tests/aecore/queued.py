@@ -1,0 +1,87 @@
+"""Runs of a queue, as the tests of the engines make and watch them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aecore import datasets, runs
+from aecore.architecture import Architecture
+from aecore.queue import Entry, Queue
+from aecore.recipe import Recipe, RunSpec
+from aecore.runs import Finished
+from aecore.store import Run, Store
+from aecore.training import EpochEnded, State
+
+CPU = torch.device("cpu")
+DEADLINE = 90.0  # seconds: against hanging only, for a machine that is busy with something else
+LONG = 10_000  # epochs: more than any test waits for
+
+
+def spec_of(
+    pictures: Path, seed: int = 0, layers: str = "conv4 | bn | dropout0.2 | conv3:k1:sigmoid", **recipe: Any
+) -> RunSpec:
+    name = f"folder:{pictures}"
+    settings = Recipe(**({"epochs": 3, "batch_size": 8} | recipe))
+    return RunSpec(Architecture.parse(layers), settings, name, datasets.load(name).fingerprint, seed)
+
+
+def processes(queue: Queue, command: str = "") -> list[int]:
+    """The processes that work for this queue, by their environment: they may be anybody's children."""
+    root = f"AECORE_CHECKPOINTS={queue.store.root.resolve()}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line, variables = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
+        except OSError:
+            continue  # it has ended meanwhile
+        if root in variables.split(b"\0") and b"aecore" in line.split(b"\0") and command.encode() in line.split(b"\0"):
+            found.append(int(folder.name))
+    return found
+
+
+def until(met: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + DEADLINE
+    while not (found := met()):
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.02)
+    return found
+
+
+def ended(queue: Queue, run: int) -> Entry:
+    """The entry once it is no longer queued or running."""
+    until(lambda: queue.entry(run).state not in ("queued", "running"))
+    return queue.entry(run)
+
+
+def trained(queue: Queue, run: int, epochs: int) -> None:
+    """Wait for so many whole epochs of a run that is training."""
+    until(lambda: queue.entry(run).whole_epochs >= epochs or queue.entry(run).state == "failed")
+    assert queue.entry(run).state == "running", queue.entry(run).reason
+
+
+def result(run: Run | None) -> dict[str, Any]:
+    """All of a run that a repetition must give again: everything but the clock's."""
+    assert run is not None
+    history = run.history().drop(columns=["images_per_second", "seconds"])
+    weights = {name: each.numpy().tobytes() for name, each in run.model()._module.state_dict().items()}
+    return weights | {"history": history.to_csv(), "scores": run.read("scores.csv"), "preview": run.read("preview.png")}
+
+
+def uninterrupted(spec: RunSpec, root: Path) -> dict[str, Any]:
+    *_, last = runs.execute(spec, store=Store(root), device=CPU)
+    assert isinstance(last, Finished)
+    return result(last.run)
+
+
+def diverging(pictures: Path, store: Store) -> RunSpec:
+    """A run whose state after epoch 1 is so large (yet finite) that the loss of epoch 2 overflows at its first step."""
+    spec = spec_of(pictures, layers="conv4:linear | conv3:k1:linear")
+    events = runs.execute(spec, store=store, device=CPU)
+    state = next(event.state for event in events if isinstance(event, EpochEnded))
+    events.close()  # type: ignore[attr-defined]
+    large = {name: values * 1e18 for name, values in state.weights.items()}
+    store.write_state(spec, State(1, large, state.optimiser, state.history))
+    return spec
