@@ -399,22 +399,23 @@ def _finished_sweep(queue: Queue, specs: Sequence[RunSpec], device: str | None, 
             for entry in entries:
                 if entry.state not in ("queued", "running"):
                     ended[entry.id] = entry
-                    progress.console.print(
-                        f"{entry.spec.name}, seed {entry.spec.seed}: {_entry_text(entry)}",
-                        highlight=False,
-                        markup=False,
-                    )
+                    _say(f"{_system_name(entry.spec)}, seed {entry.spec.seed}: {_entry_text(entry)}")
             running = sum(entry.state == "running" for entry in entries)
             progress.update(bar, completed=len(ended), description=f"{running} running")
             time.sleep(LOOK)
     return [ended[run] for run in asked]
 
 
+def _system_name(spec: RunSpec) -> str:
+    """Its name, or its layers where it is no system of the zoo."""
+    return spec.name if spec.name in zoo.SYSTEMS else str(spec.architecture)
+
+
 def _sweep_rows(found: Sequence[Run]) -> list[dict[str, Any]]:
     """A row a system: the mean over its runs, and how much they scatter."""
     rows = []
-    for name in dict.fromkeys(run.name for run in found):
-        totals = [run.totals for run in found if run.name == name]
+    for name in dict.fromkeys(_system_name(run.spec) for run in found):
+        totals = [run.totals for run in found if _system_name(run.spec) == name]
         psnr = [each["psnr_pooled"] for each in totals]
         rows.append(
             {

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,6 +35,7 @@ COMMANDS = [
     "list",
     "show",
     "train",
+    "sweep",
     "runs",
     "runs show",
     "runs cancel",
@@ -448,6 +450,41 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
             5: "paused after epoch 0 of 2",
         }
         assert all(row["state"] in aecore("runs").out for row in rows)
+
+
+def test_a_sweep_trains_every_system_with_every_seed(
+    aecore: Any, pictures: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aecore.queue.QUEUED_AT_MOST", 2)  # the third one is asked for when there is room
+    other = "conv2 | conv3:k1:sigmoid"
+    command = ["sweep", LAYERS, other, "--seeds", "0-1", "--dataset", f"folder:{pictures}", "--epochs", 1]
+    told = aecore(*command, "--device", "cpu")
+    assert told.status == 0
+    runs = Store(checkpoints).listing().runs
+    assert sorted((str(run.spec.architecture), run.spec.seed) for run in runs) == [
+        (other, 0), (other, 1), (LAYERS, 0), (LAYERS, 1)
+    ]  # fmt: skip
+    for layers in (LAYERS, other):
+        totals = [run.totals["psnr_pooled"] for run in runs if str(run.spec.architecture) == layers]
+        (line,) = [line for line in told.out.splitlines() if line.strip().startswith(layers)]
+        assert line.strip().removeprefix(layers).split()[:3] == [
+            "2", f"{np.mean(totals):.3f}", f"{np.std(totals, ddof=1):.3f}"
+        ]  # fmt: skip
+    again = aecore(*command, "--device", "cpu", "--json")
+    assert sorted(row["key"] for row in again.json) == sorted(run.key[:12] for run in runs), "they were in the store"
+    assert len(Queue().entries()) == 4
+
+
+def test_a_sweep_tells_what_did_not_finish(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    command = ["sweep", LAYERS, "--seeds", "0,1", "--dataset", f"folder:{pictures}", "--device", "cpu"]
+    with supervision.hold(checkpoints):
+        threading.Timer(2, lambda: [Queue().cancel(entry.id) for entry in Queue().entries()]).start()
+        told = aecore(*command)
+    assert told.status == 1
+    assert told.err.count("seed 0: cancelled after epoch 0") == 1
+    assert "2 of 2 runs did not finish: `python -m aecore runs` tells why." in told.err
+    assert "'x' is no seed" in aecore("sweep", LAYERS, "--seeds", "x").err
+    assert "RAY_ADDRESS is ''" in aecore("sweep", LAYERS, "--engine", "ray").err
 
 
 def test_the_queue_is_worked_off_in_the_foreground_too(aecore: Any, pictures: Path, checkpoints: Path) -> None:
