@@ -513,7 +513,7 @@ def _entry_text(entry: Entry) -> str:
     """What an unfinished entry of the queue is doing, or how it ended."""
     epochs = entry.spec.recipe.epochs
     if entry.state == "queued":
-        return f"queued, number {entry.position}"
+        return entry.queued_text
     if entry.state == "running":
         if entry.scored is not None:
             return f"running, {entry.scored:.0%} scored"

@@ -27,14 +27,12 @@ from typing import Protocol
 
 from aecore import cluster, supervision
 from aecore.cluster import ClusterError
-from aecore.queue import Entry, GoneError, Queue, QueueError
+from aecore.queue import MEMORY_RAN_OUT, WATCH, Entry, GoneError, Queue, QueueError
 
 # torch is imported by a run's process alone: the supervisor is small and there at once.
 
 STOPPED = 130  # the exit status of a process that did as it was told
-MEMORY_RAN_OUT = "Its process was killed because memory ran out: a smaller batch needs less."
 TICK = 0.1  # seconds between two looks at the queue and the attempts
-WATCH = 0.25  # seconds between two looks at what was wished
 GRACE = 0.5  # seconds for the step at hand
 STUCK = 1.0  # seconds before what could not be written down is tried again
 LOG_LINES = 5

@@ -39,6 +39,8 @@ ATTEMPTS = 3  # how often a run whose process dies is started again without gett
 POINTS_AT_MOST = 600  # of the loss within epochs, spread evenly over the run
 FIRST_PREVIEWS, LATER_PREVIEWS = 8, 31  # with the last one, at most forty
 LOG_BYTES = 65_536
+WATCH = 0.25  # seconds between two looks of a run's process, or of who waits for it, at what was wished
+MEMORY_RAN_OUT = "Its process was killed because memory ran out: a smaller batch needs less."
 
 _LIVE = "('queued', 'running', 'paused')"
 _SCHEMA = f"""
@@ -138,6 +140,11 @@ class Entry:
     def place(self) -> str:
         """Where it is trained, in words."""
         return f"{self.device} of the Ray cluster at {self.cluster}" if self.cluster else self.device
+
+    @property
+    def queued_text(self) -> str:
+        """Where it waits, and why it was not started yet or has to start again."""
+        return f"queued, number {self.position}" + (f". {self.reason}" if self.reason else "")
 
     @property
     def live(self) -> bool:

@@ -29,8 +29,7 @@ from aecore import AecoreError, cluster, runs
 from aecore.attempts import Attempt, thinned
 from aecore.cluster import ClusterError
 from aecore.datasets import Dataset
-from aecore.engines import MEMORY_RAN_OUT, WATCH
-from aecore.queue import Entry, GoneError, Queue, SupersededError
+from aecore.queue import MEMORY_RAN_OUT, WATCH, Entry, GoneError, Queue, SupersededError
 from aecore.recipe import RunSpec
 from aecore.training import State
 

@@ -78,7 +78,7 @@ def _watched(asked: Sequence[Entry]) -> Entry:
 def _detail(queue: Queue, entry: Entry) -> None:
     epochs = queue.epochs(entry.id)
     st.subheader(f"{_ICONS[entry.state]} {look.label(entry.spec)}", anchor=False)
-    st.caption(entries.in_short(entry.spec))
+    st.caption(entries.in_short(entry.spec) + (f", {entry.place}" if entry.cluster else ""))
     share, text = _progress(entry)
     if entry.state in ("running", "queued", "paused"):
         st.progress(share, text)
@@ -171,7 +171,7 @@ def _progress(entry: Entry) -> tuple[float, str]:
     """How far a run is, from 0 to 1, and in words."""
     epochs = entry.spec.recipe.epochs
     if entry.state == "queued":
-        return entry.whole_epochs / epochs, f"queued, number {entry.position}"
+        return entry.whole_epochs / epochs, entry.queued_text
     if entry.state == "finished":
         return 1.0, f"finished after {epochs} epoch{'s' * (epochs > 1)}"
     if entry.state != "running":

@@ -12,13 +12,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
-    {"layers", "noise", "datasets", "files"},
+    {"layers", "noise", "datasets", "files", "numbers"},
     {"architecture", "recipe"},
     {"zoo"},
     {"training", "scores", "baselines"},
-    {"store", "supervision"},
+    {"store", "supervision", "cluster"},
     {"queue"},
     {"runs", "costs"},
+    {"attempts"},
+    {"ray_engine"},
     {"engines"},
     {"claims"},
     {"cli", "__main__"},
