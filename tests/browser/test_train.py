@@ -1,9 +1,16 @@
 """Training from the page, on CPU and on the embedded sample: launched, seen live, stopped, finished, found again."""
 
+import math
+import os
 import re
+import signal
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from aecore.queue import Queue
+from aecore.store import Store
+from tests.browser import started
 from tests.browser.seen import headings, settled
 
 
@@ -45,6 +52,33 @@ def test_a_run_is_launched_seen_live_and_cancelled(page: Page, other: Page, work
     expect(theirs).to_contain_text(re.compile("cancelled after epoch [1-9]"))
     line.get_by_role("button", name="Remove").click()
     expect(line).to_have_count(0)
+
+
+def test_a_run_outlives_its_tab_its_browser_and_the_server(page: Page, other: Page, tmp_path: Path) -> None:
+    """Launched in one window, which is closed; the server is killed; another server shows the run in another window."""
+    environment = {"AECORE_DATA": str(tmp_path / "nothing"), "AECORE_CHECKPOINTS": str(tmp_path / "store")}
+    query = "start=shallow-maxpool&epochs=30&images=200"
+    queue = Queue(Store(tmp_path / "store"))
+    with started.dashboard(tmp_path / "log", environment) as first:
+        launch(page, first.address, query)
+        expect(page.get_by_alt_text("Test pictures, epoch 2")).to_be_visible()
+        page.close()
+        os.kill(first.pid, signal.SIGKILL)
+    (entry,) = queue.entries()
+    assert entry.state == "running"
+    with started.dashboard(tmp_path / "log", environment) as second:
+        other.goto(f"{second.address}/train")
+        settled(other)
+        line = other.locator("[class*=st-key-entry-]")
+        expect(line).to_contain_text("images/s")
+        expect(other.get_by_test_id("stVegaLiteChart")).to_be_visible()
+        expect(line).to_contain_text("finished after 30 epochs", timeout=120_000)
+        expect(other.get_by_alt_text("Test pictures, epoch 30")).to_be_visible()
+    assert queue.entry(entry.id).attempt == 1, "it never stopped"
+    assert [row.epoch for row in queue.epochs(entry.id)] == list(range(1, 31))
+    passed = [at for at, _ in queue.points(entry.id)]
+    assert passed == sorted(passed)
+    assert {math.ceil(at) for at in passed} == set(range(1, 31)), "no epoch is without a point of the curve"
 
 
 def test_a_finished_run_joins_the_gallery_and_compare(page: Page, other: Page, workshop: str) -> None:
