@@ -36,6 +36,7 @@ from aecore.training import State
 CONNECT = 3.0  # seconds for an answer of the cluster's head
 PROBE = 30.0  # seconds for another process to be turned away by it
 RESOURCES = 1.0  # seconds between two looks at what the nodes have
+PAUSE = 0.02  # seconds: Ray waits no more where the cluster has just ended
 LOST = "Its node, or its process there, was lost."
 # Asks the head for its nodes with a token that cannot be the cluster's.
 _STRANGER = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1]).get_all_node_info()"
@@ -74,7 +75,10 @@ class Cluster:
         self._resources: tuple[float, dict[str, float]] = (0.0, {})
 
     def slots(self, device: str) -> int:
-        """How many CPUs or GPUs the nodes that are up have; `ClusterError` if none."""
+        """One more than the nodes that are up have CPUs or GPUs, so that whichever is done has the next run waiting.
+
+        Raises `ClusterError` where there is none.
+        """
         import ray
 
         looked, resources = self._resources
@@ -84,7 +88,7 @@ class Cluster:
         share = cluster.SHARES[device]
         if (found := int(resources.get(share, 0))) == 0:
             raise ClusterError(f"The Ray cluster at {self.address} has no {share} now.")
-        return found
+        return found + 1
 
     def start(self, queue: Queue, entry: Entry, fence: int) -> _Task:
         """Begin an attempt."""
@@ -171,6 +175,7 @@ class _Task:
         task = ray.remote(_on_node).options(
             num_cpus=1, num_gpus=int(self.entry.device == "cuda"), max_retries=0, name=spec.folder
         )
+        self._attempt.say("Sent to the cluster.")
         events = task.remote(spec, self._cluster.put(dataset), state, device, half, previews)
         trained = False
         try:
@@ -179,6 +184,7 @@ class _Task:
                 if self._told_to_stop.is_set() or self._attempt.is_stopped():
                     raise _Stopped
                 if not ready:
+                    time.sleep(PAUSE)
                     continue
                 match ray.get(next(events)):
                     case _Placed(node):

@@ -14,13 +14,14 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from aecore import runs, zoo
+from aecore import runs, supervision, zoo
 from aecore.queue import Queue
 from aecore.store import Store
 from tests.aecore import nodes
 
-EPOCHS, PICTURES = 40, 400
-LOOK = 0.2  # seconds
+EPOCHS, PICTURES = 6, 2000
+SETTLE = 20.0  # seconds that a new cluster's own processes take of the cores
+LOOK = 1.0  # seconds: looking takes the nodes' cores too
 
 
 def main() -> None:
@@ -34,6 +35,7 @@ def main() -> None:
     for _ in range(options.rounds):
         for count, seconds in taken.items():
             with nodes.started(count) as cluster:
+                time.sleep(SETTLE)
                 seconds.append(sweep(cluster, options.system, options.runs))
                 print(f"{count} node{'s' * (count > 1)}: {options.runs} runs in {seconds[-1]:.1f} s", flush=True)
     print(f"two nodes are {median(taken[1]) / median(taken[2]):.2f} times as fast as one")
@@ -49,16 +51,19 @@ def sweep(cluster: nodes.Nodes, system: str, count: int, kill_after: int | None 
         for seed in range(count):
             spec = runs.plan(zoo.find(system), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
             queue.submit(spec, "cpu", cluster.address)
-        while any(entry.live for entry in queue.entries()):
-            finished = sum(entry.state == "finished" for entry in queue.entries())
+        entries = queue.entries()
+        while any(entry.live for entry in entries):
+            finished = sum(entry.state == "finished" for entry in entries)
             if kill_after is not None and finished >= kill_after:
                 cluster.kill()
                 kill_after = None
             queue.reconcile()
             time.sleep(LOOK)
-        entries = queue.entries()
+            entries = queue.entries()
         assert all(entry.state == "finished" for entry in entries), [entry.reason for entry in entries]
         assert kill_after is None
+        while supervision.held(queue.store.root):
+            time.sleep(LOOK)
         begun, ended = min(entry.started or 0 for entry in entries), max(entry.ended or 0 for entry in entries)
         return ended - begun
 
