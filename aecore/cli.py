@@ -385,7 +385,7 @@ def _sweep(options: argparse.Namespace) -> None:
 
 def _finished_sweep(queue: Queue, specs: Sequence[RunSpec], device: str | None, address: str | None) -> list[Entry]:
     """Queue the runs as there is room, wait for all of them, and say how each ended."""
-    waiting, asked, ended = list(reversed(specs)), list[int](), dict[int, Entry]()
+    waiting, asked, ended, told = list(reversed(specs)), list[int](), dict[int, Entry](), ""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         bar = progress.add_task("runs", total=len(specs))
@@ -400,6 +400,10 @@ def _finished_sweep(queue: Queue, specs: Sequence[RunSpec], device: str | None, 
                 if entry.state not in ("queued", "running"):
                     ended[entry.id] = entry
                     _say(f"{_system_name(entry.spec)}, seed {entry.spec.seed}: {_entry_text(entry)}")
+            reason = next((entry.reason for entry in entries if entry.state == "queued" and entry.reason), told)
+            if reason != told:
+                _say(reason)
+            told = reason
             running = sum(entry.state == "running" for entry in entries)
             progress.update(bar, completed=len(ended), description=f"{running} running")
             time.sleep(LOOK)

@@ -54,13 +54,13 @@ class Cluster:
         if cluster.is_loopback(address):
             # Or else Ray replaces 127.0.0.1 by the address that other machines would use, where nobody listens.
             os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        else:
-            _turns_strangers_away(address)
         import ray
 
         handler = signal.getsignal(signal.SIGTERM)
         ray.shutdown()  # from a cluster that was in use before
-        _accepts_us(address)
+        hosts = _hosts(address)
+        if not all(cluster.is_loopback(each) for each in (address, *(f"{host}:0" for host in hosts))):
+            _turns_strangers_away(address)
         try:
             ray.init(
                 address, log_to_driver=False, logging_level="error", configure_logging=False,
@@ -236,12 +236,13 @@ def _answers(address: str) -> None:
         ) from None
 
 
-def _accepts_us(address: str) -> None:
+def _hosts(address: str) -> list[str]:
+    """Where the nodes are: others may reach them although we reach the head at 127.0.0.1."""
     import ray._raylet as raylet
     from ray.exceptions import AuthenticationError, RayError
 
     try:
-        raylet.GcsClient(address=address).get_all_node_info()  # type: ignore[attr-defined]
+        nodes = raylet.GcsClient(address=address).get_all_node_info()  # type: ignore[attr-defined]
     except AuthenticationError:
         raise ClusterError(
             f"The Ray cluster at {address} wants its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or "
@@ -249,6 +250,7 @@ def _accepts_us(address: str) -> None:
         ) from None
     except RayError as error:
         raise ClusterError(f"What answers at {address} is no Ray cluster: {_first_line(error)}") from None
+    return [node.node_manager_address for node in nodes.values()]
 
 
 def _turns_strangers_away(address: str) -> None:

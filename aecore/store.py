@@ -281,7 +281,7 @@ class Store:
     def drop_states(self, spec: RunSpec) -> None:
         """Remove where a run stood, once it is finished."""
         for path in self._folders(spec):
-            for name in STATES:
+            for name in reversed(STATES):  # the newest last: a kill between the two leaves no older one alone
                 (path / name).unlink(missing_ok=True)
 
     def finish(

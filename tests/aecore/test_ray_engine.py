@@ -137,10 +137,11 @@ def test_a_run_waits_while_the_cluster_has_no_room_for_it_or_is_not_there(
 def test_whoever_has_not_the_token_is_turned_away(two: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ClusterError, match="lets anybody in: start its nodes with RAY_AUTH_MODE=token"):
         ray_engine._turns_strangers_away(two.address)
+    assert ray_engine._hosts(two.address) == ["127.0.0.1", "127.0.0.1"]
     with nodes.started(1, TOKEN) as guarded:
         ray_engine._turns_strangers_away(guarded.address)
         with pytest.raises(ClusterError, match="wants its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN"):
-            ray_engine._accepts_us(guarded.address)
+            ray_engine._hosts(guarded.address)
 
 
 def test_runs_on_a_cluster_with_a_token(pictures: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
