@@ -1,5 +1,7 @@
 """Claim: two nodes of a Ray cluster finish a sweep at least 1.8 times as fast as one, and one may die in the middle.
 
+On a machine of two cores, which Ray and the supervisor share with both nodes, it is not reached: 1.5 to 1.7.
+
     python -m benchmarks.cluster
 
 starts clusters of nodes with one core each on this machine, gives them the same sweep in turns, and prints the ratio
