@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial, reduce
 from http.client import HTTPException, IncompleteRead
 from importlib.resources import files
 from pathlib import Path
@@ -443,18 +443,23 @@ def _sample() -> Dataset:
 
 
 def _sample_split(strips: _Strips) -> Split:
+    crops = np.stack([_crops(each, strips) for each in _photographs()], axis=1)  # [crops, photographs, …]
+    labels = torch.arange(len(_PHOTOGRAPHS)).repeat(strips.crops)
+    return Split(torch.from_numpy(crops.reshape(-1, *crops.shape[2:])), labels)
+
+
+@cache
+def _photographs() -> list[np.ndarray]:
+    """Each [H, W, 3], 13 MB in all."""
     # Read as files: `skimage.data` would go to the network for a photograph that is missing.
     folder = Path(str(files("skimage") / "data"))
     try:
-        photographs = [np.asarray(Image.open(folder / file).convert("RGB")) for file in _PHOTOGRAPHS.values()]
+        return [np.asarray(Image.open(folder / file).convert("RGB")) for file in _PHOTOGRAPHS.values()]
     except OSError as error:
         raise DatasetError(
             f"The embedded sample needs the photographs of scikit-image, and {folder} lacks one of them "
             f"({error}): reinstall scikit-image."
         ) from error
-    crops = np.stack([_crops(photograph, strips) for photograph in photographs], axis=1)  # [crops, photographs, …]
-    labels = torch.arange(len(photographs)).repeat(strips.crops)
-    return Split(torch.from_numpy(crops.reshape(-1, *crops.shape[2:])), labels)
 
 
 def _crops(photograph: np.ndarray, strips: _Strips) -> np.ndarray:
@@ -473,8 +478,10 @@ def _crops(photograph: np.ndarray, strips: _Strips) -> np.ndarray:
         side, left, right = 32 * scale, fifth * width // 5, (fifth + 1) * width // 5
         top = int((0.5 + index / plastic) % 1 * (height - side + 1))
         left += int((0.5 + index / plastic**2) % 1 * (right - left - side + 1))
-        window = photograph[top : top + side, left : left + side].reshape(32, scale, 32, scale, channels)
-        sums = window.sum(axis=(1, 3), dtype=np.int64)  # [32, 32, C]
+        # Added slice by slice in 16 bits, which hold 4 × 4 × 255: ten times as fast as a sum over axes.
+        sums = photograph[top : top + side, left : left + side].astype(np.uint16)
+        sums = reduce(np.add, [sums[row::scale] for row in range(scale)])
+        sums = reduce(np.add, [sums[:, column::scale] for column in range(scale)])  # [32, 32, C]
         crops[index] = ((sums + scale**2 // 2) // scale**2).transpose(2, 0, 1)
     return crops
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
@@ -21,7 +20,10 @@ from aecore.scores import Totals, score
 from aecore.store import STATES, Model, Run, Store, StoreError, half_precision
 from aecore.training import EpochEnded, Event, State, environment, find_device, train
 
+# pandas is imported where tables are made: a run trains before it is scored.
 if TYPE_CHECKING:
+    import pandas as pd
+
     from aecore.zoo import System
 
 PREVIEW_PICTURES = 8
@@ -167,6 +169,8 @@ def computed(
             state = event.state
             if previews:
                 yield Previewed(event.row.epoch, preview(Model(spec, state.weights), dataset))
+    import pandas as pd
+
     assert state is not None, "a recipe has at least one epoch"
     weights = half_precision(state.weights) if half else state.weights
     model = Model(spec, weights)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import inf, log10
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -21,6 +20,10 @@ from aecore import AecoreError
 from aecore.datasets import Split, to_float
 from aecore.layers import shape_text
 from aecore.noise import Noise, noisy
+
+# pandas and piq are imported where they are used: a run trains before it is scored.
+if TYPE_CHECKING:
+    import pandas as pd
 
 SSIM_WINDOW = 11
 FEWEST_PAIRS = 6  # of fewer, even all one way, chance alone gives more than one in twenty: 2 × 2⁻⁵
@@ -94,6 +97,8 @@ METRICS: dict[str, Metric] = {
 
 def per_picture(output: Tensor, target: Tensor) -> pd.DataFrame:
     """A row a picture, a column a metric."""
+    import pandas as pd
+
     return pd.DataFrame({name: metric.compute(output, target).double().numpy() for name, metric in METRICS.items()})
 
 

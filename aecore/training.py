@@ -23,13 +23,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from aecore import AecoreError
+from aecore.adam import Adam
 from aecore.architecture import Architecture
 from aecore.datasets import Dataset, Split, to_float
 from aecore.layers import BatchNorm, shape_text
 from aecore.noise import key
 from aecore.recipe import Initialisation, Loss, Recipe, RunSpec
 
-ADAM_EPSILON = 1e-7  # Keras's
 EVALUATION_BATCH = 100  # what fits the cache: 500 takes twice as long
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 STEPS_PER_REPORT = 10
@@ -238,11 +238,10 @@ def train(
     _check_batch_norm(spec, len(dataset.train))
     try:
         model = build(architecture, recipe, spec.seed, device)
-        optimiser = torch.optim.Adam(
-            model.parameters(), lr=recipe.learning_rate, eps=ADAM_EPSILON, fused=device.type in ("cuda", "cpu")
-        )
+        optimiser = Adam(model.parameters(), recipe.learning_rate)
         if state is not None:
-            _restore(model, optimiser, state)
+            model.load_state_dict(state.weights)
+            optimiser.restore(state.optimiser)
         pictures = Pictures(dataset.train.pixels[: recipe.images], device, memory_format(architecture))
     except RuntimeError as error:
         if not _is_out_of_memory(error):
@@ -255,7 +254,7 @@ def train(
             raise
         # The failed step's tensors live as long as the traceback's frames; they must go before anything is tried.
         error.__traceback__ = None
-        optimiser.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         smallest = 2 if any(isinstance(layer, BatchNorm) for layer in architecture.layers) else 1
         fitting = largest_fitting(
             recipe.batch_size, lambda size: _try_step(model, optimiser, recipe, pictures, size), smallest
@@ -282,7 +281,7 @@ def _check_batch_norm(spec: RunSpec, pictures: int) -> None:
 def _epochs(
     spec: RunSpec,
     model: nn.Module,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     pictures: Pictures,
     held_out: Split,
     state: State,
@@ -316,9 +315,7 @@ def _epochs(
         yield EpochEnded(row, _capture(epoch, model, optimiser, tuple(history)))
 
 
-def _steps(
-    spec: RunSpec, model: nn.Module, optimiser: torch.optim.Adam, pictures: Pictures, epoch: int
-) -> Iterator[Progress]:
+def _steps(spec: RunSpec, model: nn.Module, optimiser: Adam, pictures: Pictures, epoch: int) -> Iterator[Progress]:
     """One epoch of steps; losses are read from the device only now and then, since reading waits for it."""
     recipe, device = spec.recipe, next(model.parameters()).device
     generator = Generator(device).manual_seed(key(spec.seed, epoch))
@@ -352,7 +349,7 @@ def batch_starts(count: int, size: int) -> list[int]:
     return starts[:-1] if size > 1 and len(starts) > 1 and starts[-1] == count - 1 else starts
 
 
-def _step(model: nn.Module, optimiser: torch.optim.Adam, recipe: Recipe, clean: Tensor, generator: Generator) -> Tensor:
+def _step(model: nn.Module, optimiser: Adam, recipe: Recipe, clean: Tensor, generator: Generator) -> Tensor:
     noisy = recipe.noise.add(clean, generator) if recipe.noise else clean
     with torch.autocast(clean.device.type, torch.bfloat16, enabled=autocasts(recipe, clean.device)):
         output = model(noisy)
@@ -379,31 +376,13 @@ def _validate(spec: RunSpec, model: nn.Module, pictures: Pictures) -> tuple[floa
     return float(loss) / len(pictures), float(mse) / len(pictures)
 
 
-def _capture(epoch: int, model: nn.Module, optimiser: torch.optim.Adam, history: tuple[Epoch, ...]) -> State:
+def _capture(epoch: int, model: nn.Module, optimiser: Adam, history: tuple[Epoch, ...]) -> State:
     """A copy on the CPU: the next step changes the model's own tensors in place."""
-    moments = {
-        f"{index}.{name}": tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for index, values in optimiser.state_dict()["state"].items()
-        for name, tensor in values.items()
-    }
     weights = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
     }
-    return State(epoch, weights, moments, history)
-
-
-def _restore(model: nn.Module, optimiser: torch.optim.Adam, state: State) -> None:
-    model.load_state_dict(state.weights)
-    parameters = list(model.parameters())
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in state.optimiser.items():
-        index, _, moment = name.partition(".")
-        # Fused Adam walks weights and moments side by side in memory: they must lie in the same order.
-        if tensor.dim():
-            tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
-        moments.setdefault(int(index), {})[moment] = tensor
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": moments})
+    return State(epoch, weights, optimiser.state(), history)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
@@ -425,6 +404,6 @@ def largest_fitting(size: int, step: Callable[[int], Any], smallest: int = 1) ->
     return 0
 
 
-def _try_step(model: nn.Module, optimiser: torch.optim.Adam, recipe: Recipe, pictures: Pictures, size: int) -> None:
+def _try_step(model: nn.Module, optimiser: Adam, recipe: Recipe, pictures: Pictures, size: int) -> None:
     clean = pictures.batch(slice(0, size))
     _step(model, optimiser, recipe, clean, Generator(clean.device))

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
-    {"layers", "noise", "datasets", "files", "numbers"},
+    {"layers", "noise", "datasets", "files", "numbers", "adam"},
     {"architecture", "recipe"},
     {"zoo"},
     {"training", "scores", "baselines"},

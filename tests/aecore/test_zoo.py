@@ -9,11 +9,12 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from aecore import datasets
+from aecore.adam import EPSILON
 from aecore.architecture import Architecture
 from aecore.noise import Noise
 from aecore.recipe import Initialisation, Recipe, RunSpec
 from aecore.store import Model, Store
-from aecore.training import ADAM_EPSILON, State, build, initialise
+from aecore.training import State, build, initialise
 from aecore.zoo import SYSTEMS, System, UnknownSystemError, find
 
 CPU = torch.device("cpu")
@@ -42,7 +43,7 @@ def trained(request: pytest.FixtureRequest, photographs: Tensor) -> Trained:
     grey = system.architecture.input_shape == (1, 28, 28)
     pictures = photographs.mean(1, keepdim=True)[..., 2:30, 2:30] if grey else photographs
     module = build(system.architecture, system.recipe, 0, CPU)
-    adam = torch.optim.Adam(module.parameters(), system.recipe.learning_rate, eps=ADAM_EPSILON, fused=True)
+    adam = torch.optim.Adam(module.parameters(), system.recipe.learning_rate, eps=EPSILON, fused=True)
     losses: list[float] = []
     gradients: dict[str, Tensor] = {}
     for _ in range(STEPS):
