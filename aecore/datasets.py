@@ -431,6 +431,7 @@ _PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, but for a se
 }
 
 
+@cache  # it is the same for ever, and a supervisor hands it to one run after another
 def _sample() -> Dataset:
     return Dataset(
         SAMPLE,

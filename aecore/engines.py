@@ -32,7 +32,8 @@ from aecore.queue import MEMORY_RAN_OUT, WATCH, Entry, GoneError, Queue, QueueEr
 # torch is imported by a run's process alone: the supervisor is small and there at once.
 
 STOPPED = 130  # the exit status of a process that did as it was told
-TICK = 0.1  # seconds between two looks at the queue and the attempts
+TICK = 0.1  # seconds between two looks at the attempts
+LOOK = 0.5  # seconds between two looks at the queue while none of them ends
 GRACE = 0.5  # seconds for the step at hand
 STUCK = 1.0  # seconds before what could not be written down is tried again
 LOG_LINES = 5
@@ -149,7 +150,9 @@ def _work(queue: Queue) -> Generator[str]:
                 if trouble:
                     raise ClusterError(trouble)
                 return
-            time.sleep(TICK)
+            looked = time.monotonic()
+            while time.monotonic() - looked < LOOK and not any(each.has_ended() for each in running):
+                time.sleep(TICK)
     finally:
         for each in running:
             each.stop()

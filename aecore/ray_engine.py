@@ -29,11 +29,12 @@ from aecore import AecoreError, cluster, runs
 from aecore.attempts import Attempt, thinned
 from aecore.cluster import ClusterError
 from aecore.datasets import Dataset
-from aecore.queue import MEMORY_RAN_OUT, WATCH, Entry, GoneError, Queue, SupersededError
+from aecore.queue import MEMORY_RAN_OUT, Entry, GoneError, Queue, SupersededError
 from aecore.recipe import RunSpec
 from aecore.training import State
 
 CONNECT = 3.0  # seconds for an answer of the cluster's head
+WATCH = 0.5  # seconds between two looks at what was wished of a run
 PROBE = 30.0  # seconds for another process to be turned away by it
 RESOURCES = 1.0  # seconds between two looks at what the nodes have
 PAUSE = 0.02  # seconds: Ray waits no more where the cluster has just ended

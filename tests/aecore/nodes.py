@@ -65,11 +65,15 @@ def started(count: int, environment: Mapping[str, str] | None = None) -> Iterato
 def _main(count: int) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what Ray prints is no answer
-    from ray.cluster_utils import Cluster
-
     facts = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": MEMORY, "include_dashboard": False}
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(initialize_head=True, head_node_args=facts | {"temp_dir": folder})
+        # Ray writes the cluster's address there, into a folder `ray` that it does not make itself.
+        os.environ["RAY_TMPDIR"] = folder
+        temporary = Path(folder, "ray")
+        temporary.mkdir()
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args=facts | {"temp_dir": str(temporary)})
         try:
             more = [cluster.add_node(**facts) for _ in range(count - 1)]
             print(cluster.address, file=answers, flush=True)
