@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ from aecore.layers import (
     Dense,
     Dropout,
     Flatten,
+    Join,
     Layer,
     LayerError,
     Reshape,
     Shape,
+    Skip,
     largest_that_fits,
     parse_layer,
     shape_text,
@@ -37,7 +40,7 @@ MEMORY_BUDGET = 1_000_000_000
 MOST_LAYERS = 200
 TRAINING_BYTES_PER_PARAMETER = 16  # float32 weight, gradient and Adam's two moments
 TRAINING_BYTES_PER_OUTPUT = 8  # float32 value and its gradient
-_KEEPS_EVERY_NUMBER = (Flatten, Reshape, BatchNorm, Dropout, Activate)
+_KEEPS_EVERY_NUMBER = (Flatten, Reshape, BatchNorm, Dropout, Activate, Skip)
 
 
 class ArchitectureError(LayerError):
@@ -46,12 +49,16 @@ class ArchitectureError(LayerError):
 
 @dataclass(frozen=True)
 class Step:
-    """One layer in its place: what it gets and gives, and what it costs for one picture."""
+    """One layer in its place: what it gets and gives, and what it costs for one picture.
+
+    `bypasses` counts the open brackets of `skip` that go past its output.
+    """
 
     position: int
     layer: Layer
     input_shape: Shape
     output_shape: Shape
+    bypasses: int = 0
 
     @property
     def parameters(self) -> int:
@@ -151,11 +158,12 @@ class Architecture:
     def code(self) -> Step:
         """The step whose output is the code: the smallest tensor that everything passes through.
 
-        The picture at either end does not count, however it is reshaped. Of several equally small ones it is the
-        first.
+        The picture at either end does not count, however it is reshaped, nor does what a `skip` goes past. Of several
+        equally small ones it is the first.
         """
         computing = [index for index, step in enumerate(self.steps) if not isinstance(step.layer, _KEEPS_EVERY_NUMBER)]
-        inner = self.steps[computing[0] : computing[-1]] if computing else ()
+        between = self.steps[computing[0] : computing[-1]] if computing else ()
+        inner = [step for step in between if not step.bypasses]
         return min(inner or self.steps[:1], key=lambda step: prod(step.output_shape))
 
     @property
@@ -167,6 +175,17 @@ class Architecture:
     def code_ratio(self) -> float:
         """Size of the code over the size of the picture: above 1 nothing need be compressed."""
         return self.code_size / prod(self.input_shape)
+
+    @property
+    def linear_pairs(self) -> tuple[tuple[Step, Step], ...]:
+        """Two linear dense layers in a row, from the picture's numbers to a code and back: what can be a PCA."""
+        numbers = (prod(self.input_shape),)
+        return tuple(
+            (first, second)
+            for first, second in pairwise(self.steps)
+            if first.input_shape == second.output_shape == numbers
+            and all(isinstance(each.layer, Dense) and each.layer.activation == "linear" for each in (first, second))
+        )
 
     @property
     def parameters(self) -> int:
@@ -220,9 +239,9 @@ class Architecture:
 
     def module(self) -> nn.Sequential:
         """The torch module, `[N, C, H, W]` to the same shape, one child a layer, with torch's initial weights."""
-        from torch import nn
+        from aecore.skips import Sequence
 
-        return nn.Sequential(*(step.layer.module(step.input_shape) for step in self.steps))
+        return Sequence(*(step.layer.module(step.input_shape) for step in self.steps))
 
     def _receptive_fields(self) -> Iterator[tuple[int, int]]:
         """Height and width of the input window that one output of each layer depends on, at most.
@@ -232,9 +251,14 @@ class Architecture:
         as seeing the whole picture.
         """
         windows = [_Windows.of_picture(extent) for extent in self.input_shape[1:]]
+        kept: list[list[_Windows]] = []
         for step in self.steps:
             rearranged = isinstance(step.layer, Reshape) and step.input_shape != step.output_shape
-            if len(step.output_shape) == 1 and not isinstance(step.layer, Dense):
+            if isinstance(step.layer, Skip):
+                kept.append(windows)
+            elif isinstance(step.layer, Join):
+                windows = [one.with_(other) for one, other in zip(windows, kept.pop(), strict=True)]
+            elif len(step.output_shape) == 1 and not isinstance(step.layer, Dense):
                 pass
             elif len(step.output_shape) == 1 or rearranged:
                 windows = [
@@ -268,6 +292,10 @@ class _Windows:
         inputs = len(self.first)
         first, last = layer.reads(np.arange(extent), inputs)
         return _Windows(self.first[first.clip(0, inputs - 1)], self.last[last.clip(0, inputs - 1)])
+
+    def with_(self, other: _Windows) -> _Windows:
+        """What either sees."""
+        return _Windows(np.minimum(self.first, other.first), np.maximum(self.last, other.last))
 
     @property
     def largest(self) -> int:
@@ -317,9 +345,10 @@ def _scaling(step: Step) -> float:
 
 def _inferred(layers: Iterable[Layer], shape: Shape) -> Iterator[Step]:
     """The shape-inference pass: every layer with the shapes it gets and gives."""
+    kept: list[tuple[int, Shape]] = []  # the brackets that are open
     for position, layer in enumerate(layers, start=1):
         try:
-            output = layer.output_shape(shape)
+            output = _joined(layer, shape, kept) if isinstance(layer, Join) else layer.output_shape(shape)
             if prod(output) > LARGEST_OUTPUT:
                 raise LayerError(
                     f"would give {shape_text(output)} from {shape_text(shape)}, "
@@ -327,8 +356,18 @@ def _inferred(layers: Iterable[Layer], shape: Shape) -> Iterator[Step]:
                 )
         except LayerError as error:
             raise ArchitectureError(f"Layer {position} (`{layer}`): {error}.") from None
-        yield Step(position, layer, shape, output)
+        if isinstance(layer, Skip):
+            kept.append((position, shape))
+        yield Step(position, layer, shape, output, len(kept))
         shape = output
+    if kept:
+        raise ArchitectureError(f"Layer {kept[-1][0]} (`skip`): nothing closes it; put `add` or `concat` after it.")
+
+
+def _joined(layer: Join, shape: Shape, kept: list[tuple[int, Shape]]) -> Shape:
+    if not kept:
+        raise LayerError("closes nothing: put `skip` before the layers that it should go past")
+    return layer.joined(shape, kept.pop()[1])
 
 
 def _parsed(words: Iterable[str]) -> Iterator[Layer]:

@@ -425,10 +425,71 @@ class Reshape(Layer):
         return nn.Sequential(flat, nn.Unflatten(1, self.shape))
 
 
+@dataclass(frozen=True)
+class Skip(Layer):
+    """What comes in also goes past the layers that follow, to the `add` or `concat` that closes this bracket.
+
+    Brackets lie inside each other, as in a U-Net (Ronneberger, Fischer & Brox 2015): `skip | … | skip | … | add | … |
+    add`.
+    """
+
+    keyword: ClassVar[str] = "skip"
+
+    def module(self, shape: Shape) -> nn.Module:
+        from aecore.skips import Remember
+
+        return Remember()
+
+
+@dataclass(frozen=True)
+class Join(Layer):
+    """What closes the bracket that the last open `skip` began."""
+
+    def joined(self, shape: Shape, kept: Shape) -> Shape:
+        """The shape that comes of `shape` and of what was `kept`; raises `LayerError` where they do not fit."""
+        raise NotImplementedError(self.keyword)
+
+    def module(self, shape: Shape) -> nn.Module:
+        from aecore.skips import Join as Module
+
+        return Module(concatenates=isinstance(self, Concat))
+
+
+@dataclass(frozen=True)
+class Add(Join):
+    """The sum of both, as in a residual network (He, Zhang, Ren & Sun 2016)."""
+
+    keyword: ClassVar[str] = "add"
+
+    def joined(self, shape: Shape, kept: Shape) -> Shape:
+        if shape != kept:
+            raise LayerError(
+                f"got {shape_text(shape)}, but its `skip` kept {shape_text(kept)}: only equal shapes can be added"
+            )
+        return shape
+
+
+@dataclass(frozen=True)
+class Concat(Join):
+    """The channels of both, those that were kept last."""
+
+    keyword: ClassVar[str] = "concat"
+
+    def joined(self, shape: Shape, kept: Shape) -> Shape:
+        channels, *extents = _maps(shape)
+        more, *others = _maps(kept)
+        if extents != others:
+            raise LayerError(
+                f"got {shape_text(shape)}, but its `skip` kept {shape_text(kept)}: height and width must be equal"
+            )
+        return channels + more, *extents
+
+
 LAYERS: dict[str, type[Layer]] = {
     kind.keyword: kind
     for kind in (
-        Conv, TransposedConv, Dense, MaxPool, AveragePool, Upsample, BatchNorm, Dropout, Activate, Flatten, Reshape
+        Conv, TransposedConv, Dense, MaxPool, AveragePool, Upsample, BatchNorm, Dropout, Activate, Flatten, Reshape,
+        Skip, Add, Concat,
     )
 }  # fmt: skip
 

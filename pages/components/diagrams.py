@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod, sqrt
 
@@ -18,9 +18,11 @@ from aecore.layers import (
     Conv,
     Dense,
     Dropout,
+    Join,
     Layer,
     MaxPool,
     Shape,
+    Skip,
     TransposedConv,
     Upsample,
     shape_text,
@@ -37,6 +39,7 @@ _LETTER = 5.5  # at most this wide on average at 11px, in the fonts that browser
 _LINE = 13
 _HEAD = 46  # above the blocks: the code's own line, then the brackets of encoder and decoder
 _FOOT = 22  # below them: shapes
+_SKIP = 9  # below these: a line a skip, each further down than those inside it
 _WORDS: dict[type[Layer], str] = {MaxPool: "max pool", AveragePool: "mean pool", BatchNorm: "batch norm"}
 
 # Boxes and words at their places, and no SVG: `st.html` lets none through, and in a picture file the words would not
@@ -54,6 +57,7 @@ _STYLE = """
   .diagram .line::after { content: ""; position: absolute; right: 0; top: -3.5px; width: 5px; height: 5px;
     border: solid currentColor; border-width: 1px 1px 0 0; transform: rotate(45deg); }
   .diagram .bracket { border-width: 1px 1px 0; height: 6px; }
+  .diagram .skip { border-width: 0 1px 1px; }
   .diagram .encoder { background: currentColor; opacity: 0.5; }
   .diagram .decoder { background: currentColor; opacity: 0.25; }
   .diagram .code { background: CODE; }
@@ -63,11 +67,15 @@ _STYLE = """
 
 @dataclass(frozen=True)
 class Block:
-    """A tensor, and in a few words what made it of the one before: a line an operation or setting."""
+    """A tensor, and in a few words what made it of the one before: a line an operation or setting.
+
+    `skipped_from` is the place of the block that a skip has brought here too.
+    """
 
     shape: Shape
     operation: tuple[str, ...]
     is_code: bool = False
+    skipped_from: int | None = None
 
 
 def show(architecture: Architecture, name: str) -> None:
@@ -78,14 +86,18 @@ def show(architecture: Architecture, name: str) -> None:
 def blocks(architecture: Architecture) -> list[Block]:
     """The picture and every tensor that is made of it. What changes neither shape nor place is told with the operation
     before it."""
-    found = [Block(architecture.input_shape, ())]
+    found, kept = [Block(architecture.input_shape, ())], list[int]()
     for step in architecture.steps:
+        if isinstance(step.layer, Skip):
+            kept.append(len(found) - 1)
+            found[-1] = replace(found[-1], is_code=found[-1].is_code or step is architecture.code)
+            continue
         folds = isinstance(step.layer, BatchNorm | Dropout | Activate) and len(found) > 1
         if folds and step is not architecture.code:
-            last = found.pop()
-            found.append(Block(last.shape, (*last.operation, *words(step.layer)), last.is_code))
+            found[-1] = replace(found[-1], operation=(*found[-1].operation, *words(step.layer)))
         else:
-            found.append(Block(step.output_shape, words(step.layer), step is architecture.code))
+            source = kept.pop() if isinstance(step.layer, Join) else None
+            found.append(Block(step.output_shape, words(step.layer), step is architecture.code, source))
     return found
 
 
@@ -119,14 +131,22 @@ def drawing(architecture: Architecture, name: str) -> str:
     below = max(len(block.operation) for block in drawn) - 1
     half = max(max(_height(block.shape) for block in drawn) * scale / 2, _LINE * below + 8)
     axis = _HEAD + half
-    height = axis + half + _FOOT
+    foot = axis + half + _FOOT
+    skips = _skips(drawn)
+    height = foot + _SKIP * max((level for *_, level in skips), default=0)
     code = next(index for index, block in enumerate(drawn) if block.is_code)
     parts = [*_sections(drawn, places, code, width), *_arrows(drawn, places, axis)]
     for index, (block, (left, right)) in enumerate(zip(drawn, places, strict=True)):
         tall = _height(block.shape) * scale
         role = "encoder" if index < code else "decoder" if index > code else "code"
         parts.append(_box(role, left, axis - tall / 2, right - left, tall))
-        parts.append(_text((left + right) / 2, height - 4, _shape(block.shape), "strong" if block.is_code else ""))
+        parts.append(_text((left + right) / 2, foot - 4, _shape(block.shape), "strong" if block.is_code else ""))
+    for source, target, level in skips:
+        left, right = (sum(places[index]) / 2 for index in (source, target))
+        parts.append(
+            f'<i class="skip" style="left:{left:.1f}px;top:{foot - 2:.1f}px;width:{right - left:.1f}px;'
+            f'height:{_SKIP * level - 2}px"></i>'
+        )
     told = html.escape(alt(drawn, name))
     return (
         f'<div role="img" aria-label="{told}" style="width:{width:.0f}px;height:{height:.0f}px">{"".join(parts)}</div>'
@@ -137,9 +157,20 @@ def alt(drawn: Sequence[Block], name: str) -> str:
     """The drawing in words."""
     told = [
         f"{' '.join(block.operation)} to {shape_text(block.shape)}{' (the code)' * block.is_code}"
+        + (f" with {shape_text(drawn[block.skipped_from].shape)} by a skip" if block.skipped_from is not None else "")
         for block in drawn[1:]
     ]
     return f"Architecture of {name}: {shape_text(drawn[0].shape)}, {', '.join(told)}."
+
+
+def _skips(drawn: Sequence[Block]) -> list[tuple[int, int, int]]:
+    """Each skip from block to block, and how many lines it lies below the shapes: one more than those inside it."""
+    found: list[tuple[int, int, int]] = []
+    for target, block in enumerate(drawn):
+        if block.skipped_from is not None:
+            inside = [level for source, _, level in found if source >= block.skipped_from]
+            found.append((block.skipped_from, target, 1 + max(inside, default=0)))
+    return found
 
 
 def _height(shape: Shape) -> int:
@@ -170,7 +201,9 @@ def _sections(drawn: Sequence[Block], places: Sequence[tuple[float, float]], cod
     left, right = places[code]
     size = prod(drawn[code].shape)
     told = (
-        f"code: {_shape(drawn[code].shape)} = {size:,} numbers"
+        "no code: a skip goes past every layer"
+        if code == 0
+        else f"code: {_shape(drawn[code].shape)} = {size:,} numbers"
         if len(drawn[code].shape) == 3
         else f"code: {size:,} numbers"
     )

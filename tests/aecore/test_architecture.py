@@ -150,6 +150,34 @@ def test_the_text_form_reads_back_as_the_same_architecture(architecture: Archite
     assert Architecture.parse(str(architecture)) == architecture
 
 
+SKIPPING = (
+    "1x8x12 | conv2 | skip | conv3:s2 | skip | conv4:s2 | conv4 | up | conv3:linear | add | bn | deconv2:k2 | concat "
+    "| skip | conv2:k1 | concat | conv1:k1:linear"
+)
+
+
+def test_what_skips_carry_is_joined_where_their_brackets_close() -> None:
+    architecture = Architecture.parse(SKIPPING)
+    module = architecture.module().eval()
+    layers = list(module)
+    picture = torch.rand(3, 1, 8, 12, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        outer = layers[0](picture)
+        inner = layers[2](outer)
+        summed = nn.Sequential(*layers[4:8])(inner) + inner
+        wide = torch.cat([nn.Sequential(*layers[9:11])(summed), outer], 1)
+        expected = layers[15](torch.cat([layers[13](wide), wide], 1))
+        assert torch.equal(module(picture), expected)
+    ends = [architecture.steps[index] for index in (3, 8, 11, 14)]
+    assert [step.output_shape for step in ends] == [(3, 4, 6), (3, 4, 6), (4, 8, 12), (6, 8, 12)]
+    assert [step.bypasses for step in ends] == [2, 1, 0, 0]
+
+
+def test_a_skip_widens_what_is_seen_only_where_it_sees_more() -> None:
+    rows = Architecture.parse("1x9x9 | skip | conv2:k5 | skip | conv2:k1 | add | conv1:k1 | add | conv1").summary().rows
+    assert [row.receptive_field for row in rows] == [(1, 1), *[(5, 5)] * 6, (7, 7)]
+
+
 def test_the_text_form_is_spelt_as_documented() -> None:
     text = "conv32 | pool | conv32:k5:s1:relu|conv32 |up | conv3:k1:sigmoid"
     assert str(Architecture.parse(text)) == "conv32 | pool | conv32:k5 | conv32 | up | conv3:k1:sigmoid"
@@ -176,6 +204,10 @@ def test_the_text_form_is_spelt_as_documented() -> None:
         ("deep-maxpool-4", (32, 4, 4)),
         ("denoise-030", (32, 16, 16)),
         ("denoise-100", (32, 16, 16)),
+        ("denoise-blind", (32, 16, 16)),
+        ("denoise-residual", (3, 32, 32)),
+        ("denoise-unet", (3, 32, 32)),
+        *((f"compress-{size}", (size,)) for size in (64, 128, 256, 512, 1024)),
     ],
 )
 def test_the_code_of_each_system_has_its_known_size(name: str, code: tuple[int, ...]) -> None:
@@ -205,6 +237,9 @@ def test_the_numbers_the_design_states() -> None:
         ("conv3", 3072),
         ("flatten | reshape3x32x32", 3072),
         ("conv1:k1 | conv32 | conv3", 1024),
+        ("skip | conv1 | conv3:linear | add", 3072),
+        ("conv8 | skip | conv2:s2 | conv8:s2 | up4 | add | conv4:s2 | up | conv3", 4 * 16 * 16),
+        ("skip | conv8 | conv3 | add | flatten | dense7 | dense3072 | reshape3x32x32 | skip | conv1 | conv3 | add", 7),
     ],
 )
 def test_the_code_is_the_smallest_tensor_that_everything_passes_through(text: str, size: int) -> None:
@@ -220,6 +255,7 @@ def test_the_code_is_the_smallest_tensor_that_everything_passes_through(text: st
         ("conv3", False),
         ("conv3:sigmoid | conv3", False),
         ("conv3:sigmoid | bn", False),
+        ("skip | conv3:sigmoid | add", False),
     ],
 )
 def test_only_a_last_sigmoid_ends_in_the_unit_interval(text: str, unit: bool) -> None:
@@ -259,6 +295,13 @@ BAD = [
     ("pool64", ["Layer 1", "`pool64`"], ["3×32×32", "at most `pool32`"]),
     ("conv3 | pool", ["Layer 2", "`pool`"], ["3×16×16", "3×32×32"]),
     ("flatten | dense3072", ["Layer 2", "`dense3072`"], ["3072", "3×32×32"]),
+    ("conv3 | add", ["Layer 2", "`add`"], ["closes nothing", "put `skip` before"]),
+    ("skip | conv8 | conv3", ["Layer 1", "`skip`"], ["nothing closes it", "put `add` or `concat` after it"]),
+    ("skip | skip | conv3 | add", ["Layer 1", "`skip`"], ["nothing closes it"]),
+    ("skip | conv8 | add | conv3", ["Layer 3", "`add`"], ["8×32×32", "3×32×32", "equal shapes"]),
+    ("skip | conv8:s2 | concat | up | conv3", ["Layer 3", "`concat`"], ["8×16×16", "3×32×32", "height and width"]),
+    ("flatten | skip | dense9 | concat", ["Layer 4", "`concat`"], ["vector of 9"]),
+    ("skip3 | conv3 | add", ["Layer 1", "`skip3`"], ["takes no options"]),
     ("0x32x32 | conv3", [], ["0×32×32", "3×32×32"]),
     ("3x32 | conv3", [], ["1x28x28"]),
     ("9999x9999x9999 | conv3", [], ["9999×9999×9999", "16,777,216"]),

@@ -17,18 +17,22 @@ from aecore.layers import (
     LAYERS,
     Activate,
     Activation,
+    Add,
     AveragePool,
     BatchNorm,
+    Concat,
     Conv,
     Dense,
     Dropout,
     Flatten,
     Interpolation,
+    Join,
     Layer,
     LayerError,
     MaxPool,
     Reshape,
     Shape,
+    Skip,
     TransposedConv,
     Upsample,
     parse_layer,
@@ -69,6 +73,9 @@ WRITTEN: dict[str, st.SearchStrategy[Layer]] = {
     "act": st.builds(Activate, activations),
     "flatten": st.just(Flatten()),
     "reshape": st.builds(Reshape, st.tuples(*[st.integers(1, 999_999_999)] * 3)),
+    "skip": st.just(Skip()),
+    "add": st.just(Add()),
+    "concat": st.just(Concat()),
 }
 
 
@@ -96,7 +103,9 @@ PLACED: dict[str, st.SearchStrategy[tuple[Layer, Shape]]] = {
     "act": st.tuples(WRITTEN["act"], either),
     "flatten": st.tuples(WRITTEN["flatten"], either),
     "reshape": reshaped(),
+    "skip": st.tuples(WRITTEN["skip"], either),
 }
+JOINS = [keyword for keyword, kind in LAYERS.items() if issubclass(kind, Join)]
 
 
 @pytest.mark.parametrize("keyword", LAYERS)
@@ -107,7 +116,7 @@ def test_the_text_form_reads_back_as_the_same_layer(keyword: str, data: st.DataO
     assert parse_layer(str(layer)) == layer
 
 
-@pytest.mark.parametrize("keyword", LAYERS)
+@pytest.mark.parametrize("keyword", PLACED)
 @settings(max_examples=40)
 @given(data=st.data())
 def test_shape_parameters_and_macs_are_those_of_the_torch_module(keyword: str, data: st.DataObject) -> None:
@@ -118,6 +127,22 @@ def test_shape_parameters_and_macs_are_those_of_the_torch_module(keyword: str, d
     assert layer.output_shape(shape) == tuple(output.shape[1:])
     assert layer.parameters(shape) == sum(parameter.numel() for parameter in module.parameters())
     assert layer.macs(shape) * 2 == counter.get_total_flops()
+
+
+def test_every_layer_is_tried_alone_or_as_a_join() -> None:
+    assert {*PLACED, *JOINS} == {*LAYERS}
+
+
+@given(shape=maps, more=small)
+def test_a_join_gives_what_numpy_gives(shape: Shape, more: int) -> None:
+    values, kept = torch.rand(2, *shape), torch.rand(2, *shape)
+    added = Add().module(shape)(values, kept)
+    assert Add().joined(shape, shape) == tuple(added.shape[1:])
+    np.testing.assert_array_equal(added.numpy(), values.numpy() + kept.numpy())
+    kept = torch.rand(2, more, *shape[1:])
+    together = Concat().module(shape)(values, kept)
+    assert Concat().joined(shape, tuple(kept.shape[1:])) == tuple(together.shape[1:])
+    np.testing.assert_array_equal(together.numpy(), np.concatenate([values.numpy(), kept.numpy()], axis=1))
 
 
 def keras_padding(extent: int, kernel: int, stride: int) -> tuple[int, int]:
