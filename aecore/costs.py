@@ -89,7 +89,9 @@ def _trained_speed(spec: RunSpec, device: str, pictures: int, epochs: int) -> fl
     everything = Split(pixels, torch.zeros(pictures, dtype=torch.int64))
     one = Split(pixels[:1], everything.labels[:1])
     dataset = Dataset("random", "Random pictures", ("noise",), shape, lambda: (everything, one), lambda: (one,))
-    trial = replace(spec, recipe=replace(spec.recipe, epochs=epochs, images=None))
+    # The first weights do not matter here, and PCA of random pictures would take its time.
+    recipe = replace(spec.recipe, epochs=epochs, images=None, initialisation="keras")
+    trial = replace(spec, recipe=recipe)
     ended = [event for event in train(trial, dataset, find_device(device)) if isinstance(event, EpochEnded)]
     return ended[-1].row.images_per_second
 

@@ -1,6 +1,7 @@
 """Corruptions: what is done to a picture before a model sees it.
 
-Each is a frozen record with one level in its own unit and a text form, `gaussian:0.3`. Noise is added unclipped, as
+Each is a frozen record with a level in its own unit and a text form, `gaussian:0.3`; or with a range of them,
+`gaussian:0..1`, of which every picture gets one. Noise is added unclipped, as
 the seed did. Every draw comes from an explicit generator: `noisy` keys it by (seed, picture), so that the same
 picture gets the same noise in every model; training keys it by (seed, epoch).
 
@@ -102,10 +103,11 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Noise:
-    """A kind of corruption at a level."""
+    """A kind of corruption at a `level`, or, with `low`, at one that is drawn evenly from there up to `level`."""
 
     kind: str
     level: float
+    low: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -113,27 +115,44 @@ class Noise:
             hint = f"did you mean {near[0]}? " if near else ""
             raise NoiseError(f"There is no noise called {self.kind!r}: {hint}Kinds: {', '.join(KINDS)}.")
         rule = KINDS[self.kind]
-        if self.level != 0 and not rule.lowest <= self.level <= rule.highest:
+        for level in (self.level, self.low):
+            if level and not rule.lowest <= level <= rule.highest:
+                raise NoiseError(
+                    f"The level of {self.kind} noise ({rule.unit}) must be "
+                    f"{'0 or ' if rule.lowest else ''}from {rule.lowest:g} to {rule.highest:g}, not {level:g}."
+                )
+        if self.low is not None and not rule.lowest <= self.low < self.level:
             raise NoiseError(
-                f"The level of {self.kind} noise ({rule.unit}) must be "
-                f"{'0 or ' if rule.lowest else ''}from {rule.lowest:g} to {rule.highest:g}, not {self.level:g}."
+                f"The levels of {self.kind} noise ({rule.unit}) must rise, from at least {rule.lowest:g}, as in "
+                f"{self.kind}:{rule.lowest:g}..{rule.highest:g}; not {self.low:g}..{self.level:g}."
             )
 
     @classmethod
     def parse(cls, text: str) -> Noise:
-        """The noise of a text such as `gaussian:0.3`."""
-        kind, _, level = text.partition(":")
+        """The noise of a text such as `gaussian:0.3` or `gaussian:0..1`."""
+        kind, _, levels = text.partition(":")
+        low, dots, level = levels.rpartition("..")
         try:
-            return cls(kind.strip(), float(level))
+            return cls(kind.strip(), float(level), float(low) if dots else None)
         except ValueError:
-            raise NoiseError(f"{text!r} is not a noise: write kind:level, for example gaussian:0.3.") from None
+            raise NoiseError(
+                f"{text!r} is not a noise: write kind:level, for example gaussian:0.3, or kind:low..high."
+            ) from None
 
     def __str__(self) -> str:
-        return f"{self.kind}:{float(self.level)!r}".removesuffix(".0")
+        levels = [self.level] if self.low is None else [self.low, self.level]
+        return f"{self.kind}:{'..'.join(repr(float(level)).removesuffix('.0') for level in levels)}"
 
     def add(self, images: Tensor, generator: Generator) -> Tensor:
         """`images` `[N, C, H, W]` in `[0, 1]`, corrupted with draws from `generator`; not clipped."""
-        return KINDS[self.kind].draw(images, self.level, generator) if self.level else images
+        import torch
+
+        draw = KINDS[self.kind].draw
+        if self.low is None:
+            return draw(images, self.level, generator) if self.level else images
+        levels = self.low + (self.level - self.low) * _random(images[:, 0, 0, 0], generator)
+        pairs = zip(images, levels.tolist(), strict=True)
+        return torch.cat([draw(image[None], level, generator) for image, level in pairs])
 
 
 def key(*parts: object) -> int:

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from math import prod
 from typing import Any, Literal, get_args
 
 from aecore import AecoreError
@@ -15,7 +16,8 @@ from aecore.architecture import Architecture
 from aecore.noise import Noise
 
 Loss = Literal["mse", "bce", "mae"]
-Initialisation = Literal["keras", "torch"]
+Initialisation = Literal["keras", "torch", "pca"]
+Schedule = Literal["cosine"]
 
 LOSSES: dict[Loss, str] = {
     "mse": "mean squared error",
@@ -33,7 +35,8 @@ class RecipeError(AecoreError):
 class Recipe:
     """How to train: Adam on `loss` over `epochs` passes through the first `images` training pictures.
 
-    `noise` is added to the input anew each epoch; the target stays clean. `images=None` takes every picture.
+    `noise` is added to the input anew each epoch; the target stays clean. `images=None` takes every picture. Without a
+    `schedule` the learning rate is constant.
     """
 
     epochs: int = 5
@@ -43,6 +46,7 @@ class Recipe:
     noise: Noise | None = None
     images: int | None = None
     initialisation: Initialisation = "keras"
+    schedule: Schedule | None = None
 
     def __post_init__(self) -> None:
         for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
@@ -59,9 +63,9 @@ class Recipe:
         object.__setattr__(self, "learning_rate", float(self.learning_rate))
         if self.noise is not None and self.noise.level == 0:
             object.__setattr__(self, "noise", None)
-        for name, kind in (("loss", Loss), ("initialisation", Initialisation)):
+        for name, kind in (("loss", Loss), ("initialisation", Initialisation), ("schedule", Schedule)):
             value, legal = getattr(self, name), get_args(kind)
-            if value not in legal:
+            if value not in legal and not (name == "schedule" and value is None):
                 near = difflib.get_close_matches(str(value), legal, n=1)
                 hint = f"did you mean {near[0]}? " if near else ""
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
@@ -100,6 +104,13 @@ class RunSpec:
         if self.recipe.loss == "bce" and not self.architecture.ends_in_unit_interval:
             raise RecipeError(
                 "Cross-entropy needs outputs between 0 and 1: let the last layer end in sigmoid, or use the loss mse."
+            )
+
+        if self.recipe.initialisation == "pca" and not self.architecture.linear_pairs:
+            numbers = prod(self.architecture.input_shape)
+            raise RecipeError(
+                "Only two linear dense layers around the code can start as PCA, for example "
+                f"`flatten | dense64:linear | dense{numbers}:linear`; let the initialisation be keras or torch."
             )
 
     @cached_property

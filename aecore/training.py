@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isfinite, prod
+from math import cos, isfinite, pi, prod
 from time import perf_counter
 from typing import Any
 
@@ -25,14 +25,16 @@ from torch.nn import functional as F
 from aecore import AecoreError
 from aecore.adam import Adam
 from aecore.architecture import Architecture
+from aecore.baselines import fit_pca
 from aecore.datasets import Dataset, Split, to_float
-from aecore.layers import BatchNorm, shape_text
+from aecore.layers import Add, BatchNorm, shape_text
 from aecore.noise import key
 from aecore.recipe import Initialisation, Loss, Recipe, RunSpec
 
 EVALUATION_BATCH = 100  # what fits the cache: 500 takes twice as long
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 STEPS_PER_REPORT = 10
+WARM_UP = 0.05  # share of the steps over which a scheduled learning rate rises
 
 
 class TrainingError(AecoreError):
@@ -148,13 +150,13 @@ def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
 def initialise(model: nn.Module, initialisation: Initialisation, generator: Generator) -> None:
     """Draw the weights from `generator`.
 
-    `keras`: Glorot uniform (Glorot & Bengio 2010), zero biases. `torch`: uniform in ±1/√fan_in, biases too, as
-    `nn.Conv2d` and `nn.Linear` do by themselves.
+    `keras` and `pca`: Glorot uniform (Glorot & Bengio 2010), zero biases. `torch`: uniform in ±1/√fan_in, biases too,
+    as `nn.Conv2d` and `nn.Linear` do by themselves.
     """
     for module in model.modules():
         if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             continue
-        if initialisation == "keras":
+        if initialisation != "torch":
             nn.init.xavier_uniform_(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -163,6 +165,25 @@ def initialise(model: nn.Module, initialisation: Initialisation, generator: Gene
             bound = module.weight[0].numel() ** -0.5
             if module.bias is not None:
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+
+def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tensor) -> None:
+    """Make a pair of linear dense layers around the code the projection on the principal components, and every linear
+    layer that an `add` follows zero, so that the blocks around the pair start as the identity (Goyal et al. 2017,
+    "Accurate, large minibatch SGD", section 5.1)."""
+    for step, following in pairwise(architecture.steps):
+        if isinstance(following.layer, Add) and getattr(step.layer, "activation", "") == "linear":
+            for parameter in model[step.position - 1].parameters():
+                nn.init.zeros_(parameter)
+    pca = fit_pca(pixels)
+    for first, second in architecture.linear_pairs:
+        encoder, decoder = (dict(model[step.position - 1].named_parameters()) for step in (first, second))
+        axes = pca.axes[: first.output_shape[0]]
+        with torch.no_grad():
+            encoder["weight"].copy_(axes)
+            encoder["bias"].copy_(-axes @ pca.mean)
+            decoder["weight"].copy_(axes.T)
+            decoder["bias"].copy_(pca.mean)
 
 
 def keep_freed_memory() -> None:
@@ -183,10 +204,17 @@ def memory_format(architecture: Architecture) -> torch.memory_format:
     return torch.channels_last if convolves else torch.contiguous_format
 
 
-def build(architecture: Architecture, recipe: Recipe, seed: int, device: torch.device) -> nn.Sequential:
-    """The untrained model: its weights are drawn on the CPU, so that every device starts from the same ones."""
+def build(
+    architecture: Architecture, recipe: Recipe, seed: int, device: torch.device, pixels: Tensor | None = None
+) -> nn.Sequential:
+    """The untrained model: its weights are drawn on the CPU, so that every device starts from the same ones.
+
+    With the initialisation `pca` and uint8 training `pixels` `[N, C, H, W]` it starts as their PCA.
+    """
     model = architecture.module()
     initialise(model, recipe.initialisation, Generator().manual_seed(key(seed, "weights")))
+    if recipe.initialisation == "pca" and pixels is not None:
+        _start_as_pca(architecture, model, pixels)
     return model.to(device=device, memory_format=memory_format(architecture))  # type: ignore[call-overload,no-any-return]
 
 
@@ -237,12 +265,14 @@ def train(
     architecture.check_memory(memory_budget(device))
     _check_batch_norm(spec, len(dataset.train))
     try:
-        model = build(architecture, recipe, spec.seed, device)
+        learning = dataset.train.pixels[: recipe.images]
+        # What goes on has its weights from the state.
+        model = build(architecture, recipe, spec.seed, device, None if state else learning)
         optimiser = Adam(model.parameters(), recipe.learning_rate)
         if state is not None:
             model.load_state_dict(state.weights)
             optimiser.restore(state.optimiser)
-        pictures = Pictures(dataset.train.pixels[: recipe.images], device, memory_format(architecture))
+        pictures = Pictures(learning, device, memory_format(architecture))
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
@@ -329,6 +359,8 @@ def _steps(spec: RunSpec, model: nn.Module, optimiser: Adam, pictures: Pictures,
     started, reported = perf_counter(), 0
     model.train()
     for step, (first, last) in enumerate(bounds, start=1):
+        done = (epoch - 1) * len(bounds) + step
+        optimiser.learning_rate = learning_rate(recipe, done, recipe.epochs * len(bounds))
         losses[step - 1] = _step(model, optimiser, recipe, pictures.batch(order[first:last]), generator)
         if step % STEPS_PER_REPORT and step != len(bounds):
             continue
@@ -341,6 +373,19 @@ def _steps(spec: RunSpec, model: nn.Module, optimiser: Adam, pictures: Pictures,
         left = ((recipe.epochs - epoch + 1) * count - last) / rate
         yield Progress(epoch, last, count, loss, rate, left)
         reported = step
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Adam's learning rate at a `step` from 1 to `steps`.
+
+    `cosine`: it rises in a line over the first twentieth of the steps and falls to nothing along half a cosine
+    (Loshchilov & Hutter 2017, "SGDR", without restarts).
+    """
+    if recipe.schedule is None:
+        return recipe.learning_rate
+    rising = max(1, round(WARM_UP * steps))
+    share = step / rising if step <= rising else (1 + cos(pi * (step - rising) / (steps - rising + 1))) / 2
+    return recipe.learning_rate * share
 
 
 def batch_starts(count: int, size: int) -> list[int]:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from aecore import AecoreError, cluster, numbers, zoo
 from aecore.noise import KINDS, Noise
-from aecore.recipe import LOSSES, Loss, Recipe, RunSpec
+from aecore.recipe import LOSSES, Initialisation, Loss, Recipe, RunSpec, Schedule
 from aecore.store import Run
 from aecore.zoo import System
 from pages.components import look
@@ -20,12 +20,15 @@ from pages.components.pickers import NOISES
 PAGE = "train"
 # None is a choice of another page too: what a key holds would follow a person there.
 CHOICES = (
-    "start", "epochs", "images", "batch", "rate", "loss", "added", "strength", "seeds", "on", "device", "weights",
+    "start", "epochs", "images", "batch", "rate", "schedule", "loss", "added", "strength", "below", "seeds", "on",
+    "device", "weights",
 )  # fmt: skip
 MOST_SEEDS = 20
 FIRST = "shallow-strided"  # good after a minute, and on the embedded sample too
 NO_NOISE = "None"
 _LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae"}
+_SCHEDULES: dict[str, Schedule | None] = {"Constant": None, "Cosine": "cosine"}
+_WEIGHTS: dict[str, Initialisation] = {"keras": "keras", "torch": "torch", "PCA": "pca"}
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,22 @@ def form(starts: dict[str, System]) -> Plan | None:
             help="What training makes small: "
             + ", ".join(f"{title} ({LOSSES[each]})" for title, each in _LOSSES.items()),
         )  # fmt: skip
-        weights = right.selectbox(
-            "Initial weights", ["keras", "torch"], ["keras", "torch"].index(str(given["weights"])), key="weights",
-            bind="query-params", help="Glorot-uniform with zero biases, as in Keras, or torch's own.",
+        schedule = right.selectbox(
+            "Schedule", list(_SCHEDULES), list(_SCHEDULES).index(str(given["schedule"])), key="schedule",
+            bind="query-params", help="The learning rate stays, or rises for a twentieth of the steps and then falls "
+            "to nothing along half a cosine.",
+        )  # fmt: skip
+        weights = left.selectbox(
+            "Initial weights", list(_WEIGHTS), list(_WEIGHTS).index(str(given["weights"])), key="weights",
+            bind="query-params", help="Glorot-uniform with zero biases, as in Keras; torch's own; or, for two linear "
+            "dense layers around the code, the principal components of the training pictures.",
         )  # fmt: skip
     if not shape_fits:
         return None
     try:
         recipe = Recipe(
             int(epochs), int(batch), float(rate), _LOSSES[loss],
-            noise, int(images) or None, "keras" if weights == "keras" else "torch",
+            noise, int(images) or None, _WEIGHTS[weights], _SCHEDULES[schedule],
         )  # fmt: skip
         system.architecture.check_memory()
         from pages.components import cached
@@ -130,7 +139,11 @@ def _noise(given: Mapping[str, str | int | float]) -> Noise | None:
         rule.unit.capitalize(), rule.lowest, rule.highest, float(given["strength"] or 0.3), 0.01, key="strength",
         bind="query-params",
     )  # fmt: skip
-    return Noise(NOISES[kind], level)
+    every = right.checkbox(
+        "Every level up to it", bool(given["below"]), key="below", bind="query-params",
+        help="Each picture gets a level of its own, and the model is never told which.",
+    )  # fmt: skip
+    return Noise(NOISES[kind], level, rule.lowest if every and level > rule.lowest else None)
 
 
 def _defaults(system: System) -> dict[str, str | int | float]:
@@ -144,7 +157,9 @@ def _defaults(system: System) -> dict[str, str | int | float]:
         "loss": next(title for title, loss in _LOSSES.items() if loss == recipe.loss),
         "added": KINDS[recipe.noise.kind].title if recipe.noise else NO_NOISE,
         "strength": recipe.noise.level if recipe.noise else 0.0,
-        "weights": recipe.initialisation,
+        "below": recipe.noise is not None and recipe.noise.low is not None,
+        "schedule": next(title for title, schedule in _SCHEDULES.items() if schedule == recipe.schedule),
+        "weights": next(title for title, weights in _WEIGHTS.items() if weights == recipe.initialisation),
     }
 
 

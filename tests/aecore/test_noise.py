@@ -14,6 +14,13 @@ GREY = 0.4  # not the middle, where salt would be as far away as pepper
 noises = st.sampled_from(list(KINDS)).flatmap(
     lambda kind: st.builds(Noise, st.just(kind), st.just(0.0) | st.floats(KINDS[kind].lowest, KINDS[kind].highest))
 )
+ranges = st.sampled_from(list(KINDS)).flatmap(
+    lambda kind: (
+        st.tuples(*[st.floats(KINDS[kind].lowest, KINDS[kind].highest)] * 2)
+        .filter(lambda levels: levels[0] != levels[1])
+        .map(lambda levels: Noise(kind, max(levels), min(levels)))
+    )
+)
 
 MOMENTS: dict[str, Callable[[float], tuple[float, float]]] = {
     "gaussian": lambda level: (GREY, level),
@@ -77,7 +84,29 @@ def test_an_occlusion_is_one_black_square_that_lies_anywhere(level: float) -> No
     assert len(corners) > 50 if side < 64 else corners == {(0, 0)}
 
 
-@given(noises)
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_range_of_levels_every_picture_gets_one_at_even_odds(kind: str) -> None:
+    low, high = 0.2, 0.6
+    pictures = torch.full((400, 3, 16, 16), GREY)
+    drawn = Noise(kind, high, low).add(pictures, Generator().manual_seed(0)).double()
+    deviations = (drawn - GREY).flatten(1).square().mean(1).sqrt()  # of each picture
+    middles = [
+        (sum(((MOMENTS[kind](level)[0] - GREY) ** 2 + MOMENTS[kind](level)[1] ** 2) ** 0.5 for level in levels) / 50)
+        for levels in ([low + (high - low) * (step + 0.5) / 100 + half for step in range(50)] for half in (0, 0.2))
+    ]
+    # Kinds whose draws differ by a few pixels scatter around it.
+    lower, upper = deviations.sort().values[:200].mean(), deviations.sort().values[200:].mean()
+    assert [float(lower), float(upper)] == pytest.approx(middles, rel=0.1)
+
+
+def test_a_range_at_its_ends_is_a_level() -> None:
+    pictures = torch.rand(3, 3, 8, 8, generator=Generator().manual_seed(0))
+    narrow = noisy(pictures, Noise("gaussian", 0.3 + 1e-9, 0.3), 0, range(3)) - pictures
+    assert float(narrow.std()) == pytest.approx(0.3, rel=0.1)
+    assert str(Noise("gaussian", 1, 0)) == "gaussian:0..1"
+
+
+@given(noises | ranges)
 def test_the_text_form_reads_back_as_the_same_noise(noise: Noise) -> None:
     assert Noise.parse(str(noise)) == noise
 
@@ -127,6 +156,12 @@ class TestDraws:
         ("masking:1.5", "share of pixels) must be from 0 to 1"),
         ("gaussian:nan", "from 0 to 2, not nan"),
         ("gaussian:inf", "from 0 to 2, not inf"),
+        ("gaussian:0..", "kind:low..high"),
+        ("gaussian:..1", "kind:low..high"),
+        ("gaussian:1..0.5", "must rise, from at least 0, as in gaussian:0..2; not 1..0.5"),
+        ("gaussian:0..0", "must rise"),
+        ("gaussian:-1..1", "from 0 to 2, not -1"),
+        ("poisson:0..1", "from at least 0.001"),
     ],
 )
 def test_a_bad_noise_is_told_what_is_legal(text: str, told: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aecore.architecture import Architecture
 from aecore.noise import KINDS, Noise
-from aecore.recipe import Initialisation, Loss, Recipe, RecipeError, RunSpec
+from aecore.recipe import Initialisation, Loss, Recipe, RecipeError, RunSpec, Schedule
 from aecore.zoo import SYSTEMS
 
 # Published runs and people's own are found by their keys: this one must never change.
@@ -34,15 +34,21 @@ recipes = st.builds(
     noise=st.none() | noises,
     images=st.none() | st.integers(1, 10**7),
     initialisation=st.sampled_from(get_args(Initialisation)),
+    schedule=st.none() | st.sampled_from(get_args(Schedule)),
 )
-specs = st.builds(
-    RunSpec,
-    st.sampled_from([system.architecture for system in SYSTEMS.values()]),
-    recipes,
-    st.sampled_from(["cifar10", "mnist", "folder:/some where/ünïcode"]),
-    st.text("0123456789abcdef", min_size=64, max_size=64),
-    st.integers(0, 2**63),
-    st.from_regex(r"[a-z0-9][a-z0-9.-]{0,60}", fullmatch=True),
+# Any of these recipes suits one of these architectures: it ends in a sigmoid, and PCA has its place.
+LINEAR = Architecture.parse("flatten | dense9:linear | dense3072:linear | reshape3x32x32 | conv3:sigmoid")
+fitting = [LINEAR, *(system.architecture for system in SYSTEMS.values() if system.architecture.ends_in_unit_interval)]
+specs = recipes.flatmap(
+    lambda recipe: st.builds(
+        RunSpec,
+        st.just(LINEAR) if recipe.initialisation == "pca" else st.sampled_from(fitting),
+        st.just(recipe),
+        st.sampled_from(["cifar10", "mnist", "folder:/some where/ünïcode"]),
+        st.text("0123456789abcdef", min_size=64, max_size=64),
+        st.integers(0, 2**63),
+        st.from_regex(r"[a-z0-9][a-z0-9.-]{0,60}", fullmatch=True),
+    )
 )
 
 
@@ -73,6 +79,7 @@ RECIPE_CHANGES: dict[str, Any] = {
     "noise": Noise("gaussian", 0.1),
     "images": 40_000,
     "initialisation": "torch",
+    "schedule": "cosine",
 }
 
 
@@ -116,7 +123,8 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
         ({"images": 0}, "at least 1, not 0; leave it out"),
         ({"loss": "msa"}, "did you mean mse"),
         ({"loss": "huber"}, "Legal: mse, bce, mae"),
-        ({"initialisation": "kaiming"}, "Legal: keras, torch"),
+        ({"initialisation": "kaiming"}, "Legal: keras, torch, pca"),
+        ({"schedule": "cosin"}, "did you mean cosine"),
     ],
 )
 def test_a_bad_recipe_is_told_what_is_legal(changes: dict[str, Any], told: str) -> None:
@@ -136,3 +144,10 @@ def test_cross_entropy_is_refused_without_a_sigmoid() -> None:
     assert replace(GOLDEN_SPEC, recipe=bce).recipe.loss == "bce"
     with pytest.raises(RecipeError, match="let the last layer end in sigmoid, or use the loss mse"):
         replace(GOLDEN_SPEC, recipe=bce, architecture=Architecture.parse("conv32 | conv3:k1:linear"))
+
+
+def test_what_has_no_place_for_pca_is_told() -> None:
+    with pytest.raises(RecipeError, match=r"start as PCA, for example `flatten \| dense64:linear \| dense3072:linear`"):
+        replace(GOLDEN_SPEC, recipe=Recipe(initialisation="pca"))
+    assert not Architecture.parse("flatten | dense9:linear | dense3072 | reshape3x32x32").linear_pairs
+    assert [first.output_shape for first, _ in LINEAR.linear_pairs] == [(9,)]

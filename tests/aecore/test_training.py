@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -264,6 +266,55 @@ def test_initial_weights_fill_the_published_intervals() -> None:
             assert layer.bias is not None
             assert bool(layer.bias.any()) == (kind == "torch")
             assert float(layer.bias.detach().abs().max()) <= bound
+
+
+def test_a_cosine_schedule_rises_for_a_twentieth_and_falls_to_nothing() -> None:
+    constant, cosine = Recipe(learning_rate=0.02), Recipe(learning_rate=0.02, schedule="cosine")
+    rates = [training.learning_rate(cosine, step, 1000) for step in range(1, 1001)]
+    assert rates[:50] == pytest.approx([0.02 * step / 50 for step in range(1, 51)])
+    # Its mean over the fall is half of its height, and the middle lies there too.
+    assert sum(rates[50:]) / 950 == pytest.approx(0.01, rel=0.01)
+    assert rates[50 + 475] == pytest.approx(0.01, rel=0.01)
+    assert all(after < before for before, after in pairwise(rates[49:]))
+    assert 0 < rates[-1] < 1e-6
+    assert {training.learning_rate(constant, step, 1000) for step in (1, 500, 1000)} == {0.02}
+    assert training.learning_rate(cosine, 1, 1) == 0.02
+
+
+def test_a_schedule_is_kept_to_while_a_run_goes_on() -> None:
+    spec = spec_of(schedule="cosine", epochs=4)
+    states = [event.state for event in ended(train(spec, dataset()))]
+    assert bits(trained(spec, state=states[1])) == bits(states[-1])
+    assert bits(trained(spec_of(epochs=4))) != bits(states[-1])
+
+
+PCA_BLOCKS = (
+    "3x8x8 | skip | conv4 | conv3:linear | add | flatten | dense10:linear | dense192:linear | reshape3x8x8 "
+    "| skip | conv4 | deconv3:s1:linear | add"
+)
+
+
+def test_a_run_may_start_as_the_pca_of_its_pictures() -> None:
+    """Before any step it gives what scikit-learn would: numpy's singular vectors are the truth here."""
+    spec = spec_of(PCA_BLOCKS, initialisation="pca", images=30)
+    pixels = dataset().train.pixels
+    model = training.build(spec.architecture, spec.recipe, 0, CPU, pixels[:30])
+    flat = pixels.double().flatten(1).numpy() / 255
+    mean = flat[:30].mean(0)
+    axes = np.linalg.svd(flat[:30] - mean)[2][:10]
+    expected = mean + (flat - mean) @ axes.T @ axes
+    with torch.inference_mode():
+        output = model(datasets.to_float(pixels)).flatten(1).numpy()
+    np.testing.assert_allclose(output, expected, atol=1e-4)
+    # Where it starts, it learns: no part of it is dead.
+    first, last = (event.row.train_loss for event in ended(train(spec, dataset()))[:: spec.recipe.epochs - 1])
+    assert last < first
+
+
+def test_a_run_that_started_as_pca_goes_on_bit_for_bit() -> None:
+    spec = spec_of(PCA_BLOCKS, initialisation="pca")
+    states = [event.state for event in ended(train(spec, dataset()))]
+    assert bits(trained(spec, state=states[0])) == bits(states[-1])
 
 
 def test_noise_is_fresh_for_each_epoch_of_training_and_the_same_at_each_validation() -> None:
