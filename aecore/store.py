@@ -36,7 +36,7 @@ from aecore.recipe import KEY_DIGITS, RunSpec
 if TYPE_CHECKING:
     import pandas as pd
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from aecore.scores import Totals
     from aecore.training import State
@@ -168,11 +168,38 @@ class Model:
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Reconstruct `[N, C, H, W]` float pictures; the output is of the same shape and not clamped."""
+        return self._through(self._module, pictures)
+
+    @property
+    def module(self) -> nn.Sequential:
+        """What computes it, in evaluation mode: for gradients, which a call does not keep."""
+        return self._module
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """The codes of `[N, C, H, W]` float pictures, `[N, …]` as the architecture's code step gives them.
+
+        Raises `StoreError` where skips go past every layer: then there is no code.
+        """
+        return self._through(self._module[: self._code_position], pictures)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The pictures that `codes` stand for: `decode(encode(pictures))` is what a call gives. Raises as `encode`."""
+        return self._through(self._module[self._code_position :], codes)
+
+    @property
+    def _code_position(self) -> int:
+        code = self.spec.architecture.code
+        if code.bypasses:
+            raise StoreError(f"{self.name} has no code: skips go past every one of its layers.")
+        return code.position
+
+    def _through(self, module: nn.Module, values: Tensor) -> Tensor:
         import torch
 
         with torch.inference_mode():
-            batches = torch.split(pictures.contiguous(memory_format=self._layout), BATCH)
-            return torch.cat([self._module(batch) for batch in batches]).contiguous()
+            if values.ndim == 4:  # a flat code has no layout
+                values = values.contiguous(memory_format=self._layout)
+            return torch.cat([module(batch) for batch in torch.split(values, BATCH)]).contiguous()
 
 
 class Store:

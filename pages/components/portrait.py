@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from aecore.baselines import BaselineError, pca_curve
+from aecore.baselines import pca_curve
 from aecore.layers import shape_text
+from aecore.published import PublishedError
 from aecore.store import Listing, Run, Store, StoreError
 from pages.components import amounts, cards, downloads, figures, look
 from pages.components.entries import Entry, settings
@@ -57,7 +58,9 @@ def head(entry: Entry, listing: Listing) -> None:
     st.title(entry.title)
     system = entry.system
     seed_psnr = f", at {system.seed_psnr} dB on 400 test pictures" if system and system.seed_psnr else ""
-    seed = f"  \n:gray[The study of 2018 on it: “{system.seed_words}”{seed_psnr}.]" if system else ""
+    seed = (
+        f"  \n:gray[The study of 2018 on it: “{system.seed_words}”{seed_psnr}.]" if system and system.seed_words else ""
+    )
     st.markdown(entry.story + seed)
     name = entry.run.name if entry.run else entry.label
     for sentence in listing.damaged:
@@ -221,7 +224,7 @@ def _pca(entry: Entry, store: Store) -> str | None:
         return None
     try:
         error = pca_curve(entry.dataset, store.root).at(entry.architecture.code_size)
-    except BaselineError:
+    except PublishedError:
         return None  # the gallery, whose line it is, says what is wrong
     return f"{-10 * log10(error):.1f} dB" if error else None
 

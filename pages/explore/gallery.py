@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from aecore.baselines import BaselineError, pca_curve
+from aecore.baselines import pca_curve
+from aecore.published import PublishedError
 from aecore.store import Store
 from pages.components import cards, filters, headline, links, look, paths
 from pages.components.entries import entries
@@ -26,7 +27,7 @@ if points:
     curve = None
     try:
         curve = pca_curve(dataset, store.root)
-    except BaselineError as error:
+    except PublishedError as error:
         st.warning(str(error), icon=":material/healing:")
     st.html(headline.STYLE)
     with st.container(key="headline-box"):

@@ -18,6 +18,7 @@ from aecore import baselines, datasets
 from aecore.baselines import BaselineError, fit_pca, pca_curve
 from aecore.cli import main
 from aecore.datasets import to_float
+from aecore.published import PublishedError
 from aecore.scores import mse
 from aecore.store import Store
 
@@ -158,12 +159,12 @@ def test_the_command_publishes(
 def test_a_curve_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "measure", lambda dataset: baselines.Curve(dataset.name, "", "", (0,), (0.5,)))
     (tmp_path / "file").write_text("")
-    with pytest.raises(BaselineError, match="AECORE_CHECKPOINTS"):
+    with pytest.raises(PublishedError, match="AECORE_CHECKPOINTS"):
         baselines.publish(tmp_path / "file")
 
 
 def test_a_missing_curve_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(BaselineError, match=r"missing: `python -m aecore baselines`"):
+    with pytest.raises(PublishedError, match=r"missing: `python -m aecore baselines`"):
         pca_curve("cifar10", tmp_path)
 
 
@@ -175,7 +176,7 @@ def test_a_data_set_without_a_curve_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000])
 def test_a_damaged_curve_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "pca-cifar10.json").write_bytes(content)
-    with pytest.raises(BaselineError, match=r"pca-cifar10\.json is damaged"):
+    with pytest.raises(PublishedError, match=r"pca-cifar10\.json is damaged"):
         pca_curve("cifar10", tmp_path)
 
 
@@ -183,13 +184,13 @@ def test_a_changed_figure_is_found(tmp_path: Path) -> None:
     facts = json.loads((ROOT / "checkpoints/pca-cifar10.json").read_text())
     facts["mse"][3] /= 2
     (tmp_path / "pca-cifar10.json").write_text(json.dumps(facts))
-    with pytest.raises(BaselineError, match="damaged"):
+    with pytest.raises(PublishedError, match="damaged"):
         pca_curve("cifar10", tmp_path)
 
 
 def test_a_curve_of_another_data_set_is_refused(tmp_path: Path) -> None:
     shutil.copy(ROOT / "checkpoints/pca-cifar10.json", tmp_path / "pca-mnist.json")
-    with pytest.raises(BaselineError, match="another version"):
+    with pytest.raises(BaselineError, match="was measured on cifar10"):
         pca_curve("mnist", tmp_path)
 
 
