@@ -23,6 +23,9 @@ from rich.table import Table
 from aecore import AecoreError, zoo
 from aecore.architecture import Architecture
 from aecore.cluster import ENGINES
+from aecore.codecs import FORMATS
+from aecore.denoisers import METHODS
+from aecore.denoising import SUBSET
 from aecore.layers import shape_text
 from aecore.noise import KINDS, Noise
 from aecore.queue import Entry, FullError, Queue, QueueError, device_name
@@ -32,9 +35,12 @@ from aecore.zoo import System
 
 # torch takes seconds to import: only the commands that compute do so, inside their functions.
 if TYPE_CHECKING:
+    import pandas as pd
+
     from aecore.runs import Finished
 
 INTERRUPTED = 130
+SLOW_BATCH = 10  # pictures of a slow denoiser between two moves of the bar
 SEEDS = 10_000  # in a sweep, at most
 LOOK = 1.0  # seconds between two looks at the queue
 STOPPING = 5.0  # seconds to wait for a run that is told to stop
@@ -123,16 +129,32 @@ def _parser() -> argparse.ArgumentParser:
     attempt.add_argument("run", type=int)
     attempt.add_argument("fence", type=int)
 
-    score = add("score", _score, "Score runs on test pictures.")
-    score.add_argument("names", metavar="RUN", nargs="+", help="runs, by name or key")
+    score = add("score", _score, "Score runs and baselines on test pictures.")
+    score.add_argument(
+        "names", metavar="NAME", nargs="+",
+        help="runs, by name or key, or baselines: identity, mean, pca-N, "
+        + ", ".join([*(f"{kind}-Q" for kind in FORMATS), *METHODS]),
+    )  # fmt: skip
     score.add_argument("--dataset", metavar="NAME", help="score on another data set than the run's own")
     score.add_argument(
         "--noise",
         metavar="KIND:LEVEL",
         help="noise on the input (default: what the run was trained on; none: none:0)",
     )
-    score.add_argument("--images", type=int, metavar="N", help="only the first N test pictures")
+    score.add_argument(
+        "--images",
+        type=int,
+        metavar="N",
+        help="only the first N test pictures; means then come with half their 95%% interval, by Student's t "
+        f"(default: all, or {SUBSET} for slow denoisers)",
+    )
     score.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the noise (default 0)")
+    score.add_argument(
+        "--metrics",
+        default="",
+        metavar="LIST",
+        help="other metrics beside MSE, PSNR and SSIM, such as gmsd,fsim, or all; what each means is told",
+    )
     score.add_argument("--json", action="store_true", help=json_help)
 
     data = commands.add_parser("data", help="Data sets: what is here, and how to get the rest.")
@@ -147,11 +169,14 @@ def _parser() -> argparse.ArgumentParser:
     publish = add(
         "publish",
         _publish,
-        "Train every system by its recipe on the real data, in float16, and print the results table.",
+        "Train systems by their recipes on the real data, in float16, and print the results table.",
     )
+    publish.add_argument("names", metavar="NAME", nargs="*", help="systems (default: all)")
     publish.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
 
     add("baselines", _baselines, "Measure PCA at every code size on the real data, and publish the curves.")
+    add("denoising", _denoising, "Measure every denoiser, trained and classical, at every level, and publish it.")
+    add("rates", _rates, "Measure every code in bits, beside PCA, JPEG, WebP and AVIF, and publish the curves.")
     return parser
 
 
@@ -165,9 +190,12 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--noise",
         metavar="KIND:LEVEL",
-        help=f"such as gaussian:0.3; kinds: {', '.join(KINDS)}; none:0 for none",
+        help=f"such as gaussian:0.3, or gaussian:0..1 for any of these; kinds: {', '.join(KINDS)}; none:0 for none",
     )
-    recipe.add_argument("--initialisation", metavar="NAME", help="keras or torch")
+    recipe.add_argument(
+        "--initialisation", metavar="NAME", help="keras, torch, or pca for a linear pair around the code"
+    )
+    recipe.add_argument("--schedule", metavar="NAME", help="of the learning rate: cosine (default: constant)")
     parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
 
@@ -313,7 +341,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation")
+    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.noise is not None:
         changes["noise"] = _noise(options.noise)
@@ -606,44 +634,81 @@ def _totals_text(run: Run) -> str:
 def _score(options: argparse.Namespace) -> None:
     import pandas as pd
 
-    from aecore import datasets
-    from aecore.scores import Totals, score
+    from aecore import datasets, reconstructors
+    from aecore.scores import BASIC, BATCH, METRICS, ScoreError, parse, score
 
     store, rows = Store(), []
     if options.images is not None and options.images < 1:
         raise RecipeError(f"--images must be at least 1, not {options.images}.")
+    others = [name for name in parse(options.metrics) if name not in BASIC] if options.metrics else []
+    left_out: set[str] = set()
     for name in options.names:
-        run = store.find(name)
-        model = run.model()
-        dataset = datasets.load(options.dataset or run.spec.dataset)
-        if dataset.shape != run.spec.architecture.input_shape:
+        named = None if reconstructors.is_baseline(name) else store.find(name)
+        dataset = datasets.load(options.dataset or (named.spec.dataset if named else "cifar10"))
+        noise = named.spec.recipe.noise if named and options.noise is None else _noise(options.noise or "none")
+        if named and dataset.shape != named.spec.architecture.input_shape:
             raise StoreError(
-                f"{run.name} takes pictures of {shape_text(run.spec.architecture.input_shape)}; those of "
+                f"{named.name} takes pictures of {shape_text(named.spec.architecture.input_shape)}; those of "
                 f"{dataset.title} are {shape_text(dataset.shape)}."
             )
-        noise = run.spec.recipe.noise if options.noise is None else _noise(options.noise)
-        test = dataset.test
-        split = datasets.Split(test.pixels[: options.images], test.labels[: options.images])
+        model = reconstructors.find(name, dataset, noise, store)
+        test, slow = dataset.test, name in METHODS and METHODS[name].slow
+        count = options.images or (SUBSET if slow else None)
+        split = datasets.Split(test.pixels[:count], test.labels[:count])
+        metrics = list(BASIC)
+        for other in others:
+            try:
+                METRICS[other].require(dataset.shape)
+            except ScoreError as error:
+                if str(error) not in left_out:
+                    _say(f"{METRICS[other].title} is left out: {error}")
+                left_out.add(str(error))
+            else:
+                metrics.append(other)
         with Progress(console=err, transient=True) as progress:
-            bar = progress.add_task(run.name, total=len(split))
+            bar = progress.add_task(model.name, total=len(split))
             tables = []
-            for table in score(model, split, noise, options.seed):
+            for table in score(model, split, noise, options.seed, metrics, SLOW_BATCH if slow else BATCH):
                 tables.append(table)
                 progress.advance(bar, len(table))
-        totals = Totals.of(pd.concat(tables))
-        rows.append(
-            {
-                "run": run.path.name,
-                "dataset": dataset.name,
-                "noise": str(noise or "none"),
-                "pictures": totals.pictures,
-                "MSE": float(f"{totals.mse:.4g}"),
-                "PSNR pooled": round(totals.psnr_pooled, 3),
-                "PSNR mean": round(totals.psnr_mean, 3),
-                "SSIM": round(totals.ssim, 4),
-            }
-        )
-    _print_rows(rows, options.json, list(rows[0]))
+        facts = {
+            "name": named.path.name if named else name,
+            "dataset": dataset.name,
+            "noise": str(noise or "none"),
+            "pictures": len(split),
+        }
+        rows.append(facts | _means(pd.concat(tables), metrics, bounded=len(split) < len(test)))
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    _print_rows(rows, options.json, columns)
+    if options.json:
+        return
+    if any(name.startswith("±") for name in columns):
+        out.print("±: half the 95% interval of the mean, by Student's t over the pictures.", highlight=False)
+    for metric in (METRICS[name] for name in others if METRICS[name].title in columns):
+        out.print(f"{metric.title}: {metric.meaning}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _means(table: pd.DataFrame, metrics: Sequence[str], *, bounded: bool) -> dict[str, float | None]:
+    """The means of a score table by the metrics' titles; if `bounded`, with half of each one's 95% interval."""
+    from aecore.scores import BASIC, METRICS, Totals, margin
+
+    totals = Totals.of(table)
+    means: dict[str, float | None] = {}
+
+    def add(title: str, mean: float, name: str) -> None:
+        means[title] = mean
+        if bounded:
+            half = margin(table[name])
+            means[f"± {title}"] = half and float(f"{half:.2g}")
+
+    add("MSE", float(f"{totals.mse:.4g}"), "mse")
+    means["PSNR pooled"] = round(totals.psnr_pooled, 3)
+    add("PSNR mean", round(totals.psnr_mean, 3), "psnr")
+    add("SSIM", round(totals.ssim, 4), "ssim")
+    for name in metrics:
+        if name not in BASIC:
+            add(METRICS[name].title, float(f"{table[name].mean():.4g}"), name)
+    return means
 
 
 def _data_status(options: argparse.Namespace) -> None:
@@ -675,7 +740,7 @@ def _publish(options: argparse.Namespace) -> None:
     from aecore.training import find_device
 
     store, device = Store(), find_device(options.device)
-    for system in zoo.SYSTEMS.values():
+    for system in [zoo.find(name) for name in options.names] or zoo.SYSTEMS.values():
         # Named outright, the data set must be here: the embedded sample's figures are never published.
         spec = runs.plan(system, dataset=system.dataset, store=store)
         kept = store.finished(spec)
@@ -689,6 +754,18 @@ def _baselines(options: argparse.Namespace) -> None:
     from aecore import baselines
 
     baselines.publish(Store().root, progress=_say)
+
+
+def _denoising(options: argparse.Namespace) -> None:
+    from aecore import denoising
+
+    print(denoising.table(denoising.publish(Store(), progress=_say)))
+
+
+def _rates(options: argparse.Namespace) -> None:
+    from aecore import rates
+
+    rates.publish(Store().root, progress=_say)
 
 
 def results_table(store: Store) -> str:
@@ -735,5 +812,6 @@ _GOES_ON = "Stopped. Finished epochs are kept: the same command goes on from the
 _STOPPED = {
     _train: _GOES_ON,
     _publish: _GOES_ON,
+    _denoising: "Stopped. What is measured is kept: the same command goes on from there.",
     _sweep: "Stopped waiting. The runs go on: `python -m aecore runs` lists them, `runs cancel ID` stops one.",
 }

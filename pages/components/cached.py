@@ -165,5 +165,16 @@ def _scored(
     ]
 
 
+@st.cache_data(max_entries=1024, show_spinner=False)
+def another_score(
+    metric: str, key: str | None, dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int
+) -> NDArray[np.float64]:
+    """One more metric of each picture that the run's model gives back, `[N]`; without a key, of the noisy ones."""
+    _one_core()
+    clean, _ = _given(dataset_name, pictures, noise, seed)
+    output = _output(key, dataset_name, pictures, noise, seed)
+    return scores.per_picture(output, clean, (metric,))[metric].to_numpy()
+
+
 def _displayed(values: NDArray[np.float32]) -> Pixels:
     return np.asarray((values.clip(0, 1) * 255).round().astype(np.uint8))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import streamlit as st
 
-from aecore.scores import METRICS, Totals
+from aecore.scores import BASIC, METRICS, ScoreError, Totals
 from aecore.store import Run
 from pages.components import cached, errors, figures, links, look, pickers, sheets, tables, verdicts
 from pages.components.cached import Pixels
@@ -16,7 +16,7 @@ from pages.components.explain import explain
 PAGE = "compare"
 CHOICES = (
     "data", "models", "pictures", "numbers", "worst", "one", "other", "class", "count", "draw",
-    "noise", "level", "seed", "view", "metric", "by", "axis",
+    "noise", "level", "seed", "view", "metric", "more", "by", "axis",
 )  # fmt: skip
 VIEWS: dict[str, errors.Kind | None] = {
     "Pictures": None,
@@ -25,7 +25,8 @@ VIEWS: dict[str, errors.Kind | None] = {
     "Wipe": None,
 }
 MEASURED = 2000  # test pictures whose errors are measured where a noise of one's own is asked for
-_METRICS = {rule.title: name for name, rule in METRICS.items()}
+MORE = "More"
+_NAMES = {rule.title: name for name, rule in METRICS.items()}
 
 
 @st.fragment
@@ -50,14 +51,7 @@ def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -
     if scale:
         scale.legend()
 
-    inputs = {"Noisy input": noisy_scores} if noise.level else {}
-    models = {labels[run.key]: outputs[run.key][1] for run in chosen}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("Under each name: PSNR of these pictures' pooled error; higher is better.", width="stretch")
-        _download("Sheet", lambda: sheets.saved(columns, rows), "sheet.png", "The sheet as a PNG file")
-        _download(
-            "Table", lambda: tables.csv(which, classes, inputs, models), "errors.csv", "Every metric as a CSV file"
-        )
+    saving = st.container(horizontal=True, vertical_alignment="center")
     explain(
         "sheet",
         "Each row is a test picture that no model saw in training. **input** is the picture, **noisy** what the models "
@@ -67,7 +61,25 @@ def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -
     )
 
     st.subheader("Error of each picture")
-    metric = _METRICS[_segments("Metric", list(_METRICS), key="metric")]
+    metric = _metric(clean.shape[1:])
+    scored: dict[str | None, pd.DataFrame] = {None: noisy_scores} if noise.level else {}
+    scored |= {key: scores for key, (_, scores) in outputs.items()}
+    if metric not in BASIC:
+        scored = {
+            key: scores.assign(**{metric: cached.another_score(metric, key, dataset_name, which, noise, seed)})
+            for key, scores in scored.items()
+        }
+    inputs = {"Noisy input": scored[None]} if noise.level else {}
+    models = {labels[key]: scored[key] for key in keys}
+    with saving:
+        st.caption("Under each name: PSNR of these pictures' pooled error; higher is better.", width="stretch")
+        _download("Sheet", lambda: sheets.saved(columns, rows), "sheet.png", "The sheet as a PNG file")
+        _download(
+            "Table",
+            lambda: tables.csv(which, classes, inputs, models),
+            "errors.csv",
+            "MSE, PSNR, SSIM and the metric chosen below as a CSV file",
+        )
     tables.per_picture(which, classes, cached.thumbnails(dataset_name, which), inputs, models, metric)
 
     st.subheader("Is the difference real?")
@@ -79,6 +91,30 @@ def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -
         "zero, these pictures show no difference. Pictures chosen for being bad or disputed prove nothing of others.",
     )
     links.keep(PAGE, CHOICES)
+
+
+def _metric(shape: tuple[int, ...]) -> str:
+    """The metric of the table: a basic one, or another that is defined for pictures of this shape."""
+    basic = [METRICS[name].title for name in BASIC]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        title = _segments("Metric", [*basic, MORE], key="metric")
+        if title == MORE:
+            titles, left_out = [], []
+            for name, rule in METRICS.items():
+                try:
+                    rule.require(shape)
+                except ScoreError as error:
+                    left_out.append(str(error))
+                else:
+                    titles += [rule.title] * (name not in BASIC)
+            if st.session_state.get("more") not in titles:
+                st.session_state.pop("more", None)  # it was for pictures of another shape
+            title = st.selectbox(
+                "Other metric", titles, key="more", bind="query-params", label_visibility="collapsed", width=130
+            )
+            note = "Left out here:\n" + "\n".join(f"- {each}" for each in left_out) if left_out else None
+            st.caption(METRICS[_NAMES[title]].meaning, width="stretch", help=note)
+    return _NAMES[title]
 
 
 def _column(

@@ -11,11 +11,6 @@ import streamlit as st
 from aecore.scores import METRICS
 
 Metric = str  # one of METRICS
-_HELP = {
-    "mse": "Mean squared error of the picture, white being 1; lower is better",
-    "psnr": "Peak signal-to-noise ratio in dB: 3 dB more is half the squared error; higher is better",
-    "ssim": "Structural similarity, at most 1: how alike small neighbourhoods are; higher is better",
-}
 
 
 def per_picture(
@@ -41,7 +36,7 @@ def per_picture(
     )
     # Streamlit's own number format has no significant digits that suit errors and decibels alike.
     digits = "%.2f" if metric == "psnr" else "%.3g"
-    formats = {name: st.column_config.NumberColumn(format=digits, help=_HELP[metric]) for name in numbers}
+    formats = {name: st.column_config.NumberColumn(format=digits, help=rule.meaning) for name in numbers}
     chosen = st.dataframe(
         table,
         hide_index=True,
@@ -62,8 +57,8 @@ def csv(
     inputs: Mapping[str, pd.DataFrame],
     models: Mapping[str, pd.DataFrame],
 ) -> str:
-    """Every metric of every picture, as a file for a spreadsheet."""
+    """Every metric that was measured of every picture, as a file for a spreadsheet."""
     columns: dict[str, object] = {"picture": list(pictures), "class": list(classes)}
     for label, scores in {**inputs, **models}.items():
-        columns |= {f"{label} {metric}": scores[metric] for metric in METRICS}
+        columns |= {f"{label} {metric}": scores[metric] for metric in scores}
     return pd.DataFrame(columns).to_csv(index=False, float_format="%.6g")

@@ -47,6 +47,7 @@ COMMANDS = [
     "data status",
     "data fetch",
     "publish",
+    "rates",
     "measure",
     "work",
 ]
@@ -204,7 +205,7 @@ def test_a_run_is_trained_once_and_listed_shown_and_scored(aecore: Any, pictures
     clean = to_float(datasets.load(run.spec.dataset).test.pixels)
     errors = (run.model()(clean) - clean).square().flatten(1).mean(1).numpy()
     [scored] = aecore("score", "custom", "--json").json
-    assert (scored["run"], scored["noise"], scored["pictures"]) == (run.path.name, "none", 4)
+    assert (scored["name"], scored["noise"], scored["pictures"]) == (run.path.name, "none", 4)
     assert scored["MSE"] == pytest.approx(errors.mean(), rel=1e-3)
     assert scored["PSNR pooled"] == pytest.approx(-10 * np.log10(errors.mean()), abs=1e-3)
     [scored] = aecore("score", "custom", "--images", 2, "--json").json
@@ -224,7 +225,7 @@ def test_every_option_of_the_recipe_reaches_the_run(aecore: Any, pictures: Path,
     told = aecore(
         "train", LAYERS, "conv2 | conv3:k1:sigmoid", "--dataset", f"folder:{pictures}", "--epochs", 1, "--images", 20,
         "--batch-size", 7, "--learning-rate", 0.01, "--loss", "bce", "--noise", "salt-pepper:0.1",
-        "--initialisation", "torch", "--seed", 5, "--device", "cpu",
+        "--initialisation", "torch", "--schedule", "cosine", "--seed", 5, "--device", "cpu",
     )  # fmt: skip
     assert told.status == 0
     kept = Store(checkpoints).listing().runs
@@ -232,7 +233,7 @@ def test_every_option_of_the_recipe_reaches_the_run(aecore: Any, pictures: Path,
     for run in kept:
         assert run.spec.recipe.to_json() == {
             "epochs": 1, "batch_size": 7, "learning_rate": 0.01, "loss": "bce", "noise": "salt-pepper:0.1",
-            "images": 20, "initialisation": "torch",
+            "images": 20, "initialisation": "torch", "schedule": "cosine",
         }  # fmt: skip
         assert run.spec.seed == 5
         assert run.environment["device"] == "cpu"
@@ -305,7 +306,7 @@ WRONG = {
     "rate": (["train", LAYERS, "--learning-rate", "nan"], "learning rate must be above 0 and at most 10, not nan."),
     "images": (["train", LAYERS, "--images", "0"], "images must be at least 1, not 0"),
     "scored": (["score", "custom", "--images", "0"], "--images must be at least 1, not 0."),
-    "initialisation": (["train", LAYERS, "--initialisation", "keres"], "did you mean keras? Legal: keras, torch."),
+    "initialisation": (["train", LAYERS, "--initialisation", "keres"], "did you mean keras? Legal: keras, torch, pca."),
     "data set": (["train", LAYERS, "--dataset", "cifar"], "No data set is called 'cifar': did you mean 'cifar10'"),
     "folder": (["train", LAYERS, "--dataset", "folder:/nowhere"], "There is no folder '/nowhere'"),
     "absent": (["train", LAYERS, "--dataset", "cifar10"], "run `python -m aecore data fetch cifar10`"),

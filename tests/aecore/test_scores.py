@@ -1,21 +1,58 @@
-"""Scores: they agree with scikit-image, picture by picture."""
+"""Scores: they agree with scikit-image and piq, picture by picture, and mean what their table says."""
 
+import json
 import os
+import re
+import signal
+from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import piq
 import pytest
 import torch
-from scipy import stats
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage, stats
 from skimage import data as photographs
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision.models import vgg16
 
-from aecore import datasets
+from aecore import cli, datasets, store
 from aecore.datasets import Split
 from aecore.noise import Noise, noisy
-from aecore.scores import BATCH, METRICS, ScoreError, Totals, mse, paired_differences, per_picture, psnr, score, ssim
+from aecore.scores import (
+    BASIC,
+    BATCH,
+    METRICS,
+    SALIENT,
+    ScoreError,
+    Totals,
+    margin,
+    mse,
+    paired_differences,
+    parse,
+    per_picture,
+    psnr,
+    score,
+    ssim,
+)
+
+LEARNED = ("lpips", "dists")  # they need weights that are not here
+COMPUTED = [name for name in METRICS if name not in LEARNED]
+OF_PIQ: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gmsd": piq.gmsd,
+    "ms-gmsd": piq.multi_scale_gmsd,
+    "haarpsi": piq.haarpsi,
+    "fsim": lambda output, target: piq.fsim(output, target, chromatic=target.shape[1] == 3),
+    "mdsi": piq.mdsi,
+    "vsi": piq.vsi,
+    "dss": piq.dss,
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +83,7 @@ def test_every_metric_agrees_with_scikit_image(clean: Tensor, level: float) -> N
     output = noisy(clean, Noise("gaussian", level), 0, range(len(clean)))
     pairs = list(zip(clean.double().numpy(), output.clamp(0, 1).double().numpy(), strict=True))
     rows = per_picture(output, clean)
-    assert list(rows) == list(METRICS)
+    assert list(rows) == list(BASIC)
     np.testing.assert_allclose(rows["mse"], [mean_squared_error(*pair) for pair in pairs], rtol=1e-4)
     np.testing.assert_allclose(
         rows["psnr"], [peak_signal_noise_ratio(*pair, data_range=1) for pair in pairs], atol=1e-3
@@ -74,6 +111,145 @@ def test_a_perfect_reconstruction_has_no_error(clean: Tensor) -> None:
     np.testing.assert_allclose(rows["ssim"], 1, atol=1e-6)
 
 
+def defined(name: str, shape: tuple[int, ...]) -> bool:
+    try:
+        METRICS[name].require(shape)
+    except ScoreError:
+        return False
+    return True
+
+
+def test_the_other_metrics_of_a_batch_are_those_that_piq_gives_for_each_picture(clean: Tensor) -> None:
+    target = clean[: SALIENT + 2]
+    output = noisy(target, Noise("gaussian", 0.1), 0, range(len(target)))
+    names = [name for name in OF_PIQ if defined(name, tuple(target.shape[1:]))]
+    assert len(names) == (7 if target.shape[1] == 3 else 4)
+    rows = per_picture(output, target, names)
+    for name in names:
+        pairs = zip(output.clamp(0, 1).split(1), target.split(1), strict=True)
+        expected = [float(OF_PIQ[name](*pair)) for pair in pairs]
+        np.testing.assert_allclose(rows[name], expected, atol=2e-5, err_msg=name)
+
+
+def test_gmsd_is_that_of_its_paper(clean: Tensor) -> None:
+    output = noisy(clean, Noise("gaussian", 0.2), 0, range(len(clean))).clamp(0, 1)
+
+    def gradients(picture: np.ndarray) -> np.ndarray:
+        """Prewitt's of the luminance over 2×2 pixels, `[H / 2, W / 2]`."""
+        luminance = np.tensordot([0.299, 0.587, 0.114], picture, 1) if len(picture) == 3 else picture[0]
+        halved = luminance.reshape(luminance.shape[0] // 2, 2, -1, 2).mean((1, 3))
+        slopes = [ndimage.prewitt(halved, axis, mode="constant") / 3 for axis in (0, 1)]
+        return np.asarray(np.hypot(*slopes))
+
+    expected = []
+    for one, other in zip(output.double().numpy(), clean.double().numpy(), strict=True):
+        x, y = gradients(one), gradients(other)
+        expected.append(((2 * x * y + 170 / 255**2) / (x**2 + y**2 + 170 / 255**2)).std())
+    np.testing.assert_allclose(per_picture(output, clean, ["gmsd"])["gmsd"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_the_same_picture_scores_best(name: str, colour: Split) -> None:
+    pictures = datasets.to_float(colour.pixels[:6])
+    rule = METRICS[name]
+    best = rule.range[1] if rule.higher_is_better else rule.range[0]
+    np.testing.assert_allclose(rule.compute(pictures, pictures), best, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_every_value_lies_in_the_range_that_the_table_names(name: str, colour: Split) -> None:
+    pictures = datasets.to_float(colour.pixels[:2])
+    flat = [torch.full_like(pictures, level) for level in (0.0, 1.0)]
+    checks = (torch.arange(32)[:, None] + torch.arange(32)) % 2 * torch.ones_like(pictures)
+    draws = torch.rand(pictures.shape, generator=torch.Generator().manual_seed(0))
+    kinds = [pictures, 1 - pictures, pictures.flip(0), pictures * 4 - 2, *flat, checks, draws]
+    low, high = METRICS[name].range
+    for target in (pictures, *flat, checks):
+        for output in kinds:
+            values = METRICS[name].compute(output, target)
+            assert values.shape == (2,)
+            assert not values.isnan().any()
+            assert values.min() >= low - 1e-5
+            assert values.max() <= high + 1e-5
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_more_noise_is_worse_by_every_metric(name: str) -> None:
+    photographs = datasets.to_float(datasets.load("sample").test.pixels[::100])
+    numbers = range(len(photographs))
+    means = [
+        float(METRICS[name].compute(noisy(photographs, Noise("gaussian", level), 0, numbers), photographs).mean())
+        for level in (0.02, 0.05, 0.1, 0.2, 0.4)
+    ]
+    assert means == sorted(means, reverse=METRICS[name].higher_is_better)
+    assert len(set(means)) == len(means)
+
+
+@given(levels=st.tuples(st.floats(0.01, 2), st.floats(0.01, 2)), seed=st.integers(0, 2**31))
+def test_more_of_the_same_noise_never_raises_the_psnr_of_a_picture(levels: tuple[float, float], seed: int) -> None:
+    photographs = datasets.to_float(datasets.load("sample").test.pixels[:8])
+    less, more = (
+        per_picture(noisy(photographs, Noise("gaussian", level), seed, range(8)), photographs, ["psnr"])["psnr"]
+        for level in sorted(levels)
+    )
+    assert (more <= less + 1e-4).all()
+
+
+def test_the_table_says_what_each_metric_means() -> None:
+    assert tuple(METRICS)[:3] == BASIC
+    assert len({rule.title for rule in METRICS.values()}) == len(METRICS)
+    for rule in METRICS.values():
+        assert rule.range[0] < rule.range[1]
+        assert re.search(r" (19|20)\d\d$", rule.source)
+        assert rule.meaning.startswith(rule.sees)
+        assert ("higher" if rule.higher_is_better else "lower") + " is better" in rule.meaning
+        assert rule.meaning.endswith(f"({rule.source}).")
+    assert "From 0 dB up, higher is better" in METRICS["psnr"].meaning
+    assert "From −1 to 1, higher is better" in METRICS["ssim"].meaning
+    assert "From 0 to 0.5, lower is better" in METRICS["gmsd"].meaning
+
+
+@pytest.mark.parametrize("name", ["ssim", "ms-gmsd", "haarpsi", "dss"])
+def test_the_smallest_picture_of_a_metric_is_where_piq_begins_to_give_numbers(name: str) -> None:
+    side = METRICS[name].smallest
+    draw = torch.Generator().manual_seed(0)
+    least = torch.rand(2, 2, 1, side, side, generator=draw)
+    assert METRICS[name].compute(*least).isfinite().all()
+    smaller = torch.rand(2, 2, 1, side - 1, side - 1, generator=draw)
+    with pytest.raises(ScoreError, match=f"at least {side}×{side} pixels, got 1×{side - 1}×{side - 1}"):
+        METRICS[name].compute(*smaller)
+    try:
+        value = {"ssim": piq.ssim, **OF_PIQ}[name](*smaller)
+    except ValueError:
+        return
+    assert not isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "told"),
+    [
+        ("dss", (1, 28, 28), "DSS needs pictures of at least 32×32 pixels, got 1×28×28."),
+        ("mdsi", (1, 28, 28), "MDSI needs pictures of 3 channels, got 1×28×28."),
+        ("vsi", (1, 32, 32), "VSI needs pictures of 3 channels, got 1×32×32."),
+        ("gmsd", (2, 32, 32), "GMSD needs pictures of 1 or 3 channels, got 2×32×32."),
+        ("haarpsi", (3, 32, 15), "HaarPSI needs pictures of at least 16×16 pixels, got 3×32×15."),
+    ],
+)
+def test_a_metric_that_is_not_defined_for_a_shape_says_so(name: str, shape: tuple[int, ...], told: str) -> None:
+    with pytest.raises(ScoreError) as caught:
+        per_picture(torch.zeros(1, *shape), torch.zeros(1, *shape), [name])
+    assert str(caught.value) == told
+
+
+def test_metrics_are_named_in_a_line() -> None:
+    assert parse("gmsd") == ("gmsd",)
+    assert parse(" FSIM, gmsd,fsim") == ("fsim", "gmsd")
+    assert parse("gmsd,all") == tuple(METRICS)
+    for text, told in [("fsm", "'fsm': did you mean fsim? Metrics: mse, psnr, "), ("", "'': Metrics: mse, psnr, ")]:
+        with pytest.raises(ScoreError, match=re.escape(f"There is no metric {told}")):
+            parse(text)
+
+
 def test_a_picture_smaller_than_the_window_is_refused() -> None:
     assert ssim(torch.zeros(1, 1, 11, 11), torch.zeros(1, 1, 11, 11)).item() == pytest.approx(1)
     for shape in [(1, 3, 10, 32), (1, 3, 32, 10)]:
@@ -97,7 +273,15 @@ def test_scoring_a_split_in_batches_gives_what_scoring_it_whole_gives(colour: Sp
     expected = per_picture(Darker()(noisy(whole, noise, 3, range(len(colour)))), whole)
     assert rows["picture"].tolist() == list(range(BATCH + 30))
     assert rows["label"].tolist() == colour.labels.tolist()
-    pd.testing.assert_frame_equal(rows[list(METRICS)], expected, rtol=1e-5)
+    pd.testing.assert_frame_equal(rows[list(BASIC)], expected, rtol=1e-5)
+
+
+def test_a_split_is_scored_by_the_metrics_that_are_named(colour: Split) -> None:
+    few = Split(colour.pixels[:5], colour.labels[:5])
+    (rows,) = score(Darker(), few, metrics=("psnr", "gmsd"))
+    assert list(rows) == ["picture", "label", "psnr", "gmsd"]
+    clean = datasets.to_float(few.pixels)
+    pd.testing.assert_frame_equal(rows[["psnr", "gmsd"]], per_picture(clean * 0.9, clean, ("psnr", "gmsd")))
 
 
 def test_pooled_psnr_is_of_the_mean_error_and_mean_psnr_is_of_the_pictures() -> None:
@@ -123,6 +307,15 @@ def test_the_interval_of_many_pictures_is_students() -> None:
     assert found.mean == pytest.approx((first - second).mean())
     assert found.low == pytest.approx(expected.low, abs=0.05 * (expected.high - expected.low))
     assert found.high == pytest.approx(expected.high, abs=0.05 * (expected.high - expected.low))
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    numbers = np.random.default_rng(0).normal(20, 3, 17)
+    expected = stats.t.interval(0.95, 16, loc=numbers.mean(), scale=stats.sem(numbers))
+    assert margin(list(numbers)) == pytest.approx((expected[1] - expected[0]) / 2)
+    assert margin(pd.Series([3.0, 3.0])) == 0
+    assert margin([1.0]) is None
+    assert margin([1.0, np.inf, 2.0]) is None
 
 
 @pytest.mark.parametrize("pictures", [6, 12, 24])
@@ -153,3 +346,157 @@ def test_of_a_few_pictures_nothing_is_told() -> None:
     (found,) = paired_differences(pd.DataFrame({"a": np.zeros(5), "b": np.ones(5)}))
     assert (found.mean, found.low, found.high, found.is_shown) == (-1, None, None, False)
     assert paired_differences(pd.DataFrame({"a": np.ones(9)})) == []
+
+
+# ---- metrics that need the weights of a network
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_weights_that_are_not_here_are_named_with_how_to_get_them(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(ScoreError) as caught:
+        METRICS[name].compute(*torch.zeros(2, 1, 3, 32, 32))
+    title = name.upper()
+    assert str(caught.value) == (
+        f"{title} needs vgg16-397923af.pth and {name}_weights.pt in {tmp_path / 'hub' / 'checkpoints'}: "
+        f"`python -c 'import piq; piq.{title}()'` downloads the half gigabyte once."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where torch finds weights of the right shapes: VGG-16's are drawn at random, the metrics' all count the same."""
+    folder = tmp_path_factory.mktemp("torch") / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    draw = torch.Generator().manual_seed(0)
+    with torch.device("meta"):
+        shapes = {key: tensor.shape for key, tensor in vgg16().state_dict().items()}
+    features = {
+        key: torch.randn(shape, generator=draw) * (2 / shape[1:].numel()) ** 0.5
+        if len(shape) > 1
+        else torch.zeros(shape)
+        for key, shape in shapes.items()
+        if key.startswith("features")
+    }
+    # Of what comes after the features nothing is used: one number stands for all of it, instead of half a gigabyte.
+    unused = {key: torch.zeros(1).expand(shape) for key, shape in shapes.items() if key not in features}
+    channels = (64, 128, 256, 512, 512)
+    each = 1 / (2 * (3 + sum(channels)))
+    torch.save(features | unused, folder / "vgg16-397923af.pth")
+    torch.save([torch.ones(1, count, 1, 1) for count in channels], folder / "lpips_weights.pt")
+    alike = torch.full((1, 3 + sum(channels), 1, 1), each)
+    torch.save({"alpha": alike, "beta": alike}, folder / "dists_weights.pt")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:The parameter 'pretrained':UserWarning", "ignore:Arguments other than a weight")
+@pytest.mark.parametrize("name", LEARNED)
+def test_a_network_whose_weights_are_here_is_asked(
+    name: str, network: Path, colour: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(network.parent.parent))
+    clean = datasets.to_float(colour.pixels[:4])
+    outputs = [noisy(clean, Noise("gaussian", level), 0, range(4)) for level in (0.0, 0.1, 0.4)]
+    same, near, far = (per_picture(output, clean, [name])[name] for output in outputs)
+    np.testing.assert_allclose(same, 0, atol=1e-4)
+    assert (near < far).all()
+    alone = METRICS[name].compute(outputs[1][2:3], clean[2:3])
+    assert near[2] == pytest.approx(alone.item(), rel=1e-4)
+    if name == "lpips":
+        np.testing.assert_allclose(near, distances(network, outputs[1].clamp(0, 1), clean), rtol=1e-4)
+
+
+def distances(network: Path, output: Tensor, target: Tensor) -> Tensor:
+    """LPIPS with all channels counting the same, by VGG-16 put together by hand, `[N]`."""
+    weights = torch.load(network / "vgg16-397923af.pth")
+    maps = [(each - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) for each in (output, target)]
+    maps = [each / torch.tensor([0.229, 0.224, 0.225])[:, None, None] for each in maps]
+    total, place = torch.zeros(len(output)), 0
+    for convolutions in (2, 2, 3, 3, 3):
+        for _ in range(convolutions):
+            kernel, bias = weights[f"features.{place}.weight"], weights[f"features.{place}.bias"]
+            maps = [nn.functional.conv2d(each, kernel, bias, padding=1).relu() for each in maps]
+            place += 2
+        one, other = (nn.functional.normalize(each, dim=1, eps=1e-10) for each in maps)
+        total += (one - other).square().mean((2, 3)).sum(1)
+        maps, place = [nn.functional.max_pool2d(each, 2) for each in maps], place + 1
+    return total
+
+
+# ---- on the command line
+
+
+@pytest.fixture
+def scored(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """What `python -m aecore score …` prints and says of published runs, on the embedded sample."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = cli.main(["score", *map(str, arguments)])
+        return status, *capsys.readouterr()
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_other_metrics_are_columns_with_what_they_mean(scored: Any) -> None:
+    command = ["shallow-maxpool", "--dataset", "sample", "--metrics", "haarpsi,gmsd"]
+    [row] = json.loads(scored(*command, "--json")[1])
+    test = datasets.load("sample").test
+    rows = pd.concat(score(store.load("shallow-maxpool"), test, metrics=("gmsd", "haarpsi")))
+    assert (row["GMSD"], row["HaarPSI"]) == (
+        pytest.approx(rows["gmsd"].mean(), rel=1e-3),
+        pytest.approx(rows["haarpsi"].mean(), rel=1e-3),
+    )
+    assert not [name for name in row if "±" in name]
+    _, out, _ = scored(*command)
+    assert out.splitlines()[0].split()[-3:] == ["SSIM", "HaarPSI", "GMSD"]
+    assert out.splitlines()[2:] == [f"{METRICS[name].title}: {METRICS[name].meaning}" for name in ("haarpsi", "gmsd")]
+
+
+def test_the_means_of_a_few_pictures_come_with_their_intervals(scored: Any) -> None:
+    command = ["shallow-maxpool", "--dataset", "sample", "--images", 30, "--metrics", "gmsd"]
+    [row] = json.loads(scored(*command, "--json")[1])
+    test = datasets.load("sample").test
+    few = Split(test.pixels[:30], test.labels[:30])
+    rows = pd.concat(score(store.load("shallow-maxpool"), few, metrics=(*BASIC, "gmsd")))
+    for title, name in [("MSE", "mse"), ("PSNR mean", "psnr"), ("SSIM", "ssim"), ("GMSD", "gmsd")]:
+        expected = stats.t.ppf(0.975, 29) * stats.sem(rows[name])
+        assert row[f"± {title}"] == pytest.approx(expected, rel=0.06)
+    assert "±: half the 95% interval of the mean, by Student's t over the pictures." in scored(*command)[1]
+    [alone] = json.loads(scored("shallow-maxpool", "--dataset", "sample", "--images", 1, "--json")[1])
+    assert alone["± MSE"] is None
+
+
+def test_all_metrics_are_those_that_can_be_computed(scored: Any) -> None:
+    status, out, said = scored("shallow-maxpool", "--dataset", "sample", "--images", 2, "--metrics", "all", "--json")
+    assert status == 0
+    titles = [METRICS[name].title for name in COMPUTED if name not in BASIC]
+    assert [name for name in json.loads(out)[0] if name in titles] == titles
+    assert said.count("is left out: ") == 2
+    assert "LPIPS is left out: LPIPS needs vgg16-397923af.pth and lpips_weights.pt in " in said
+
+
+def test_what_is_not_defined_for_digits_is_left_out_once(
+    scored: Any, real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    command = ["mnist-dense", "mnist-dense", "--images", 3, "--metrics", "mdsi,gmsd", "--json"]
+    status, out, said = scored(*command)
+    assert status == 0
+    assert [("GMSD" in row, "MDSI" in row) for row in json.loads(out)] == [(True, False)] * 2
+    assert said.count("MDSI is left out: MDSI needs pictures of 3 channels, got 1×28×28.") == 1
+
+
+def test_an_unknown_metric_is_told_with_the_legal_ones(scored: Any) -> None:
+    status, out, said = scored("shallow-maxpool", "--metrics", "gmsd,vsy")
+    assert (status, out) == (1, "")
+    assert "There is no metric 'vsy': did you mean vsi? Metrics: mse, psnr, ssim, gmsd, " in said
+    assert len(said.strip().splitlines()) == 1

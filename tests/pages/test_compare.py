@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 import torch
@@ -12,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 from aecore import datasets, store
 from aecore.datasets import to_float
 from aecore.noise import Noise, noisy
+from aecore.scores import METRICS
 from aecore.store import Store
+from pages.components import tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -227,6 +230,49 @@ def test_the_best_model_is_best_by_the_metric_that_is_shown(metric: str, best: s
     table = page(models=["dense", "shallow-maxpool"], metric=metric).dataframe[0].value
     expected = getattr(table[["dense", "shallow-maxpool"]], best)(axis="columns")
     assert list(table["Best model"]) == list(expected)
+
+
+@pytest.mark.parametrize("metric", ["GMSD", "HaarPSI"])
+def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
+    app = page(models=["dense", "shallow-maxpool"], level="0.1", count="3")
+    assert not [each for each in app.selectbox if each.key == "more"]
+    app.segmented_control(key="metric").set_value("More").run()
+    app.selectbox(key="more").set_value(metric).run()
+    assert not app.exception
+    rule = METRICS[metric.lower()]
+    assert rule.meaning in [each.value for each in app.caption]
+    table = app.dataframe[0].value
+    chosen = list(table["Picture"])
+    clean = to_float(datasets.load("sample").test.pixels[chosen])
+    given = noisy(clean, Noise("gaussian", 0.1), 0, chosen)
+    for column, output in [("Noisy input", given), ("dense", store.load("dense")(given))]:
+        np.testing.assert_allclose(table[column], rule.compute(output, clean), rtol=1e-4)
+    best = table[["dense", "shallow-maxpool"]].agg("idxmax" if rule.higher_is_better else "idxmin", axis="columns")
+    assert list(table["Best model"]) == list(best)
+
+
+def test_a_link_brings_back_another_metric() -> None:
+    app = page(models="dense", count="1", metric="More", more="MDSI")
+    assert not app.warning
+    assert app.selectbox(key="more").value == "MDSI"
+
+
+def test_metrics_that_are_not_defined_for_digits_are_left_out(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    app = page(models="mnist-dense", count="2", metric="More", more="MS-GMSD")
+    assert app.selectbox(key="more").value == "MS-GMSD"
+    assert app.selectbox(key="more").options == ["GMSD", "MS-GMSD", "HaarPSI", "FSIM"]
+    [caption] = [each for each in app.caption if each.value == METRICS["ms-gmsd"].meaning]
+    assert "- DSS needs pictures of at least 32×32 pixels, got 1×28×28." in caption.help
+    app.selectbox(key="data").set_value("CIFAR-10").run()
+    assert not app.exception
+    assert "DSS" in app.selectbox(key="more").options
+
+
+def test_the_file_of_the_table_holds_the_basic_metrics_and_the_chosen_one() -> None:
+    scores = pd.DataFrame({"mse": [0.01], "psnr": [20.0], "ssim": [0.5], "gmsd": [0.125]})
+    text = tables.csv([7], ["frog"], {}, {"dense": scores})
+    assert text == "picture,class,dense mse,dense psnr,dense ssim,dense gmsd\n7,frog,0.01,20,0.5,0.125\n"
 
 
 def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
