@@ -257,4 +257,3 @@ def pca_curve(dataset_name: str, root: Path) -> Curve:
 
 def _path(dataset_name: str, root: Path) -> Path:
     return root / f"pca-{dataset_name}.json"
-

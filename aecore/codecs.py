@@ -42,22 +42,27 @@ class CodecError(AecoreError):
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: the lowest quality it knows, and what its encoder is told beside the quality."""
+    """A file format: the lowest quality it knows, and what its encoder is told beside the quality.
+
+    `colour` is what it is told of pictures with colours only.
+    """
 
     title: str
     lowest: int
     options: Mapping[str, Any]
+    colour: Mapping[str, Any]
 
     def nearest(self, quality: int) -> int:
         """The quality that this format knows and that is nearest."""
         return min(max(quality, self.lowest), BEST_QUALITY)
 
 
-# Colours are halved in both directions, as in the files that people have: WebP knows nothing else.
+# Colours are kept at every pixel where the format can: pictures are judged by all their numbers, and at the same bits
+# this brings JPEG up to 2 dB nearer on CIFAR-10. WebP always halves them in both directions (4:2:0).
 FORMATS: dict[str, Format] = {
-    "jpeg": Format("JPEG", 1, {"optimize": True, "subsampling": "4:2:0"}),
-    "webp": Format("WebP", 0, {"lossless": False, "method": 6}),
-    "avif": Format("AVIF", 0, {"codec": "aom", "speed": 6, "max_threads": 1}),  # 4:2:0, and grey stays 4:0:0
+    "jpeg": Format("JPEG", 1, {"optimize": True}, {"subsampling": "4:4:4"}),
+    "webp": Format("WebP", 0, {"lossless": False, "method": 6}, {}),
+    "avif": Format("AVIF", 0, {"codec": "aom", "speed": 6, "max_threads": 1}, {"subsampling": "4:4:4"}),
 }
 
 
@@ -132,11 +137,13 @@ class Codec:
 
     def _file(self, pixels: np.ndarray) -> File:
         """The file of uint8 `pixels` `[H, W, C]`."""
+        format = FORMATS[self.kind]
         if self.kind != "jpeg" and not features.check(self.kind):
-            raise CodecError(f"This Pillow knows no {FORMATS[self.kind].title}: install one that does, or choose JPEG.")
-        buffer = BytesIO()
-        picture = Image.fromarray(pixels[..., 0] if self.shape[0] == 1 else pixels)
-        picture.save(buffer, self.kind, quality=self.quality, **FORMATS[self.kind].options)
+            raise CodecError(f"This Pillow knows no {format.title}: install one that does, or choose JPEG.")
+        buffer, grey = BytesIO(), self.shape[0] == 1
+        picture = Image.fromarray(pixels[..., 0] if grey else pixels)
+        options = {**format.options, **({} if grey else format.colour)}
+        picture.save(buffer, self.kind, quality=self.quality, **options)
         return buffer.getvalue()
 
     def _pixels(self, file: File) -> np.ndarray:

@@ -12,13 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FLOORS = [
-    {"layers", "noise", "datasets", "files", "numbers", "adam"},
+    {"layers", "noise", "datasets", "files", "fits", "published", "numbers", "adam", "skips"},
     {"architecture", "recipe"},
     {"zoo"},
-    {"training", "scores", "baselines"},
+    {"training", "scores", "baselines", "codecs", "denoisers"},
     {"store", "supervision", "cluster"},
     {"queue"},
-    {"runs", "costs"},
+    {"runs", "costs", "reconstructors"},
+    {"rates", "filters", "denoising"},
     {"attempts"},
     {"ray_engine"},
     {"engines"},

@@ -1,0 +1,64 @@
+"""What a denoiser does to a pixel: which of the noisy ones it weighs how, and how it errs from draw to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import torch
+
+from aecore.datasets import to_float
+from aecore.noise import Noise, noisy
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from aecore.scores import Reconstructor
+    from aecore.store import Model
+
+
+def weights_of(model: Model, picture: Tensor, row: int, column: int) -> Tensor:
+    """How the model's output at a pixel of `picture` `[C, H, W]` moves with each pixel of it: `[C, C, H, W]`.
+
+    A row of the Jacobian for each channel of the output: the linear filter that the network is there, for this
+    picture. Of a weighted average over neighbours it would be the weights.
+    """
+    given = picture.clone().requires_grad_()
+    output = model.module(given[None])[0, :, row, column]  # [C]
+    rows = [torch.autograd.grad(channel, given, retain_graph=True)[0] for channel in output]
+    return torch.stack(rows)
+
+
+def weights_of_linear(reconstruct: Reconstructor, picture: Tensor, row: int, column: int) -> Tensor:
+    """The same of one that is linear but for a constant, such as the Wiener filter: `[C, C, H, W]`, exact, and equal
+    for every picture of this shape."""
+    shape = tuple(picture.shape)
+    probes = torch.eye(prod(shape)).reshape(-1, *shape)
+    moved = reconstruct(probes) - reconstruct(torch.zeros(1, *shape))
+    return moved[:, :, row, column].T.reshape(shape[0], *shape)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A denoiser over many draws of noise on one picture, each map `[C, H, W]`.
+
+    `bias` is the mean output less the picture, `deviation` the output's standard deviation from draw to draw. The
+    mean squared error over the draws is the sum of their squares: `bias² + deviation²`.
+    """
+
+    bias: Tensor
+    deviation: Tensor
+
+    @property
+    def mse(self) -> tuple[float, float]:
+        """What bias and what variance contribute to the mean squared error."""
+        return float(self.bias.square().mean()), float(self.deviation.square().mean())
+
+
+def spread(reconstruct: Reconstructor, picture: Tensor, noise: Noise, draws: int, seed: int = 0) -> Spread:
+    """Bias and deviation of the clamped outputs for a uint8 `picture` `[C, H, W]` over so many draws, at least 2."""
+    clean = to_float(picture[None])
+    # As if they were so many pictures: each gets a draw of its own.
+    outputs = reconstruct(noisy(clean.expand(draws, -1, -1, -1), noise, seed, range(draws))).clamp(0, 1)
+    return Spread(outputs.mean(0) - clean[0], outputs.std(0, correction=0))

@@ -1,0 +1,45 @@
+"""Whatever gives pictures back, by its name: a trained run, PCA, a codec, a filter. Nobody need ask which it is.
+
+find("shallow-strided", …)   find("pca-256", …)   find("jpeg-75", …)   find("bm3d", …)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aecore import baselines, codecs, denoisers
+from aecore.baselines import BaselineError
+from aecore.noise import Noise
+from aecore.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from aecore.datasets import Dataset
+    from aecore.scores import Reconstructor
+
+NONE = Noise("gaussian", 0.0)
+
+
+def is_baseline(name: str) -> bool:
+    """Whether this is no run's name."""
+    return baselines.is_known(name) or codecs.is_known(name) or name in denoisers.METHODS
+
+
+def find(name: str, dataset: Dataset, noise: Noise | None, store: Store) -> Reconstructor:
+    """The reconstructor of this name for pictures of `dataset` under `noise`.
+
+    What has to be fitted is fitted once and kept beside the runs. Raises an `AecoreError` with what is known where
+    nothing has this name.
+    """
+    if baselines.is_known(name):
+        return baselines.find(name, dataset, store.root)
+    if codecs.is_known(name):
+        return codecs.find(name, dataset.shape)
+    if name in denoisers.METHODS:
+        return denoisers.prepare(name, dataset, noise or NONE, store.root)
+    try:
+        return store.load(name)
+    except StoreError as error:
+        raise BaselineError(f"{error} Baselines: {', '.join(KNOWN)}.") from None
+
+
+KNOWN = (*baselines.EXAMPLES, *codecs.EXAMPLES, *denoisers.METHODS)
