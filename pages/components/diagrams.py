@@ -185,7 +185,7 @@ def _placed(drawn: Sequence[Block], scale: float) -> tuple[list[tuple[float, flo
     """Left and right edge of every block, with room between them for what is written there; and the whole width."""
     wide = [max(sqrt(block.shape[0]) * scale, 2) for block in drawn]
     labels = [len(_shape(block.shape)) * _LETTER for block in drawn]
-    left = max(0.0, (labels[0] - wide[0]) / 2)
+    left = max(0.0, (labels[0] - wide[0]) / 2 + 2)  # the letters of some fonts are a little wider
     places = [(left, left + wide[0])]
     for index in range(1, len(drawn)):
         # Neither the operation in the gap nor the shapes below its two blocks may touch.
@@ -210,7 +210,7 @@ def _sections(drawn: Sequence[Block], places: Sequence[tuple[float, float]], cod
     half = len(told) * _LETTER / 2 + 2
     yield _text(min(max((left + right) / 2, half), max(width - half, half)), 13, told, "strong")
     for name, start, end in (("encoder", places[0][0], left - 8), ("decoder", right + 8, places[-1][1])):
-        if end - start > len(name) * _LETTER:
+        if code and end - start > len(name) * _LETTER:
             yield f'<i class="bracket" style="left:{start:.1f}px;top:32px;width:{end - start:.1f}px"></i>'
             yield _text((start + end) / 2, 30, name, "faint")
 

@@ -5,11 +5,13 @@ import streamlit as st
 from aecore.baselines import pca_curve
 from aecore.published import PublishedError
 from aecore.store import Store
-from pages.components import cards, filters, headline, links, look, paths
+from pages.components import bits, cards, filters, headline, links, look, paths
 from pages.components.entries import entries
 from pages.components.explain import explain
 
-asked = links.asked("gallery", filters.KEYS)
+CHOICES = (*filters.KEYS, bits.AGAINST)
+
+asked = links.asked("gallery", CHOICES)
 store = Store()
 listing = store.listing()
 everyone = entries(listing.runs)
@@ -24,19 +26,23 @@ links.note(asked)
 
 points = headline.comparable(everyone, dataset)
 if points:
-    curve = None
+    bright = [entry for entry in points if entry in chosen]
+    faint = [entry for entry in points if entry not in chosen]
+    curve = rates = None
     try:
         curve = pca_curve(dataset, store.root)
+        rates = bits.published(dataset, store.root)
     except PublishedError as error:
         st.warning(str(error), icon=":material/healing:")
+    in_bits = rates is not None and bits.chosen()
     st.html(headline.STYLE)
     with st.container(key="headline-box"):
-        bright = [entry for entry in points if entry in chosen]
-        faint = [entry for entry in points if entry not in chosen]
-        if clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
+        if rates and in_bits:
+            bits.show(bright, faint, rates)
+        elif clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
             st.switch_page(paths.SYSTEM, query_params={"run": clicked})
-    st.markdown(headline.verdict(points, curve))
-    explain("gallery", headline.EXPLANATION + cards.EXPLANATION)
+    st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))
+    explain("gallery", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
 
 if not chosen:
     filters.empty()
@@ -49,7 +55,7 @@ for heading, shown in (
         with st.container(horizontal=True):
             for entry in shown:
                 cards.show(entry)
-links.keep("gallery", filters.KEYS)
+links.keep("gallery", CHOICES)
 
 # The page is painted by now. torch takes seconds to import and Compare needs it: start while the person looks.
 import pages.components.cached  # noqa: E402, F401

@@ -83,7 +83,7 @@ def test_the_header_of_a_jpeg_is_its_segments_and_hardly_more() -> None:
     codec = find("jpeg-75")
     (file,) = codec.encode(torch.full((1, 3, 32, 32), 128 / 255))
     position = 2  # after the start of the image
-    markers = []
+    markers: list[int] = []
     while not markers or markers[-1] != 0xDA:
         markers.append(file[position + 1])
         position += 2 + int.from_bytes(file[position + 2 : position + 4], "big")

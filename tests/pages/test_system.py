@@ -197,6 +197,24 @@ def test_a_drawing_is_to_scale(name: str) -> None:
         assert f"width:{width:.1f}px;height:{height * scale:.1f}px" in drawing
 
 
+def test_a_skip_is_drawn_from_where_it_begins_to_where_it_ends() -> None:
+    architecture = Architecture.parse(
+        "conv8 | skip | conv4:s2 | bn | skip | conv4 | concat | conv8:s1 | up | add | conv3"
+    )
+    blocks = diagrams.blocks(architecture)
+    ends = [(block.skipped_from, place) for place, block in enumerate(blocks) if block.skipped_from is not None]
+    assert ends == [(2, 4), (1, 7)]
+    assert blocks[4].shape == (8, 16, 16)
+    drawing = diagrams.drawing(architecture, "this")
+    assert drawing.count('class="skip"') == 2
+    assert "concat to 8×16×16 with 4×16×16 by a skip" in drawing
+
+
+def test_what_skips_go_past_as_a_whole_has_no_code() -> None:
+    drawing = diagrams.drawing(Architecture.parse("skip | conv8 | conv3:linear | add"), "this")
+    assert "no code: a skip goes past every layer" in drawing
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -206,6 +224,8 @@ def test_a_drawing_is_to_scale(name: str) -> None:
         "1x1x1 | flatten | dense1 | dropout0.5 | act:gelu | reshape1x1x1",
         " | ".join(["conv3:k1"] * 200),
         "avgpool | deconv3:k2:s2:tanh | up2:bilinear | avgpool",
+        "skip | conv8 | conv3:linear | add",
+        "conv8 | skip | conv8:s2 | bn | skip | conv8:s2 | up | concat | conv8 | up | add | conv3",
     ],
 )
 def test_any_architecture_can_be_drawn(line: str) -> None:
