@@ -45,6 +45,7 @@ MOMENTS = 2.0  # seconds within which the moment of a kill is drawn
 EARLY = 0.15  # share of kills that do not wait until training goes on
 LOOK = 1.0  # seconds between two looks of the open page
 DEADLINE = 120.0
+PROMPT = 5.0  # seconds within which training should go on again
 VICTIMS = ("trainer", "supervisor", "dashboard")
 WEIGHTS_OF_CHANCE = (6, 4, 1)
 ASK = (
@@ -74,9 +75,9 @@ def kills(folder: Path, count: int, draw: Random) -> None:
     """Kill at random moments, see to it that everything goes on, and count what went wrong."""
     queue = Queue(Store(folder / "store"))
     asked: list[RunSpec] = []
-    killed, resumed, wrong = Counter[str](), list[float](), Counter[str]()
+    killed, resumed, wrong, missed = Counter[str](), list[float](), Counter[str](), 0
     with Visited(folder, queue.store.root) as dashboard:
-        for number in range(count):
+        while killed.total() < count:
             while sum(entry.live for entry in queue.entries()) <= AHEAD:
                 asked.append(spec_of(len(asked)))
                 queue.submit(asked[-1], "cpu")
@@ -88,10 +89,10 @@ def kills(folder: Path, count: int, draw: Random) -> None:
             moment = time.time()
             if victim == "dashboard":
                 dashboard.kill()
-            else:
-                for process in processes(queue, {"trainer": "attempt", "supervisor": "work"}[victim]):
-                    with suppress(ProcessLookupError):
-                        os.kill(process, signal.SIGKILL)
+            elif not killed_all(processes(queue, {"trainer": "attempt", "supervisor": "work"}[victim])):
+                # Between two runs, or as one is being taken up: nothing was killed, and nothing has to go on again.
+                missed += 1
+                continue
             killed[victim] += 1
             if victim == "dashboard":
                 dashboard.open()
@@ -104,9 +105,9 @@ def kills(folder: Path, count: int, draw: Random) -> None:
                 if entry.state == "failed":
                     wrong["given up after three starts, and resumed by hand"] += 1
                     queue.resume(entry.id)
-            if number % 20 == 19:
+            if killed.total() % 20 == 0:
                 wrong["damaged databases"] += not is_whole(queue.path)
-                print(f"  {number + 1} kills, {len(asked)} runs", file=sys.stderr, flush=True)
+                print(f"  {killed.total()} kills, {len(asked)} runs", file=sys.stderr, flush=True)
         until(lambda: all(entry.state == "finished" for entry in queue.entries()), DEADLINE * (AHEAD + 2))
     until(lambda: not supervision.held(queue.store.root))
     time.sleep(1)
@@ -124,10 +125,11 @@ def kills(folder: Path, count: int, draw: Random) -> None:
         peaceful.submit(spec, "cpu")
     until(lambda: all(entry.state == "finished" for entry in peaceful.entries()), DEADLINE * len(asked))
     wrong["runs with other bits"] += sum(digest(queue, spec) != digest(peaceful, spec) for spec in asked)
-    print(f"{sum(killed.values())} kills ({told(killed)}) of {len(asked)} runs:")
+    print(f"{sum(killed.values())} kills ({told(killed)}) of {len(asked)} runs, {missed} moments with nothing to kill:")
     print("  " + "\n  ".join(f"{what}: {number}" for what, number in wrong.items()))
     print(f"  going on after the kill of a trainer or a supervisor: median {median(resumed):.1f} s, ", end="")
-    print(f"at most {max(resumed):.1f} s of {len(resumed)}")
+    late = sum(seconds > PROMPT for seconds in resumed)
+    print(f"at most {max(resumed):.1f} s of {len(resumed)}; {late} took more than {PROMPT:.0f} s")
 
 
 class Visited:
@@ -188,6 +190,16 @@ def processes(queue: Queue, command: str) -> list[int]:
             if {b"aecore", command.encode()} <= {*words} and root in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
     return found
+
+
+def killed_all(found: list[int]) -> int:
+    """kill -9 of each; how many there still were."""
+    dead = 0
+    for process in found:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+            dead += 1
+    return dead
 
 
 def is_whole(database: Path) -> bool:
