@@ -175,7 +175,8 @@ def _parser() -> argparse.ArgumentParser:
     publish.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps (default: the fastest)")
 
     add("baselines", _baselines, "Measure PCA at every code size on the real data, and publish the curves.")
-    add("denoising", _denoising, "Measure every denoiser, trained and classical, at every level, and publish it.")
+    denoising = add("denoising", _denoising, "Measure every denoiser, trained and classical, at every level; publish.")
+    denoising.add_argument("--images", type=int, metavar="N", help="only the first N test pictures (default: all)")
     add("rates", _rates, "Measure every code in bits, beside PCA, JPEG, WebP and AVIF, and publish the curves.")
     return parser
 
@@ -759,7 +760,9 @@ def _baselines(options: argparse.Namespace) -> None:
 def _denoising(options: argparse.Namespace) -> None:
     from aecore import denoising
 
-    print(denoising.table(denoising.publish(Store(), progress=_say)))
+    if options.images is not None and options.images < SUBSET:
+        raise RecipeError(f"--images must be at least {SUBSET}, not {options.images}.")
+    print(denoising.table(denoising.publish(Store(), progress=_say, most=options.images)))
 
 
 def _rates(options: argparse.Namespace) -> None:
@@ -797,7 +800,9 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool, columns: list[str]) -
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in WRAPPING)
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
-    out.print(table)
+    if not WRAPPING & set(columns):  # no digit may be cut: a terminal that is too narrow wraps the line
+        table.width = out.measure(table, options=out.options.update(max_width=10_000)).maximum
+    out.print(table, crop=False)
 
 
 def _cell(value: Any) -> str:

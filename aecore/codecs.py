@@ -57,8 +57,8 @@ class Format:
         return min(max(quality, self.lowest), BEST_QUALITY)
 
 
-# Colours are kept at every pixel where the format can: pictures are judged by all their numbers, and at the same bits
-# this brings JPEG up to 2 dB nearer on CIFAR-10. WebP always halves them in both directions (4:2:0).
+# Colours are kept at every pixel where the format can: pictures are judged by all their numbers, and at the bits of
+# quality 75 this brings JPEG about 0.8 dB nearer on CIFAR-10. WebP always halves them in both directions (4:2:0).
 FORMATS: dict[str, Format] = {
     "jpeg": Format("JPEG", 1, {"optimize": True}, {"subsampling": "4:4:4"}),
     "webp": Format("WebP", 0, {"lossless": False, "method": 6}, {}),

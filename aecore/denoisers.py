@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aecore import AecoreError
-from aecore.baselines import fit_pca
+from aecore.baselines import kept_pca
 from aecore.fits import kept
 from aecore.layers import shape_text
 from aecore.noise import Noise, key, noisy
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 Knowledge = Literal["blind", "told the level"]
 Settings = dict[str, Any]  # what a method's function is called with, beside the pictures
 
+_VERSION = 1  # of what is found out: with another one it is found out again
 _MEASURED_ON = 500  # validation pictures that tell how strong a noise other than Gaussian is
 _MOST_NUMBERS = 4096  # in a picture, for the global Wiener filter: its fit takes their cube of operations
 _SMALLEST_FOR_BM3D = 12  # pixels each way: on 8×8 the library takes the process down
+_STRONG = 40 / 255  # from where BM3D has settings of its own (Hou, Zhao, Yang & Cheng 2011)
 _PATCH = 8  # pixels, each way
 _PATCHES_OF = 10_000  # training pictures
 _PATCH_STEP = 4  # pixels between the patches that are fitted
@@ -161,7 +163,12 @@ def _chosen(method: Method, choice: Choice, settings: Settings, task: Task) -> f
         best = _least(error, [unit * value for value in choice.grid], choice.between)
         return {choice.setting: torch.tensor(best, dtype=torch.float64)}
 
-    facts = {"dataset": task.dataset.fingerprint, "noise": str(task.noise), "choice": asdict(choice)}
+    facts = {
+        "version": _VERSION,
+        "dataset": task.dataset.fingerprint,
+        "noise": str(task.noise),
+        "choice": asdict(choice),
+    }
     return float(kept(task.root, method.name, facts, choose)[choice.setting])
 
 
@@ -240,14 +247,17 @@ def _bm3d(pictures: Tensor, deviation: float) -> Tensor:
             f"BM3D is for pictures of at least {_SMALLEST_FOR_BM3D}×{_SMALLEST_FOR_BM3D} pixels, "
             f"not {shape_text(pictures.shape[1:])}."
         )
-    profile = bm3d.BM3DProfile()
+    if deviation > _STRONG:
+        profile = bm3d.BM3DProfileVN()
+    else:
+        profile = bm3d.BM3DProfile()
+        profile.step_ht = profile.step_wiener = 2  # pixels between blocks; 3 by default, for larger pictures
     profile.num_threads = 1  # with more of them the order of additions changes from call to call
     profile.nf = 0  # the noise is white: to reckon with its spectrum takes forty times as long and gains 0.1 dB
-    profile.step_ht = profile.step_wiener = 2  # pixels between blocks; 3 by default, for larger pictures
 
     def clean(picture: np.ndarray) -> np.ndarray:
         if picture.shape[2] == 3:
-            with np.errstate(invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):
                 scaled = bm3d.rgb_to(picture, "opp")[0]
             # A grey picture's colour differences are flat, and cannot be scaled to their range as `bm3d_rgb` does.
             if np.isfinite(scaled).all():
@@ -263,7 +273,8 @@ def _each(pictures: Tensor, clean: Callable[[np.ndarray], Any]) -> Tensor:
     import numpy as np
     import torch
 
-    rows = [clean(picture) for picture in pictures.permute(0, 2, 3, 1).contiguous().numpy()]
+    # Reshaped because a library may drop the axis of a single channel.
+    rows = [np.reshape(clean(picture), picture.shape) for picture in pictures.permute(0, 2, 3, 1).contiguous().numpy()]
     return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
 
 
@@ -282,18 +293,8 @@ def _learn_wiener(task: Task) -> Settings:
             f"The Wiener filter of whole pictures is for {_MOST_NUMBERS:,} numbers a picture at most, and "
             f"{task.dataset.title} has {numbers:,}: take patch-wiener."
         )
-
-    def fit() -> dict[str, Tensor]:
-        pca = fit_pca(task.dataset.train.pixels)
-        return {"mean": pca.mean.float(), "axes": pca.axes.float(), "variances": pca.variances.float()}
-
-    known = kept(task.root, "pca", {"dataset": task.dataset.fingerprint}, fit)
-    variances = known["variances"]
-    return {
-        "mean": known["mean"],
-        "axes": known["axes"],
-        "gains": variances / (variances + task.deviation**2),
-    }
+    pca = kept_pca(task.dataset, task.root)
+    return {"mean": pca.mean, "axes": pca.axes, "gains": pca.variances / (pca.variances + task.deviation**2)}
 
 
 def _patch_wiener(pictures: Tensor, mean: Tensor, shrink: Tensor) -> Tensor:
@@ -313,16 +314,25 @@ def _patch_wiener(pictures: Tensor, mean: Tensor, shrink: Tensor) -> Tensor:
 def _learn_patch_wiener(task: Task) -> Settings:
     import torch
 
-    facts = {"dataset": task.dataset.fingerprint, "patch": _PATCH, "step": _PATCH_STEP, "pictures": _PATCHES_OF}
+    facts = {
+        "version": _VERSION,
+        "dataset": task.dataset.fingerprint,
+        "patch": _PATCH,
+        "step": _PATCH_STEP,
+        "pictures": _PATCHES_OF,
+    }
     known = kept(task.root, "patches", facts, lambda: _fit_patches(task.dataset))
-    noise = task.deviation**2 * torch.eye(len(known["mean"]))
+    noise = task.deviation**2 * torch.eye(len(known["mean"]), dtype=torch.float64)
     # C (C + σ²I)⁻¹, where both are symmetric and commute.
     shrink = torch.linalg.solve(known["covariance"] + noise, known["covariance"])
-    return {"mean": known["mean"], "shrink": shrink}
+    return {"mean": known["mean"].float(), "shrink": shrink.float()}
 
 
 def _fit_patches(dataset: Dataset) -> dict[str, Tensor]:
-    """Mean and covariance of training patches `[C × 8 × 8]`."""
+    """Mean and covariance of training patches `[C × 8 × 8]`.
+
+    In float64: against weak noise the inverse is that of little more than the covariance, which is nearly singular.
+    """
     import torch
     import torch.nn.functional as F
 
@@ -337,7 +347,7 @@ def _fit_patches(dataset: Dataset) -> dict[str, Tensor]:
         total += patches.sum(0)
         products.addmm_(patches.T, patches)
     mean = total / count
-    return {"mean": mean.float(), "covariance": (products / count - torch.outer(mean, mean)).float()}
+    return {"mean": mean, "covariance": products / count - torch.outer(mean, mean)}
 
 
 METHODS: dict[str, Method] = {
@@ -353,7 +363,7 @@ METHODS: dict[str, Method] = {
             "median", "Median filter",
             "Each pixel becomes the middle one of its neighbourhood, which outliers do not move.",
             "Tukey 1977; scipy.ndimage.median_filter", "told the level", _median,
-            choice=Choice("size", (1, 3, 5, 7, 9), 200, between=False),
+            choice=Choice("size", (1, 3, 5, 7, 9, 11), 200, between=False),
         ),
         Method(
             "wiener", "Wiener filter",
@@ -381,7 +391,7 @@ METHODS: dict[str, Method] = {
             "Each pixel becomes a mean of those whose surroundings look like its own, wherever they lie.",
             "Buades, Coll & Morel 2005; skimage.restoration.denoise_nl_means", "told the level", _non_local_means,
             lambda task: {"deviation": task.deviation},
-            Choice("h", (0.25, 0.5, 1, 2), 48, relative=True), slow=True,
+            Choice("h", (0.125, 0.25, 0.5, 1, 2, 4), 48, relative=True), slow=True,
         ),
         Method(
             "bm3d", "BM3D",

@@ -111,7 +111,7 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
         reconstruct = reconstructors.find("identity" if name == NOISY else name, dataset, noise, store)
         split = Split(dataset.test.pixels[:pictures], dataset.test.labels[:pictures])
         table = pd.concat(score(reconstruct, split, noise, SEED))
-        return {"scores": torch.from_numpy(table[list(BASIC)].to_numpy("float64"))}
+        return {"scores": torch.from_numpy(table[list(BASIC)].to_numpy("float64", copy=True))}
 
     return kept(store.root, "denoised", facts, measure)["scores"]
 
@@ -163,15 +163,20 @@ def _rounded(value: float) -> float:
     return round(float(value), _DECIMALS)
 
 
-def publish(store: Store, dataset_name: str = "cifar10", progress: Callable[[str], None] = print) -> Curves:
-    """Measure every denoiser, classical and trained, and write the curves beside the runs; a sentence a level to
-    `progress`. Raises what `datasets.load` and `denoisers.prepare` raise, `PublishedError` where nothing can be
-    written."""
+def publish(
+    store: Store, dataset_name: str = "cifar10", progress: Callable[[str], None] = print, most: int | None = None
+) -> Curves:
+    """Measure every denoiser, classical and trained, on the test pictures (or the first `most` of them), and write the
+    curves beside the runs; who is next to `progress`.
+
+    Raises what `datasets.load` and `denoisers.prepare` raise, `PublishedError` where nothing can be written.
+    """
     from aecore import datasets
 
     dataset = datasets.load(dataset_name)
     names = [NOISY, *denoisers.METHODS, *(run.name for run in trained(store, dataset_name))]
-    levels = dict.fromkeys(TABLE, len(dataset.test)) | dict.fromkeys(BETWEEN, min(FEWER, len(dataset.test)))
+    count = min(most or len(dataset.test), len(dataset.test))
+    levels = dict.fromkeys(TABLE, count) | dict.fromkeys(BETWEEN, min(FEWER, count))
     points = list[Point]()
     for name, level, found in measure(dataset, store, names, levels):
         points += found
@@ -200,7 +205,8 @@ def table(curves: Curves) -> str:
     head = [_level_text(level) for level in TABLE]
     lines = [f"| denoiser | pictures | {' | '.join(head)} |", f"|---|--:|{'--:|' * len(TABLE)}"]
     best = {
-        level: max(point.psnr or 0 for name in curves.names if (point := curves.at(name, level))) for level in TABLE
+        level: max((point.psnr or 0 for name in curves.names if (point := curves.at(name, level))), default=0)
+        for level in TABLE
     }
     for name in curves.names:
         points = [curves.at(name, level) for level in TABLE]

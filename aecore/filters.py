@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +14,7 @@ from aecore.noise import Noise, noisy
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from aecore.denoisers import Denoiser
     from aecore.scores import Reconstructor
     from aecore.store import Model
 
@@ -24,19 +25,34 @@ def weights_of(model: Model, picture: Tensor, row: int, column: int) -> Tensor:
     A row of the Jacobian for each channel of the output: the linear filter that the network is there, for this
     picture. Of a weighted average over neighbours it would be the weights.
     """
+    return _rows(model.module, picture, row, column)
+
+
+def weights_of_linear(denoiser: Denoiser, picture: Tensor, row: int, column: int) -> Tensor:
+    """The same of a classical one that torch computes, `wiener` or `patch-wiener`: `[C, C, H, W]`.
+
+    These are linear but for a constant, so the weights are exact, and equal for every picture of this shape.
+    """
+    return _rows(lambda given: denoiser.clean(given, **denoiser.settings), picture, row, column)
+
+
+def _rows(through: Callable[[Tensor], Tensor], picture: Tensor, row: int, column: int) -> Tensor:
     given = picture.clone().requires_grad_()
-    output = model.module(given[None])[0, :, row, column]  # [C]
+    output = through(given[None])[0, :, row, column]  # [C]
     rows = [torch.autograd.grad(channel, given, retain_graph=True)[0] for channel in output]
     return torch.stack(rows)
 
 
-def weights_of_linear(reconstruct: Reconstructor, picture: Tensor, row: int, column: int) -> Tensor:
-    """The same of one that is linear but for a constant, such as the Wiener filter: `[C, C, H, W]`, exact, and equal
-    for every picture of this shape."""
-    shape = tuple(picture.shape)
-    probes = torch.eye(prod(shape)).reshape(-1, *shape)
-    moved = reconstruct(probes) - reconstruct(torch.zeros(1, *shape))
-    return moved[:, :, row, column].T.reshape(shape[0], *shape)
+def own_channel(weights: Tensor) -> Tensor:
+    """Of weights `[C, C, H, W]`, those of each channel on itself, averaged over the channels: `[H, W]`."""
+    return weights.diagonal().mean(-1)
+
+
+def pixels_with(share: float, weights: Tensor) -> int:
+    """The fewest pixels that hold this `share` of the absolute weight of `[H, W]`."""
+    largest = weights.abs().flatten().sort(descending=True).values.double().cumsum(0)
+    # Less a rounding error, which must not ask for one pixel more.
+    return int((largest < (share - 1e-9) * largest[-1]).sum()) + 1
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,7 @@ are uncorrelated, those of a feature map are not, and a cleverer coder would pac
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import ceil, inf, log2, log10, prod
@@ -34,8 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from aecore import AecoreError
-from aecore.files import write_whole
+from aecore import AecoreError, published
 
 # torch is imported where pictures are touched: a published curve is read without it.
 if TYPE_CHECKING:
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
     from aecore.baselines import Projection
     from aecore.datasets import Dataset
 
-FORMAT = 1
 PUBLISHED = ("cifar10",)
 LEARNING = 5_000  # training pictures that ranges and tables are counted on
 MEASURED = 2_000  # test pictures
@@ -59,7 +55,7 @@ Kind = Literal["autoencoder", "pca", "codec"]
 
 
 class RateError(AecoreError):
-    """A rate–distortion curve that cannot be had; the text says why and which command makes it."""
+    """A rate–distortion curve that cannot be had; the text says why."""
 
 
 # ---- what is published
@@ -172,10 +168,9 @@ class Alphabet:
         lowest, highest = np.round(low / steps), np.round(high / steps)
         # Both ends rounded outwards would make one level too many.
         sizes = 2 ** np.ceil(np.log2(highest - lowest + 1)).clip(0, ceil(bits)).astype(int)
-        bare = cls(steps, lowest, tuple(np.ones(size) for size in sizes))
         tables = (
-            probabilities(np.bincount(levels, minlength=size))
-            for levels, size in zip(bare.levels(code), sizes, strict=True)
+            probabilities(np.bincount(_levels(*row), minlength=row[-1]))
+            for row in zip(code, steps, lowest, sizes, strict=True)
         )
         return cls(steps, lowest, tuple(tables))
 
@@ -190,9 +185,8 @@ class Alphabet:
 
     def levels(self, code: np.ndarray) -> np.ndarray:
         """The nearest level of each number, counted from the lowest, int32 `[components, samples]`."""
-        last = np.array([len(table) - 1 for table in self.tables])
-        levels: np.ndarray = np.round(code / self.steps[:, None]) - self.lowest[:, None]
-        return levels.clip(0, last[:, None]).astype(np.int32)
+        rows = zip(code, self.steps, self.lowest, map(len, self.tables), strict=True)
+        return np.stack([_levels(*row) for row in rows])
 
     def values(self, levels: np.ndarray) -> np.ndarray:
         """The numbers that `levels` stand for, float32 `[components, samples]`."""
@@ -220,6 +214,12 @@ class Alphabet:
             if len(table) > 1:
                 symbols[:] = decoder.decode(_model(table), samples)
         return levels
+
+
+def _levels(code: np.ndarray, step: float, lowest: float, size: int) -> np.ndarray:
+    """Those of one component, `[samples]`; component by component, as a code of 5,000 pictures takes 160 MB."""
+    levels: np.ndarray = (np.round(code / step) - lowest).clip(0, size - 1)
+    return levels.astype(np.int32)
 
 
 def _model(table: np.ndarray) -> Any:
@@ -339,13 +339,24 @@ def pca_curve(projection: Projection, learning: Tensor, pictures: Tensor, bits: 
     return Curve(coder.name, "pca", tuple(envelope(points)))
 
 
-def envelope(points: Iterable[Point]) -> Iterator[Point]:
-    """Those of `points` that none outdoes with as few bits and as small an error, by rising bits."""
-    best = inf
+def envelope(points: Iterable[Point]) -> list[Point]:
+    """The corners of the convex line that none of `points` lies below, by rising bits and falling error.
+
+    What lies between two corners can be had: some pictures are kept in the one way, the rest in the other (Shoham &
+    Gersho 1988).
+    """
+    found: list[Point] = []
     for point in sorted(points, key=lambda each: (each.bits, each.mse)):
-        if point.mse < best:
-            best = point.mse
-            yield point
+        if found and point.mse >= found[-1].mse:
+            continue
+        while len(found) > 1 and _slope(found[-2], found[-1]) >= _slope(found[-1], point):
+            found.pop()
+        found.append(point)
+    return found
+
+
+def _slope(one: Point, other: Point) -> float:
+    return (other.mse - one.mse) / (other.bits - one.bits)
 
 
 def codec_curve(kind: str, pictures: Tensor, qualities: Sequence[int] = QUALITIES) -> Curve:
@@ -430,8 +441,8 @@ def publish(
 ) -> list[Path]:
     """Measure the zoo's runs under `root` that learned from pictures without noise, and write their curves there.
 
-    Raises `DatasetError` where a data set is not here, `StoreError` where a run is damaged, `RateError` where the file
-    cannot be written.
+    Raises `DatasetError` where a data set is not here, `StoreError` where a run is damaged, `PublishedError` where the
+    file cannot be written.
     """
     from aecore import datasets, zoo
     from aecore.store import Store
@@ -442,13 +453,7 @@ def publish(
         dataset, path = datasets.load(name, data_root), _path(name, root)
         models = [run.model() for run in runs if run.spec.fingerprint == dataset.fingerprint]
         rates = measure(dataset, models, progress)
-        facts = {"format": FORMAT, **asdict(rates)}
-        content = json.dumps(facts | {"sha256": _digest(facts)}, indent=1).encode()
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
-        except OSError as error:
-            raise RateError(f"{path} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+        published.write(path, asdict(rates))
         progress(f"{path.name}: {len(rates.curves)} curves. {rates.method}.")
         written.append(path)
     return written
@@ -457,23 +462,14 @@ def publish(
 def curves(dataset_name: str, root: Path) -> Rates:
     """The published curves of a data set, read without torch.
 
-    Raises `RateError`, one sentence, where the file is missing, damaged or of another version.
+    Raises `PublishedError`, one sentence, where the file is missing, damaged or of another version.
     """
     if dataset_name not in PUBLISHED:
         raise RateError(f"Rates are published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
-    path = _path(dataset_name, root)
-    again = f"`python -m aecore rates` makes it again, given {dataset_name}."
-    try:
-        facts: dict[str, Any] = json.loads(path.read_bytes())
-        intact = facts.pop("sha256") == _digest(facts)
-    except FileNotFoundError:
-        raise RateError(f"{path.name} is missing: {again}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        intact = False
-    if not intact:
-        raise RateError(f"{path.name} is damaged: {again}")
-    if facts.pop("format") != FORMAT or facts["dataset"] != dataset_name:
-        raise RateError(f"{path.name} was written by another version of aecore: {again}")
+    path, again = _path(dataset_name, root), f"`python -m aecore rates` makes it again, given {dataset_name}."
+    facts = published.read(path, again)
+    if facts["dataset"] != dataset_name:
+        raise RateError(f"{path.name} was measured on {facts['dataset']}: {again}")
     found = (
         Curve(**(each | {"points": tuple(Point(**point) for point in each["points"])})) for each in facts["curves"]
     )
@@ -482,7 +478,3 @@ def curves(dataset_name: str, root: Path) -> Rates:
 
 def _path(dataset_name: str, root: Path) -> Path:
     return root / f"rates-{dataset_name}.json"
-
-
-def _digest(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,137 @@
+"""Denoisers level by level: what is published is what the scores say, and it is measured once.
+It comes back from its file without torch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aecore import datasets, denoising, reconstructors
+from aecore.datasets import Dataset, Split
+from aecore.denoising import Curves, Point
+from aecore.noise import Noise
+from aecore.published import PublishedError
+from aecore.scores import paired_differences, score
+from aecore.store import Store
+
+ROOT = Path(__file__).parents[2]
+PICTURES = 40
+NAMES = ["noisy", "blur", "wavelet"]
+
+
+@pytest.fixture(scope="module")
+def sample() -> Dataset:
+    return datasets.load("sample")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def points(sample: Dataset, store: Store) -> list[Point]:
+    levels = {0.1: PICTURES, 0.0: 10}
+    return [point for *_, found in denoising.measure(sample, store, NAMES, levels) for point in found]
+
+
+def table(sample: Dataset, store: Store, name: str) -> pd.DataFrame:
+    noise = Noise("gaussian", 0.1)
+    reconstruct = reconstructors.find("identity" if name == "noisy" else name, sample, noise, store)
+    split = Split(sample.test.pixels[:PICTURES], sample.test.labels[:PICTURES])
+    return pd.concat(score(reconstruct, split, noise, denoising.SEED), ignore_index=True)
+
+
+def test_a_point_is_what_the_scores_say(sample: Dataset, store: Store, points: list[Point]) -> None:
+    for name in NAMES:
+        (point,) = (point for point in points if point.name == name and point.level == 0.1)
+        rows = table(sample, store, name)
+        assert point.pictures == PICTURES
+        assert point.psnr == pytest.approx(rows["psnr"].mean(), abs=1e-3)
+        assert point.ssim == pytest.approx(rows["ssim"].mean(), abs=1e-3)
+    noisy, blur, _ = (point.psnr for point in points if point.level == 0.1)
+    assert noisy is not None
+    assert blur is not None
+    assert 20 <= noisy < 21  # clamped like every output: what leaves the range comes a little nearer
+    assert blur > noisy + 2
+
+
+def test_what_gives_the_picture_back_exactly_has_no_decibels(points: list[Point]) -> None:
+    exact = {point.name: point.psnr for point in points if point.level == 0}
+    assert exact["noisy"] is None
+    assert exact["blur"] is None
+    assert exact["wavelet"] is not None
+
+
+def test_differences_are_those_of_the_same_pictures(
+    sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(denoising, "REFERENCES", ("blur",))
+    found = [point for *_, each in denoising.measure(sample, store, NAMES, {0.1: PICTURES}) for point in each]
+    pair = pd.DataFrame({name: table(sample, store, name)["psnr"] for name in ("wavelet", "blur")})
+    (expected,) = paired_differences(pair)
+    (over,) = (point.over["blur"] for point in found if point.name == "wavelet")
+    assert over == pytest.approx((expected.mean, expected.low, expected.high), abs=1e-3)
+    assert all("blur" not in point.over for point in found if point.name == "blur")
+
+
+def test_what_was_measured_is_not_measured_again(
+    sample: Dataset, store: Store, points: list[Point], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconstructors, "find", None)
+    again = [each for *_, found in denoising.measure(sample, store, NAMES, {0.1: PICTURES, 0.0: 10}) for each in found]
+    assert again == points
+
+
+def test_slow_ones_are_measured_on_the_first_pictures(
+    sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(denoising, "SUBSET", 6)
+    (*_, last) = denoising.measure(sample, store, ["blur", "bm3d"], {0.1: PICTURES})
+    assert {point.name: point.pictures for point in last[2]} == {"blur": PICTURES, "bm3d": 6}
+
+
+CURVES = Curves(
+    "cifar10",
+    "f" * 64,
+    (
+        Point("blur", 0.1, 9, 24.81, 0.1, 24.0, 0.8, {"wiener": (-2.4, -2.5, -2.3)}),
+        Point("wiener", 0.3, 9, 22.1, 0.1, 21.0, 0.7, {}),
+        Point("wiener", 0.1, 9, 27.2, 0.1, 26.0, 0.9, {}),
+        Point("blur", 0.0, 9, None, None, None, 1.0, {}),
+    ),
+)
+
+
+def test_curves_come_back_from_their_file_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(denoising, "measure", lambda *_: iter([("", 0.1, list(CURVES.points))]))
+    said = list[str]()
+    made = denoising.publish(Store(tmp_path), "sample", said.append)
+    assert said == ["σ 0.1 is measured."]
+    assert denoising.curves("sample", tmp_path) == made
+    assert made.points == CURVES.points
+    code = "import sys; from pathlib import Path; from aecore import denoising; "
+    code += f"denoising.curves('sample', Path({str(tmp_path)!r})); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_curves_are_asked_by_name_and_level() -> None:
+    assert CURVES.names == ["blur", "wiener"]
+    assert [point.level for point in CURVES.of("wiener")] == [0.1, 0.3]
+    assert CURVES.at("wiener", 0.3) == CURVES.points[1]
+    assert CURVES.at("wiener", 0.2) is None
+
+
+def test_the_table_has_the_best_of_each_level_in_bold() -> None:
+    rows = denoising.table(CURVES).splitlines()
+    assert rows[0] == "| denoiser | pictures | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
+    assert rows[2] == "| blur | 9 | – | – | – | 24.81 | – | – |"
+    assert rows[3] == "| wiener | 9 | – | – | – | **27.20** | **22.10** | – |"
+
+
+def test_missing_curves_say_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(PublishedError, match=r"denoising-cifar10\.json is missing: `python -m aecore denoising`"):
+        denoising.curves("cifar10", tmp_path)

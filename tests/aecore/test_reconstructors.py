@@ -1,0 +1,86 @@
+"""Whatever gives pictures back is found by its name, and is called in the same way."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from aecore import AecoreError, baselines, codecs, datasets, denoisers, reconstructors
+from aecore.datasets import Dataset, to_float
+from aecore.noise import Noise
+from aecore.store import Store
+
+PUBLISHED = Store(Path(__file__).parents[2] / "checkpoints")
+
+
+@pytest.fixture(scope="module")
+def sample() -> Dataset:
+    return datasets.load("sample")
+
+
+@pytest.fixture(scope="module")
+def pictures(sample: Dataset) -> Tensor:
+    return to_float(sample.test.pixels[:3])
+
+
+# Of the methods that are tuned, one: their own tests try them all.
+KINDS = [*baselines.EXAMPLES, *codecs.EXAMPLES, "pca-7", "blur", "wiener", "bm3d", "shallow-strided"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_is_called_alike(name: str, sample: Dataset, pictures: Tensor, fits: Store) -> None:
+    store = PUBLISHED if not reconstructors.is_baseline(name) else fits
+    found = reconstructors.find(name, sample, Noise("gaussian", 0.1), store)
+    output = found(pictures)
+    assert found.name == name
+    assert found.code_size >= 0
+    assert (output.shape, output.dtype) == (pictures.shape, torch.float32)
+    assert (output.clamp(0, 1) - pictures).square().mean() < 0.1
+
+
+@pytest.fixture(scope="module")
+def fits(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("fits"))
+
+
+def test_the_mean_is_the_mean_training_picture_and_identity_the_picture(
+    sample: Dataset, pictures: Tensor, fits: Store
+) -> None:
+    mean = reconstructors.find("mean", sample, None, fits)(pictures)
+    expected = sample.train.pixels.double().mean(0) / 255
+    torch.testing.assert_close(mean, expected.float().expand_as(mean))
+    assert torch.equal(reconstructors.find("identity", sample, None, fits)(pictures), pictures)
+
+
+def test_pca_is_fitted_once(sample: Dataset, fits: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = reconstructors.find("pca-5", sample, None, fits)
+    monkeypatch.setattr(baselines, "fit_pca", None)
+    again = reconstructors.find("pca-9", sample, None, fits)
+    assert (first.code_size, again.code_size) == (5, 9)
+
+
+def test_without_noise_a_denoiser_is_prepared_for_none(sample: Dataset, pictures: Tensor, fits: Store) -> None:
+    assert torch.equal(reconstructors.find("blur", sample, None, fits)(pictures), pictures)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("shallow-stride", "did you mean shallow-strided"),
+        ("bm4d", "Baselines: identity, mean, pca-64, jpeg-75"),
+        ("pca-4000", "0 to 3,072 components, not 4,000"),
+        ("jpeg-101", "nearest is jpeg-100"),
+    ],
+)
+def test_what_is_not_there_is_told(name: str, told: str, sample: Dataset, fits: Store) -> None:
+    store = fits if reconstructors.is_baseline(name) else PUBLISHED
+    with pytest.raises(AecoreError, match=told):
+        reconstructors.find(name, sample, None, store)
+
+
+def test_no_baseline_has_the_name_of_a_run() -> None:
+    names = {run.name for run in PUBLISHED.listing().runs}
+    assert names
+    assert not any(reconstructors.is_baseline(name) for name in names)
+    assert {*denoisers.METHODS, *codecs.EXAMPLES, *baselines.EXAMPLES} == set(reconstructors.KNOWN)
