@@ -307,7 +307,7 @@ def time_scoring() -> None:
             "score": lambda: pd.concat(scores.score(model, split)),
             "score, noisy": lambda: pd.concat(scores.score(model, split, Noise("gaussian", 0.3))),
             "  the model": lambda: [model(batch) for batch in clean],
-            **{f"  {scores.METRICS[name].title}": metric(name) for name in scores.METRICS},
+            **{f"  {scores.METRICS[name].title}": metric(name) for name in scores.BASIC},
         }
         print(f"{SCORED:,} pictures of {title} through {model.name}, {THREADS} threads, median of 3:")
         for name, part in parts.items():

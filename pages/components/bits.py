@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite, log10
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
     figure.update_layout(
         height=_HEIGHT,
         hovermode="closest",
+        modebar={"orientation": "v"},  # the legend fills the line where it would lie
         xaxis=figures.log_axis("Bits a picture", range=[log10(100), log10(60_000)], **_ticks()),
         yaxis={"title": "Pooled PSNR, dB", "range": [14, 45]},
     )
@@ -78,9 +80,9 @@ def _ticks() -> dict[str, Any]:
 
 
 def _line(figure: go.Figure, curve: Curve, title: str, pca: Curve | None = None, **drawn: Any) -> None:
-    gains = gain(curve, pca) if pca else [None] * len(curve.points)
     # A picture given back exactly has no place on this axis.
-    points = [point for point in curve.points if isfinite(point.psnr)]
+    points = tuple(point for point in curve.points if isfinite(point.psnr))
+    gains = gain(replace(curve, points=points), pca) if pca else [None] * len(points)
     figure.add_scatter(
         x=[point.bits for point in points],
         y=[point.psnr for point in points],

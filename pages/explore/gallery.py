@@ -22,7 +22,7 @@ st.markdown("Reconstruction error against code size, for every architecture of o
 for sentence in listing.damaged:
     st.warning(sentence, icon=":material/healing:")
 chosen, dataset = filters.show(everyone)
-links.note(asked)
+notes = st.container()
 
 points = headline.comparable(everyone, dataset)
 if points:
@@ -55,6 +55,8 @@ for heading, shown in (
         with st.container(horizontal=True):
             for entry in shown:
                 cards.show(entry)
+with notes:
+    links.note(asked)
 links.keep("gallery", CHOICES)
 
 # The page is painted by now. torch takes seconds to import and Compare needs it: start while the person looks.

@@ -78,6 +78,12 @@ def test_values_outside_are_clamped(kind: str, photographs: Tensor) -> None:
     assert 0 <= float(codec(loud).min()) <= float(codec(loud).max()) <= 1
 
 
+def test_values_between_two_levels_are_rounded_to_the_nearest(photographs: Tensor) -> None:
+    codec, inner = find("jpeg-90"), photographs.clamp(0.1, 0.9).mul(255).round() / 255
+    for off in (-0.4, 0.4):
+        assert torch.equal(codec(inner + off / 255), codec(inner))
+
+
 def test_the_header_of_a_jpeg_is_its_segments_and_hardly_more() -> None:
     """A walk through the segments (ITU-T T.81, annex B) finds the same but for the few bits of a grey picture."""
     codec = find("jpeg-75")

@@ -476,12 +476,16 @@ def test_the_means_of_a_few_pictures_come_with_their_intervals(scored: Any) -> N
 
 
 def test_all_metrics_are_those_that_can_be_computed(scored: Any) -> None:
-    status, out, said = scored("shallow-maxpool", "--dataset", "sample", "--images", 2, "--metrics", "all", "--json")
+    command = ["shallow-maxpool", "--dataset", "sample", "--images", 2, "--metrics", "all"]
+    status, out, said = scored(*command, "--json")
     assert status == 0
     titles = [METRICS[name].title for name in COMPUTED if name not in BASIC]
     assert [name for name in json.loads(out)[0] if name in titles] == titles
     assert said.count("is left out: ") == 2
     assert "LPIPS is left out: LPIPS needs vgg16-397923af.pth and lpips_weights.pt in " in said
+    head, row = scored(*command)[1].splitlines()[:2]
+    assert all(f" {title}  " in f"{head}  " for title in titles)
+    assert [float(cell) for cell in row.split()[3:]] == list(json.loads(out)[0].values())[3:]
 
 
 def test_what_is_not_defined_for_digits_is_left_out_once(
