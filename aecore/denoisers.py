@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Knowledge = Literal["blind", "told the level"]
 Settings = dict[str, Any]  # what a method's function is called with, beside the pictures
 
-_VERSION = 1  # of what is found out: with another one it is found out again
+VERSION = 1  # of what is found out: with another one it is found out again
 _MEASURED_ON = 500  # validation pictures that tell how strong a noise other than Gaussian is
 _MOST_NUMBERS = 4096  # in a picture, for the global Wiener filter: its fit takes their cube of operations
 _SMALLEST_FOR_BM3D = 12  # pixels each way: on 8×8 the library takes the process down
@@ -164,7 +164,7 @@ def _chosen(method: Method, choice: Choice, settings: Settings, task: Task) -> f
         return {choice.setting: torch.tensor(best, dtype=torch.float64)}
 
     facts = {
-        "version": _VERSION,
+        "version": VERSION,
         "dataset": task.dataset.fingerprint,
         "noise": str(task.noise),
         "choice": asdict(choice),
@@ -239,7 +239,7 @@ def _non_local_means(pictures: Tensor, deviation: float, h: float) -> Tensor:
 
 
 def _bm3d(pictures: Tensor, deviation: float) -> Tensor:
-    import bm3d  # type: ignore[import-untyped]
+    import bm3d
     import numpy as np
 
     if min(pictures.shape[2:]) < _SMALLEST_FOR_BM3D:
@@ -315,7 +315,7 @@ def _learn_patch_wiener(task: Task) -> Settings:
     import torch
 
     facts = {
-        "version": _VERSION,
+        "version": VERSION,
         "dataset": task.dataset.fingerprint,
         "patch": _PATCH,
         "step": _PATCH_STEP,

@@ -93,7 +93,7 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
 
     noise = Noise("gaussian", level)
     facts = {
-        "version": VERSION,
+        "version": [VERSION, denoisers.VERSION],
         "name": name if name == NOISY or reconstructors.is_baseline(name) else store.find(name).key,
         "dataset": dataset.fingerprint,
         "level": level,
