@@ -235,7 +235,9 @@ def _non_local_means(pictures: Tensor, deviation: float, h: float) -> Tensor:
     clean = partial(
         denoise_nl_means, patch_size=5, patch_distance=4, h=h, fast_mode=False, sigma=deviation, channel_axis=-1
     )
-    return _each(pictures, clean)
+    cleaned = _each(pictures, clean)
+    # With a small `h` the weights of some pixels leave the range of floats, and the library's mean of them is no number.
+    return cleaned.where(cleaned.isfinite(), pictures)
 
 
 def _bm3d(pictures: Tensor, deviation: float) -> Tensor:

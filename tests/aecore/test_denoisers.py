@@ -390,3 +390,17 @@ def test_on_real_pictures_bm3d_does_best(part: Dataset, root: Path) -> None:
     }
     assert min(errors, key=errors.__getitem__) == "bm3d"
     assert max(errors, key=errors.__getitem__) == "blur"
+
+
+def test_where_the_library_gives_no_number_non_local_means_leaves_the_pixel(real_data: Path) -> None:
+    clean = to_float(datasets.load("cifar10", real_data).test.pixels[57:58])
+    given = noisy(clean, Noise("gaussian", 0.03), 0, [57])
+    raw = restoration.denoise_nl_means(
+        given[0].permute(1, 2, 0).numpy(), patch_size=5, patch_distance=4, h=0.00375, fast_mode=False, sigma=0.03,
+        channel_axis=-1,
+    )  # fmt: skip
+    lost = torch.from_numpy(np.isnan(raw)).permute(2, 0, 1)[None]
+    assert lost.any()
+    output = METHODS["nlm"].clean(given, deviation=0.03, h=0.00375)
+    assert output.isfinite().all()
+    assert torch.equal(output[lost], given[lost])
