@@ -236,7 +236,7 @@ def _non_local_means(pictures: Tensor, deviation: float, h: float) -> Tensor:
         denoise_nl_means, patch_size=5, patch_distance=4, h=h, fast_mode=False, sigma=deviation, channel_axis=-1
     )
     cleaned = _each(pictures, clean)
-    # With a small `h` the weights of some pixels leave the range of floats, and the library's mean of them is no number.
+    # With a small `h` the weights of some pixels leave the range of floats, and the library's mean is no number.
     return cleaned.where(cleaned.isfinite(), pictures)
 
 
