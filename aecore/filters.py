@@ -52,7 +52,7 @@ def pixels_with(share: float, weights: Tensor) -> int:
     """The fewest pixels that hold this `share` of the absolute weight of `[H, W]`."""
     largest = weights.abs().flatten().sort(descending=True).values.double().cumsum(0)
     # Less a rounding error, which must not ask for one pixel more.
-    return int((largest < (share - 1e-9) * largest[-1]).sum()) + 1
+    return int((largest < (share - 1e-6) * largest[-1]).sum()) + 1
 
 
 @dataclass(frozen=True)

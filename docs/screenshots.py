@@ -17,9 +17,14 @@ PUBLISHED = {
     "gallery": ("/", ".js-plotly-plot .gtitle, .js-plotly-plot .annotation"),
     "system": ("/system?run=deep-strided-4-bn", ".examples img"),
     "compare": ("/compare?level=0.1&draw=11", ".sheet[data-drawn]"),
+    "denoise": ("/denoise?d-draw=11", ".sheet[data-drawn]:not(:has-text('at work'))"),
 }
 TRAINING = {"train": ("/train?start=shallow-strided", "text=finished after")}
-EXPLAINED = ("gallery", "system", "sheet", "verdict", "distribution", "losses", "live")  # known to who comes again
+# Known to who comes again.
+EXPLAINED = (
+    "gallery", "system", "sheet", "verdict", "distribution", "losses", "live", "denoise-sheet", "levels", "draws",
+    "weights",
+)  # fmt: skip
 # A run to be seen on the page that trains: short, and the same at every making of the pictures.
 SHOWN = {"epochs": 5, "images": 3000}
 

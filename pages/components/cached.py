@@ -5,8 +5,9 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ from PIL import Image
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 from torch import Tensor
 
-from aecore import datasets, scores, store
+from aecore import datasets, denoisers, filters, scores, store
 from aecore.datasets import Dataset, Split, to_float
+from aecore.denoisers import METHODS, Denoiser
+from aecore.filters import Spread
 from aecore.noise import Noise, noisy
 from aecore.store import Model, Store
 from pages.components import png
@@ -39,6 +42,8 @@ def _one_core() -> None:
 
 _HELPERS = max(1, (os.cpu_count() or 1) - 1)
 _pool = ThreadPoolExecutor(_HELPERS, initializer=_one_core)
+# Where seconds are computed that no page should wait for: the slow methods beside the rest, so that they hold none up.
+_background = {slow: ThreadPoolExecutor(1, initializer=_one_core) for slow in (False, True)}
 # What `model` sets apart is let go in order when the process ends.
 atexit.register(gc.unfreeze)
 
@@ -76,6 +81,82 @@ def test_scores(key: str, dataset_name: str) -> pd.DataFrame:
     if run.spec.dataset == dataset_name:
         return run.scores()
     return _measured(key, dataset(dataset_name).test, run.spec.recipe.noise, 0)
+
+
+# ---- classical methods, and what else takes seconds
+
+
+def denoised(name: str, dataset_name: str, picture: int, noise: Noise, seed: int) -> Future[Tensor]:
+    """A test picture `[1, C, H, W]` by a classical method, begun in the background."""
+    return _begun(_denoise, name, dataset_name, picture, noise, seed)
+
+
+def spread(key: str, dataset_name: str, picture: int, noise: Noise, seed: int, draws: int) -> Future[Spread]:
+    """A run's model or a method on one test picture under so many draws of the noise, begun in the background."""
+    return _begun(_spread, key, dataset_name, picture, noise, seed, draws)
+
+
+def weights(
+    key: str, dataset_name: str, picture: int, noise: Noise, seed: int, row: int, column: int
+) -> Future[Tensor]:
+    """With which weights a run's model, or a linear method, averages the pixels `[H, W]` of a noisy test picture into
+    one: those of each channel on itself, averaged. Begun in the background."""
+    return _begun(_weights, key, dataset_name, picture, noise, seed, row, column)
+
+
+def scores_of(key: str, dataset_name: str, noise: Noise, seed: int, most: int) -> Future[pd.DataFrame]:
+    """A row a picture for the first `most` test pictures, of a run's model or a method; begun in the background."""
+    return _begun(_score, key, dataset_name, noise, seed, most)
+
+
+def _begun(work: Callable[..., Any], key: str, *facts: object) -> Future[Any]:
+    job = _job(work, work.__name__, key, *facts)
+    if job.cancelled():  # by whom it was begun for, who has moved on
+        _job.clear(work, work.__name__, key, *facts)
+        job = _job(work, work.__name__, key, *facts)
+    return job
+
+
+@st.cache_resource(max_entries=2048, show_spinner=False)
+def _job(_work: Callable[..., Any], work: str, key: str, *facts: object) -> Future[Any]:
+    pool = _background[key in METHODS and METHODS[key].slow]
+    return pool.submit(_work, key, *facts)
+
+
+def _denoise(name: str, dataset_name: str, picture: int, noise: Noise, seed: int) -> Tensor:
+    _, given = _given(dataset_name, (picture,), noise, seed)
+    return _method(name, dataset_name, noise)(given)
+
+
+def _spread(key: str, dataset_name: str, picture: int, noise: Noise, seed: int, draws: int) -> Spread:
+    pixels = dataset(dataset_name).test.pixels[picture]
+    return filters.spread(_denoiser(key, dataset_name, noise), pixels, noise, draws, seed)
+
+
+def _weights(key: str, dataset_name: str, picture: int, noise: Noise, seed: int, row: int, column: int) -> Tensor:
+    _, given = _given(dataset_name, (picture,), noise, seed)
+    found = (
+        filters.weights_of_linear(_method(key, dataset_name, noise), given[0], row, column)
+        if key in METHODS
+        else filters.weights_of(model(key), given[0], row, column)
+    )
+    return filters.own_channel(found)
+
+
+def _score(key: str, dataset_name: str, noise: Noise, seed: int, most: int) -> pd.DataFrame:
+    test = dataset(dataset_name).test
+    split = Split(test.pixels[:most], test.labels[:most])
+    return pd.concat(scores.score(_denoiser(key, dataset_name, noise), split, noise, seed), ignore_index=True)
+
+
+def _denoiser(key: str, dataset_name: str, noise: Noise) -> scores.Reconstructor:
+    return _method(key, dataset_name, noise) if key in METHODS else model(key)
+
+
+# Few of them: the Wiener filter of CIFAR-10 is 38 MB.
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _method(name: str, dataset_name: str, noise: Noise) -> Denoiser:
+    return denoisers.prepare(name, dataset(dataset_name), noise, Store().root)
 
 
 @st.cache_data(max_entries=64, show_spinner="Measuring the model under this noise")
@@ -144,7 +225,9 @@ def reconstructions(
 
 @st.cache_resource(max_entries=1024, show_spinner=False)
 def _output(key: str | None, dataset_name: str, pictures: tuple[int, ...], noise: Noise, seed: int) -> Tensor:
-    """What the run's model makes of the noisy pictures; without a key, these."""
+    """What the run's model, or a classical method, makes of the noisy pictures; without a key, these."""
+    if key in METHODS:
+        return torch.cat([denoised(key, dataset_name, picture, noise, seed).result() for picture in pictures])
     _, given = _given(dataset_name, pictures, noise, seed)
     return given if key is None else model(key)(given)
 

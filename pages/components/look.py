@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from aecore import zoo
+from aecore.denoisers import METHODS
 from aecore.recipe import RunSpec
 from aecore.store import Run
 
@@ -15,6 +16,7 @@ from aecore.store import Run
 # a dark or a white page: a grey and a darker yellow stand in for them.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7F7F7F", "#B8A800")
 DASHES = ("solid", "dash", "dot", "dashdot")
+CLASSICAL = "longdash"  # what no model is drawn with
 TRAINING = "#999999"  # the curve on the training pictures beside a model's own colour
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
@@ -56,6 +58,13 @@ def style(run: Run | RunSpec) -> Style:
         dash = DASHES[2 + number // len(PALETTE) % 2]
     # Eight colours and eight markers, shifted against each other at every round: two of one colour differ in both.
     return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 3 * (number // len(PALETTE))) % len(MARKERS)])
+
+
+def method_style(name: str) -> Style:
+    """The look of a classical denoiser, by its place among them."""
+    # In steps of three from a start that gives those chosen most other colours than the zoo's denoisers have.
+    number = 3 * list(METHODS).index(name) + 6
+    return Style(PALETTE[number % len(PALETTE)], CLASSICAL, MARKERS[(number + 4) % len(MARKERS)])
 
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:

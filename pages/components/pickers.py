@@ -36,7 +36,8 @@ def linked_dataset(runs: Sequence[Run]) -> str:
     return next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
 
 
-def dataset(runs: Sequence[Run], wanted: str) -> str:
+# Here and below, `prefix` stands before a page's keys: what a key holds would follow a person to another page.
+def dataset(runs: Sequence[Run], wanted: str, prefix: str = "") -> str:
     """The data set whose test pictures are looked at: at first `wanted`, or the embedded sample if it is not here."""
     from aecore import datasets
     from aecore.datasets import SAMPLE, SOURCES
@@ -49,7 +50,7 @@ def dataset(runs: Sequence[Run], wanted: str) -> str:
         "Pictures from",
         list(options),
         here.index(wanted) if wanted in here else len(here) - 1,
-        key="data",
+        key=f"{prefix}data",
         bind="query-params",
     )
     return options[chosen]
@@ -105,72 +106,80 @@ def _family(run: Run) -> str:
     return zoo.SYSTEMS[run.name].family if zoo.is_own(run.spec) else OWN
 
 
-def pictures(test: Split, classes: Sequence[str], runs: Sequence[Run], scores: Scores) -> tuple[int, ...]:
-    """Indices of test pictures; raises `NumbersError` where the choice names none.
+def pictures(
+    test: Split, classes: Sequence[str], runs: Sequence[Run], scores: Scores, prefix: str = "", count: int = 6
+) -> tuple[int, ...]:
+    """Indices of test pictures, at first `count` of them; raises `NumbersError` where the choice names none.
 
     `scores` gives a run's row for each test picture.
     """
     labels = {label: run for run, label in zip(runs, look.labels(runs).values(), strict=True)}
     ways = ["Random", "Class", "Numbers"] + ["Worst of a model"] * bool(runs) + ["Disagreement"] * (len(runs) > 1)
-    if st.session_state.get("pictures", ways[0]) not in ways:
-        st.session_state["pictures"] = ways[0]  # the models it spoke of are gone
-    way = st.selectbox("Pictures", ways, key="pictures", bind="query-params")
+    if st.session_state.get(f"{prefix}pictures", ways[0]) not in ways:
+        st.session_state[f"{prefix}pictures"] = ways[0]  # the models it spoke of are gone
+    way = st.selectbox("Pictures", ways, key=f"{prefix}pictures", bind="query-params")
     if way == "Numbers":
         text = st.text_input(
-            "Numbers", "0-5", key="numbers", bind="query-params", help="Test pictures by number, such as 3, 17, 200-205"
-        )
+            "Numbers", f"0-{count - 1}", key=f"{prefix}numbers", bind="query-params",
+            help="Test pictures by number, such as 3, 17, 200-205",
+        )  # fmt: skip
         return numbers.parse(text, below=len(test), most=MOST_PICTURES, what="picture")
     if way == "Worst of a model":
         label = st.selectbox(
-            "Model", list(labels), key="worst", bind="query-params",
+            "Model", list(labels), key=f"{prefix}worst", bind="query-params",
             help="Its largest errors over the test pictures, under the noise it was trained with.",
         )  # fmt: skip
         order = scores(labels[label])["mse"].sort_values(ascending=False, kind="stable")
-        return tuple(scores(labels[label])["picture"][order.index[: _count()]])
+        return tuple(scores(labels[label])["picture"][order.index[: _count(prefix, count)]])
     if way == "Disagreement":
         names = list(labels)
-        one = st.selectbox("Between", names, key="one", bind="query-params")
+        one = st.selectbox("Between", names, key=f"{prefix}one", bind="query-params")
         others = [name for name in names if name != one]
-        if st.session_state.get("other") not in others:
-            st.session_state.pop("other", None)
+        if st.session_state.get(f"{prefix}other") not in others:
+            st.session_state.pop(f"{prefix}other", None)
         other = st.selectbox(
-            "And", others, key="other", bind="query-params",
+            "And", others, key=f"{prefix}other", bind="query-params",
             help="Where their errors over the test pictures lie furthest apart, each under the noise it was trained "
             "with.",
         )  # fmt: skip
         left, right = scores(labels[one]), scores(labels[other])
         apart = (left["mse"] - right["mse"]).abs().sort_values(ascending=False, kind="stable")
-        return tuple(left["picture"][apart.index[: _count()]])
+        return tuple(left["picture"][apart.index[: _count(prefix, count)]])
     among: Sequence[int] = range(len(test))
     if way == "Class":
-        name = st.selectbox("Class", classes, key="class", bind="query-params")
+        name = st.selectbox("Class", classes, key=f"{prefix}class", bind="query-params")
         among = (test.labels == list(classes).index(name)).nonzero()[:, 0].tolist()
-    count = _count()
+    shown = _count(prefix, count)
     seed = st.number_input(
-        "Draw", 0, 9999, 0, key="draw", bind="query-params", help="The seed that the pictures are drawn with."
-    )
-    return tuple(random.Random(int(seed)).sample(among, min(count, len(among))))
+        "Draw", 0, 9999, 0, key=f"{prefix}draw", bind="query-params",
+        help="The seed that the pictures are drawn with.",
+    )  # fmt: skip
+    return tuple(random.Random(int(seed)).sample(among, min(shown, len(among))))
 
 
-def _count() -> int:
-    return int(st.slider("Number of pictures", 1, MOST_PICTURES, 6, key="count", bind="query-params"))
+def _count(prefix: str, count: int) -> int:
+    return int(st.slider("Number of pictures", 1, MOST_PICTURES, count, key=f"{prefix}count", bind="query-params"))
 
 
-def noise_and_view(views: Sequence[str]) -> tuple[Noise, int, str]:
-    """In one line: a kind of noise, its level in its own unit, the seed of its draw; and what to see of it."""
+def noise_and_view(views: Sequence[str], prefix: str = "", first: float = 0.0) -> tuple[Noise, int, str]:
+    """In one line: a kind of noise, its level in its own unit (at `first` to begin with), the seed of its draw; and
+    what to see of it."""
     kinds, levels, seeds, shown = st.columns([1.5, 2.4, 0.9, 3.5], vertical_alignment="bottom", gap="medium")
-    title = kinds.selectbox("Noise", list(NOISES), key="noise", bind="query-params")
+    title = kinds.selectbox("Noise", list(NOISES), key=f"{prefix}noise", bind="query-params")
     rule = KINDS[NOISES[title]]
-    if st.session_state.get("level", 0.0) > rule.highest:
-        st.session_state["level"] = rule.highest  # another kind went further
+    if st.session_state.get(f"{prefix}level", first) > rule.highest:
+        st.session_state[f"{prefix}level"] = rule.highest  # another kind went further
     level = levels.slider(
-        rule.unit.capitalize(), 0.0, rule.highest, 0.0, 0.01, format="%.2f", key="level", bind="query-params",
+        rule.unit.capitalize(), 0.0, rule.highest, first, 0.01, format="%.2f", key=f"{prefix}level",
+        bind="query-params",
         help="Level of the noise, which is added to the input before every model sees it; each gets the same draw.",
     )  # fmt: skip
     seed = seeds.number_input(
-        "Seed", 0, 9999, 0, key="seed", bind="query-params", help="The same seed gives the same noise again."
+        "Seed", 0, 9999, 0, key=f"{prefix}seed", bind="query-params", help="The same seed gives the same noise again."
     )
-    view = shown.segmented_control("View", views, default=views[0], key="view", bind="query-params", required=True)
+    view = shown.segmented_control(
+        "View", views, default=views[0], key=f"{prefix}view", bind="query-params", required=True
+    )
     return _noise(title, level), int(seed), view
 
 

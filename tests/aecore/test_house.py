@@ -84,7 +84,18 @@ def test_what_lists_and_names_does_not_wait_for_torch() -> None:
 
 
 def test_the_gallery_is_painted_without_torch() -> None:
-    names = ("bits", "cards", "diagrams", "differences", "entries", "filters", "headline", "look", "pickers", "portrait")
+    names = (
+        "bits",
+        "cards",
+        "diagrams",
+        "differences",
+        "entries",
+        "filters",
+        "headline",
+        "look",
+        "pickers",
+        "portrait",
+    )
     loaded = loaded_after(*(f"pages.components.{name}" for name in names))
     assert "streamlit" in loaded
     assert not loaded & {"torch", "torchvision"}

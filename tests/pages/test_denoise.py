@@ -1,0 +1,289 @@
+"""Denoise without a browser: choices, links, figures by level, and what is said when something is missing."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from aecore import datasets, filters, published, store
+from aecore.datasets import to_float
+from aecore.denoising import Curves, Point
+from aecore.noise import Noise, noisy
+from aecore.scores import psnr
+from aecore.store import Store
+from pages.components import cached, contenders, denoise, levels, look
+from pages.components.contenders import Contender
+
+ROOT = Path(__file__).parents[2]
+FIGURES = "denoising-cifar10.json"
+# Made up so that everything to be read off is known.
+LINES: dict[str, dict[float, float | None]] = {
+    "noisy": {0.0: None, 0.2: 14.0, 0.6: 8.0, 1.0: 6.0},
+    "blur": {0.0: None, 0.2: 24.0, 0.6: 18.0, 1.0: 14.0},
+    "denoise-030": {0.0: 25.0, 0.2: 24.5, 0.6: 17.5, 1.0: 12.0},
+    "denoise-100": {0.0: 19.0, 0.2: 19.0, 0.6: 18.5, 1.0: 18.0},
+}
+OVER = {"wiener": (-1.5, -1.75, -1.25)}
+CURVES = Curves(
+    "cifar10",
+    "made up",
+    tuple(
+        Point(name, level, 1000, value, 0.1, value, 0.9 - level / 2 + 0.05 * (name == "blur"), OVER)
+        for name, line in LINES.items()
+        for level, value in line.items()
+    ),
+)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two denoisers, for all tests: what is fitted once stays there."""
+    folder = tmp_path_factory.mktemp("denoise") / "checkpoints"
+    for name in ("denoise-030", "denoise-100", "mnist-dense"):
+        path = Store().find(name).path
+        shutil.copytree(path, folder / path.name)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def figures(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Every test sees that store and figures in it, a machine without CIFAR-10, and no cache of another test's."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "nothing"))
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(root))
+    published.write(root / FIGURES, asdict(CURVES))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    yield root / FIGURES
+    # What is still computed must find this store, and not the one of the published runs.
+    for pool in cached._background.values():
+        pool.submit(lambda: None).result()
+
+
+def page(**query: str | list[str]) -> AppTest:
+    """The page with everything on it that is not computed by a fit."""
+    app = AppTest.from_file(ROOT / "pages/explore/denoise.py", default_timeout=120)
+    for name, value in {"denoisers": ["denoise-030", "blur"], "count": "2", **query}.items():
+        app.query_params[name if name == contenders.KEY else f"{denoise.PREFIX}{name}"] = value
+    return complete(app.run())
+
+
+def complete(app: AppTest) -> AppTest:
+    """Look again, as the browser does, until the denoisers are done; a fit is not waited for."""
+    while [each for each in captions(app) if "hourglass" in each and "Fitting" not in each]:
+        time.sleep(0.05)
+        app.session_state["denoise again"] = True  # as the page notes when it draws itself again
+        app.run()
+    return app
+
+
+def captions(app: AppTest) -> list[str]:
+    return [each.value for each in app.caption]
+
+
+def told(app: AppTest) -> str:
+    return "\n".join(each.value for each in app.markdown)
+
+
+def maps(app: AppTest) -> list[str]:
+    """The tables of maps, without their pictures."""
+    found = [re.sub(r'src="[^"]*"', "", each.value) for each in app.get("html")]
+    return [each.partition("<table>")[2] for each in found if "<table>" in each]
+
+
+def cells(table: str, row: str) -> list[str]:
+    """What stands in one row of a table of maps."""
+    (line,) = re.findall(rf'<th scope="row">{row}</th>(.*?)</tr>', table)
+    return re.findall(r"<td>(.*?)</td>", line)
+
+
+def test_without_data_the_embedded_sample_is_shown_and_the_figures_say_whose_they_are() -> None:
+    app = page()
+    assert not app.exception
+    assert "Not CIFAR-10" in app.info[0].value
+    assert "fitted on it" in app.info[0].value
+    assert any("test pictures of CIFAR-10" in each and "not on those shown above" in each for each in captions(app))
+
+
+def test_a_link_brings_back_every_choice() -> None:
+    app = page(
+        denoisers=["blur"], noise="Masking", level="0.25", draw="7", seed="2", view="Error", row="5", column="30"
+    )
+    assert not app.warning
+    assert app.multiselect(key="denoisers").value == ["blur"]
+    assert app.selectbox(key="d-noise").value == "Masking"
+    assert app.slider(key="d-level").value == 0.25
+    assert app.number_input(key="d-seed").value == 2
+    assert app.segmented_control(key="d-view").value == "Error"
+    assert (app.slider(key="d-row").value, app.slider(key="d-column").value) == (5, 30)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"denoisers": ["blur", "no-such"]}, "denoisers = no-such (shown: blur)"),
+        ({"noise": "nosuch"}, "d-noise = nosuch (shown: Gaussian)"),
+        ({"level": "7"}, "d-level = 7 (shown: 0.1)"),
+        ({"level": "NaN"}, "d-level = NaN (shown: 0.1)"),
+        ({"picture": "frog #-1", "at": "x"}, "d-picture = frog #-1"),
+        ({"row": "99", "view": "Best"}, "d-view = Best (shown: Pictures)"),
+    ],
+)
+def test_what_a_link_cannot_have_is_said_and_replaced(query: dict[str, str | list[str]], said: str) -> None:
+    app = page(**query)
+    assert not app.exception
+    assert said in app.warning[0].value
+
+
+def test_missing_and_damaged_figures_are_told_and_measuring_is_offered(figures: Path) -> None:
+    figures.unlink()
+    app = page()
+    assert not app.exception
+    assert "denoising-cifar10.json is missing: `python -m aecore denoising`" in app.info[1].value
+    assert any("Measure" in each.label for each in app.button)
+    facts = asdict(CURVES) | {"sha256": "0" * 64}
+    figures.write_text(json.dumps(facts))
+    app.run()
+    assert not app.exception
+    assert "denoising-cifar10.json is damaged" in app.info[1].value
+
+
+def test_no_denoiser_chosen_says_what_to_do() -> None:
+    app = page()
+    app.multiselect(key="denoisers").set_value([]).run()
+    assert not app.exception
+    assert any("Choose a denoiser" in each.value for each in app.info)
+
+
+def test_damaged_weights_are_named_and_the_others_shown(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(root, tmp_path / "store")
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "store"))
+    (Store().find("denoise-030").path / "weights.safetensors").write_bytes(b"")
+    app = page(denoisers=["denoise-030", "denoise-100"])
+    assert not app.exception
+    assert "weights.safetensors is damaged" in app.error[0].value
+    assert "denoise-100" in maps(app)[0]
+    assert "denoise-030" not in maps(app)[0]
+
+
+def test_numbers_of_no_picture_are_told_what_is_legal() -> None:
+    app = page(pictures="Numbers", numbers="5000")
+    assert not app.exception
+    assert "from 0 to 999" in app.error[0].value
+
+
+def test_the_published_lines_say_who_wins_where() -> None:
+    app = page(denoisers=["blur", "denoise-030", "denoise-100"])
+    # The lines of blur and denoise-030 cross half way from 0.2 to 0.6; blur and denoise-100 at ten elevenths of it.
+    assert "**denoise-030** does best up to σ 0.4, **blur** up to σ 0.56 and **denoise-100** above it" in told(app)
+    assert "Above σ 0.4, **blur** does better than denoise-030." in told(app)
+    assert "Above σ 0.54, **denoise-100** does better than denoise-030." in told(app)
+    assert "come back at 25.0 dB from denoise-030 and at 19.0 dB from denoise-100" in told(app)
+    assert "blur, told that there is none, leaves them as they are" in told(app)
+
+
+def test_by_another_metric_others_win() -> None:
+    app = page(denoisers=["blur", "denoise-030"], metric="SSIM")
+    assert "Of these, **blur** does best at every level." in told(app)
+
+
+def test_lines_that_only_touch_do_not_cross() -> None:
+    lines = {"one": {0.0: 2.0, 0.5: 1.0, 1.0: 2.0}, "other": {0.0: 1.0, 0.5: 1.0, 1.0: 1.0}}
+    assert levels.crossings(lines) == []
+    lines["other"][1.0] = 3.0
+    assert levels.crossings(lines) == [levels.Crossing(0.5, "other", "one")]
+
+
+def test_who_was_not_measured_is_named() -> None:
+    app = page(denoisers=["denoise-030", "wavelet"])
+    assert any("nothing is published of wavelet" in each for each in captions(app))
+
+
+def test_nothing_is_published_of_a_variant() -> None:
+    run = Store().find("denoise-030")
+    own = Contender(run.key, "own", look.style(run), run=run)
+    assert own.published == "denoise-030"
+    assert replace(own, run=replace(run, spec=replace(run.spec, seed=1))).published is None
+
+
+@pytest.mark.parametrize("kind", ["Salt and pepper", "Occlusion"])
+def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -> None:
+    app = page(denoisers=["denoise-030", "wavelet", "bm3d"], noise=kind, level="0.2", count="1")
+    assert f"Of {kind.lower()} noise nothing was measured" in app.info[1].value
+    assert not app.dataframe
+    (button,) = [each for each in app.button if "Measure 100 test pictures" in each.label]
+    complete(button.click().run())
+    assert not app.exception
+    table = app.dataframe[0].value.set_index("Denoiser")
+    assert set(table.index) == {"denoise-030", "wavelet"}
+    assert any("Without bm3d" in each for each in captions(app))
+    clean = to_float(datasets.load("sample").test.pixels[:100])
+    noise = Noise(kind.lower().replace(" and ", "-"), 0.2)
+    output = store.load("denoise-030")(noisy(clean, noise, 0, range(100)))
+    expected = psnr((output.clamp(0, 1) - clean).square().mean((1, 2, 3))).mean()
+    assert table.loc["denoise-030", "PSNR, mean"] == pytest.approx(float(expected), abs=1e-3)
+
+
+def test_bias_and_variance_are_those_of_the_core() -> None:
+    app = page(pictures="Numbers", numbers="11", level="0.3")
+    pixels = datasets.load("sample").test.pixels[11]
+    found = filters.spread(store.load("denoise-030"), pixels, Noise("gaussian", 0.3), denoise.DRAWS)
+    squared, variance = found.mse
+    table = maps(app)[0]
+    assert float(cells(table, "Bias²")[0]) == pytest.approx(squared, rel=5e-3)
+    assert float(cells(table, "Variance")[0]) == pytest.approx(variance, rel=5e-3)
+    assert float(cells(table, "MSE")[0]) == pytest.approx(squared + variance, rel=5e-3)
+
+
+def test_without_noise_there_are_no_draws() -> None:
+    app = page(level="0")
+    assert not app.exception
+    assert any("every draw is the same" in each for each in captions(app))
+
+
+def test_slow_ones_are_left_out_of_the_draws_until_asked_for() -> None:
+    app = page(denoisers=["bm3d", "blur"], count="1")
+    assert not app.exception
+    assert "bm3d" not in maps(app)[0]
+    assert app.checkbox(key="d-slow").label == "bm3d too"
+
+
+def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
+    app = page(pictures="Numbers", numbers="11", level="0.3", row="4", column="9")
+    clean = to_float(datasets.load("sample").test.pixels[[11]])
+    given = noisy(clean, Noise("gaussian", 0.3), 0, [11])[0]
+    weights = filters.own_channel(filters.weights_of(store.load("denoise-030"), given, 4, 9))
+    table = maps(app)[-1]
+    assert float(cells(table, "Sum")[1]) == pytest.approx(float(weights.sum()), abs=1e-3)
+    assert int(cells(table, "Pixels with 90% of the weight")[1]) == filters.pixels_with(0.9, weights)
+
+
+def test_the_wiener_filter_is_beaten_or_not_by_the_published_figures() -> None:
+    app = page(level="0.25")
+    assert "At σ 0.2, the nearest level that was measured" in told(app)
+    assert "denoise-030 falls short of the Wiener filter by **1.50 dB**" in told(app)
+
+
+def test_another_picture_and_pixel_are_chosen() -> None:
+    app = page(pictures="Numbers", numbers="11, 12")
+    before = maps(app)[-1]
+    app.slider(key="d-row").set_value(2).run()
+    assert not app.exception
+    assert maps(complete(app))[-1] != before
+
+
+def test_digits_have_one_channel(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(real_data))
+    app = page(denoisers=["blur"], data="MNIST", row="31")
+    assert not app.exception
+    assert app.slider(key="d-row").value < 28
+    assert np.isfinite(float(cells(maps(app)[0], "MSE")[0]))
