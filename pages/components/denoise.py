@@ -66,26 +66,30 @@ def asked() -> links.Asked:
 
 def _begin(part: str, jobs: Jobs) -> set[str]:
     """Give up what the same part of the page asked for before and no longer needs; the keys of whatever is ready, after
-    a moment's wait."""
+    a moment's wait for all but the slow."""
     now = [job for each in jobs.values() for job in each]
     begun = st.session_state.setdefault(_BEGUN, {})
     for job in begun.get(part, ()):
         if job not in now:
             job.cancel()
     begun[part] = now
-    wait(now, _MOMENT)
+    wait([job for key, each in jobs.items() if not (key in METHODS and METHODS[key].slow) for job in each], _MOMENT)
     return {key for key, each in jobs.items() if all(job.done() and not job.cancelled() for job in each)}
 
 
-@st.fragment(run_every=_EVERY)
 def _watch(left: Jobs, told: str) -> None:
     """Say what is not there yet, and draw the page again once more of it is."""
+    # With nothing left there is a fragment too, which the browser may still ask for.
+    st.fragment(_look_again, run_every=_EVERY if left else None)(left, told)
+
+
+def _look_again(left: Jobs, told: str) -> None:
     if any(all(job.done() for job in jobs) for jobs in left.values()):
         st.session_state[_AGAIN] = True
         st.rerun()
-    done = sum(job.done() for jobs in left.values() for job in jobs)
-    count = sum(len(jobs) for jobs in left.values())
-    st.caption(f":material/hourglass_top: {told}: {done} of {count}.")
+    if left:
+        jobs = [job for each in left.values() for job in each]
+        st.caption(f":material/hourglass_top: {told}: {sum(job.done() for job in jobs)} of {len(jobs)}.")
 
 
 def _without_the_failed(chosen: Sequence[Contender], jobs: Jobs, ready: set[str]) -> list[Contender]:
@@ -142,9 +146,9 @@ def pictures(
     sheets.show(columns, rows, wipe=view == "Wipe", picked=None)
     if scale:
         scale.legend()
-    if late := [each for each in chosen if each not in there]:
-        work = "; ".join(each.work for each in late)
-        _watch({each.key: jobs[each.key] for each in late}, f"{work[0].upper()}{work[1:]}, pictures done")
+    late = [each for each in chosen if each not in there]
+    work = "; ".join(each.work for each in late)
+    _watch({each.key: jobs[each.key] for each in late}, f"{work[:1].upper()}{work[1:]}, pictures done")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Under each name: PSNR of these pictures' pooled error; higher is better.", width="stretch")
         st.download_button(
@@ -222,7 +226,7 @@ def who_wins(chosen: Sequence[Contender], dataset_name: str, noise: Noise, seed:
             many = len(found) > 6
             with st.container(height=170 if many else "content", border=many, gap=None):
                 st.markdown("\n".join(f"- {levels.overtaking(each)}" for each in found))
-    _caption(curves, [each.label for each in chosen if each not in seen], dataset_name)
+    _caption(curves, seen, [each.label for each in chosen if each not in seen], dataset_name)
     if told := levels.on_clean(curves, seen):
         st.markdown(told)
     if levels.trained_names(curves):
@@ -257,10 +261,10 @@ def _metric() -> levels.Metric:
     return "psnr" if title == "PSNR" else "ssim"
 
 
-def _caption(curves: Curves, unmeasured: Sequence[str], dataset_name: str) -> None:
+def _caption(curves: Curves, seen: Sequence[Contender], unmeasured: Sequence[str], dataset_name: str) -> None:
     """Of which pictures the figures are, and of whom there are none."""
-    slow = [name for name in curves.names if name in METHODS and METHODS[name].slow]
-    counts = {point.pictures for point in curves.points if point.name not in slow}
+    slow = [each.key for each in seen if each.is_slow]
+    counts = {point.pictures for point in curves.points if point.name not in METHODS or not METHODS[point.name].slow}
     told = f"Measured on {_range(counts)} test pictures of {look.dataset(FIGURES)}"
     if slow:
         told += f", {levels.listed(slow)} on the first {_range({p.pictures for p in curves.points if p.name in slow})}"
@@ -303,8 +307,10 @@ def _measured_here(chosen: Sequence[Contender], dataset_name: str, noise: Noise,
             | {"SSIM": st.column_config.NumberColumn(format="%.3f")},
             alt=f"PSNR and SSIM of each denoiser under {_told(noise)}",
         )
-    if late := {key: each for key, each in jobs.items() if key not in ready}:
-        _watch(late, f"Measuring the first {MEASURED} test pictures, denoisers to come")
+    _watch(
+        {key: each for key, each in jobs.items() if key not in ready},
+        f"Measuring the first {MEASURED} test pictures, denoisers done",
+    )
     if slow := [each.label for each in chosen if each.is_slow]:
         st.caption(f"Without {levels.listed(slow)}, of which {MEASURED} pictures would take minutes.")
 
@@ -361,8 +367,10 @@ def many_draws(chosen: Sequence[Contender], dataset_name: str, which: tuple[int,
         )
     else:
         st.caption("Only slow ones are chosen: tick them, or choose another.")
-    if late := {each.key: jobs[each.key] for each in chosen if each.key not in ready}:
-        _watch(late, f"Denoising {DRAWS} draws, denoisers done")
+    _watch(
+        {each.key: jobs[each.key] for each in chosen if each.key not in ready},
+        f"Denoising {DRAWS} draws, denoisers done",
+    )
     explain(
         "draws",
         f"One picture, with {DRAWS} draws of the same noise. **Bias** is what the mean of the outputs misses: detail "
@@ -425,8 +433,10 @@ def neighbours(chosen: Sequence[Contender], dataset_name: str, which: tuple[int,
         f"What the output at row {row}, column {column} is made of under {_told(noise)}: for each channel its weights "
         "on itself, averaged over the channels. Red adds, blue takes away, and white is nothing."
     )
-    if late := {each.key: jobs[each.key] for each in shown if each.key not in ready}:
-        _watch(late, "Fitting the Wiener filter, once, or working out weights, denoisers done")
+    _watch(
+        {each.key: jobs[each.key] for each in shown if each.key not in ready},
+        "Working out weights, for the Wiener filter after a fit that is made once, denoisers done",
+    )
     for line in _over_wiener(chosen, noise):
         st.markdown(line)
     explain(

@@ -56,7 +56,7 @@ def studio(root: Path) -> Iterator[str]:
 def finished(page: Page) -> None:
     """Wait until every denoiser has done its work, but for the fit of the Wiener filter."""
     settled(page)
-    expect(sheet(page).locator(".head", has_text="at work")).to_have_count(0)
+    expect(sheet(page).locator(".head", has_text="at work")).to_have_count(0, timeout=180_000)
     settled(page)
 
 

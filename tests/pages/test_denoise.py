@@ -77,7 +77,7 @@ def page(**query: str | list[str]) -> AppTest:
 
 def complete(app: AppTest) -> AppTest:
     """Look again, as the browser does, until the denoisers are done; a fit is not waited for."""
-    while [each for each in captions(app) if "hourglass" in each and "Fitting" not in each]:
+    while [each for each in captions(app) if "hourglass" in each and "made once" not in each]:
         time.sleep(0.05)
         app.session_state["denoise again"] = True  # as the page notes when it draws itself again
         app.run()
