@@ -20,6 +20,7 @@ from aecore.scores import Totals, margin
 from aecore.store import Store
 from pages.components import cached, contenders, errors, levels, links, look, maps, sheets
 from pages.components.cached import Pixels
+from pages.components.comparison import VIEWS
 from pages.components.contenders import LINEAR, Contender
 from pages.components.explain import explain
 
@@ -35,7 +36,6 @@ CHOICES = (
         )
     ),
 )  # fmt: skip
-VIEWS: dict[str, errors.Kind | None] = {"Pictures": None, "Error": "absolute", "Signed error": "signed", "Wipe": None}
 FIGURES = "cifar10"  # whose figures are published
 LEVEL = 0.1  # of the noise at first
 COUNT = 4  # pictures at first: BM3D takes a second for each
@@ -171,7 +171,7 @@ def _column(
     color: str | None = None,
 ) -> sheets.Column:  # fmt: skip
     numbers = [
-        [("MSE", f"{mse:.3g}"), ("PSNR", f"{psnr:.2f} dB"), ("SSIM", f"{ssim:.3f}")]
+        [("MSE", f"{mse:.3g}"), ("PSNR", _decibels(psnr, 2)), ("SSIM", f"{ssim:.3f}")]
         for mse, psnr, ssim in zip(scores["mse"], scores["psnr"], scores["ssim"], strict=True)
     ]
     shown = scale.colored(pixels, clean) if scale else pixels
@@ -189,8 +189,8 @@ def _kind(noise: Noise) -> str:
     return title if noise.kind in ("gaussian", "poisson") else title.lower()
 
 
-def _decibels(psnr: float) -> str:
-    return f"{psnr:.1f} dB" if np.isfinite(psnr) else "no error"
+def _decibels(psnr: float, digits: int = 1) -> str:
+    return f"{psnr:.{digits}f} dB" if np.isfinite(psnr) else "no error"
 
 
 # ---- who wins at which level

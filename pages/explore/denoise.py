@@ -5,7 +5,7 @@ import streamlit as st
 from aecore.datasets import SAMPLE, DatasetError
 from aecore.numbers import NumbersError
 from aecore.store import Store, StoreError
-from pages.components import cached, contenders, denoise, links, look, pickers
+from pages.components import cached, comparison, contenders, denoise, links, look, pickers
 from pages.components.contenders import Contender
 
 look.apply()
@@ -54,7 +54,7 @@ if dataset_name == SAMPLE:
 if not chosen:
     st.info("Choose a denoiser on the left to see what it makes of noise.", icon=":material/arrow_back:")
 elif which:
-    noise, seed, view = pickers.noise_and_view(list(denoise.VIEWS), denoise.PREFIX, denoise.LEVEL)
+    noise, seed, view = pickers.noise_and_view(list(comparison.VIEWS), denoise.PREFIX, denoise.LEVEL)
     there = denoise.pictures(chosen, dataset_name, which, noise, seed, view)
     st.subheader("Who wins at which level")
     denoise.who_wins(chosen, dataset_name, noise, seed)
