@@ -762,7 +762,8 @@ def _denoising(options: argparse.Namespace) -> None:
 
     if options.images is not None and options.images < SUBSET:
         raise RecipeError(f"--images must be at least {SUBSET}, not {options.images}.")
-    print(denoising.table(denoising.publish(Store(), progress=_say, most=options.images)))
+    curves = denoising.publish(Store(), progress=_say, most=options.images)
+    print(denoising.table(curves), denoising.comparison(curves), sep="\n\n")
 
 
 def _rates(options: argparse.Namespace) -> None:

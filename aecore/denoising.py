@@ -1,6 +1,6 @@
 """How well pictures are denoised, level by level: every trained denoiser beside the classical ones.
 
-    python -m aecore denoising      measure on the test pictures, publish, and print the table of the README
+    python -m aecore denoising      measure on the test pictures, publish, and print the tables of the README
 
 Published as `checkpoints/denoising-<data set>.json`, which the page Denoise draws on any machine. What is measured is
 kept by `fits`, so that a denoiser that is added later is measured alone.
@@ -202,8 +202,7 @@ def _path(root: Path, dataset_name: str) -> Path:
 
 def table(curves: Curves) -> str:
     """The table of the README: mean PSNR in dB of each denoiser at the levels of `TABLE`, the best in bold."""
-    head = [_level_text(level) for level in TABLE]
-    lines = [f"| denoiser | pictures | {' | '.join(head)} |", f"|---|--:|{'--:|' * len(TABLE)}"]
+    lines = _head("denoiser", "pictures")
     best = {
         level: max((point.psnr or 0 for name in curves.names if (point := curves.at(name, level))), default=0)
         for level in TABLE
@@ -219,6 +218,32 @@ def table(curves: Curves) -> str:
         counts = sorted({point.pictures for point in points if point})
         lines.append(f"| {name} | {', '.join(f'{count:,}' for count in counts)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def comparison(curves: Curves) -> str:
+    """What the trained denoisers gain over each of `REFERENCES` on the same pictures: the mean difference of PSNR in dB
+    with its 95% interval, in bold where that lies above zero."""
+    lines = _head("denoiser", "over")
+    learned = [name for name in curves.names if name != NOISY and name not in denoisers.METHODS]
+    for name in learned:
+        for other in REFERENCES:
+            points = [curves.at(name, level) for level in TABLE]
+            cells = [_gain(point.over.get(other) if point else None) for point in points]
+            lines.append(f"| {name} | {other} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _head(*columns: str) -> list[str]:
+    levels = [_level_text(level) for level in TABLE]
+    return [f"| {' | '.join([*columns, *levels])} |", f"|---|--:|{'--:|' * len(levels)}"]
+
+
+def _gain(found: tuple[float, float, float] | None) -> str:
+    if found is None:
+        return "–"
+    mean, low, high = found
+    text = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+    return f"**{text}**" if low > 0 else text
 
 
 def _level_text(level: float) -> str:

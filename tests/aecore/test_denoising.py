@@ -132,6 +132,17 @@ def test_the_table_has_the_best_of_each_level_in_bold() -> None:
     assert rows[3] == "| wiener | 9 | – | – | – | **27.20** | **22.10** | – |"
 
 
+def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None:
+    over = {"wiener": (1.234, 1.1, 1.4), "bm3d": (-0.05, -0.2, 0.1)}
+    learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, over)
+    rows = denoising.comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
+    assert rows[0] == "| denoiser | over | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
+    assert rows[2:] == [
+        "| denoise-030 | wiener | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
+        "| denoise-030 | bm3d | – | – | – | – | −0.05 (−0.20 to +0.10) | – |",
+    ]
+
+
 def test_missing_curves_say_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(PublishedError, match=r"denoising-cifar10\.json is missing: `python -m aecore denoising`"):
         denoising.curves("cifar10", tmp_path)
