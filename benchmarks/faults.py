@@ -75,7 +75,8 @@ def kills(folder: Path, count: int, draw: Random) -> None:
     """Kill at random moments, see to it that everything goes on, and count what went wrong."""
     queue = Queue(Store(folder / "store"))
     asked: list[RunSpec] = []
-    killed, resumed, wrong, missed = Counter[str](), list[float](), Counter[str](), 0
+    killed, wrong, missed = Counter[str](), Counter[str](), 0
+    resumed, scored = list[float](), list[float]()
     with Visited(folder, queue.store.root) as dashboard:
         while killed.total() < count:
             while sum(entry.live for entry in queue.entries()) <= AHEAD:
@@ -86,7 +87,7 @@ def kills(folder: Path, count: int, draw: Random) -> None:
                 until(lambda: training(queue))
             time.sleep(draw.uniform(0, MOMENTS))
             victim = draw.choices(VICTIMS, WEIGHTS_OF_CHANCE)[0]
-            moment = time.time()
+            run, moment = training(queue), time.time()
             if victim == "dashboard":
                 dashboard.kill()
             elif not killed_all(processes(queue, {"trainer": "attempt", "supervisor": "work"}[victim])):
@@ -96,6 +97,10 @@ def kills(folder: Path, count: int, draw: Random) -> None:
             killed[victim] += 1
             if victim == "dashboard":
                 dashboard.open()
+            elif run and len(queue.epochs(run.id)) == EPOCHS:
+                # No step is left to see it going on by: it is scored once more.
+                until(lambda run=run: not queue.entry(run.id).live)
+                scored.append(time.time() - moment)
             elif not early:
                 until(lambda moment=moment: training(queue, since=moment))
                 resumed.append(time.time() - moment)
@@ -130,6 +135,9 @@ def kills(folder: Path, count: int, draw: Random) -> None:
     print(f"  going on after the kill of a trainer or a supervisor: median {median(resumed):.1f} s, ", end="")
     late = sum(seconds > PROMPT for seconds in resumed)
     print(f"at most {max(resumed):.1f} s of {len(resumed)}; {late} took more than {PROMPT:.0f} s")
+    if scored:
+        print(f"  killed after the last epoch, {len(scored)} times: finished after {median(scored):.1f} s, ", end="")
+        print(f"at most {max(scored):.1f} s")
 
 
 class Visited:
