@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from aecore.layers import (
     LARGEST_OUTPUT,
     LONGEST_WORD,
     Activate,
+    Add,
     BatchNorm,
     Dense,
     Dropout,
@@ -178,13 +179,19 @@ class Architecture:
 
     @property
     def linear_pairs(self) -> tuple[tuple[Step, Step], ...]:
-        """Two linear dense layers in a row, from the picture's numbers to a code and back: what can be a PCA."""
-        numbers = (prod(self.input_shape),)
+        """Two linear dense layers in a row, from the picture's numbers to no more of them and back: what can be a PCA.
+
+        Not where an `add` follows: what is added to a picture is not a picture.
+        """
+        numbers = prod(self.input_shape)
+        followed = [step.layer for step in self.steps[1:]]
         return tuple(
             (first, second)
-            for first, second in pairwise(self.steps)
-            if first.input_shape == second.output_shape == numbers
+            for (first, second), after in zip_longest(pairwise(self.steps), followed[1:])
+            if first.input_shape == second.output_shape == (numbers,)
+            and first.output_shape[0] <= numbers
             and all(isinstance(each.layer, Dense) and each.layer.activation == "linear" for each in (first, second))
+            and not isinstance(after, Add)
         )
 
     @property

@@ -59,7 +59,8 @@ class NotFiniteError(TrainingError):
 
 @dataclass(frozen=True)
 class Epoch:
-    """A row of the loss curve. Losses are the recipe's; `seconds` counts training and validation since the start."""
+    """A row of the loss curve. Losses are the recipe's; `seconds` counts what it took to start, training and
+    validation."""
 
     epoch: int
     train_loss: float
@@ -264,6 +265,7 @@ def train(
         raise TrainingError(f"{architecture} has nothing to train: add a conv, deconv, dense or bn layer.")
     architecture.check_memory(memory_budget(device))
     _check_batch_norm(spec, len(dataset.train))
+    started = perf_counter()
     try:
         learning = dataset.train.pixels[: recipe.images]
         # What goes on has its weights from the state.
@@ -278,7 +280,8 @@ def train(
             raise
         raise TrainingError(f"{device} has no memory left for the model and the pictures: free some of it.") from None
     try:
-        yield from _epochs(spec, model, optimiser, pictures, dataset.validation, state or State(0, {}, {}))
+        spent = perf_counter() - started  # to start as PCA is part of the cost
+        yield from _epochs(spec, model, optimiser, pictures, dataset.validation, state or State(0, {}, {}), spent)
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
@@ -315,11 +318,12 @@ def _epochs(
     pictures: Pictures,
     held_out: Split,
     state: State,
+    spent: float,
 ) -> Iterator[Event]:
     recipe, device = spec.recipe, next(model.parameters()).device
     validation = Pictures(held_out.pixels, device, memory_format(spec.architecture))
     history = list(state.history)
-    before = history[-1].seconds if history else 0.0
+    before = history[-1].seconds if history else spent
     for epoch in range(state.epoch + 1, recipe.epochs + 1):
         started = perf_counter()
         # The mean over the epoch's pictures as they were seen, as Keras tells it, not of the model at its end.

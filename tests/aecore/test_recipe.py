@@ -149,5 +149,10 @@ def test_cross_entropy_is_refused_without_a_sigmoid() -> None:
 def test_what_has_no_place_for_pca_is_told() -> None:
     with pytest.raises(RecipeError, match=r"start as PCA, for example `flatten \| dense64:linear \| dense3072:linear`"):
         replace(GOLDEN_SPEC, recipe=Recipe(initialisation="pca"))
-    assert not Architecture.parse("flatten | dense9:linear | dense3072 | reshape3x32x32").linear_pairs
+    for line in (
+        "flatten | dense9:linear | dense3072 | reshape3x32x32",
+        "flatten | dense3073:linear | dense3072:linear | reshape3x32x32",
+        "flatten | skip | dense9:linear | dense3072:linear | add | reshape3x32x32",
+    ):
+        assert not Architecture.parse(line).linear_pairs
     assert [first.output_shape for first, _ in LINEAR.linear_pairs] == [(9,)]
