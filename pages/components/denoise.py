@@ -239,11 +239,12 @@ def who_wins(chosen: Sequence[Contender], dataset_name: str, noise: Noise, seed:
     explain(
         "levels",
         "How well each denoiser does at each level of noise, on average over test pictures. A **ring** marks the level "
-        "that a model was trained at; a **triangle** on the axis, a level where one overtakes another, read off as if "
-        "the lines were straight between the levels that were measured; the **dotted line** is the level chosen above. "
-        "A classical method is told the level and does nothing where there is no noise. A model is not told: trained "
-        "at one level, it takes for noise what is none, or leaves noise in. In the table each row is a trained model, "
-        "each column a level that it was tested at; bold is the best of a column.",
+        "that a model was trained at, a **broad line** the levels of one that saw many; a **triangle** on the axis, a "
+        "level where one overtakes another, read off as if the lines were straight between the levels that were "
+        "measured; the **dotted line** is the level chosen above. A classical method is told the level and does "
+        "nothing where there is no noise. A model is not told: trained at one level, it takes for noise what is none, "
+        "or leaves noise in. In the table each row is a trained model, each column a level that it was tested at; bold "
+        "is the best of a column.",
     )
     links.keep(PAGE, CHOICES)
 

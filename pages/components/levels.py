@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -119,13 +119,8 @@ def figure(
             marker={"color": style.color, "symbol": style.symbol, "size": 7},
             hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
         )  # fmt: skip
-        noise = each.trained_under
-        if noise and noise.kind == "gaussian" and noise.low is None and min(seen) <= noise.level <= max(seen):
-            drawn.add_scatter(
-                x=[noise.level], y=[_at(seen, noise.level)], legendgroup=each.label, showlegend=False, mode="markers",
-                marker={"color": style.color, "symbol": "circle-open", "size": 17, "line": {"width": 2}},
-                hovertemplate=f"{each.label} was trained at σ {noise.level:g}<extra></extra>",
-            )  # fmt: skip
+        if mark := _trained_mark(each, seen):
+            drawn.add_scatter(legendgroup=each.label, showlegend=False, **mark)
     values = [value for each in (given, *lines.values()) for value in each.values()]
     floor = min(values) - 0.04 * (max(values) - min(values))
     if found:
@@ -146,6 +141,27 @@ def figure(
     )  # fmt: skip
     alt = f"{TITLES[metric]} against the noise's standard deviation, of {', '.join(lines)}."
     figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
+
+
+def _trained_mark(each: Contender, seen: Line) -> dict[str, Any] | None:
+    """A ring around a model's line at the level that it was trained at, or a broad line along its levels."""
+    noise, color = each.trained_under, each.style.color
+    if noise is None or noise.kind != "gaussian":
+        return None
+    low, high = (noise.level, noise.level) if noise.low is None else (noise.low, noise.level)
+    if low == high and min(seen) <= high <= max(seen):
+        return {
+            "x": [high], "y": [_at(seen, high)], "mode": "markers",
+            "marker": {"color": color, "symbol": "circle-open", "size": 17, "line": {"width": 2}},
+            "hovertemplate": f"{each.label} was trained at σ {high:g}<extra></extra>",
+        }  # fmt: skip
+    along = {level: value for level, value in seen.items() if low <= level <= high}
+    if len(along) < 2:
+        return None
+    return {
+        "x": list(along), "y": list(along.values()), "mode": "lines", "opacity": 0.25, "hoverinfo": "skip",
+        "line": {"color": color, "width": 11},
+    }  # fmt: skip
 
 
 def trained_names(curves: Curves) -> list[str]:

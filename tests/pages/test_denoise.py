@@ -208,6 +208,25 @@ def test_who_was_not_measured_is_named() -> None:
     assert any("nothing is published of wavelet" in each for each in captions(app))
 
 
+@pytest.mark.parametrize(
+    ("noise", "drawn"),
+    [
+        ("gaussian:0.4", [(0.4, 21.0)]),
+        ("gaussian:0.1..0.7", [(0.2, 24.5), (0.6, 17.5)]),
+        ("gaussian:2", None),
+        ("salt-pepper:0.4", None),
+    ],
+)
+def test_the_levels_that_a_model_was_trained_at_are_marked_on_its_line(
+    noise: str, drawn: list[tuple[float, float]] | None
+) -> None:
+    run = Store().find("denoise-030")
+    recipe = replace(run.spec.recipe, noise=Noise.parse(noise))
+    own = Contender(run.key, "own", look.style(run), run=replace(run, spec=replace(run.spec, recipe=recipe)))
+    mark = levels._trained_mark(own, {0.2: 24.5, 0.6: 17.5, 1.0: 12.0})
+    assert drawn == (mark and list(zip(mark["x"], mark["y"], strict=True)))
+
+
 def test_nothing_is_published_of_a_variant() -> None:
     run = Store().find("denoise-030")
     own = Contender(run.key, "own", look.style(run), run=run)
