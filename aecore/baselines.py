@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = ("cifar10", "mnist")  # the data sets of the zoo
 ROUND_SIZES = (64, 100, 128, 200, 256, 384, 500, 512, 1000, 1024, 2000, 2048)  # what people choose
+MOST_NUMBERS = 4096  # in a picture
 _CURVE_POINTS = 150
 _BATCH = 2500  # pictures at a time: 60 MB of CIFAR-10 in float64
 
@@ -145,7 +146,8 @@ def find(name: str, dataset: Dataset, root: Path) -> Identity | Projection:
     if name == "identity":
         return Identity(prod(dataset.shape))
     if name == "mean":
-        return replace(kept_pca(dataset, root).keep(0), name=name)
+        mean = _mean(dataset.train.pixels)
+        return Projection(name, dataset.shape, mean, mean.new_zeros(0, len(mean)))
     return kept_pca(dataset, root).keep(int(name.removeprefix("pca-")))
 
 
@@ -162,15 +164,20 @@ def kept_pca(dataset: Dataset, root: Path) -> PCA:
 
 
 def fit_pca(pixels: Tensor) -> PCA:
-    """PCA of uint8 `pixels` `[N, C, H, W]`: the eigenvectors of their covariance, summed batch by batch in float64."""
+    """PCA of uint8 `pixels` `[N, C, H, W]`: the eigenvectors of their covariance, summed batch by batch in float64.
+
+    Raises `BaselineError` for pictures of more than `MOST_NUMBERS` numbers.
+    """
     import torch
 
     shape = tuple(pixels.shape[1:])
     size = prod(shape)
-    mean = torch.zeros(size, dtype=torch.float64)
-    for batch in torch.split(pixels, _BATCH):
-        mean += _flat(batch).sum(0)
-    mean /= len(pixels)
+    if size > MOST_NUMBERS:
+        raise BaselineError(
+            f"PCA is for pictures of at most {MOST_NUMBERS:,} numbers, as its fit takes their cube of operations; "
+            f"these have {size:,}."
+        )
+    mean = _mean(pixels)
     covariance = torch.zeros(size, size, dtype=torch.float64)
     for batch in torch.split(pixels, _BATCH):
         centred = _flat(batch) - mean
@@ -178,6 +185,14 @@ def fit_pca(pixels: Tensor) -> PCA:
     values, vectors = torch.linalg.eigh(covariance / len(pixels))
     # Rounding leaves what does not vary at all a little to either side of zero.
     return PCA(shape, mean, vectors.flip(1).T.contiguous(), values.flip(0).clamp(min=0))
+
+
+def _mean(pixels: Tensor) -> Tensor:
+    """The mean picture's numbers, float64 `[C × H × W]`."""
+    total = pixels.new_zeros(prod(pixels.shape[1:])).double()
+    for batch in pixels.split(_BATCH):
+        total += _flat(batch).sum(0)
+    return total / len(pixels)
 
 
 def _flat(pixels: Tensor) -> Tensor:

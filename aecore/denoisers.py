@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aecore import AecoreError
-from aecore.baselines import kept_pca
+from aecore.baselines import MOST_NUMBERS, kept_pca
 from aecore.fits import kept
 from aecore.layers import shape_text
 from aecore.noise import Noise, key, noisy
@@ -37,7 +37,6 @@ Settings = dict[str, Any]  # what a method's function is called with, beside the
 
 VERSION = 1  # of what is found out: with another one it is found out again
 _MEASURED_ON = 500  # validation pictures that tell how strong a noise other than Gaussian is
-_MOST_NUMBERS = 4096  # in a picture, for the global Wiener filter: its fit takes their cube of operations
 _SMALLEST_FOR_BM3D = 12  # pixels each way: on 8×8 the library takes the process down
 _STRONG = 40 / 255  # from where BM3D has settings of its own (Hou, Zhao, Yang & Cheng 2011)
 _PATCH = 8  # pixels, each way
@@ -290,9 +289,9 @@ def _wiener(pictures: Tensor, mean: Tensor, axes: Tensor, gains: Tensor) -> Tens
 
 def _learn_wiener(task: Task) -> Settings:
     numbers = prod(task.dataset.shape)
-    if numbers > _MOST_NUMBERS:
+    if numbers > MOST_NUMBERS:
         raise DenoiserError(
-            f"The Wiener filter of whole pictures is for {_MOST_NUMBERS:,} numbers a picture at most, and "
+            f"The Wiener filter of whole pictures is for {MOST_NUMBERS:,} numbers a picture at most, and "
             f"{task.dataset.title} has {numbers:,}: take patch-wiener."
         )
     pca = kept_pca(task.dataset, task.root)
@@ -369,12 +368,13 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "wiener", "Wiener filter",
-            "The best linear guess from a whole picture: each principal component shrinks by how much of it is noise.",
+            "The best linear guess where noise of one strength is added everywhere: each principal component of a "
+            "whole picture shrinks by how much of it is noise.",
             "Wiener 1949; PCA of the training pictures", "told the level", _wiener, _learn_wiener,
         ),
         Method(
             "patch-wiener", "Patchwise Wiener filter",
-            "The best linear guess from 8×8 pixels at a time, averaged wherever such patches overlap.",
+            "The same from 8×8 pixels at a time, averaged wherever such patches overlap.",
             "Wiener 1949; covariance of training patches", "told the level", _patch_wiener, _learn_patch_wiener,
         ),
         Method(

@@ -91,6 +91,11 @@ def test_components_that_are_not_there_are_refused(count: int) -> None:
         fit_pca(drawn(30)).keep(count)
 
 
+def test_pictures_too_large_to_fit_are_refused() -> None:
+    with pytest.raises(BaselineError, match=r"at most 4,096 numbers, .*; these have 4,800"):
+        fit_pca(torch.zeros(2, 3, 40, 40, dtype=torch.uint8))
+
+
 def test_the_published_sizes_rise_from_the_mean_picture_to_one_short_of_all() -> None:
     sizes = baselines.curve_sizes(3072)
     assert sizes == sorted(set(sizes))
