@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aecore import codecs, datasets, rates, zoo
+from aecore import codecs, datasets, published, rates, zoo
 from aecore.architecture import Architecture
 from aecore.baselines import PCA, Projection, fit_pca
 from aecore.datasets import Dataset, Split, to_float
@@ -342,6 +342,9 @@ def test_the_published_curves_are_those_of_the_published_runs() -> None:
     found = rates.curves("cifar10", PUBLISHED)
     assert found.fingerprint == datasets.load("cifar10").fingerprint
     assert {curve.name for curve in found.curves if curve.kind != "autoencoder"} == {"pca", *codecs.FORMATS}
+    assert {curve.name for curve in found.curves if curve.kind == "autoencoder"} == {
+        name for name, system in zoo.SYSTEMS.items() if system.dataset == "cifar10" and system.recipe.noise is None
+    }
     assert list(found.pca.points) == envelope(found.pca.points)
     for curve in found.curves:
         for fewer, more in pairwise(curve.points):
@@ -377,8 +380,16 @@ def test_a_changed_figure_is_found(written: Path) -> None:
 def test_curves_of_another_data_set_are_refused(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rates, "PUBLISHED", ("cifar10", "mnist"))
     shutil.copy(written, written.parent / "rates-mnist.json")
-    with pytest.raises(RateError, match=re.escape("rates-mnist.json was measured on cifar10")):
+    with pytest.raises(PublishedError, match=re.escape("rates-mnist.json was measured on cifar10")):
         rates.curves("mnist", written.parent)
+
+
+def test_curves_of_another_version_are_refused(written: Path) -> None:
+    facts = published.read(written, "")
+    facts["curves"][0]["points"][0].pop("bits")
+    published.write(written, facts)
+    with pytest.raises(PublishedError, match="was written by another version of aecore"):
+        rates.curves("cifar10", written.parent)
 
 
 def test_curves_are_read_without_torch(written: Path) -> None:
