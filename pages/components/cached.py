@@ -25,6 +25,7 @@ from aecore.filters import Spread
 from aecore.noise import Noise, noisy
 from aecore.store import Model, Store
 from pages.components import png
+from pages.components.contenders import LINEAR
 
 Pixels = NDArray[np.uint8]
 Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and a row of scores for each
@@ -42,8 +43,9 @@ def _one_core() -> None:
 
 _HELPERS = max(1, (os.cpu_count() or 1) - 1)
 _pool = ThreadPoolExecutor(_HELPERS, initializer=_one_core)
-# Where seconds are computed that no page should wait for: the slow methods beside the rest, so that they hold none up.
-_background = {slow: ThreadPoolExecutor(1, initializer=_one_core) for slow in (False, True)}
+# Where seconds are computed that no page should wait for, side by side so that none holds up the quick ones: slow
+# methods, many draws of these, and what waits for a fit.
+_background = {lane: ThreadPoolExecutor(1, initializer=_one_core) for lane in ("quick", "fitted", "slow", "slow draws")}
 # What `model` sets apart is let go in order when the process ends.
 atexit.register(gc.unfreeze)
 
@@ -119,8 +121,13 @@ def _begun(work: Callable[..., Any], key: str, *facts: object) -> Future[Any]:
 
 @st.cache_resource(max_entries=2048, show_spinner=False)
 def _job(_work: Callable[..., Any], work: str, key: str, *facts: object) -> Future[Any]:
-    pool = _background[key in METHODS and METHODS[key].slow]
-    return pool.submit(_work, key, *facts)
+    return _background[_lane(work, key)].submit(_work, key, *facts)
+
+
+def _lane(work: str, key: str) -> str:
+    if key in METHODS and METHODS[key].slow:
+        return "slow draws" if work == _spread.__name__ else "slow"
+    return "fitted" if key in LINEAR else "quick"
 
 
 def _denoise(name: str, dataset_name: str, picture: int, noise: Noise, seed: int) -> Tensor:
