@@ -25,7 +25,8 @@ EXPLANATION = (
     "bits without their headers, which at this size would be most of them.\n"
 )
 _HEIGHT = 430
-_CODECS = {"jpeg": ("JPEG", "dot"), "webp": ("WebP", "dash"), "avif": ("AVIF", "dashdot")}
+# Dashes that no model has, whose grey one of them shares.
+_CODECS = {"jpeg": ("JPEG", "longdash"), "webp": ("WebP", "longdashdot"), "avif": ("AVIF", "2px,5px")}
 _GREY = "#7F7F7F"
 
 

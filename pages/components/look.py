@@ -15,7 +15,8 @@ from aecore.store import Run
 # Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. Its black and its yellow vanish on
 # a dark or a white page: a grey and a darker yellow stand in for them.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7F7F7F", "#B8A800")
-DASHES = ("solid", "dash", "dot", "dashdot")
+DASHES = ("solid", "dash", "dot")  # of the zoo's systems
+VARIANT = "dashdot"  # of a person's own runs
 CLASSICAL = "longdash"  # what no model is drawn with
 TRAINING = "#999999"  # the curve on the training pictures beside a model's own colour
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
@@ -52,10 +53,10 @@ def style(run: Run | RunSpec) -> Style:
     spec = run if isinstance(run, RunSpec) else run.spec
     if zoo.is_own(spec):
         number = list(zoo.SYSTEMS).index(spec.name)
-        dash = DASHES[number // len(PALETTE)]
+        dash = DASHES[number // len(PALETTE) % len(DASHES)]
     else:
         number = int(spec.key[:8], 16)
-        dash = DASHES[2 + number // len(PALETTE) % 2]
+        dash = VARIANT
     # Eight colours and eight markers, shifted against each other at every round: two of one colour differ in both.
     return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 3 * (number // len(PALETTE))) % len(MARKERS)])
 
