@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from aecore.architecture import Step
 from aecore.baselines import pca_curve
 from aecore.layers import shape_text
 from aecore.published import PublishedError
@@ -176,14 +177,20 @@ def loss_curves(runs: Sequence[Run]) -> None:
         )
 
 
+def _part(position: int, code: Step) -> str:
+    if code.bypasses:
+        return "–"  # a skip goes past every layer: none is before a code or after it
+    return "encoder" if position < code.position else "code" if position == code.position else "decoder"
+
+
 def layers(entry: Entry) -> None:
     """The layer table, and the same as CSV."""
     summary = entry.architecture.summary()
-    code = entry.architecture.code.position
+    code = entry.architecture.code
     table = pd.DataFrame(
         {
             "Layer": str(row.step.layer),
-            "Part": "encoder" if row.step.position < code else "code" if row.step.position == code else "decoder",
+            "Part": _part(row.step.position, code),
             "Output": shape_text(row.step.output_shape),
             "Parameters": row.step.parameters,
             "MACs": row.step.macs,
