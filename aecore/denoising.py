@@ -9,7 +9,7 @@ kept by `fits`, so that a denoiser that is added later is measured alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from aecore import denoisers, published, zoo
 from aecore.fits import kept
 from aecore.noise import Noise
-from aecore.store import Run, Store
+from aecore.published import PublishedError
+from aecore.store import WEIGHTS, Run, Store
 
 # torch and pandas are imported where pictures are touched: published figures are read without them.
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class Point:
     """A denoiser at a level of Gaussian noise, on so many test pictures.
 
     `psnr` is the mean over pictures in dB, `margin` half its 95% interval, `psnr_pooled` that of the mean squared
-    error; None where a picture comes back without any error. `over` holds, for each of `REFERENCES`, the mean
-    difference of PSNR in dB on the first `SUBSET` pictures and its 95% interval.
+    error; None where a picture comes back without any error. On the first `SUBSET` pictures alone, where the slow can
+    be compared with the rest, `psnr_subset` and `ssim_subset` are the means, and `over` holds, for each of
+    `REFERENCES`, the mean difference of PSNR in dB and its 95% interval.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Point:
     margin: float | None
     psnr_pooled: float | None
     ssim: float
+    psnr_subset: float | None
+    ssim_subset: float
     over: Mapping[str, tuple[float, float, float]]
 
 
@@ -94,7 +98,10 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
     noise = Noise("gaussian", level)
     facts = {
         "version": [VERSION, denoisers.VERSION],
-        "name": name if name == NOISY or reconstructors.is_baseline(name) else store.find(name).key,
+        # The weights and not the spec: a run made again elsewhere need not have the same.
+        "name": name
+        if name == NOISY or reconstructors.is_baseline(name)
+        else store.find(name).files[WEIGHTS]["sha256"],
         "dataset": dataset.fingerprint,
         "level": level,
         "pictures": pictures,
@@ -145,18 +152,23 @@ def _point(name: str, level: float, table: pd.DataFrame, tables: Mapping[str, pd
             (found,) = paired_differences(pair) if pair.map(isfinite).all(axis=None) else (None,)
             if found and found.low is not None and found.high is not None:
                 over[other] = (_rounded(found.mean), _rounded(found.low), _rounded(found.high))
-    totals = Totals.of(table)
-    exact = not isfinite(totals.psnr_mean)
+    totals, subset = Totals.of(table), Totals.of(table[:SUBSET])
     return Point(
         name,
         round(level, 6),
         len(table),
-        None if exact else _rounded(totals.psnr_mean),
-        None if exact else _rounded(margin(table["psnr"]) or 0),
-        None if not isfinite(totals.psnr_pooled) else _rounded(totals.psnr_pooled),
+        _finite(totals.psnr_mean),
+        _rounded(margin(table["psnr"]) or 0) if isfinite(totals.psnr_mean) else None,
+        _finite(totals.psnr_pooled),
         _rounded(totals.ssim),
+        _finite(subset.psnr_mean),
+        _rounded(subset.ssim),
         over,
     )
+
+
+def _finite(value: float) -> float | None:
+    return _rounded(value) if isfinite(value) else None
 
 
 def _rounded(value: float) -> float:
@@ -187,8 +199,14 @@ def publish(
 
 
 def curves(dataset_name: str, root: Path) -> Curves:
-    """What was published; raises `PublishedError`, one sentence, where that is missing or damaged."""
-    facts = published.read(_path(root, dataset_name), "`python -m aecore denoising` makes it again, given the data.")
+    """What was published; raises `PublishedError`, one sentence, where that is missing or damaged, or of another data
+    set or version."""
+    path, again = _path(root, dataset_name), "`python -m aecore denoising` makes it again, given the data."
+    facts = published.read(path, again)
+    if facts["dataset"] != dataset_name:
+        raise PublishedError(f"{path.name} was measured on {facts['dataset']}: {again}")
+    if any(each.keys() != {field.name for field in fields(Point)} for each in facts["points"]):
+        raise PublishedError(f"{path.name} was written by another version of aecore: {again}")
     points = tuple(
         Point(**(each | {"over": {name: tuple(values) for name, values in each["over"].items()}}))
         for each in facts["points"]
@@ -201,17 +219,18 @@ def _path(root: Path, dataset_name: str) -> Path:
 
 
 def table(curves: Curves) -> str:
-    """The table of the README: mean PSNR in dB of each denoiser at the levels of `TABLE`, the best in bold."""
+    """The table of the README: mean PSNR in dB of each denoiser at the levels of `TABLE`, in bold what is best on the
+    pictures that all were measured on."""
     lines = _head("denoiser", "pictures")
     best = {
-        level: max((point.psnr or 0 for name in curves.names if (point := curves.at(name, level))), default=0)
+        level: max((point.psnr_subset or 0 for name in curves.names if (point := curves.at(name, level))), default=0)
         for level in TABLE
     }
     for name in curves.names:
         points = [curves.at(name, level) for level in TABLE]
         cells = [
             "–" if point is None or point.psnr is None
-            else f"**{point.psnr:.2f}**" if point.psnr == best[level]
+            else f"**{point.psnr:.2f}**" if point.psnr_subset == best[level]
             else f"{point.psnr:.2f}"
             for level, point in zip(TABLE, points, strict=True)
         ]  # fmt: skip

@@ -158,10 +158,9 @@ def pictures(
     explain(
         "denoise-sheet",
         "Each row is a test picture that nobody saw in training. **noisy** is what every denoiser is given, the very "
-        "same for all; each further column is what one makes of it. The names that begin with *denoise* are of models, "
-        "most of them trained at one level of noise, and none is told the level here. The others are classical "
-        "methods, which are told it, or find it in the picture (wavelet). Move the level away from what a model was "
-        "trained with, and to nothing at all.",
+        "same for all; each further column is what one makes of it. Trained models are not told the level, "
+        "and each has seen its own in training. Classical methods are told it, or find it in the picture (wavelet). "
+        "Move the level away from what a model was trained with, and to nothing at all.",
     )
     return there
 
@@ -212,7 +211,7 @@ def who_wins(chosen: Sequence[Contender], dataset_name: str, noise: Noise, seed:
         st.info(str(error), icon=":material/insights:")
         _measured_here(chosen, dataset_name, noise, seed)
         return
-    metric = _metric()
+    metric = _metric(chosen)
     lines = {each.label: levels.line(curves, each.published or "", metric) for each in chosen}
     seen = [each for each in chosen if lines[each.label]]
     if seen:
@@ -230,7 +229,7 @@ def who_wins(chosen: Sequence[Contender], dataset_name: str, noise: Noise, seed:
     if told := levels.on_clean(curves, seen):
         st.markdown(told)
     if levels.trained_names(curves):
-        st.markdown("**Trained at one level, tested at another**")
+        st.markdown("**Trained under one noise, tested under another**")
         levels.heat_map(curves)
         st.caption(
             "PSNR in dB, mean over pictures. Bold is the best of a column; the darker a cell, the further below it, "
@@ -254,30 +253,30 @@ def published() -> Curves:
     return denoising.curves(FIGURES, Store().root)
 
 
-def _metric() -> levels.Metric:
+def _metric(chosen: Sequence[Contender]) -> levels.Metric:
+    """The figure to draw: where one of the chosen is slow, all are compared on the pictures that it was measured on."""
     title = st.segmented_control(
         "Metric", ["PSNR", "SSIM"], default="PSNR", key=f"{PREFIX}metric", bind="query-params",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
+    if any(each.is_slow for each in chosen):
+        return "psnr_subset" if title == "PSNR" else "ssim_subset"
     return "psnr" if title == "PSNR" else "ssim"
 
 
 def _caption(curves: Curves, seen: Sequence[Contender], unmeasured: Sequence[str], dataset_name: str) -> None:
     """Of which pictures the figures are, and of whom there are none."""
-    slow = [each.key for each in seen if each.is_slow]
-    counts = {point.pictures for point in curves.points if point.name not in METHODS or not METHODS[point.name].slow}
-    told = f"Measured on {_range(counts)} test pictures of {look.dataset(FIGURES)}"
-    if slow:
-        told += f", {levels.listed(slow)} on the first {_range({p.pictures for p in curves.points if p.name in slow})}"
+    if slow := [each.key for each in seen if each.is_slow]:
+        told = f"Measured on the first {SUBSET}, {levels.listed(slow)} being slow, of the test pictures"
+    else:
+        counts = sorted({point.pictures for point in curves.points if point.name not in METHODS})
+        told = f"Measured on {' to '.join(f'{count:,}' for count in counts)} test pictures"
+    told += f" of {look.dataset(FIGURES)}"
     if dataset_name != FIGURES:
         told += ", and not on those shown above"
     if unmeasured:
         told += f"; nothing is published of {levels.listed(unmeasured)}"
     st.caption(f"{told}.")
-
-
-def _range(counts: set[int]) -> str:
-    return f"{min(counts):,}" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,}"
 
 
 def _measured_here(chosen: Sequence[Contender], dataset_name: str, noise: Noise, seed: int) -> None:
@@ -288,6 +287,7 @@ def _measured_here(chosen: Sequence[Contender], dataset_name: str, noise: Noise,
     if st.button(label, icon=":material/speed:", disabled=not quick or not noise.level):
         st.session_state[_ASKED] = this
     if st.session_state.get(_ASKED) != this:
+        _begin("measured", {})
         return
     jobs = {each.key: [cached.scores_of(each.key, dataset_name, noise, seed, MEASURED)] for each in quick}
     ready = _begin("measured", jobs)
@@ -323,6 +323,7 @@ def _measured_here(chosen: Sequence[Contender], dataset_name: str, noise: Noise,
 def many_draws(chosen: Sequence[Contender], dataset_name: str, which: tuple[int, ...], noise: Noise, seed: int) -> None:
     """Where each denoiser errs whatever the draw, and where its output depends on the draw."""
     if not noise.level:
+        _begin("draws", {})
         st.caption("Without noise every draw is the same: choose a level above.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -444,9 +445,10 @@ def neighbours(chosen: Sequence[Contender], dataset_name: str, which: tuple[int,
         "weights",
         "The study of 2018 called its denoiser *a simple weighted average over neighbors*. Near this noisy picture "
         "every denoiser is one: the output at a pixel moves in proportion to each pixel of the input, and the map "
-        "shows by how much. The **Wiener filter** is the best average with fixed weights, the same for every picture. "
-        "A network's weights change with the picture: pick a pixel at an edge, and see whether they follow it. If they "
-        "never did, it could do no better than the Wiener filter.",
+        "shows by how much. Where noise of one strength is added everywhere, as Gaussian noise is, the **Wiener "
+        "filter** is the best average with fixed weights, the same for every picture. A network's weights change with "
+        "the picture: pick a pixel at an edge, and see whether they follow it. If they never did, it could do no "
+        "better than the Wiener filter.",
     )
     links.keep(PAGE, CHOICES)
 

@@ -17,10 +17,11 @@ from aecore.noise import Noise
 from pages.components import figures
 from pages.components.contenders import Contender
 
-Metric = Literal["psnr", "ssim"]
+Metric = Literal["psnr", "ssim", "psnr_subset", "ssim_subset"]  # the field of a point
 Line = Mapping[float, float]  # a denoiser's metric by rising level
 
-TITLES: dict[Metric, str] = {"psnr": "PSNR, mean over pictures, dB", "ssim": "SSIM"}
+_PSNR, _SSIM = "PSNR, mean over pictures, dB", "SSIM"
+TITLES: dict[Metric, str] = {"psnr": _PSNR, "ssim": _SSIM, "psnr_subset": _PSNR, "ssim_subset": _SSIM}
 _GREY = "#7F7F7F"
 _HEIGHT = 360
 # Where the page is narrower than its cells need, the table scrolls in its own box.
@@ -103,7 +104,7 @@ def figure(
 ) -> None:
     """A line a denoiser over the levels, what it was given in grey, and the chosen `level` as a vertical line."""
     drawn = go.Figure()
-    unit = " dB" if metric == "psnr" else ""
+    unit = " dB" if metric.startswith("psnr") else ""
     given = line(curves, NOISY, metric)
     if given:
         drawn.add_scatter(

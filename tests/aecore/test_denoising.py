@@ -1,20 +1,25 @@
 """Denoisers level by level: what is published is what the scores say, and it is measured once.
 It comes back from its file without torch."""
 
+import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
-from aecore import datasets, denoising, reconstructors
+from aecore import datasets, denoising, published, reconstructors, runs, zoo
 from aecore.datasets import Dataset, Split
+from aecore.denoisers import METHODS
 from aecore.denoising import Curves, Point
 from aecore.noise import Noise
 from aecore.published import PublishedError
-from aecore.scores import paired_differences, score
+from aecore.scores import Totals, paired_differences, score
 from aecore.store import Store
+from aecore.training import Epoch, State, build
 
 ROOT = Path(__file__).parents[2]
 PICTURES = 40
@@ -97,10 +102,10 @@ CURVES = Curves(
     "cifar10",
     "f" * 64,
     (
-        Point("blur", 0.1, 9, 24.81, 0.1, 24.0, 0.8, {"wiener": (-2.4, -2.5, -2.3)}),
-        Point("wiener", 0.3, 9, 22.1, 0.1, 21.0, 0.7, {}),
-        Point("wiener", 0.1, 9, 27.2, 0.1, 26.0, 0.9, {}),
-        Point("blur", 0.0, 9, None, None, None, 1.0, {}),
+        Point("blur", 0.1, 9, 24.81, 0.1, 24.0, 0.8, 24.9, 0.8, {"wiener": (-2.4, -2.5, -2.3)}),
+        Point("wiener", 0.3, 9, 22.1, 0.1, 21.0, 0.7, 22.0, 0.7, {}),
+        Point("wiener", 0.1, 9, 27.2, 0.1, 26.0, 0.9, 27.3, 0.9, {}),
+        Point("blur", 0.0, 9, None, None, None, 1.0, None, 1.0, {}),
     ),
 )
 
@@ -130,17 +135,60 @@ def test_the_table_has_the_best_of_each_level_in_bold() -> None:
     assert rows[0] == "| denoiser | pictures | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
     assert rows[2] == "| blur | 9 | – | – | – | 24.81 | – | – |"
     assert rows[3] == "| wiener | 9 | – | – | – | **27.20** | **22.10** | – |"
+    worse_there = replace(CURVES.points[2], psnr_subset=24.0)
+    rows = denoising.table(replace(CURVES, points=(*CURVES.points[:2], worse_there))).splitlines()
+    assert rows[2:] == [
+        "| blur | 9 | – | – | – | **24.81** | – | – |",
+        "| wiener | 9 | – | – | – | 27.20 | **22.10** | – |",
+    ]
 
 
 def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None:
     over = {"wiener": (1.234, 1.1, 1.4), "bm3d": (-0.05, -0.2, 0.1)}
-    learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, over)
+    learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, 22.4, 0.8, over)
     rows = denoising.comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
     assert rows[0] == "| denoiser | over | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
     assert rows[2:] == [
         "| denoise-030 | wiener | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
         "| denoise-030 | bm3d | – | – | – | – | −0.05 (−0.20 to +0.10) | – |",
     ]
+
+
+def test_what_is_published_is_what_the_readme_tells_of_every_denoiser() -> None:
+    found, readme = denoising.curves("cifar10", ROOT / "checkpoints"), (ROOT / "README.md").read_text()
+    assert denoising.table(found) in readme
+    assert denoising.comparison(found) in readme
+    trained = [name for name, system in zoo.SYSTEMS.items() if system.family == "denoising"]
+    assert sorted(found.names) == sorted(["noisy", *METHODS, *trained])
+    assert found.fingerprint == datasets.load("cifar10").fingerprint
+
+
+def test_curves_of_another_data_set_or_version_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "denoising-cifar10.json"
+    published.write(path, asdict(replace(CURVES, dataset="mnist")))
+    with pytest.raises(PublishedError, match="was measured on mnist"):
+        denoising.curves("cifar10", tmp_path)
+    facts = asdict(CURVES)
+    facts["points"][0].pop("margin")
+    published.write(path, facts)
+    with pytest.raises(PublishedError, match="was written by another version of aecore"):
+        denoising.curves("cifar10", tmp_path)
+
+
+def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_path: Path) -> None:
+    kept, scores = Store(tmp_path), []
+    for seed in (0, 1):
+        run = runs.plan(zoo.find("denoise-030"), dataset="sample", epochs=1, images=100)
+        model = build(run.architecture, run.recipe, seed, torch.device("cpu"))
+        shutil.rmtree(tmp_path / run.folder, ignore_errors=True)
+        table = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
+        state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
+        kept.finish(
+            run, state, weights=dict(model.state_dict()), scores=table, totals=Totals.of(table), preview=b"",
+            environment={},
+        )  # fmt: skip
+        scores.append(denoising.scored("denoise-030", sample, 0.1, kept, 5))
+    assert not torch.equal(*scores)
 
 
 def test_missing_curves_say_how_to_make_them(tmp_path: Path) -> None:

@@ -35,7 +35,18 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = Store().find(name).path
         shutil.copytree(path, folder / path.name)
     points = [
-        Point(name, level, 1000, value - 10 * level, 0.1, value - 10 * level, 0.8 - level / 2, {})
+        Point(
+            name,
+            level,
+            1000,
+            value - 10 * level,
+            0.1,
+            value - 10 * level,
+            0.8 - level / 2,
+            value - 10 * level,
+            0.8 - level / 2,
+            {},
+        )
         for name, value in (("denoise-030", 25.0), ("denoise-100", 20.0), ("blur", 24.0))
         for level in (0.0, 0.3, 1.0)
     ]
