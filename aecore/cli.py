@@ -644,7 +644,7 @@ def _score(options: argparse.Namespace) -> None:
     others = [name for name in parse(options.metrics) if name not in BASIC] if options.metrics else []
     left_out: set[str] = set()
     for name in options.names:
-        named = None if reconstructors.is_baseline(name) else store.find(name)
+        named = None if reconstructors.is_baseline(name) else reconstructors.trained(name, store)
         dataset = datasets.load(options.dataset or (named.spec.dataset if named else "cifar10"))
         noise = named.spec.recipe.noise if named and options.noise is None else _noise(options.noise or "none")
         if named and dataset.shape != named.spec.architecture.input_shape:
@@ -737,7 +737,7 @@ def _data_fetch(options: argparse.Namespace) -> None:
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from aecore import runs
+    from aecore import results, runs
     from aecore.training import find_device
 
     store, device = Store(), find_device(options.device)
@@ -748,7 +748,7 @@ def _publish(options: argparse.Namespace) -> None:
         if kept and kept.dtype != "float16":
             raise StoreError(f"{kept.path.name} is kept in {kept.dtype}: remove the folder to publish it in float16.")
         _follow(spec, runs.execute(spec, store=store, device=device, half=True))
-    print(results_table(store))
+    print(results.results_table(store), results.compressing_table(store), sep="\n\n")
 
 
 def _baselines(options: argparse.Namespace) -> None:
@@ -770,23 +770,6 @@ def _rates(options: argparse.Namespace) -> None:
     from aecore import rates
 
     rates.publish(Store().root, progress=_say)
-
-
-def results_table(store: Store) -> str:
-    """The published runs as a Markdown table, in the order of the zoo."""
-    lines = [
-        "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the seed's, dB |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for name, system in zoo.SYSTEMS.items():
-        run = store.find(name)
-        architecture, totals = run.spec.architecture, run.totals
-        lines.append(
-            f"| {name} | {architecture.code_size:,} | {architecture.parameters:,} | {totals['psnr_pooled']:.2f} | "
-            f"{totals['psnr_mean']:.2f} | {totals['ssim']:.3f} | {run.seconds:.0f} | "
-            f"{system.seed_psnr or '–'} |"
-        )
-    return "\n".join(lines)
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool, columns: list[str]) -> None:

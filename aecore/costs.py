@@ -8,6 +8,7 @@ import platform
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from io import StringIO
+from math import prod
 from statistics import median
 from typing import Any
 
@@ -109,7 +110,8 @@ def _rough(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] | None
     """Pictures a second from the finished runs on the same kind of device, and a sentence that says so.
 
     Seconds a picture are fitted by non-negative least squares on what costs time: the multiplications, the weights
-    (Adam updates each once a batch) and a constant. Errors are relative, or the largest models alone would decide.
+    (Adam updates each once a batch), the numbers that pass between layers, and a constant. Errors are relative, or the
+    largest models alone would decide.
     """
     kind = device.partition(":")[0]
     listing = queue.store.listing().runs
@@ -140,7 +142,8 @@ def _seconds_a_picture(run: Run) -> float | None:
 def _causes(spec: RunSpec) -> list[float]:
     architecture = spec.architecture
     # In units of about a microsecond on a core, so that the fit is well conditioned.
-    return [architecture.macs / 1e6, architecture.parameters / spec.recipe.batch_size / 1e3, 1.0]
+    passed = sum(prod(step.output_shape) for step in architecture.steps)
+    return [architecture.macs / 1e6, architecture.parameters / spec.recipe.batch_size / 1e3, passed / 1e3, 1.0]
 
 
 def _counted(timed: list[tuple[Run, Any]], kind: str) -> str:

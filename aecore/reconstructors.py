@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aecore import baselines, codecs, denoisers
-from aecore.baselines import BaselineError
 from aecore.noise import Noise
-from aecore.store import Store, StoreError
+from aecore.store import Run, Store, StoreError
 
 if TYPE_CHECKING:
     from aecore.datasets import Dataset
@@ -36,10 +35,15 @@ def find(name: str, dataset: Dataset, noise: Noise | None, store: Store) -> Reco
         return codecs.find(name, dataset.shape)
     if name in denoisers.METHODS:
         return denoisers.prepare(name, dataset, noise or NONE, store.root)
+    return trained(name, store).model()
+
+
+def trained(name: str, store: Store) -> Run:
+    """The run of this name; raises `StoreError` with the runs and the baselines that there are."""
     try:
-        return store.load(name)
+        return store.find(name)
     except StoreError as error:
-        raise BaselineError(f"{error} Baselines: {', '.join(KNOWN)}.") from None
+        raise StoreError(f"{error} Baselines: {', '.join(KNOWN)}.") from None
 
 
 KNOWN = (*baselines.EXAMPLES, *codecs.EXAMPLES, *denoisers.METHODS)

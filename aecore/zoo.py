@@ -1,21 +1,22 @@
-"""The seed's systems (rtflynn/Cifar-Autoencoder, Keras, 2018): each an architecture, a recipe and one sentence.
+"""The seed's systems (rtflynn/Cifar-Autoencoder, Keras, 2018) and ours: architecture, recipe and one sentence each.
 
-Where the seed left a layer or a number out, the choice made here stands in the system's own entry. To add a system:
-one entry in `SYSTEMS`.
+Where the seed left a layer or a number out, the choice made here stands in the system's own entry. Ours follow the
+seed's: denoisers that answer its last question, and codes small enough to stand beside PCA. To add a system: one entry
+in `SYSTEMS`.
 """
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from aecore import AecoreError
 from aecore.architecture import Architecture
 from aecore.noise import Noise
 from aecore.recipe import Recipe, RunSpec
 
-Family = Literal["dense", "conv + dense", "shallow", "deep", "denoising"]
+Family = Literal["dense", "conv + dense", "shallow", "deep", "denoising", "compressing"]
 
 
 class UnknownSystemError(AecoreError):
@@ -24,8 +25,8 @@ class UnknownSystemError(AecoreError):
 
 @dataclass(frozen=True)
 class System:
-    """One of the seed's systems. `seed_psnr` is the pooled PSNR in dB of the 400 test pictures that the seed
-    printed, `seed_words` what it wrote about the system."""
+    """A system. `seed_psnr` is the pooled PSNR in dB of the 400 test pictures that the seed printed, `seed_words` what
+    it wrote about the system: empty for ours."""
 
     name: str
     title: str
@@ -33,7 +34,7 @@ class System:
     story: str
     architecture: Architecture
     recipe: Recipe
-    seed_words: str
+    seed_words: str = ""
     seed_psnr: float | None = None
     dataset: str = "cifar10"
 
@@ -44,11 +45,22 @@ _SHALLOW_BN = f"conv32 | bn | conv32:s2 | conv32 | bn | up | conv32 | bn | {_OUT
 
 
 def _system(
-    name: str, title: str, family: Family, layers: str, epochs: int, story: str, seed_words: str,
-    seed_psnr: float | None = None, noise: float | None = None, dataset: str = "cifar10",
+    name: str, title: str, family: Family, layers: str, epochs: int, story: str, seed_words: str = "",
+    seed_psnr: float | None = None, noise: str | None = None, dataset: str = "cifar10", **settings: Any,
 ) -> System:  # fmt: skip
-    recipe = Recipe(epochs=epochs, noise=Noise("gaussian", noise) if noise else None)
+    """A system whose recipe has these `settings` beside its epochs and its noise."""
+    recipe = Recipe(epochs=epochs, noise=Noise.parse(noise) if noise else None, **settings)
     return System(name, title, family, story, Architecture.parse(layers), recipe, seed_words, seed_psnr, dataset)
+
+
+def _compressing(numbers: int, story: str, learning_rate: float = 3e-4) -> System:
+    """PCA at first, with as many components; what is learned is what a few convolutions around it can add."""
+    return _system(
+        f"compress-{numbers}", f"Compressor, {numbers:,} numbers", "compressing",
+        f"skip | conv32:gelu | conv3:linear | add | flatten | dense{numbers}:linear | dense3072:linear "
+        "| reshape3x32x32 | skip | conv64:k4:s2:gelu | conv64:gelu | deconv3:k4:linear | add", 5, story,
+        initialisation="pca", schedule="cosine", learning_rate=learning_rate,
+    )  # fmt: skip
 
 
 SYSTEMS: dict[str, System] = {
@@ -147,13 +159,33 @@ SYSTEMS: dict[str, System] = {
         _system(
             "denoise-030", "Denoiser, σ 0.3", "denoising", _SHALLOW_BN, 9,
             "The shallow strided network with batch norm, shown noisy pictures and asked for the clean ones.",
-            "a simple weighted average over neighbors", noise=0.3,
+            "a simple weighted average over neighbors", noise="gaussian:0.3",
         ),
         _system(
             "denoise-100", "Denoiser, σ 1.0", "denoising", _SHALLOW_BN, 9,
             "The same under noise three times as strong, where hardly a shape is left to see.",
-            "a simple weighted average over neighbors", noise=1.0,
+            "a simple weighted average over neighbors", noise="gaussian:1.0",
         ),
+        _system(
+            "denoise-blind", "Denoiser, any σ", "denoising", _SHALLOW_BN, 9,
+            "The same again, never told how strong the noise is: every picture gets its own level from 0 to 1.",
+            noise="gaussian:0..1",
+        ),
+        _system(
+            # Two resolutions more than the seed's, each with a way around it for what needs no wider view.
+            "denoise-unet", "Denoiser, U-Net", "denoising",
+            "skip | conv32 | skip | conv64:k2:s2 | conv64 | skip | conv128:k2:s2 | conv128 | skip | conv128:k2:s2 "
+            "| conv128 | deconv128:k2 | add | conv128 | deconv64:k2 | add | conv64 | deconv32:k2 | add | conv32 "
+            "| conv3:linear | add", 15,
+            "Asked for the noise and not for the picture, at four resolutions with a way around each.",
+            noise="gaussian:0..0.5", loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3,
+        ),
+        _compressing(64, "Sixty-four numbers for a picture: PCA at first, then convolutions learn to sharpen it."),
+        _compressing(128, "PCA with 128 components, and what a few convolutions learn to add."),
+        _compressing(256, "PCA with 256 components, and what a few convolutions learn to add."),
+        # Where PCA is nearly exact, larger steps lose more than there is to learn.
+        _compressing(512, "PCA with 512 components: the less the code leaves out, the less there is to learn.", 1e-4),
+        _compressing(1024, "PCA with 1,024 components, as many numbers as the dense system keeps.", 3e-5),
     )
 }  # fmt: skip
 

@@ -76,7 +76,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
     everyone = [*entries, *faint]
     numbers = prod(everyone[0].architecture.input_shape)
     sizes, errors = [_code(entry) for entry in everyone], [mse(entry) for entry in everyone]
-    across = log10(min(sizes) / 5), log10(max(*sizes, numbers) * 3)
+    across = log10(min(sizes) / 2.5), log10(max(*sizes, numbers) * 3)
     up = log10(min(errors) / 4), log10(max(errors) * 2)
     figure = go.Figure()
     _input_size(figure, numbers, across[1])
@@ -84,7 +84,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
         _pca(figure, curve, across, up)
     for entry in everyone:
         _point(figure, entry, curve, faint=entry in faint)
-    _labels(figure, entries, up, numbers)
+    _labels(figure, entries, curve, up, numbers)
     text = [f"{tick:,.10g} · {-10 * log10(tick):.0f} dB" for tick in figures.TICKS]
     figure.update_layout(
         height=_HEIGHT,
@@ -169,18 +169,23 @@ def _point(figure: go.Figure, entry: Entry, curve: Curve | None, *, faint: bool)
     )
 
 
-def _labels(figure: go.Figure, entries: Sequence[Entry], up: tuple[float, float], numbers: int) -> None:
+def _labels(
+    figure: go.Figure, entries: Sequence[Entry], curve: Curve | None, up: tuple[float, float], numbers: int
+) -> None:
     """A name beside each point; of points above each other the lower ones' names move down until they are apart."""
     for code, group in groupby(sorted(entries, key=lambda entry: (_code(entry), -mse(entry))), key=_code):
         # Names right of the point, but for those that would run into the line at the picture's own size.
         near = 0.4 * numbers < code < numbers
+        best = curve.at(code) if curve else None
         free = 0.0
         for entry in group:
+            # PCA's line falls to the right: beside a point on it, only the left is free.
+            left = near or (best is not None and 0.8 * best < mse(entry) < 1.25 * best)
             place = (up[1] - log10(mse(entry))) / (up[1] - up[0]) * _PLOT_HEIGHT
             put = max(place, free)
             free = put + _LABEL
             if put <= _PLOT_HEIGHT:
                 figure.add_annotation(
                     x=log10(code), y=log10(mse(entry)), text=entry.label, showarrow=False, font={"size": 12},
-                    xanchor="right" if near else "left", xshift=-10 if near else 10, yshift=place - put,
+                    xanchor="right" if left else "left", xshift=-10 if left else 10, yshift=place - put,
                 )  # fmt: skip

@@ -18,7 +18,9 @@ everyone = entries(listing.runs)
 
 look.apply()
 st.title("How autoencoders differ")
-st.markdown("Reconstruction error against code size, for every architecture of one study, trained by its recipe.")
+st.markdown(
+    "Reconstruction error against code size, for the architectures of a study and some of ours, each by its recipe."
+)
 for sentence in listing.damaged:
     st.warning(sentence, icon=":material/healing:")
 chosen, dataset = filters.show(everyone)

@@ -204,6 +204,13 @@ def test_the_text_form_is_spelt_as_documented() -> None:
         ("deep-maxpool-4", (32, 4, 4)),
         ("denoise-030", (32, 16, 16)),
         ("denoise-100", (32, 16, 16)),
+        ("denoise-blind", (32, 16, 16)),
+        ("denoise-unet", (3, 32, 32)),
+        ("compress-64", (64,)),
+        ("compress-128", (128,)),
+        ("compress-256", (256,)),
+        ("compress-512", (512,)),
+        ("compress-1024", (1024,)),
     ],
 )
 def test_the_code_of_each_system_has_its_known_size(name: str, code: tuple[int, ...]) -> None:

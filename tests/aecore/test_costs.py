@@ -87,7 +87,7 @@ def test_a_rough_estimate_says_that_it_is_and_from_what(published: Queue) -> Non
     assert costs._rough(spec_of(), "cuda:0", published) is None, "what a CPU took says nothing of a GPU"
 
 
-def test_rough_estimates_are_within_a_factor_of_two_of_runs_left_out(published: Queue, tmp_path: Path) -> None:
+def test_rough_estimates_are_within_a_third_of_runs_left_out(published: Queue, tmp_path: Path) -> None:
     """Each published run, estimated from the others."""
     for run in published.store.listing().runs:
         root = tmp_path / run.name
@@ -96,7 +96,7 @@ def test_rough_estimates_are_within_a_factor_of_two_of_runs_left_out(published: 
         taken = costs._seconds_a_picture(run)
         assert rough is not None
         assert taken is not None
-        assert 0.5 < rough[0] * taken < 2, run.name
+        assert 0.75 < rough[0] * taken < 1.33, run.name
 
 
 def test_more_work_never_costs_less(published: Queue) -> None:

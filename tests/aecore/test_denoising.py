@@ -179,12 +179,13 @@ def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_pa
     kept, scores = Store(tmp_path), []
     for seed in (0, 1):
         run = runs.plan(zoo.find("denoise-030"), dataset="sample", epochs=1, images=100)
-        model = build(run.architecture, run.recipe, seed, torch.device("cpu"))
+        module = build(run.architecture, run.recipe, seed, torch.device("cpu"))
+        weights = {name: each.contiguous() for name, each in module.state_dict().items()}
         shutil.rmtree(tmp_path / run.folder, ignore_errors=True)
         table = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
         state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
         kept.finish(
-            run, state, weights=dict(model.state_dict()), scores=table, totals=Totals.of(table), preview=b"",
+            run, state, weights=weights, scores=table, totals=Totals.of(table), preview=b"",
             environment={},
         )  # fmt: skip
         scores.append(denoising.scored("denoise-030", sample, 0.1, kept, 5))

@@ -18,7 +18,7 @@ FLOORS = [
     {"training", "scores", "baselines", "codecs", "denoisers"},
     {"store", "supervision", "cluster"},
     {"queue"},
-    {"runs", "costs", "reconstructors"},
+    {"runs", "costs", "reconstructors", "results"},
     {"rates", "filters", "denoising"},
     {"attempts"},
     {"ray_engine"},

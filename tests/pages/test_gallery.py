@@ -73,7 +73,7 @@ def test_the_figure_holds_every_run_that_can_be_compared_at_its_error() -> None:
         if run.spec.dataset == "cifar10" and run.spec.recipe.noise is None
     }
     points = {trace["name"]: trace for trace in figure(app)["data"] if trace["mode"] == "markers"}
-    assert len(expected) == 13
+    assert len(expected) == 18
     assert {name: (trace["x"][0], trace["y"][0]) for name, trace in points.items()} == expected
     assert not any("denoise" in name for name in points)
 
@@ -101,7 +101,7 @@ def test_a_filter_leaves_the_others_in_the_background() -> None:
 
 def test_names_beside_the_points_are_apart() -> None:
     labels = [each for each in figure(shown())["layout"]["annotations"] if each["text"] in zoo.SYSTEMS]
-    assert len(labels) == 13
+    assert len(labels) == 18
     by_side: dict[tuple[float, str], list[float]] = {}
     for label in labels:
         scale = 340 / 2.4  # pixels a decade, about
