@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+_SHOWN = "page that is shown"
+
 Asked = dict[str, list[str]]
 
 
@@ -13,13 +15,18 @@ def asked(page: str, keys: Sequence[str]) -> Asked:
     """What the link says about `keys`, the page's widgets; call it before they are drawn.
 
     Empty but for the first run after the page was opened. Who comes back to `page` by a link that names none of
-    them finds the choices of before.
+    them, or by the browser's back button, finds the choices of before.
     """
-    if any(key in st.session_state for key in keys):
+    arrived = st.session_state.get(_SHOWN) != page
+    st.session_state[_SHOWN] = page
+    if not arrived:
         return {}
     link = {key: values for key in keys if (values := st.query_params.get_all(key))}
-    if not link:
-        st.session_state.update(st.session_state.get(_memory(page), {}))
+    before = st.session_state.get(_memory(page))
+    if before and not link:
+        st.session_state.update(before)
+        # In a run that the back button began, Streamlit sets every widget to what the address says.
+        st.rerun()
     return link
 
 

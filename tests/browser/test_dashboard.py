@@ -1,5 +1,6 @@
 """Every page on a fresh clone, without a data set and without a network, in a real browser."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ PAGES = {
     "/system?run=deep-strided-4-bn": "text=Loss curves",
     "/system?run=dense&beside=conv-dense": ".differences",
     "/compare?level=0.3&models=dense&models=denoise-030": ".sheet[data-drawn]",
+    "/denoise?denoisers=denoise-030&d-level=0.2&d-count=1": ".sheet[data-drawn]",
     "/train?start=denoise-030": "text=Launch",
 }
 
@@ -70,6 +72,25 @@ def test_a_bad_link_falls_back(page: Page, dashboard: str, path: str) -> None:
     page.goto(dashboard + path)
     settled(page)
     expect(page.get_by_test_id("stMainBlockContainer").locator("h1")).to_be_visible()
+
+
+def test_the_back_button_brings_back_the_choices(page: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/compare?models=dense&level=0.3&count=3")
+    settled(page)
+    page.get_by_role("link", name="Gallery").first.click()
+    expect(page.locator("h1")).to_have_text("How autoencoders differ")
+    settled(page)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Compare")
+    settled(page)
+    expect(page).to_have_url(re.compile(r"level=0\.3"))
+    expect(page).to_have_url(re.compile("models=dense"))
+    expect(page).to_have_url(re.compile("count=3"))
+    page.get_by_role("link", name="Gallery").first.click()
+    settled(page)
+    page.get_by_role("link", name="Compare").first.click()
+    settled(page)
+    expect(page).to_have_url(re.compile(r"level=0\.3"))
 
 
 def test_words_are_open_at_the_first_visit_and_folded_at_the_next(page: Page, dashboard: str) -> None:
