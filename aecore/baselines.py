@@ -189,8 +189,10 @@ def fit_pca(pixels: Tensor) -> PCA:
 
 def _mean(pixels: Tensor) -> Tensor:
     """The mean picture's numbers, float64 `[C × H × W]`."""
-    total = pixels.new_zeros(prod(pixels.shape[1:])).double()
-    for batch in pixels.split(_BATCH):
+    import torch
+
+    total = torch.zeros(prod(pixels.shape[1:]), dtype=torch.float64)
+    for batch in torch.split(pixels, _BATCH):
         total += _flat(batch).sum(0)
     return total / len(pixels)
 
