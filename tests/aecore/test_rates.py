@@ -346,13 +346,16 @@ def test_the_published_curves_are_those_of_the_published_runs() -> None:
         name for name, system in zoo.SYSTEMS.items() if system.dataset == "cifar10" and system.recipe.noise is None
     }
     assert list(found.pca.points) == envelope(found.pca.points)
+    # All of PCA's components in the finest steps lose only what lies beyond the range of the training pictures' codes.
+    beyond = found.pca.points[-1].mse
+    assert beyond < 5e-6
     for curve in found.curves:
         for fewer, more in pairwise(curve.points):
             assert fewer.bits < more.bits
             assert fewer.mse > more.mse * 0.995
         if curve.kind == "autoencoder":
             assert curve.exact == pytest.approx(Store(PUBLISHED).find(curve.name).totals["mse"], rel=0.05)
-            assert curve.points[-1].mse == pytest.approx(curve.exact, rel=1e-3)
+            assert curve.points[-1].mse == pytest.approx(curve.exact, rel=1e-3, abs=1.1 * beyond)
 
 
 def test_curves_that_cannot_be_had_say_why(tmp_path: Path) -> None:
