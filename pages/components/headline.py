@@ -20,7 +20,7 @@ STYLE = """
 <style>
   @media (max-width: 640px) {
     .st-key-headline-box { overflow-x: auto; }
-    .st-key-headline-box > * { min-width: 720px; }
+    .st-key-headline-box > * { min-width: 960px; }
     .st-key-headline-box .draglayer * { pointer-events: none !important; }
   }
 </style>
