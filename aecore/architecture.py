@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -183,15 +183,14 @@ class Architecture:
 
         Not where an `add` follows: what is added to a picture is not a picture.
         """
-        numbers = prod(self.input_shape)
-        followed = [step.layer for step in self.steps[1:]]
+        numbers, layers = prod(self.input_shape), (*self.layers, None)
         return tuple(
             (first, second)
-            for (first, second), after in zip_longest(pairwise(self.steps), followed[1:])
+            for first, second in pairwise(self.steps)
             if first.input_shape == second.output_shape == (numbers,)
             and first.output_shape[0] <= numbers
             and all(isinstance(each.layer, Dense) and each.layer.activation == "linear" for each in (first, second))
-            and not isinstance(after, Add)
+            and not isinstance(layers[second.position], Add)
         )
 
     @property
