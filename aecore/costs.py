@@ -110,8 +110,8 @@ def _rough(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] | None
     """Pictures a second from the finished runs on the same kind of device, and a sentence that says so.
 
     Seconds a picture are fitted by non-negative least squares on what costs time: the multiplications, the weights
-    (Adam updates each once a batch), the numbers that pass between layers, and a constant. Errors are relative, or the
-    largest models alone would decide.
+    (Adam updates each once a batch), the numbers that pass between layers, and those of the picture, which is gathered
+    and compared. Errors are relative, or the largest models alone would decide.
     """
     kind = device.partition(":")[0]
     listing = queue.store.listing().runs
@@ -143,7 +143,13 @@ def _causes(spec: RunSpec) -> list[float]:
     architecture = spec.architecture
     # In units of about a microsecond on a core, so that the fit is well conditioned.
     passed = sum(prod(step.output_shape) for step in architecture.steps)
-    return [architecture.macs / 1e6, architecture.parameters / spec.recipe.batch_size / 1e3, passed / 1e3, 1.0]
+    picture = prod(architecture.input_shape)
+    return [
+        architecture.macs / 1e6,
+        architecture.parameters / spec.recipe.batch_size / 1e3,
+        passed / 1e3,
+        picture / 1e3,
+    ]
 
 
 def _counted(timed: list[tuple[Run, Any]], kind: str) -> str:
