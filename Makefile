@@ -10,7 +10,7 @@ run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
