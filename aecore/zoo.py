@@ -172,13 +172,21 @@ SYSTEMS: dict[str, System] = {
             noise="gaussian:0..1",
         ),
         _system(
+            # As DnCNN (Zhang et al. 2017, "Beyond a Gaussian denoiser"), but without batch norm: how large the noise is
+            # must come through.
+            "denoise-residual", "Denoiser, residual", "denoising",
+            "skip | conv32 | conv32 | conv32 | conv32 | conv3:linear | add", 9,
+            "Asked for the noise and not for the picture, at any σ; it never leaves the full resolution.",
+            noise="gaussian:0..1", loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3,
+        ),
+        _system(
             # Two resolutions more than the seed's, each with a way around it for what needs no wider view.
             "denoise-unet", "Denoiser, U-Net", "denoising",
             "skip | conv32 | skip | conv64:k2:s2 | conv64 | skip | conv128:k2:s2 | conv128 | skip | conv128:k2:s2 "
             "| conv128 | deconv128:k2 | add | conv128 | deconv64:k2 | add | conv64 | deconv32:k2 | add | conv32 "
-            "| conv3:linear | add", 15,
-            "Asked for the noise and not for the picture, at four resolutions with a way around each.",
-            noise="gaussian:0..0.5", loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3,
+            "| conv3:linear | add", 30,
+            "Asked for the noise as well, at four resolutions with a way around each.",
+            noise="gaussian:0..1", loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3,
         ),
         _compressing(64, "Sixty-four numbers for a picture: PCA at first, then convolutions learn to sharpen it."),
         _compressing(128, "PCA with 128 components, and what a few convolutions learn to add."),

@@ -205,6 +205,7 @@ def test_the_text_form_is_spelt_as_documented() -> None:
         ("denoise-030", (32, 16, 16)),
         ("denoise-100", (32, 16, 16)),
         ("denoise-blind", (32, 16, 16)),
+        ("denoise-residual", (3, 32, 32)),
         ("denoise-unet", (3, 32, 32)),
         ("compress-64", (64,)),
         ("compress-128", (128,)),
