@@ -185,7 +185,7 @@ SYSTEMS: dict[str, System] = {
             "skip | conv32 | skip | conv64:k2:s2 | conv64 | skip | conv128:k2:s2 | conv128 | skip | conv128:k2:s2 "
             "| conv128 | deconv128:k2 | add | conv128 | deconv64:k2 | add | conv64 | deconv32:k2 | add | conv32 "
             "| conv3:linear | add", 30,
-            "Asked for the noise as well, at four resolutions with a way around each.",
+            "Asked for the noise and not for the picture, at four resolutions with a way around each.",
             noise="gaussian:0..1", loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3,
         ),
         _compressing(64, "Sixty-four numbers for a picture: PCA at first, then convolutions learn to sharpen it."),
