@@ -3,7 +3,7 @@
     run.json             the spec, the environment, sizes, totals and the checksum of every file; written last
     weights.safetensors  the trained weights
     history.csv          a row an epoch
-    scores.csv           a row a test picture
+    scores.csv.gz        a row a test picture
     preview.png          test pictures above their reconstructions, at their own size
     state.safetensors    only while the run is unfinished: all that training needs to go on
     state-before.safetensors  the same after the epoch before, should that one be damaged
@@ -15,6 +15,7 @@ A file reaches its final name whole or not at all. What was damaged later is fou
 from __future__ import annotations
 
 import difflib
+import gzip
 import hashlib
 import io
 import json
@@ -46,9 +47,10 @@ RUN, WEIGHTS, HISTORY, SCORES, PREVIEW = (
     "run.json",
     "weights.safetensors",
     "history.csv",
-    "scores.csv",
+    "scores.csv.gz",
     "preview.png",
 )
+SCORES_BEFORE = SCORES.removesuffix(".gz")  # as runs were kept once: a third of a megabyte more for each
 STATE, STATE_BEFORE = STATES = "state.safetensors", "state-before.safetensors"
 BATCH = 100  # what fits the cache: 250 takes twice as long
 
@@ -110,7 +112,9 @@ class Run:
         """A row a test picture: picture, label and a column a metric."""
         import pandas as pd
 
-        return pd.read_csv(io.BytesIO(self.read(SCORES)))
+        if SCORES_BEFORE in self.files:
+            return pd.read_csv(io.BytesIO(self.read(SCORES_BEFORE)))
+        return pd.read_csv(io.BytesIO(gzip.decompress(self.read(SCORES))))
 
     def model(self) -> Model:
         """The trained model."""
@@ -252,6 +256,15 @@ class Store:
             raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
         return max(named, key=lambda run: (zoo.is_own(run.spec), run.finished))
 
+    def others(self, weights: Mapping[str, str]) -> set[str]:
+        """Which of these systems' own runs here have other weights than these, SHA-256 by name: what was measured of
+        them is not of what is here."""
+        return {
+            run.name
+            for run in self.listing().runs
+            if zoo.is_own(run.spec) and run.name in weights and weights[run.name] != run.files[WEIGHTS]["sha256"]
+        }
+
     def load(self, name: str) -> Model:
         """The trained model of a run, by name or key."""
         return self.find(name).model()
@@ -323,7 +336,7 @@ class Store:
         contents = {
             WEIGHTS: safetensors.torch.save(dict(weights)),
             HISTORY: pd.DataFrame([asdict(row) for row in state.history]).to_csv(index=False).encode(),
-            SCORES: scores.to_csv(index=False, float_format="%.6g").encode(),
+            SCORES: gzip.compress(scores.to_csv(index=False, float_format="%.6g").encode(), mtime=0),
             PREVIEW: preview,
         }
         # While its files change it is no run; `run.json` of before would vouch for what is no longer there.

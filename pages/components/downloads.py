@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from aecore.store import HISTORY, RUN, SCORES, WEIGHTS, Run
+from aecore.store import PREVIEW, RUN, Run
 
 
 def archive(run: Run) -> bytes:
@@ -14,6 +14,6 @@ def archive(run: Run) -> bytes:
     # Stored and not deflated: weights hardly compress.
     with zipfile.ZipFile(file, "w") as packed:
         packed.writestr(f"{run.path.name}/{RUN}", (run.path / RUN).read_bytes())
-        for name in (WEIGHTS, HISTORY, SCORES):
+        for name in [name for name in run.files if name != PREVIEW]:
             packed.writestr(f"{run.path.name}/{name}", run.read(name))
     return file.getvalue()

@@ -12,7 +12,7 @@ from aecore.architecture import Architecture
 from aecore.queue import Entry, Queue
 from aecore.recipe import Recipe, RunSpec
 from aecore.runs import Finished
-from aecore.store import Run, Store
+from aecore.store import PREVIEW, SCORES, Run, Store
 from aecore.training import EpochEnded, State
 
 CPU = torch.device("cpu")
@@ -67,7 +67,7 @@ def result(run: Run | None) -> dict[str, Any]:
     assert run is not None
     history = run.history().drop(columns=["images_per_second", "seconds"])
     weights = {name: each.numpy().tobytes() for name, each in run.model()._module.state_dict().items()}
-    return weights | {"history": history.to_csv(), "scores": run.read("scores.csv"), "preview": run.read("preview.png")}
+    return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 
 def uninterrupted(spec: RunSpec, root: Path) -> dict[str, Any]:

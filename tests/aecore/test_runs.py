@@ -57,7 +57,7 @@ def result(run: Run) -> dict[str, Any]:
     """All of a run that a repetition must give again: everything but the clock's."""
     history = run.history().drop(columns=["images_per_second", "seconds"])
     weights = {name: each.numpy().tobytes() for name, each in run.model()._module.state_dict().items()}
-    return weights | {"history": history.to_csv(), "scores": run.read("scores.csv"), "preview": run.read("preview.png")}
+    return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 
 def touched(folder: Path) -> dict[Path, int]:
@@ -142,7 +142,7 @@ def test_a_runs_figures_are_those_of_its_model_on_the_test_pictures(pictures: Pa
     assert run.totals["psnr_pooled"] == pytest.approx(-10 * np.log10(errors.mean()), rel=1e-5)
     assert run.totals["psnr_mean"] == pytest.approx((-10 * np.log10(errors)).mean(), rel=1e-5)
 
-    preview = np.asarray(Image.open(BytesIO(run.read("preview.png"))))
+    preview = np.asarray(Image.open(BytesIO(run.read(PREVIEW))))
     assert preview.shape == (64, 4 * 32, 3)
     assert np.array_equal(preview[:32], np.concatenate(list(test.pixels.permute(0, 2, 3, 1).numpy()), axis=1))
     sheet = np.concatenate(list(output.transpose(0, 2, 3, 1)), axis=1) * 255

@@ -116,6 +116,21 @@ def test_a_finished_run_comes_back_whole(tmp_path: Path) -> None:
     assert store.load(spec.key[:4], tmp_path).code_size == spec.architecture.code_size
 
 
+def test_a_run_kept_before_scores_were_compressed_still_loads(tmp_path: Path) -> None:
+    run = write(Store(tmp_path), spec_of())
+    uncompressed = table().to_csv(index=False).encode()
+    (run.path / SCORES).unlink()
+    (run.path / "scores.csv").write_bytes(uncompressed)
+    facts = json.loads((run.path / RUN).read_bytes())
+    del facts["sha256"], facts["files"][SCORES]
+    facts["files"]["scores.csv"] = {"bytes": len(uncompressed), "sha256": hashlib.sha256(uncompressed).hexdigest()}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    (run.path / RUN).write_text(json.dumps(facts | {"sha256": digest}))
+    older = Store(tmp_path).find("custom")
+    assert older.missing() == []
+    pd.testing.assert_frame_equal(older.scores(), table())
+
+
 def test_a_model_gives_each_picture_the_same_whatever_batch_it_comes_in() -> None:
     model = Model(spec_of(), state_of(spec_of()).weights)
     pictures = torch.rand(2 * store.BATCH + 1, 3, 32, 32)

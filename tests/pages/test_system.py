@@ -153,7 +153,7 @@ def test_an_untrained_system_shows_its_architecture_and_how_to_train_it(some_run
     )
 
 
-@pytest.mark.parametrize("name", ["history.csv", "scores.csv", "weights.safetensors", "run.json"])
+@pytest.mark.parametrize("name", ["history.csv", "scores.csv.gz", "weights.safetensors", "run.json"])
 @pytest.mark.parametrize("damage", ["emptied", "changed", "deleted"])
 def test_a_damaged_file_is_named_and_the_rest_shown(name: str, damage: str, some_runs: Path) -> None:
     file = next(some_runs.glob(f"shallow-strided-*/{name}"))
@@ -165,7 +165,7 @@ def test_a_damaged_file_is_named_and_the_rest_shown(name: str, damage: str, some
         file.write_bytes(b"" if damage == "emptied" else content)
     app = page(run="shallow-strided")
     assert not app.exception
-    if name != "scores.csv" or damage != "changed":  # on the embedded sample its own scores are not read
+    if name != "scores.csv.gz" or damage != "changed":  # on the embedded sample its own scores are not read
         assert name in texts(app)
     assert app.title[0].value == "Shallow, strided"
     assert "Architecture of shallow-strided" in html(app)
@@ -176,7 +176,7 @@ def test_the_download_holds_the_run(some_runs: Path) -> None:
     run = Store().find("shallow-strided")
     with zipfile.ZipFile(io.BytesIO(downloads.archive(run))) as packed:
         held = {Path(name).name: packed.read(name) for name in packed.namelist()}
-    assert set(held) == {"run.json", "weights.safetensors", "history.csv", "scores.csv"}
+    assert set(held) == {"run.json", "weights.safetensors", "history.csv", "scores.csv.gz"}
     for name, content in held.items():
         assert content == (run.path / name).read_bytes()
     (run.path / "weights.safetensors").write_bytes(b"")
