@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
+from math import isfinite
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -652,6 +653,12 @@ def _score(options: argparse.Namespace) -> None:
                 f"{named.name} takes pictures of {shape_text(named.spec.architecture.input_shape)}; those of "
                 f"{dataset.title} are {shape_text(dataset.shape)}."
             )
+        if named and named.spec.dataset == dataset.name and named.spec.fingerprint != dataset.fingerprint:
+            _say(
+                f"{dataset.title} has changed since {named.name} was trained: some test pictures may be among those it "
+                "learned from.",
+                style="yellow",
+            )
         model = reconstructors.find(name, dataset, noise, store)
         test, slow = dataset.test, name in METHODS and METHODS[name].slow
         count = options.images or (SUBSET if slow else None)
@@ -774,7 +781,12 @@ def _rates(options: argparse.Namespace) -> None:
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool, columns: list[str]) -> None:
     if as_json:
-        out.print_json(json.dumps(rows))
+        # JSON knows no infinity, which is the PSNR of a picture that comes back without any error.
+        finite = [
+            {name: None if isinstance(value, float) and not isfinite(value) else value for name, value in row.items()}
+            for row in rows
+        ]
+        out.print_json(json.dumps(finite, allow_nan=False))
         return
     table = Table(box=None, pad_edge=False)
     numeric = {name for name in columns if any(isinstance(row.get(name), int | float) for row in rows)}

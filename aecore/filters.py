@@ -49,8 +49,10 @@ def own_channel(weights: Tensor) -> Tensor:
 
 
 def pixels_with(share: float, weights: Tensor) -> int:
-    """The fewest pixels that hold this `share` of the absolute weight of `[H, W]`."""
+    """The fewest pixels that hold this `share` of the absolute weight of `[H, W]`; none where there is no weight."""
     largest = weights.abs().flatten().sort(descending=True).values.double().cumsum(0)
+    if not largest[-1]:
+        return 0
     # Less a rounding error, which must not ask for one pixel more.
     return int((largest < (share - 1e-6) * largest[-1]).sum()) + 1
 

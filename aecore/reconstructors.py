@@ -5,6 +5,7 @@ find("shallow-strided", …)   find("pca-256", …)   find("jpeg-75", …)   fin
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 from aecore import baselines, codecs, denoisers
@@ -43,7 +44,9 @@ def trained(name: str, store: Store) -> Run:
     try:
         return store.find(name)
     except StoreError as error:
-        raise StoreError(f"{error} Baselines: {', '.join(KNOWN)}.") from None
+        near = difflib.get_close_matches(name.lower(), KNOWN, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise StoreError(f"{error} Baselines: {', '.join(KNOWN)}{hint}") from None
 
 
 KNOWN = (*baselines.EXAMPLES, *codecs.EXAMPLES, *denoisers.METHODS)

@@ -360,6 +360,34 @@ def test_a_score_on_pictures_of_another_shape_is_refused(aecore: Any, pictures: 
     assert re.fullmatch(r"mnist-dense takes pictures of 1×28×28; those of .* are 3×32×32\.\n", told.err)
 
 
+def test_a_score_on_pictures_that_have_changed_since_says_so(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    aecore("train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 1)
+    assert "has changed" not in aecore("score", "custom").err
+    next(pictures.rglob("*.png")).unlink()
+    told = aecore("score", "custom", "--json")
+    assert told.status == 0
+    assert "has changed since custom was trained: some test pictures may be among those it learned from." in told.err
+
+
+def test_json_has_no_number_where_a_picture_comes_back_without_error(aecore: Any) -> None:
+    told = aecore("score", "identity", "--dataset", "sample", "--images", 3, "--json")
+    [row] = json.loads(told.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (row["MSE"], row["PSNR pooled"], row["PSNR mean"], row["SSIM"]) == (0, None, None, 1)
+
+
+def test_only_the_systems_own_runs_are_published(aecore: Any, checkpoints: Path) -> None:
+    kept, half = Store(checkpoints), {"none": torch.zeros(1).half()}
+    dense, shallow = (zoo.find(name) for name in ("dense", "shallow-strided"))
+    finish(kept, runs.plan(dense, dataset="cifar10", seed=1), half)
+    finish(kept, runs.plan(shallow, dataset="sample"), half)
+    finish(kept, runs.plan(zoo.find("deep-strided-8"), dataset="cifar10"), half)
+    told = aecore("publish", "deep-strided-8")
+    assert told.status == 0
+    assert "| deep-strided-8 |" in told.out
+    assert "| dense |" not in told.out
+    assert "| shallow-strided |" not in told.out
+
+
 def test_publishing_takes_what_is_in_the_store_and_prints_a_line_a_system(aecore: Any, checkpoints: Path) -> None:
     for system in zoo.SYSTEMS.values():
         finish(Store(checkpoints), runs.plan(system, dataset=system.dataset), {"none": torch.zeros(1).half()})

@@ -104,6 +104,7 @@ def test_the_weights_of_each_channel_on_itself_are_averaged() -> None:
         ([[0.9, 0.05], [0.03, -0.02]], 1),
         ([[0.1] * 5] * 2, 9),
         ([[0.2, 0.2], [0.2, 0.2]], 4),
+        ([[0.0, 0.0], [0.0, 0.0]], 0),
     ],
 )
 def test_pixels_are_counted_from_the_largest_weight_on(weights: list[list[float]], pixels: int) -> None:

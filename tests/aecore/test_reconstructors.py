@@ -69,6 +69,8 @@ def test_without_noise_a_denoiser_is_prepared_for_none(sample: Dataset, pictures
     [
         ("shallow-stride", "did you mean shallow-strided"),
         ("bm4d", "Baselines: identity, mean, pca-64, jpeg-75"),
+        ("bm4d", "did you mean bm3d"),
+        ("JPG-75", "did you mean jpeg-75"),
         ("pca-4000", "0 to 3,072 components, not 4,000"),
         ("jpeg-101", "nearest is jpeg-100"),
     ],
