@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -251,7 +251,9 @@ def publish(
 
     written = []
     for name in names:
-        curve, path = measure(datasets.load(name, data_root)), _path(name, root)
+        path = _path(name, root)
+        published.check(path)
+        curve = measure(datasets.load(name, data_root))
         published.write(path, asdict(curve))
         progress(f"{path.name}: {curve.method}; MSE {curve.mse[0]:.3g} of the mean picture to {curve.mse[-1]:.3g}.")
         written.append(path)
@@ -266,10 +268,11 @@ def pca_curve(dataset_name: str, root: Path) -> Curve:
     if dataset_name not in PUBLISHED:
         raise BaselineError(f"PCA is published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
     path, again = _path(dataset_name, root), f"`python -m aecore baselines` makes it again, given {dataset_name}."
-    facts = published.read(path, again)
-    if facts["dataset"] != dataset_name:
-        raise BaselineError(f"{path.name} was measured on {facts['dataset']}: {again}")
-    return Curve(**(facts | {name: tuple(facts[name]) for name in ("components", "mse")}))
+
+    def build(facts: dict[str, Any]) -> Curve:
+        return Curve(**(facts | {name: tuple(facts[name]) for name in ("components", "mse")}))
+
+    return published.read(path, dataset_name, build, again)
 
 
 def _path(dataset_name: str, root: Path) -> Path:

@@ -239,7 +239,12 @@ def _non_local_means(pictures: Tensor, deviation: float, h: float) -> Tensor:
     return cleaned.where(cleaned.isfinite(), pictures)
 
 
-def _bm3d(pictures: Tensor, deviation: float) -> Tensor:
+def _bm3d(pictures: Tensor, deviation: float, spectrum: int = 0) -> Tensor:
+    """BM3D; at `spectrum` frequencies each way the noise's strength is reckoned with, 32 by the library's default.
+
+    The noise is white: to reckon with its spectrum takes some forty times as long and gains a tenth of a decibel
+    (`python -m benchmarks.bm3d`).
+    """
     import bm3d
     import numpy as np
 
@@ -254,7 +259,7 @@ def _bm3d(pictures: Tensor, deviation: float) -> Tensor:
         profile = bm3d.BM3DProfile()
         profile.step_ht = profile.step_wiener = 2  # pixels between blocks; 3 by default, for larger pictures
     profile.num_threads = 1  # with more of them the order of additions changes from call to call
-    profile.nf = 0  # the noise is white: to reckon with its spectrum takes forty times as long and gains 0.1 dB
+    profile.nf = spectrum
 
     def clean(picture: np.ndarray) -> np.ndarray:
         if picture.shape[2] == 3:
@@ -364,7 +369,7 @@ METHODS: dict[str, Method] = {
             "median", "Median filter",
             "Each pixel becomes the middle one of its neighbourhood, which outliers do not move.",
             "Tukey 1977; scipy.ndimage.median_filter", "told the level", _median,
-            choice=Choice("size", (1, 3, 5, 7, 9, 11), 200, between=False),
+            choice=Choice("size", (1, 3, 5, 7, 9, 11, 13, 15, 17, 19), 200, between=False),
         ),
         Method(
             "wiener", "Wiener filter",

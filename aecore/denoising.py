@@ -9,15 +9,14 @@ kept by `fits`, so that a denoiser that is added later is measured alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aecore import denoisers, published, zoo
 from aecore.fits import kept
 from aecore.noise import Noise
-from aecore.published import PublishedError
 from aecore.store import WEIGHTS, Run, Store
 
 # torch and pandas are imported where pictures are touched: published figures are read without them.
@@ -62,11 +61,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Curves:
-    """What was measured on a data set, level by level."""
+    """What was measured on a data set, level by level, and the SHA-256 of the weights of every run that was."""
 
     dataset: str
     fingerprint: str
     points: tuple[Point, ...]
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -96,7 +96,7 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
     from aecore import reconstructors
 
     noise = Noise("gaussian", level)
-    facts = {
+    facts: dict[str, Any] = {
         "version": [VERSION, denoisers.VERSION],
         # The weights and not the spec: a run made again elsewhere need not have the same.
         "name": name
@@ -107,6 +107,8 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
         "pictures": pictures,
         "seed": SEED,
     }
+    if name in denoisers.METHODS and (choice := denoisers.METHODS[name].choice):
+        facts["choice"] = asdict(choice)
 
     def measure() -> dict[str, Tensor]:
         import pandas as pd
@@ -185,33 +187,37 @@ def publish(
     """
     from aecore import datasets
 
-    dataset = datasets.load(dataset_name)
-    names = [NOISY, *denoisers.METHODS, *(run.name for run in trained(store, dataset_name))]
+    path = _path(store.root, dataset_name)
+    published.check(path)
+    dataset, runs = datasets.load(dataset_name), trained(store, dataset_name)
+    names = [NOISY, *denoisers.METHODS, *(run.name for run in runs)]
     count = min(most or len(dataset.test), len(dataset.test))
     levels = dict.fromkeys(TABLE, count) | dict.fromkeys(BETWEEN, min(FEWER, count))
     points = list[Point]()
     for name, level, found in measure(dataset, store, names, levels):
         points += found
         progress(f"σ {level:.4g}: {name}" if name else f"σ {level:.4g} is measured.")
-    curves = Curves(dataset.name, dataset.fingerprint, tuple(points))
-    published.write(_path(store.root, dataset_name), asdict(curves))
+    weights = {run.name: run.files[WEIGHTS]["sha256"] for run in runs}
+    curves = Curves(dataset.name, dataset.fingerprint, tuple(points), weights)
+    published.write(path, asdict(curves))
     return curves
 
 
 def curves(dataset_name: str, root: Path) -> Curves:
-    """What was published; raises `PublishedError`, one sentence, where that is missing or damaged, or of another data
-    set or version."""
+    """What was published, but for runs that are here with other weights than were measured; raises `PublishedError`,
+    one sentence, where that is missing or damaged, or of another data set or version."""
     path, again = _path(root, dataset_name), "`python -m aecore denoising` makes it again, given the data."
-    facts = published.read(path, again)
-    if facts["dataset"] != dataset_name:
-        raise PublishedError(f"{path.name} was measured on {facts['dataset']}: {again}")
-    if any(each.keys() != {field.name for field in fields(Point)} for each in facts["points"]):
-        raise PublishedError(f"{path.name} was written by another version of aecore: {again}")
-    points = tuple(
-        Point(**(each | {"over": {name: tuple(values) for name, values in each["over"].items()}}))
-        for each in facts["points"]
-    )
-    return Curves(facts["dataset"], facts["fingerprint"], points)
+
+    def build(facts: dict[str, Any]) -> Curves:
+        points = [
+            Point(**(each | {"over": {name: tuple(values) for name, values in each["over"].items()}}))
+            for each in facts["points"]
+        ]
+        return Curves(**(facts | {"points": tuple(points)}))
+
+    found = published.read(path, dataset_name, build, again)
+    others = Store(root).others(found.weights)
+    return replace(found, points=tuple(point for point in found.points if point.name not in others))
 
 
 def _path(root: Path, dataset_name: str) -> Path:

@@ -23,8 +23,8 @@ are uncorrelated, those of a feature map are not, and a cleverer coder would pac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from math import ceil, inf, log2, log10, prod
 from pathlib import Path
@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from aecore import AecoreError, published
-from aecore.published import PublishedError
+from aecore.store import WEIGHTS, Store
 
 # torch is imported where pictures are touched: a published curve is read without it.
 if TYPE_CHECKING:
@@ -79,11 +79,6 @@ class Point:
     file_bits: float | None = None
 
     @property
-    def bits_per_number(self) -> float:
-        """Bits of a picture over the numbers of its code."""
-        return self.bits / self.numbers
-
-    @property
     def psnr(self) -> float:
         """Pooled PSNR in dB: that of the mean MSE."""
         return -10 * log10(self.mse) if self.mse else inf
@@ -116,12 +111,14 @@ def gain(curve: Curve, pca: Curve) -> tuple[float | None, ...]:
 
 @dataclass(frozen=True)
 class Rates:
-    """The curves of a data set, and in words what they were measured on."""
+    """The curves of a data set, in words what they were measured on, and the SHA-256 of the weights of every run that
+    was."""
 
     dataset: str
     fingerprint: str
     method: str
     curves: tuple[Curve, ...]
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pca(self) -> Curve:
@@ -323,7 +320,8 @@ def autoencoder_curve(coder: Coder, learning: Tensor, pictures: Tensor, bits: Se
 
 
 def pca_curve(projection: Projection, learning: Tensor, pictures: Tensor, bits: Sequence[float] = PCA_BITS) -> Curve:
-    """The best that PCA does on `pictures` `[N, C, H, W]` with any number of components and any step."""
+    """The best that PCA does on `pictures` `[N, C, H, W]`, of two numbers of components an octave and of the steps that
+    `bits` give."""
     coder = _Components(projection)
     learned, codes = coder.encode(learning).T.numpy(), coder.encode(pictures)
     octaves = range(3, projection.code_size.bit_length())
@@ -411,9 +409,11 @@ def measure(dataset: Dataset, models: Sequence[Coder], progress: Callable[[str],
     Some minutes for CIFAR-10 on one core; a sentence for each curve to `progress`.
     """
     from aecore.baselines import fit_pca
-    from aecore.codecs import FORMATS
+    from aecore.codecs import FORMATS, USUAL_QUALITY, Codec
     from aecore.datasets import to_float
 
+    for kind in FORMATS:
+        _ = Codec(kind, USUAL_QUALITY).header  # a format that is not here must be told before minutes are spent
     learning, pictures = to_float(dataset.train.pixels[:LEARNING]), to_float(dataset.test.pixels[:MEASURED])
     found = []
 
@@ -433,7 +433,8 @@ def measure(dataset: Dataset, models: Sequence[Coder], progress: Callable[[str],
     method = (
         f"The first {len(pictures):,} test pictures; ranges and tables of the codes' levels from the first "
         f"{len(learning):,} training pictures; one range-coded stream for all pictures; outputs clamped; "
-        "PCA with the numbers of components and the steps that do best on these very pictures"
+        f"PCA with the numbers of components (of two an octave) and the steps (of {len(PCA_BITS)}) that do best on "
+        "these very pictures"
     )
     return Rates(dataset.name, dataset.fingerprint, method, tuple(found))
 
@@ -447,14 +448,16 @@ def publish(
     file cannot be written.
     """
     from aecore import datasets, zoo
-    from aecore.store import Store
 
     runs = [run for run in Store(root).listing().runs if zoo.is_own(run.spec) and run.spec.recipe.noise is None]
     written = []
     for name in names:
-        dataset, path = datasets.load(name, data_root), _path(name, root)
-        models = [run.model() for run in runs if run.spec.fingerprint == dataset.fingerprint]
-        rates = measure(dataset, models, progress)
+        path = _path(name, root)
+        published.check(path)
+        dataset = datasets.load(name, data_root)
+        measured = [run for run in runs if run.spec.fingerprint == dataset.fingerprint]
+        weights = {run.name: run.files[WEIGHTS]["sha256"] for run in measured}
+        rates = replace(measure(dataset, [run.model() for run in measured], progress), weights=weights)
         published.write(path, asdict(rates))
         progress(f"{path.name}: {len(rates.curves)} curves. {rates.method}.")
         written.append(path)
@@ -462,23 +465,24 @@ def publish(
 
 
 def curves(dataset_name: str, root: Path) -> Rates:
-    """The published curves of a data set, read without torch.
+    """The published curves of a data set, read without torch, but for runs that are here with other weights than were
+    measured.
 
     Raises `PublishedError`, one sentence, where the file is missing, damaged or of another version.
     """
     if dataset_name not in PUBLISHED:
         raise RateError(f"Rates are published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
     path, again = _path(dataset_name, root), f"`python -m aecore rates` makes it again, given {dataset_name}."
-    facts = published.read(path, again)
-    if facts["dataset"] != dataset_name:
-        raise PublishedError(f"{path.name} was measured on {facts['dataset']}: {again}")
-    try:
-        found = tuple(
+
+    def build(facts: dict[str, Any]) -> Rates:
+        found = (
             Curve(**(each | {"points": tuple(Point(**point) for point in each["points"])})) for each in facts["curves"]
         )
-        return Rates(**(facts | {"curves": found}))
-    except TypeError:
-        raise PublishedError(f"{path.name} was written by another version of aecore: {again}") from None
+        return Rates(**(facts | {"curves": tuple(found)}))
+
+    found = published.read(path, dataset_name, build, again)
+    others = Store(root).others(found.weights)
+    return replace(found, curves=tuple(curve for curve in found.curves if curve.name not in others))
 
 
 def _path(dataset_name: str, root: Path) -> Path:

@@ -195,7 +195,7 @@ def test_a_changed_figure_is_found(tmp_path: Path) -> None:
 
 def test_a_curve_of_another_data_set_is_refused(tmp_path: Path) -> None:
     shutil.copy(ROOT / "checkpoints/pca-cifar10.json", tmp_path / "pca-mnist.json")
-    with pytest.raises(BaselineError, match="was measured on cifar10"):
+    with pytest.raises(PublishedError, match="was measured on cifar10"):
         pca_curve("mnist", tmp_path)
 
 

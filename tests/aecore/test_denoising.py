@@ -161,6 +161,8 @@ def test_what_is_published_is_what_the_readme_tells_of_every_denoiser() -> None:
     trained = [name for name, system in zoo.SYSTEMS.items() if system.family == "denoising"]
     assert sorted(found.names) == sorted(["noisy", *METHODS, *trained])
     assert found.fingerprint == datasets.load("cifar10").fingerprint
+    kept = Store(ROOT / "checkpoints")
+    assert found.weights == {name: kept.find(name).files["weights.safetensors"]["sha256"] for name in trained}
 
 
 def test_curves_of_another_data_set_or_version_are_refused(tmp_path: Path) -> None:
@@ -190,6 +192,15 @@ def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_pa
         )  # fmt: skip
         scores.append(denoising.scored("denoise-030", sample, 0.1, kept, 5))
     assert not torch.equal(*scores)
+
+
+def test_a_run_that_is_here_with_other_weights_is_left_out(tmp_path: Path) -> None:
+    run = Store(ROOT / "checkpoints").find("denoise-030")
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    both = replace(CURVES, points=(replace(CURVES.points[0], name="denoise-030"), *CURVES.points))
+    for weights, seen in ((run.files["weights.safetensors"]["sha256"], both), ("0" * 64, CURVES)):
+        published.write(tmp_path / "denoising-cifar10.json", asdict(replace(both, weights={"denoise-030": weights})))
+        assert denoising.curves("cifar10", tmp_path).points == seen.points
 
 
 def test_missing_curves_say_how_to_make_them(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from math import inf
 from pathlib import Path
@@ -220,7 +220,6 @@ def test_fewer_bits_are_never_better_and_packing_always_pays(curve: Curve) -> No
         assert point.numbers == 512
         assert point.plain_bits is not None
         assert 0 < point.bits < point.plain_bits <= point.setting * 512
-        assert point.bits_per_number == point.bits / 512
         assert point.psnr == pytest.approx(-10 * np.log10(point.mse))
 
 
@@ -345,6 +344,11 @@ def test_the_published_curves_are_those_of_the_published_runs() -> None:
     assert {curve.name for curve in found.curves if curve.kind == "autoencoder"} == {
         name for name, system in zoo.SYSTEMS.items() if system.dataset == "cifar10" and system.recipe.noise is None
     }
+    assert found.weights == {
+        run.name: run.files["weights.safetensors"]["sha256"]
+        for run in Store(PUBLISHED).listing().runs
+        if run.name in found.weights
+    }
     assert list(found.pca.points) == envelope(found.pca.points)
     # All of PCA's components in the finest steps lose only what lies beyond the range of the training pictures' codes.
     beyond = found.pca.points[-1].mse
@@ -388,11 +392,20 @@ def test_curves_of_another_data_set_are_refused(written: Path, monkeypatch: pyte
 
 
 def test_curves_of_another_version_are_refused(written: Path) -> None:
-    facts = published.read(written, "")
+    facts = published.read(written, "cifar10", dict, "")
     facts["curves"][0]["points"][0].pop("bits")
     published.write(written, facts)
     with pytest.raises(PublishedError, match="was written by another version of aecore"):
         rates.curves("cifar10", written.parent)
+
+
+def test_the_curve_of_a_run_that_is_here_with_other_weights_is_left_out(tmp_path: Path) -> None:
+    run = Store(PUBLISHED).find("compress-64")
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    path, curve = tmp_path / "rates-cifar10.json", Curve("compress-64", "autoencoder", (Point(2, 64, 100.0, 0.01),))
+    for weights, seen in ((run.files["weights.safetensors"]["sha256"], ["compress-64"]), ("0" * 64, [])):
+        published.write(path, asdict(Rates("cifar10", "", "", (curve,), {"compress-64": weights})))
+        assert [each.name for each in rates.curves("cifar10", tmp_path).curves] == seen
 
 
 def test_curves_are_read_without_torch(written: Path) -> None:
