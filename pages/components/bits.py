@@ -13,7 +13,7 @@ import streamlit as st
 
 from aecore import rates as published_rates
 from aecore.rates import Curve, Rates, gain
-from pages.components import figures
+from pages.components import figures, look
 from pages.components.entries import Entry
 
 KEY = "bits"
@@ -22,7 +22,8 @@ EXPLANATION = (
     "- **Against bits**: a number of a code costs nothing until somebody says how exactly it is kept. Here each is "
     "rounded to whole steps and packed by an entropy coder into real bytes; then the picture is made from these. "
     "Further up and further left is better. PCA is kept in the same way. Of JPEG, WebP and AVIF it is the files' "
-    "bits without their headers, which at this size would be most of them.\n"
+    "bits without their headers, which at this size would be most of them; JPEG's hold the Huffman tables that suit "
+    "each picture.\n"
 )
 _HEIGHT = 430
 # Dashes that no model has, whose grey one of them shares.
@@ -93,6 +94,14 @@ def _line(figure: go.Figure, curve: Curve, title: str, pca: Curve | None = None,
         hovertemplate=f"<b>{title}</b><br>%{{x:,.0f}} bits, %{{y:.2f}} dB%{{customdata}}<extra></extra>",
         **drawn,
     )
+
+
+def caption(entries: Sequence[Entry], rates: Rates) -> None:
+    """What the curves were measured on, and which of `entries` have none."""
+    known = {curve.name for curve in rates.curves}
+    without = [entry.label for entry in entries if entry.run and entry.label not in known]
+    nothing = f" Nothing is published of {look.listed(without)}." if without else ""
+    st.caption(f"{rates.method}.{nothing}")
 
 
 def verdict(entries: Sequence[Entry], rates: Rates) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -41,11 +45,22 @@ def _one_core() -> None:
     torch.set_num_threads(1)
 
 
+@dataclass
+class _Lease:
+    """When, by the clock that only goes forward, a piece of background work was asked for last, and when it ended."""
+
+    asked: float
+    ended: float = inf
+
+
 _HELPERS = max(1, (os.cpu_count() or 1) - 1)
 _pool = ThreadPoolExecutor(_HELPERS, initializer=_one_core)
 # Where seconds are computed that no page should wait for, side by side so that none holds up the quick ones: slow
 # methods, many draws of these, and what waits for a fit.
 _background = {lane: ThreadPoolExecutor(1, initializer=_one_core) for lane in ("quick", "fitted", "slow", "slow draws")}
+FORGIVEN = 60  # seconds after which what failed is tried again: what it lacked may be there by now
+_WANTED = 10  # seconds that what waits for its turn is kept for a page that no longer asks for it
+_leases: WeakKeyDictionary[Future[Any], _Lease] = WeakKeyDictionary()
 # What `model` sets apart is let go in order when the process ends.
 atexit.register(gc.unfreeze)
 
@@ -111,9 +126,29 @@ def scores_of(key: str, dataset_name: str, noise: Noise, seed: int, most: int) -
     return _begun(_score, key, dataset_name, noise, seed, most)
 
 
+def still_wanted(jobs: Iterable[Future[Any]]) -> None:
+    """Keep what waits for its turn from being given up: a page that waits for it says so every few seconds."""
+    for job in jobs:
+        if lease := _leases.get(job):
+            lease.asked = monotonic()
+
+
+def given_up(job: Future[Any]) -> bool:
+    """Whether it will not be done: cancelled by a page that moved on, or left alone by one that was closed."""
+    return job.done() and (job.cancelled() or isinstance(job.exception(), CancelledError))
+
+
+def _is_over(job: Future[Any]) -> bool:
+    """Whether it must be begun anew to have anything of it: given up, or failed long ago."""
+    if not job.done():  # asked first, as another session may cancel it at any moment until then
+        return False
+    return given_up(job) or (bool(job.exception()) and monotonic() - _leases[job].ended >= FORGIVEN)
+
+
 def _begun(work: Callable[..., Any], key: str, *facts: object) -> Future[Any]:
     job = _job(work, work.__name__, key, *facts)
-    if job.cancelled():  # by whom it was begun for, who has moved on
+    still_wanted([job])
+    if _is_over(job):
         _job.clear(work, work.__name__, key, *facts)
         job = _job(work, work.__name__, key, *facts)
     return job
@@ -121,7 +156,19 @@ def _begun(work: Callable[..., Any], key: str, *facts: object) -> Future[Any]:
 
 @st.cache_resource(max_entries=2048, show_spinner=False)
 def _job(_work: Callable[..., Any], work: str, key: str, *facts: object) -> Future[Any]:
-    return _background[_lane(work, key)].submit(_work, key, *facts)
+    lease = _Lease(monotonic())
+    job = _background[_lane(work, key)].submit(_if_wanted, lease, _work, key, *facts)
+    _leases[job] = lease
+    return job
+
+
+def _if_wanted(lease: _Lease, work: Callable[..., Any], *facts: object) -> Any:
+    if monotonic() - lease.asked > _WANTED:
+        raise CancelledError
+    try:
+        return work(*facts)
+    finally:
+        lease.ended = monotonic()
 
 
 def _lane(work: str, key: str) -> str:

@@ -66,9 +66,9 @@ class Contender:
     def work(self) -> str:
         """What it is doing while one waits for it."""
         if self.key in LINEAR:
-            return f"fitting the {self.title}, once"
+            return f"{self.title} is at work, after a fit the first time"
         if self.method and self.method.choice:
-            return f"tuning the {self.title} for this noise, once"
+            return f"{self.title} is at work, after it was tuned the first time under this noise"
         return f"{self.title} is at work"
 
 

@@ -74,7 +74,7 @@ def _begin(part: str, jobs: Jobs) -> set[str]:
             job.cancel()
     begun[part] = now
     wait([job for key, each in jobs.items() if not (key in METHODS and METHODS[key].slow) for job in each], _MOMENT)
-    return {key for key, each in jobs.items() if all(job.done() and not job.cancelled() for job in each)}
+    return {key for key, each in jobs.items() if all(job.done() and not cached.given_up(job) for job in each)}
 
 
 def _watch(left: Jobs, told: str) -> None:
@@ -89,6 +89,7 @@ def _look_again(left: Jobs, told: str) -> None:
         st.rerun()
     if left:
         jobs = [job for each in left.values() for job in each]
+        cached.still_wanted(jobs)
         st.caption(f":material/hourglass_top: {told}: {sum(job.done() for job in jobs)} of {len(jobs)}.")
 
 
@@ -153,7 +154,7 @@ def pictures(
         st.caption("Under each name: PSNR of these pictures' pooled error; higher is better.", width="stretch")
         st.download_button(
             "Sheet", lambda: sheets.saved(columns, rows), "denoised.png", icon=":material/download:",
-            on_click="ignore", help="The sheet as a PNG file",
+            on_click="ignore", help="The sheet as a PNG file, once all are there", disabled=bool(late),
         )  # fmt: skip
     explain(
         "denoise-sheet",
@@ -226,13 +227,14 @@ def who_wins(chosen: Sequence[Contender], dataset_name: str, noise: Noise, seed:
             with st.container(height=170 if many else "content", border=many, gap=None):
                 st.markdown("\n".join(f"- {levels.overtaking(each)}" for each in found))
     _caption(curves, seen, [each.label for each in chosen if each not in seen], dataset_name)
-    if told := levels.on_clean(curves, seen):
+    if told := levels.on_clean(curves, seen, any(each.is_slow for each in chosen)):
         st.markdown(told)
-    if levels.trained_names(curves):
+    if names := levels.trained_names(curves):
         st.markdown("**Trained under one noise, tested under another**")
         levels.heat_map(curves)
         st.caption(
-            "PSNR in dB, mean over pictures. Bold is the best of a column; the darker a cell, the further below it, "
+            f"PSNR in dB, mean over {levels.measured_on(curves, names)} test pictures. Bold is the best of a column; "
+            "the darker a cell, the further below it, "
             f"down to {levels.WORST:g} dB or more."
         )
     explain(
@@ -267,15 +269,15 @@ def _metric(chosen: Sequence[Contender]) -> levels.Metric:
 def _caption(curves: Curves, seen: Sequence[Contender], unmeasured: Sequence[str], dataset_name: str) -> None:
     """Of which pictures the figures are, and of whom there are none."""
     if slow := [each.key for each in seen if each.is_slow]:
-        told = f"Measured on the first {SUBSET}, {levels.listed(slow)} being slow, of the test pictures"
+        told = f"Measured on the first {SUBSET} test pictures of {look.dataset(FIGURES)}, as {look.listed(slow)} "
+        told += "is slow" if len(slow) == 1 else "are slow"
     else:
-        counts = sorted({point.pictures for point in curves.points if point.name not in METHODS})
-        told = f"Measured on {' to '.join(f'{count:,}' for count in counts)} test pictures"
-    told += f" of {look.dataset(FIGURES)}"
+        names = [each.published or "" for each in seen] or curves.names
+        told = f"Measured on {levels.measured_on(curves, names)} test pictures of {look.dataset(FIGURES)}"
     if dataset_name != FIGURES:
         told += ", and not on those shown above"
     if unmeasured:
-        told += f"; nothing is published of {levels.listed(unmeasured)}"
+        told += f"; nothing is published of {look.listed(unmeasured)}"
     st.caption(f"{told}.")
 
 
@@ -313,15 +315,19 @@ def _measured_here(chosen: Sequence[Contender], dataset_name: str, noise: Noise,
         f"Measuring the first {MEASURED} test pictures, denoisers done",
     )
     if slow := [each.label for each in chosen if each.is_slow]:
-        st.caption(f"Without {levels.listed(slow)}, of which {MEASURED} pictures would take minutes.")
+        st.caption(f"Without {look.listed(slow)}, of which {MEASURED} pictures would take minutes.")
 
 
 # ---- one picture, many draws
 
 
 @st.fragment
-def many_draws(chosen: Sequence[Contender], dataset_name: str, which: tuple[int, ...], noise: Noise, seed: int) -> None:
-    """Where each denoiser errs whatever the draw, and where its output depends on the draw."""
+def many_draws(
+    chosen: Sequence[Contender], there: Sequence[Contender], dataset_name: str, which: tuple[int, ...], noise: Noise,
+    seed: int,
+) -> None:  # fmt: skip
+    """Where each denoiser errs whatever the draw, and where its output depends on the draw: of the `chosen`, those that
+    are `there` on the sheet above."""
     if not noise.level:
         _begin("draws", {})
         st.caption("Without noise every draw is the same: choose a level above.")
@@ -329,17 +335,15 @@ def many_draws(chosen: Sequence[Contender], dataset_name: str, which: tuple[int,
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = _picture("picture", dataset_name, which)
         slow = [each for each in chosen if each.is_slow]
-        if slow and not st.checkbox(
-            f"{levels.listed([each.label for each in slow])} too", key=f"{PREFIX}slow", bind="query-params",
+        with_slow = bool(slow) and st.checkbox(
+            f"{look.listed([each.label for each in slow])} too", key=f"{PREFIX}slow", bind="query-params",
             help=f"{DRAWS} draws of a slow one take a minute.",
-        ):  # fmt: skip
-            chosen = [each for each in chosen if not each.is_slow]
-    jobs = {each.key: [cached.spread(each.key, dataset_name, picture, noise, seed, DRAWS)] for each in chosen}
+        )  # fmt: skip
+    shown = [each for each in there if with_slow or not each.is_slow]
+    jobs = {each.key: [cached.spread(each.key, dataset_name, picture, noise, seed, DRAWS)] for each in shown}
     ready = _begin("draws", jobs)
-    chosen = _without_the_failed(chosen, jobs, ready)
-    spreads: dict[str, Spread] = {
-        key: jobs[key][0].result() for key in ready if any(key == each.key for each in chosen)
-    }
+    shown = _without_the_failed(shown, jobs, ready)
+    spreads: dict[str, Spread] = {key: jobs[key][0].result() for key in ready if any(key == each.key for each in shown)}
     bias = {key: each.bias.mean(0).numpy() for key, each in spreads.items()}
     deviation = {key: each.deviation.square().mean(0).sqrt().numpy() for key, each in spreads.items()}
     names = ["Bias", "Deviation", "Bias²", "Variance", "MSE", "PSNR"]
@@ -351,7 +355,7 @@ def many_draws(chosen: Sequence[Contender], dataset_name: str, which: tuple[int,
             positive.legend("deviation from draw to draw"),
         ]
     columns = []
-    for each in chosen:
+    for each in shown:
         cells: Sequence[Pixels | str] = ["…"] * len(names)
         if each.key in spreads:
             squared, variance = spreads[each.key].mse
@@ -367,10 +371,12 @@ def many_draws(chosen: Sequence[Contender], dataset_name: str, which: tuple[int,
         st.caption(
             f"{DRAWS} draws of {_told(noise)}. The maps show the mean of the channels, the numbers are over all values."
         )
-    else:
+    elif len(slow) == len(chosen) and not with_slow:
         st.caption("Only slow ones are chosen: tick them, or choose another.")
+    else:
+        st.caption("Drawn once the pictures above are there.")
     _watch(
-        {each.key: jobs[each.key] for each in chosen if each.key not in ready},
+        {each.key: jobs[each.key] for each in shown if each.key not in ready},
         f"Denoising {DRAWS} draws, denoisers done",
     )
     explain(
@@ -378,7 +384,8 @@ def many_draws(chosen: Sequence[Contender], dataset_name: str, which: tuple[int,
         f"One picture, with {DRAWS} draws of the same noise. **Bias** is what the mean of the outputs misses: detail "
         "that is lost whatever the draw. **Deviation** is how much the output moves from draw to draw: noise that got "
         "through. Their squares add up to the mean squared error, so a denoiser trades one for the other: blur more, "
-        "and there is more bias and less variance.",
+        f"and there is more bias and less variance. The mean of {DRAWS} draws still moves a little: Bias² contains "
+        f"1/{DRAWS} of the variance.",
     )
     links.keep(PAGE, CHOICES)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from math import log10, prod
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 
-from aecore.baselines import Curve
-from pages.components import figures
+from aecore.baselines import PUBLISHED, Curve, pca_curve
+from pages.components import figures, look
 from pages.components.entries import Entry
 
 KEY = "headline"
@@ -37,6 +38,11 @@ _LABEL = 15
 _GREY = "#7F7F7F"
 
 
+def published(dataset: str, root: Path) -> Curve | None:
+    """PCA's curve for a data set, None where none is published; raises `PublishedError` for a damaged file."""
+    return pca_curve(dataset, root) if dataset in PUBLISHED else None
+
+
 def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
     """The trained systems of a data set whose error is that of the clean picture: denoisers are scored under noise."""
     return [entry for entry in entries if entry.run and entry.dataset == dataset and not entry.recipe.noise]
@@ -55,13 +61,13 @@ def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
     if against:
         nearest = min(against, key=against.__getitem__)
         told = (
-            f"Better than PCA with as many numbers: {_listed(better)}."
+            f"Better than PCA with as many numbers: {look.listed(better)}."
             if better
             else f"No model here does better than PCA with as many numbers; {nearest} comes nearest, with "
             f"{against[nearest]:.3g} times its error."
         )
     if larger:
-        told += f" The code of {_listed([entry.label for entry in larger])} holds more numbers than the picture."
+        told += f" The code of {look.listed([entry.label for entry in larger])} holds more numbers than the picture."
     return told.strip()
 
 
@@ -111,11 +117,6 @@ def clicked(state: Any) -> str | None:
     points = state["selection"]["points"] if state else []
     found = points[0].get("customdata") if points else None
     return str(found[0] if isinstance(found, list | tuple) else found) if found else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _code(entry: Entry) -> int:

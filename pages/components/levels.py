@@ -14,7 +14,7 @@ import streamlit as st
 from aecore import zoo
 from aecore.denoising import NOISY, Curves, Point
 from aecore.noise import Noise
-from pages.components import figures
+from pages.components import figures, look
 from pages.components.contenders import Contender
 
 Metric = Literal["psnr", "ssim", "psnr_subset", "ssim_subset"]  # the field of a point
@@ -24,13 +24,14 @@ _PSNR, _SSIM = "PSNR, mean over pictures, dB", "SSIM"
 TITLES: dict[Metric, str] = {"psnr": _PSNR, "ssim": _SSIM, "psnr_subset": _PSNR, "ssim_subset": _SSIM}
 _GREY = "#7F7F7F"
 _HEIGHT = 360
-# Where the page is narrower than its cells need, the table scrolls in its own box.
+# Where the page is narrower than its cells need, the table scrolls in its own box. Plotly keeps every touch for itself:
+# on a phone the page could not be scrolled past a figure.
 _STYLE = """
 <style>
   @media (max-width: 640px) {
     .st-key-trained-and-tested-box { overflow-x: auto; }
     .st-key-trained-and-tested-box > * { min-width: 640px; }
-    .st-key-trained-and-tested-box .draglayer * { pointer-events: none !important; }
+    .st-key-who-wins-box .draglayer *, .st-key-trained-and-tested-box .draglayer * { pointer-events: none !important; }
   }
 </style>
 """
@@ -55,13 +56,15 @@ def line(curves: Curves, name: str, metric: Metric) -> Line:
 
 def crossings(lines: Mapping[str, Line]) -> list[Crossing]:
     """Where one line overtakes another, by rising level: between two levels that both have, as if they were straight
-    there."""
+    there. One that would be told as the last of these levels is none: beyond it nothing was measured."""
     found = []
     for one, other in combinations(lines, 2):
         apart = [(level, lines[one][level] - lines[other][level]) for level in lines[one] if level in lines[other]]
         for (low, before), (high, after) in pairwise([each for each in apart if each[1]]):
             if before * after < 0:
                 level = low + (high - low) * before / (before - after)
+                if f"{level:.2g}" == f"{apart[-1][0]:.2g}":
+                    continue
                 found.append(Crossing(level, *((one, other) if after > 0 else (other, one))))
     return sorted(found, key=lambda crossing: crossing.level)
 
@@ -86,10 +89,12 @@ def _at(line: Line, level: float) -> float:
 def leading(found: Sequence[tuple[float, str]]) -> str:
     """Who is best where, in a sentence."""
     names = [f"**{name}**" for _, name in found]
+    # Where one gives pictures back without error, as a classical method does that is told of no noise, none is best.
+    start = f" from σ {found[0][0]:.2g}" if found[0][0] else ""
     if len(found) == 1:
-        return f"Of these, {names[0]} does best at every level."
+        return f"Of these, {names[0]} does best at every level{start and start + ' on'}."
     ends = [f"σ {level:.2g}" for level, _ in found[1:]]
-    parts = [f"{names[0]} does best up to {ends[0]}"]
+    parts = [f"{names[0]} does best{start} up to {ends[0]}"]
     parts += [f"{name} up to {end}" for name, end in zip(names[1:], ends[1:], strict=False)]
     return f"Of these, {', '.join(parts)} and {names[-1]} above it."
 
@@ -141,7 +146,9 @@ def figure(
         yaxis={"title": TITLES[metric], "range": [floor, max(values) + 0.04 * (max(values) - min(values))]},
     )  # fmt: skip
     alt = f"{TITLES[metric]} against the noise's standard deviation, of {', '.join(lines)}."
-    figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
+    st.html(_STYLE)
+    with st.container(key="who-wins-box"):
+        figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
 
 
 def _trained_mark(each: Contender, seen: Line) -> dict[str, Any] | None:
@@ -206,7 +213,6 @@ def heat_map(curves: Curves) -> None:
         yaxis={"autorange": "reversed", "showgrid": False, "fixedrange": True},
     )
     alt = f"PSNR of {', '.join(names)} under noise of {len(levels)} levels, whatever they were trained with."
-    st.html(_STYLE)
     with st.container(key="trained-and-tested-box"):
         figures.show(drawn, key="trained-and-tested", alt=alt, name="trained-and-tested")
 
@@ -220,20 +226,25 @@ def nearest(curves: Curves, level: float) -> float:
     return min({point.level for point in curves.points}, key=lambda each: abs(each - level))
 
 
-def on_clean(curves: Curves, chosen: Sequence[Contender]) -> str | None:
-    """What each makes of pictures without noise, in a sentence; None where nobody was measured on them."""
-    points = {each.label: curves.at(each.published or "", 0.0) for each in chosen}
-    harmed = [
-        f"at {point.psnr:.1f} dB from {label}" for label, point in points.items() if point and point.psnr is not None
-    ]
-    spared = [label for label, point in points.items() if point and point.psnr is None]
+def measured_on(curves: Curves, names: Sequence[str]) -> str:
+    """How many pictures these were measured on, level by level: `2,000 to 10,000`."""
+    counts = sorted({point.pictures for point in curves.points if point.name in names})
+    return " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+
+
+def on_clean(curves: Curves, chosen: Sequence[Contender], subset: bool) -> str | None:
+    """What each makes of pictures without noise (of the `subset` that the slow were measured on), in a sentence; None
+    where nobody was measured on them."""
+    points = {each.label: point for each in chosen if (point := curves.at(each.published or "", 0.0))}
+    values = {label: point.psnr_subset if subset else point.psnr for label, point in points.items()}
+    harmed = [f"at {value:.1f} dB from {label}" for label, value in values.items() if value is not None]
+    spared = [label for label, value in values.items() if value is None]
     told = []
     if harmed:
-        told.append(f"Pictures without noise come back {listed(harmed)}.")
+        told.append(f"Pictures without noise come back {look.listed(harmed)}.")
     if spared:
-        told.append(
-            f"{listed(spared)}, told that there is none, {'leaves' if len(spared) == 1 else 'leave'} them as they are."
-        )
+        verb = "leaves" if len(spared) == 1 else "leave"
+        told.append(f"{look.listed(spared)}, told that there is none, {verb} them as they are.")
     return " ".join(told) or None
 
 
@@ -246,9 +257,3 @@ def over_wiener(label: str, over: tuple[float, float, float]) -> str:
     least, most = sorted((abs(low), abs(high)))
     verb = "beats the Wiener filter" if mean > 0 else "falls short of the Wiener filter"
     return f"{label} {verb} by **{abs(mean):.2f} dB** :gray[(95% interval {least:.2f} to {most:.2f})]"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names in a sentence: a, b and c."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last

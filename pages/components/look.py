@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -76,6 +76,12 @@ def labels(runs: Iterable[Run]) -> dict[str, str]:
 def dataset(name: str) -> str:
     """What people call a data set; the sets' own module would bring torch with it."""
     return {"cifar10": "CIFAR-10", "mnist": "MNIST", "sample": "the embedded sample"}.get(name, name)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def label(spec: RunSpec) -> str:

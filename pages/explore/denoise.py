@@ -59,9 +59,9 @@ elif which:
     st.subheader("Who wins at which level")
     denoise.who_wins(chosen, dataset_name, noise, seed)
     st.subheader("One picture, many draws")
-    denoise.many_draws(there, dataset_name, which, noise, seed)
+    denoise.many_draws(chosen, there, dataset_name, which, noise, seed)
     st.subheader("Just a weighted average over neighbours?")
     denoise.neighbours(there, dataset_name, which, noise, seed)
-    links.keep(denoise.PAGE, denoise.CHOICES)
+links.keep(denoise.PAGE, denoise.CHOICES)
 with notes:
     links.note(link)

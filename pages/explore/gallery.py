@@ -1,15 +1,27 @@
 """Gallery: error against code size of every system, and a card each with what it makes of real pictures."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import streamlit as st
 
-from aecore.baselines import pca_curve
-from aecore.published import PublishedError
+from aecore.published import Figures, PublishedError
 from aecore.store import Store
 from pages.components import bits, cards, filters, headline, links, look, paths
 from pages.components.entries import entries
 from pages.components.explain import explain
 
 CHOICES = (*filters.KEYS, bits.AGAINST)
+
+
+def figures_of(read: Callable[[str, Path], Figures | None], dataset: str) -> Figures | None:
+    """What is published of a data set; says why where that cannot be read."""
+    try:
+        return read(dataset, store.root)
+    except PublishedError as error:
+        st.warning(str(error), icon=":material/healing:")
+        return None
+
 
 asked = links.asked("gallery", CHOICES)
 store = Store()
@@ -30,17 +42,13 @@ points = headline.comparable(everyone, dataset)
 if points:
     bright = [entry for entry in points if entry in chosen]
     faint = [entry for entry in points if entry not in chosen]
-    curve = rates = None
-    try:
-        curve = pca_curve(dataset, store.root)
-        rates = bits.published(dataset, store.root)
-    except PublishedError as error:
-        st.warning(str(error), icon=":material/healing:")
+    curve, rates = figures_of(headline.published, dataset), figures_of(bits.published, dataset)
     in_bits = rates is not None and bits.chosen()
     st.html(headline.STYLE)
     with st.container(key="headline-box"):
         if rates and in_bits:
             bits.show(bright, faint, rates)
+            bits.caption(points, rates)
         elif clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
             st.switch_page(paths.SYSTEM, query_params={"run": clicked})
     st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))

@@ -176,6 +176,12 @@ def test_damaged_weights_are_named_and_the_others_shown(
     assert "denoise-100" in maps(app)[0]
     assert "denoise-030" not in maps(app)[0]
 
+    shutil.copytree(root, tmp_path / "store", dirs_exist_ok=True)  # mended
+    monkeypatch.setattr(cached, "FORGIVEN", 0)
+    app = page(denoisers=["denoise-030", "denoise-100"])
+    assert not app.error
+    assert "denoise-030" in maps(app)[0]
+
 
 def test_numbers_of_no_picture_are_told_what_is_legal() -> None:
     app = page(pictures="Numbers", numbers="5000")
@@ -186,7 +192,9 @@ def test_numbers_of_no_picture_are_told_what_is_legal() -> None:
 def test_the_published_lines_say_who_wins_where() -> None:
     app = page(denoisers=["blur", "denoise-030", "denoise-100"])
     # The lines of blur and denoise-030 cross half way from 0.2 to 0.6; blur and denoise-100 at ten elevenths of it.
-    assert "**denoise-030** does best up to σ 0.4, **blur** up to σ 0.56 and **denoise-100** above it" in told(app)
+    assert "**denoise-030** does best from σ 0.2 up to σ 0.4, **blur** up to σ 0.56 and **denoise-100** above" in told(
+        app
+    )
     assert "Above σ 0.4, **blur** does better than denoise-030." in told(app)
     assert "Above σ 0.54, **denoise-100** does better than denoise-030." in told(app)
     assert "come back at 25.0 dB from denoise-030 and at 19.0 dB from denoise-100" in told(app)
@@ -205,7 +213,8 @@ def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured
     for others, less in ((["blur"], 0.0), (["blur", "bm3d"], 0.25)):
         app = page(denoisers=["denoise-030", *others])
         assert drawn(app)["denoise-030"] == pytest.approx([25.0 - less, 24.5 - less, 17.5 - less, 12.0 - less])
-        shown = "the first 200, bm3d being slow, of the test pictures" if less else "Measured on 1,000 test pictures"
+        slow_one = "Measured on the first 200 test pictures of CIFAR-10, as bm3d is slow"
+        shown = slow_one if less else "Measured on 1,000 test pictures of CIFAR-10"
         assert any(shown in each for each in captions(app))
 
 
@@ -219,6 +228,21 @@ def test_lines_that_only_touch_do_not_cross() -> None:
     assert levels.crossings(lines) == []
     lines["other"][1.0] = 3.0
     assert levels.crossings(lines) == [levels.Crossing(0.5, "other", "one")]
+
+
+def test_a_crossing_that_is_told_as_the_last_level_measured_is_none() -> None:
+    lines = {"one": {0.0: 1.0, 1.0: 0.0}, "other": {0.0: 0.0, 1.0: 0.001}}
+    assert levels.crossings(lines) == []
+    assert levels.leads(lines) == [(0.0, "one")]
+    lines["other"][1.0] = 0.1
+    assert [f"{each.level:.2g}" for each in levels.crossings(lines)] == ["0.91"]
+
+
+def test_nobody_is_called_best_where_one_gives_pictures_back_without_error() -> None:
+    app = page(denoisers=["blur", "denoise-100"])
+    assert "from σ 0.2" in told(app)
+    app = page(denoisers=["denoise-030", "denoise-100"])
+    assert "**denoise-030** does best up to" in told(app)
 
 
 def test_who_was_not_measured_is_named() -> None:
