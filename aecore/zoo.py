@@ -41,7 +41,15 @@ class System:
 
 _CODE_8 = "conv32 | conv32:s2 | conv32 | conv32:s2 | conv32"
 _OUTPUT = "conv3:k1:sigmoid"
+_UNET = (
+    "skip | conv48:k4:s2:gelu | skip | conv96:k2:s2:gelu | skip | conv128:k2:s2:gelu | conv128:gelu "
+    "| deconv96:k2:linear | add | conv96:gelu | deconv48:k2:linear | add | deconv3:k4:linear | add"
+)
 _SHALLOW_BN = f"conv32 | bn | conv32:s2 | conv32 | bn | up | conv32 | bn | {_OUTPUT}"
+
+_RESIDUAL: dict[str, Any] = {
+    "noise": "gaussian:0..1", "loss": "mae", "schedule": "cosine", "batch_size": 50, "learning_rate": 2e-3,
+}  # fmt: skip
 
 
 def _system(
@@ -53,13 +61,12 @@ def _system(
     return System(name, title, family, story, Architecture.parse(layers), recipe, seed_words, seed_psnr, dataset)
 
 
-def _compressing(numbers: int, story: str, learning_rate: float = 3e-4) -> System:
-    """PCA at first, with as many components; what is learned is what a few convolutions around it can add."""
+def _compressing(numbers: int, story: str, before: str, after: str, epochs: int, **settings: Any) -> System:
+    """PCA at first, with as many components; what is learned is what blocks `before` and `after` it can add."""
     return _system(
         f"compress-{numbers}", f"Compressor, {numbers:,} numbers", "compressing",
-        f"skip | conv32:gelu | conv3:linear | add | flatten | dense{numbers}:linear | dense3072:linear "
-        "| reshape3x32x32 | skip | conv64:k4:s2:gelu | conv64:gelu | deconv3:k4:linear | add", 5, story,
-        initialisation="pca", schedule="cosine", learning_rate=learning_rate,
+        f"{before} | flatten | dense{numbers}:linear | dense3072:linear | reshape3x32x32 | {after}", epochs, story,
+        initialisation="pca", schedule="cosine", **settings,
     )  # fmt: skip
 
 
@@ -177,7 +184,7 @@ SYSTEMS: dict[str, System] = {
             "denoise-residual", "Denoiser, residual", "denoising",
             "skip | conv32 | conv32 | conv32 | conv32 | conv3:linear | add", 9,
             "Asked for the noise and not for the picture, at any σ; it never leaves the full resolution.",
-            noise="gaussian:0..1", loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3,
+            **_RESIDUAL,
         ),
         _system(
             # Two resolutions more than the seed's, each with a way around it for what needs no wider view.
@@ -186,14 +193,27 @@ SYSTEMS: dict[str, System] = {
             "| conv128 | deconv128:k2 | add | conv128 | deconv64:k2 | add | conv64 | deconv32:k2 | add | conv32 "
             "| conv3:linear | add", 30,
             "Asked for the noise and not for the picture, at four resolutions with a way around each.",
-            noise="gaussian:0..1", loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3,
+            **_RESIDUAL,
         ),
-        _compressing(64, "Sixty-four numbers for a picture: PCA at first, then convolutions learn to sharpen it."),
-        _compressing(128, "PCA with 128 components, and what a few convolutions learn to add."),
-        _compressing(256, "PCA with 256 components, and what a few convolutions learn to add."),
+        # The more numbers, the closer to the edge: with steps of 1e-3 the one of 256 comes apart in its second epoch.
+        *(
+            _compressing(
+                numbers, f"PCA with {numbers} components at first; a U-Net before it and one after it learn the rest.",
+                _UNET, _UNET, epochs, batch_size=50, learning_rate=rate,
+            )
+            for numbers, epochs, rate in ((64, 20, 1e-3), (128, 30, 1e-3), (256, 25, 5e-4))
+        ),
         # Where PCA is nearly exact, larger steps lose more than there is to learn.
-        _compressing(512, "PCA with 512 components: the less the code leaves out, the less there is to learn.", 1e-4),
-        _compressing(1024, "PCA with 1,024 components, as many numbers as the dense system keeps.", 3e-5),
+        *(
+            _compressing(
+                numbers, story, "skip | conv32:gelu | conv3:linear | add",
+                "skip | conv64:k4:s2:gelu | conv64:gelu | deconv3:k4:linear | add", 5, learning_rate=rate,
+            )
+            for numbers, story, rate in (
+                (512, "PCA with 512 components: the less the code leaves out, the less there is to learn.", 1e-4),
+                (1024, "PCA with 1,024 components, as many numbers as the dense system keeps.", 3e-5),
+            )
+        ),
     )
 }  # fmt: skip
 
