@@ -39,7 +39,7 @@ def main() -> None:
             started = perf_counter()
             output = denoisers._bm3d(given, level, spectrum)
             seconds.append(perf_counter() - started)
-            psnr[name] = per_picture(output, clean)["psnr"]
+            psnr[name] = per_picture(output.float(), clean, ("psnr",))["psnr"]
         (gain,) = paired_differences(pd.DataFrame(psnr))
         print(
             f"σ {level:.4f}: {gain.mean:+.3f} dB ({gain.low:+.3f} to {gain.high:+.3f}), "
