@@ -53,13 +53,14 @@ def test_drawings_scroll_in_their_own_box_and_the_page_does_not(page: Page, dash
     expect(page.locator(".differences").first).to_be_visible()
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth <= element.clientWidth")
-    # All at once: between two looks a page may draw itself again.
-    words = page.locator(".diagram").evaluate_all(
-        """drawings => drawings.flatMap(drawing => [...drawing.querySelectorAll("span")].map(text => {
-             const a = text.getBoundingClientRect(), b = text.parentElement.getBoundingClientRect();
-             return [text.innerText, a.left >= b.left - 2 && a.right <= b.right + 2 && a.width > 0]; }))"""
-    )
-    assert len(words) > 40
+    # All at once, and once they are there: between two looks a page may draw itself again.
+    words = page.wait_for_function(
+        """() => {
+             const words = [...document.querySelectorAll(".diagram span")].map(text => {
+               const a = text.getBoundingClientRect(), b = text.parentElement.getBoundingClientRect();
+               return [text.innerText, a.left >= b.left - 2 && a.right <= b.right + 2 && a.width > 0]; });
+             return words.length > 40 && words; }"""
+    ).json_value()
     assert not [text for text, inside in words if not inside]
 
 
