@@ -1,4 +1,4 @@
-"""The dashboard: `streamlit run dashboard.py`. The pages are named in `pages/components/navigation.py`.
+"""The dashboard: `streamlit run dashboard.py`. The pages are named in `pages/app/navigation.py`.
 
 An app and not a script: beside a folder called `pages`, Streamlit takes a script for one with its old kind of pages
 until the script has run once, and answers a link to any page but the first with "Page not found".
@@ -7,6 +7,6 @@ until the script has run once, and answers a link to any page but the first with
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages.components.server import KnownRoot
+from pages.app.server import KnownRoot
 
-app = st.App("pages/components/navigation.py", middleware=[Middleware(KnownRoot)])
+app = st.App("pages/app/navigation.py", middleware=[Middleware(KnownRoot)])

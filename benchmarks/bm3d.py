@@ -14,11 +14,13 @@ from time import perf_counter
 import pandas as pd
 import torch
 
-from aecore import datasets, denoisers
-from aecore.datasets import to_float
-from aecore.denoising import SEED, TABLE
-from aecore.noise import Noise, noisy
-from aecore.scores import FEWEST_PAIRS, paired_differences, per_picture
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
+from aecore.measuring.intervals import FEWEST_PAIRS, paired_differences
+from aecore.measuring.scoring import per_picture
+from aecore.reconstructors import denoisers
+from aecore.studies.denoising import SEED, TABLE
 
 LIBRARY_DEFAULT = 32
 

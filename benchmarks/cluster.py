@@ -16,9 +16,11 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from aecore import runs, supervision, zoo
-from aecore.queue import Queue
-from aecore.store import Store
+from aecore.models import zoo
+from aecore.runs import execution
+from aecore.runs.store import Store
+from aecore.scheduling import supervision
+from aecore.scheduling.queue import Queue
 from tests.aecore import nodes
 
 EPOCHS, PICTURES = 6, 2000
@@ -51,7 +53,7 @@ def sweep(cluster: nodes.Nodes, system: str, count: int, kill_after: int | None 
     with TemporaryDirectory() as folder:
         queue = Queue(Store(Path(folder)))
         for seed in range(count):
-            spec = runs.plan(zoo.find(system), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
+            spec = execution.plan(zoo.find(system), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
             queue.submit(spec, "cpu", cluster.address)
         entries = queue.entries()
         while any(entry.live for entry in entries):

@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
 
-from aecore import zoo
+from aecore.models import zoo
 from benchmarks.session import Session
 from tests.browser import started
 

@@ -31,11 +31,15 @@ from threading import Event, Thread
 
 from websockets.exceptions import WebSocketException
 
-from aecore import datasets, runs, supervision, zoo
-from aecore.architecture import Architecture
-from aecore.queue import Entry, Queue
-from aecore.recipe import Recipe, RunSpec
-from aecore.store import WEIGHTS, Store
+from aecore.data import datasets
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.runs import execution
+from aecore.runs.store import WEIGHTS, Store
+from aecore.scheduling import supervision
+from aecore.scheduling.entries import Entry
+from aecore.scheduling.queue import Queue
 from benchmarks.session import Session
 from tests.browser import started
 
@@ -177,7 +181,7 @@ class Visited:
 
 def spec_of(seed: int) -> RunSpec:
     """A run of some twenty seconds."""
-    return runs.plan(zoo.find("shallow-maxpool"), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
+    return execution.plan(zoo.find("shallow-maxpool"), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
 
 
 def training(queue: Queue, since: float = 0.0) -> Entry | None:
@@ -267,7 +271,7 @@ def queued(folder: Path, count: int, draw: Random) -> None:
 
 def engines_at_once() -> int:
     """How many runs this machine trains at once on its CPU."""
-    from aecore import engines
+    from aecore.scheduling import engines
 
     return engines.slots("cpu")
 

@@ -24,7 +24,7 @@ class Session:
         self._repeating: list[str] = []
         self._socket: ClientConnection = connect(
             f"{address.replace('http', 'ws')}/_stcore/stream", subprotocols=["streamlit"], max_size=None
-        )  # fmt: skip
+        )
         ask = BackMsg()
         ask.rerun_script.query_string = query
         ask.rerun_script.page_name = page

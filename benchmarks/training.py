@@ -34,16 +34,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aecore import zoo
-from aecore.layers import Conv, Dense, Flatten, Reshape, Upsample
+from aecore.models import zoo
+from aecore.models.layers import Conv, Dense, Flatten, Reshape, Upsample
 
 # Torch and TensorFlow are imported by the peers that need them: each has its process, Keras its own environment.
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from aecore.architecture import Architecture
-    from aecore.datasets import Split
-    from aecore.zoo import System
+    from aecore.data.splits import Split
+    from aecore.models.architecture import Architecture
+    from aecore.models.zoo import System
 
 ROOT = Path(__file__).parent.parent
 IMAGES = {"shallow-strided": 3000, "dense": 9000}  # an epoch, so that ours takes two to four seconds
@@ -75,9 +75,10 @@ def ours(system: System, pixels: np.ndarray) -> Peer:
     """`train`, iterated as everyone iterates it; the clock stops at an epoch's last report, before validation."""
     import torch
 
-    from aecore.datasets import Dataset, Split
-    from aecore.recipe import RunSpec
-    from aecore.training import Progress, train
+    from aecore.data.splits import Dataset, Split
+    from aecore.models.recipe import RunSpec
+    from aecore.training.events import Progress
+    from aecore.training.loop import train
 
     torch.set_num_threads(THREADS)
     split = Split(torch.from_numpy(pixels), torch.zeros(len(pixels), dtype=torch.int64))
@@ -285,11 +286,11 @@ def time_scoring() -> None:
     import pandas as pd
     import torch
 
-    from aecore import scores
-    from aecore.datasets import to_float
-    from aecore.noise import Noise
-    from aecore.recipe import RunSpec
-    from aecore.store import Model
+    from aecore.data.noise import Noise
+    from aecore.data.splits import to_float
+    from aecore.measuring import metrics, scoring
+    from aecore.models.recipe import RunSpec
+    from aecore.reconstructors.trained import Model
 
     torch.set_num_threads(THREADS)
     split, title = pictures_of("test", SCORED)
@@ -297,17 +298,17 @@ def time_scoring() -> None:
     spec = RunSpec(system.architecture, system.recipe, system.dataset, "", name=system.name)
     model = Model(spec, system.architecture.module().state_dict())  # untrained
     with torch.inference_mode():
-        clean = [to_float(pixels) for pixels in torch.split(split.pixels, scores.BATCH)]
+        clean = [to_float(pixels) for pixels in torch.split(split.pixels, scoring.BATCH)]
         outputs = [model(batch) for batch in clean]
 
         def metric(name: str) -> Callable[[], object]:
-            return lambda: [scores.METRICS[name].compute(*pair) for pair in zip(outputs, clean, strict=True)]
+            return lambda: [metrics.METRICS[name].compute(*pair) for pair in zip(outputs, clean, strict=True)]
 
         parts: dict[str, Callable[[], object]] = {
-            "score": lambda: pd.concat(scores.score(model, split)),
-            "score, noisy": lambda: pd.concat(scores.score(model, split, Noise("gaussian", 0.3))),
+            "score": lambda: pd.concat(scoring.score(model, split)),
+            "score, noisy": lambda: pd.concat(scoring.score(model, split, Noise("gaussian", 0.3))),
             "  the model": lambda: [model(batch) for batch in clean],
-            **{f"  {scores.METRICS[name].title}": metric(name) for name in scores.BASIC},
+            **{f"  {metrics.METRICS[name].title}": metric(name) for name in metrics.BASIC},
         }
         print(f"{SCORED:,} pictures of {title} through {model.name}, {THREADS} threads, median of 3:")
         for name, part in parts.items():
@@ -321,12 +322,12 @@ def pictures_of(part: str, count: int) -> tuple[Split, str]:
     """The first `count` pictures of a split of CIFAR-10, or of the embedded sample, repeated as needed."""
     import torch
 
-    from aecore import datasets
+    from aecore.data import catalog, datasets, splits
 
-    dataset = datasets.load("cifar10" if datasets.available("cifar10") else "sample")
+    dataset = datasets.load("cifar10" if catalog.available("cifar10") else "sample")
     split: Split = getattr(dataset, part)
     rows = torch.arange(count) % len(split)
-    return datasets.Split(split.pixels[rows], split.labels[rows]), dataset.title
+    return splits.Split(split.pixels[rows], split.labels[rows]), dataset.title
 
 
 def time_training(options: argparse.Namespace) -> None:

@@ -7,9 +7,10 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser
 
-from aecore import runs, zoo
-from aecore.queue import Queue
-from aecore.store import Store
+from aecore.models import zoo
+from aecore.runs import execution
+from aecore.runs.store import Store
+from aecore.scheduling.queue import Queue
 from tests.browser import started
 
 # Where a page is, and what comes last on it.
@@ -22,9 +23,18 @@ PUBLISHED = {
 TRAINING = {"train": ("/train?start=shallow-strided", "text=finished after")}
 # Known to who comes again.
 EXPLAINED = (
-    "gallery", "system", "sheet", "verdict", "distribution", "losses", "live", "denoise-sheet", "levels", "draws",
+    "gallery",
+    "system",
+    "sheet",
+    "verdict",
+    "distribution",
+    "losses",
+    "live",
+    "denoise-sheet",
+    "levels",
+    "draws",
     "weights",
-)  # fmt: skip
+)
 # A run to be seen on the page that trains: short, and the same at every making of the pictures.
 SHOWN = {"epochs": 5, "images": 3000}
 
@@ -35,7 +45,7 @@ def main() -> None:
         log, store = Path(folder) / "log", Path(folder) / "checkpoints"
         photograph(browser, log, Store().root, PUBLISHED)
         shutil.copytree(Store().root, store)
-        spec = runs.plan(zoo.find("shallow-strided"), dataset="cifar10", **SHOWN)
+        spec = execution.plan(zoo.find("shallow-strided"), dataset="cifar10", **SHOWN)
         queue = Queue(Store(store))
         entry = queue.submit(spec, "cpu")
         while queue.entry(entry.id).live:

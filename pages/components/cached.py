@@ -22,14 +22,19 @@ from PIL import Image
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 from torch import Tensor
 
-from aecore import datasets, denoisers, filters, scores, store
-from aecore.datasets import Dataset, Split, to_float
-from aecore.denoisers import METHODS, Denoiser
-from aecore.filters import Spread
-from aecore.noise import Noise, noisy
-from aecore.store import Model, Store
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import Dataset, Split, to_float
+from aecore.measuring import scoring
+from aecore.models.reconstructor import Reconstructor
+from aecore.reconstructors import denoisers
+from aecore.reconstructors.denoisers import METHODS, Denoiser
+from aecore.reconstructors.trained import Model
+from aecore.runs import store
+from aecore.runs.store import Store
+from aecore.studies import sensitivity
+from aecore.studies.sensitivity import Spread
 from pages.components import png
-from pages.components.contenders import LINEAR
 
 Pixels = NDArray[np.uint8]
 Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and a row of scores for each
@@ -172,9 +177,10 @@ def _if_wanted(lease: _Lease, work: Callable[..., Any], *facts: object) -> Any:
 
 
 def _lane(work: str, key: str) -> str:
-    if key in METHODS and METHODS[key].slow:
+    method = METHODS.get(key)
+    if method and method.slow:
         return "slow draws" if work == _spread.__name__ else "slow"
-    return "fitted" if key in LINEAR else "quick"
+    return "fitted" if method and method.linear else "quick"
 
 
 def _denoise(name: str, dataset_name: str, picture: int, noise: Noise, seed: int) -> Tensor:
@@ -184,26 +190,26 @@ def _denoise(name: str, dataset_name: str, picture: int, noise: Noise, seed: int
 
 def _spread(key: str, dataset_name: str, picture: int, noise: Noise, seed: int, draws: int) -> Spread:
     pixels = dataset(dataset_name).test.pixels[picture]
-    return filters.spread(_denoiser(key, dataset_name, noise), pixels, noise, draws, seed)
+    return sensitivity.spread(_denoiser(key, dataset_name, noise), pixels, noise, draws, seed)
 
 
 def _weights(key: str, dataset_name: str, picture: int, noise: Noise, seed: int, row: int, column: int) -> Tensor:
     _, given = _given(dataset_name, (picture,), noise, seed)
     found = (
-        filters.weights_of_linear(_method(key, dataset_name, noise), given[0], row, column)
+        sensitivity.weights_of_linear(_method(key, dataset_name, noise), given[0], row, column)
         if key in METHODS
-        else filters.weights_of(model(key), given[0], row, column)
+        else sensitivity.weights_of(model(key), given[0], row, column)
     )
-    return filters.own_channel(found)
+    return sensitivity.own_channel(found)
 
 
 def _score(key: str, dataset_name: str, noise: Noise, seed: int, most: int) -> pd.DataFrame:
     test = dataset(dataset_name).test
     split = Split(test.pixels[:most], test.labels[:most])
-    return pd.concat(scores.score(_denoiser(key, dataset_name, noise), split, noise, seed), ignore_index=True)
+    return pd.concat(scoring.score(_denoiser(key, dataset_name, noise), split, noise, seed), ignore_index=True)
 
 
-def _denoiser(key: str, dataset_name: str, noise: Noise) -> scores.Reconstructor:
+def _denoiser(key: str, dataset_name: str, noise: Noise) -> Reconstructor:
     return _method(key, dataset_name, noise) if key in METHODS else model(key)
 
 
@@ -222,7 +228,7 @@ def scores_under(key: str, dataset_name: str, noise: Noise, seed: int, most: int
 
 def _measured(key: str, split: Split, noise: Noise | None, seed: int) -> pd.DataFrame:
     _one_core()
-    return pd.concat(scores.score(model(key), split, noise, seed), ignore_index=True)
+    return pd.concat(scoring.score(model(key), split, noise, seed), ignore_index=True)
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
@@ -294,7 +300,7 @@ def _scored(
     takes little more than of a few."""
     clean, _ = _given(dataset_name, pictures, noise, seed)
     outputs = torch.cat([_output(key, dataset_name, pictures, noise, seed) for key in keys])
-    table = scores.per_picture(outputs, clean.repeat(len(keys), 1, 1, 1))
+    table = scoring.per_picture(outputs, clean.repeat(len(keys), 1, 1, 1))
     count = len(pictures)
     return [
         (_displayed(outputs[first : first + count].numpy()), table[first : first + count].reset_index(drop=True))
@@ -310,7 +316,7 @@ def another_score(
     _one_core()
     clean, _ = _given(dataset_name, pictures, noise, seed)
     output = _output(key, dataset_name, pictures, noise, seed)
-    return scores.per_picture(output, clean, (metric,))[metric].to_numpy()
+    return scoring.per_picture(output, clean, (metric,))[metric].to_numpy()
 
 
 def _displayed(values: NDArray[np.float32]) -> Pixels:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aecore import zoo
-from aecore.architecture import Architecture
-from aecore.layers import BatchNorm
-from aecore.recipe import Recipe, RunSpec
-from aecore.store import Run
-from aecore.zoo import System
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.models.zoo import System
+from aecore.runs.store import Run
 from pages.components import look
 
 
@@ -36,7 +35,7 @@ class Entry:
     @property
     def has_batch_norm(self) -> bool:
         """Whether any of its layers is batch norm."""
-        return any(isinstance(layer, BatchNorm) for layer in self.architecture.layers)
+        return self.architecture.normalises_batch
 
 
 def entries(runs: Sequence[Run]) -> list[Entry]:

@@ -21,6 +21,7 @@ _SCALES: dict[Kind, list[str]] = {
     "absolute": plotly.colors.sequential.Cividis,
     "signed": plotly.colors.diverging.RdBu[::-1],
 }
+VIEWS: dict[str, Kind | None] = {"Pictures": None, "Error": "absolute", "Signed error": "signed", "Wipe": None}
 _ROUND = [mantissa * 10**exponent for exponent in range(-3, 1) for mantissa in (1, 1.5, 2, 3, 5, 7)]
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from aecore.store import Run
+from aecore.runs.store import Run
 from pages.components import look
 
 # Plotly writes 2 and 5 for 0.002 and 0.005 on a logarithmic axis.
@@ -70,14 +70,27 @@ def loss_curves(
     for run in runs:
         history, label = histories[run.key], labels[run.key]
         figure.add_scatter(
-            x=history[by], y=history["validation_mse"], name=label, legendgroup=label, mode="lines+markers",
-            line=line(run), marker=marker(run), hovertemplate=f"%{{y:.3g}} validation, {where}",
-        )  # fmt: skip
+            x=history[by],
+            y=history["validation_mse"],
+            name=label,
+            legendgroup=label,
+            mode="lines+markers",
+            line=line(run),
+            marker=marker(run),
+            hovertemplate=f"%{{y:.3g}} validation, {where}",
+        )
         if run.spec.recipe.loss == "mse":
             figure.add_scatter(
-                x=history[by], y=history["train_loss"], name=label, legendgroup=label, showlegend=False, opacity=0.5,
-                mode="lines", line=line(run) | {"width": 1}, hovertemplate=f"%{{y:.3g}} training, {where}",
-            )  # fmt: skip
+                x=history[by],
+                y=history["train_loss"],
+                name=label,
+                legendgroup=label,
+                showlegend=False,
+                opacity=0.5,
+                mode="lines",
+                line=line(run) | {"width": 1},
+                hovertemplate=f"%{{y:.3g}} training, {where}",
+            )
     error, longest = "Mean squared error", max(run.spec.recipe.epochs for run in runs)
     figure.update_layout(
         height=_LINES_HEIGHT,
@@ -103,9 +116,13 @@ def distribution(errors: Mapping[str, pd.Series[float]], runs: Sequence[Run], *,
         values, label = positive[run.key], labels[run.key]
         share = np.histogram(values, edges)[0] / len(errors[run.key]) * 100
         figure.add_scatter(
-            x=middles, y=share, name=label, mode="lines", line=line(run) | {"shape": "hvh"},
+            x=middles,
+            y=share,
+            name=label,
+            mode="lines",
+            line=line(run) | {"shape": "hvh"},
             hovertemplate="%{y:.2g}% of the pictures at an MSE of about %{x:.2g}",
-        )  # fmt: skip
+        )
     figure.update_layout(
         height=_LINES_HEIGHT,
         xaxis=log_axis("Mean squared error of a picture"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from aecore import zoo
-from aecore.denoisers import METHODS
-from aecore.recipe import RunSpec
-from aecore.store import Run
+from aecore.models import zoo
+from aecore.models.recipe import RunSpec
+from aecore.reconstructors.denoisers import METHODS
+from aecore.runs.store import Run
 
 # Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. Its black and its yellow vanish on
 # a dark or a white page: a grey and a darker yellow stand in for them.

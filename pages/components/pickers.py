@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from aecore import numbers, zoo
-from aecore.layers import shape_text
-from aecore.noise import KINDS, Noise
-from aecore.store import Run
+from aecore.data import index_lists
+from aecore.data.noise import KINDS, Noise
+from aecore.models import zoo
+from aecore.models.layers import shape_text
+from aecore.runs.store import Run
 from pages.components import look
 
 # Data sets bring torch with them, which takes seconds to import: the gallery, which needs none, must not wait for it.
 if TYPE_CHECKING:
     import pandas as pd
 
-    from aecore.datasets import Split
+    from aecore.data.splits import Split
 
 MOST_MODELS = 8
 MOST_PICTURES = 24
@@ -39,11 +40,11 @@ def linked_dataset(runs: Sequence[Run]) -> str:
 # Here and below, `prefix` stands before a page's keys: what a key holds would follow a person to another page.
 def dataset(runs: Sequence[Run], wanted: str, prefix: str = "") -> str:
     """The data set whose test pictures are looked at: at first `wanted`, or the embedded sample if it is not here."""
-    from aecore import datasets
-    from aecore.datasets import SAMPLE, SOURCES
+    from aecore.data import catalog
+    from aecore.data.catalog import SAMPLE, SOURCES
 
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
-    here = [*(name for name in known if datasets.available(name)), SAMPLE]
+    here = [*(name for name in known if catalog.available(name)), SAMPLE]
     # Titles are what the address shows too.
     options = {"Embedded sample" if name == SAMPLE else SOURCES[name].title: name for name in here}
     chosen = st.selectbox(
@@ -58,7 +59,7 @@ def dataset(runs: Sequence[Run], wanted: str, prefix: str = "") -> str:
 
 def models(runs: Sequence[Run], dataset_name: str) -> list[Run]:
     """Up to eight runs whose pictures have the data set's shape: searched by name, or picked by family."""
-    from aecore import datasets
+    from aecore.data import datasets
 
     shape = datasets.load(dataset_name).shape
     fitting = [run for run in runs if run.spec.architecture.input_shape == shape]
@@ -120,15 +121,21 @@ def pictures(
     way = st.selectbox("Pictures", ways, key=f"{prefix}pictures", bind="query-params")
     if way == "Numbers":
         text = st.text_input(
-            "Numbers", f"0-{count - 1}", key=f"{prefix}numbers", bind="query-params",
+            "Numbers",
+            f"0-{count - 1}",
+            key=f"{prefix}numbers",
+            bind="query-params",
             help="Test pictures by number, such as 3, 17, 200-205",
-        )  # fmt: skip
-        return numbers.parse(text, below=len(test), most=MOST_PICTURES, what="picture")
+        )
+        return index_lists.parse(text, below=len(test), most=MOST_PICTURES, what="picture")
     if way == "Worst of a model":
         label = st.selectbox(
-            "Model", list(labels), key=f"{prefix}worst", bind="query-params",
+            "Model",
+            list(labels),
+            key=f"{prefix}worst",
+            bind="query-params",
             help="Its largest errors over the test pictures, under the noise it was trained with.",
-        )  # fmt: skip
+        )
         order = scores(labels[label])["mse"].sort_values(ascending=False, kind="stable")
         return tuple(scores(labels[label])["picture"][order.index[: _count(prefix, count)]])
     if way == "Disagreement":
@@ -138,10 +145,13 @@ def pictures(
         if st.session_state.get(f"{prefix}other") not in others:
             st.session_state.pop(f"{prefix}other", None)
         other = st.selectbox(
-            "And", others, key=f"{prefix}other", bind="query-params",
+            "And",
+            others,
+            key=f"{prefix}other",
+            bind="query-params",
             help="Where their errors over the test pictures lie furthest apart, each under the noise it was trained "
             "with.",
-        )  # fmt: skip
+        )
         left, right = scores(labels[one]), scores(labels[other])
         apart = (left["mse"] - right["mse"]).abs().sort_values(ascending=False, kind="stable")
         return tuple(left["picture"][apart.index[: _count(prefix, count)]])
@@ -151,9 +161,14 @@ def pictures(
         among = (test.labels == list(classes).index(name)).nonzero()[:, 0].tolist()
     shown = _count(prefix, count)
     seed = st.number_input(
-        "Draw", 0, 9999, 0, key=f"{prefix}draw", bind="query-params",
+        "Draw",
+        0,
+        9999,
+        0,
+        key=f"{prefix}draw",
+        bind="query-params",
         help="The seed that the pictures are drawn with.",
-    )  # fmt: skip
+    )
     return tuple(random.Random(int(seed)).sample(among, min(shown, len(among))))
 
 
@@ -170,10 +185,16 @@ def noise_and_view(views: Sequence[str], prefix: str = "", first: float = 0.0) -
     if st.session_state.get(f"{prefix}level", first) > rule.highest:
         st.session_state[f"{prefix}level"] = rule.highest  # another kind went further
     level = levels.slider(
-        rule.unit.capitalize(), 0.0, rule.highest, first, 0.01, format="%.2f", key=f"{prefix}level",
+        rule.unit.capitalize(),
+        0.0,
+        rule.highest,
+        first,
+        0.01,
+        format="%.2f",
+        key=f"{prefix}level",
         bind="query-params",
         help="Level of the noise, which is added to the input before every model sees it; each gets the same draw.",
-    )  # fmt: skip
+    )
     seed = seeds.number_input(
         "Seed", 0, 9999, 0, key=f"{prefix}seed", bind="query-params", help="The same seed gives the same noise again."
     )

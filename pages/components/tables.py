@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from aecore.scores import METRICS
+from aecore.measuring.metrics import METRICS
 
 Metric = str  # one of METRICS
 

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from aecore.store import Store
-from pages.components import costs, launch, links, live, look, recipes
+from aecore.runs.store import Store
+from pages.components import links, look
+from pages.components.train import costs, launch, live, recipes
 
 look.apply()
 st.title("Train")

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from aecore.datasets import SAMPLE, DatasetError
-from aecore.numbers import NumbersError
-from aecore.store import Run, Store, StoreError
-from pages.components import cached, comparison, links, look, pickers
+from aecore.data.catalog import SAMPLE, DatasetError
+from aecore.data.index_lists import NumbersError
+from aecore.runs.store import Run, Store, StoreError
+from pages.components import cached, links, look, pickers
+from pages.components.compare import comparison
 
 look.apply()
 st.title("Compare")

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from aecore.datasets import SAMPLE, DatasetError
-from aecore.numbers import NumbersError
-from aecore.store import Store, StoreError
-from pages.components import cached, comparison, contenders, denoise, links, look, pickers
-from pages.components.contenders import Contender
+from aecore.data.catalog import SAMPLE, DatasetError
+from aecore.data.index_lists import NumbersError
+from aecore.runs.store import Store, StoreError
+from pages.components import cached, errors, links, look, pickers
+from pages.components.denoise import contenders, denoise
+from pages.components.denoise.contenders import Contender
 
 look.apply()
 st.title("Denoise")
@@ -38,9 +39,13 @@ chosen = [contender for contender in chosen if usable(contender)]
 with st.sidebar:
     try:
         which = pickers.pictures(
-            dataset.test, dataset.classes, [contender.run for contender in chosen if contender.run],
-            lambda run: cached.test_scores(run.key, dataset_name), denoise.PREFIX, denoise.COUNT,
-        )  # fmt: skip
+            dataset.test,
+            dataset.classes,
+            [contender.run for contender in chosen if contender.run],
+            lambda run: cached.test_scores(run.key, dataset_name),
+            denoise.PREFIX,
+            denoise.COUNT,
+        )
     except (NumbersError, StoreError) as error:
         st.error(str(error), icon=":material/filter_alt_off:")
         which = ()
@@ -54,7 +59,7 @@ if dataset_name == SAMPLE:
 if not chosen:
     st.info("Choose a denoiser on the left to see what it makes of noise.", icon=":material/arrow_back:")
 elif which:
-    noise, seed, view = pickers.noise_and_view(list(comparison.VIEWS), denoise.PREFIX, denoise.LEVEL)
+    noise, seed, view = pickers.noise_and_view(list(errors.VIEWS), denoise.PREFIX, denoise.LEVEL)
     there = denoise.pictures(chosen, dataset_name, which, noise, seed, view)
     st.subheader("Who wins at which level")
     denoise.who_wins(chosen, dataset_name, noise, seed)

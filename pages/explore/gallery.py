@@ -5,11 +5,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from aecore.published import Figures, PublishedError
-from aecore.store import Store
-from pages.components import bits, cards, filters, headline, links, look, paths
+from aecore.files.figures import Figures, PublishedError
+from aecore.runs.store import Store
+from pages.app import paths
+from pages.components import links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
+from pages.components.gallery import bits, cards, filters, headline
 
 CHOICES = (*filters.KEYS, bits.AGAINST)
 

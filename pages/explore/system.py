@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from aecore.store import Store
-from pages.components import diagrams, differences, links, look, portrait
+from aecore.runs.store import Store
+from pages.components import links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
+from pages.components.system import diagrams, differences, portrait
 
 link = links.asked("system", portrait.KEYS)
 store = Store()
@@ -19,7 +20,7 @@ with st.container(horizontal=True):
 links.note(link)
 
 portrait.head(entry, listing)
-portrait.actions(entry)
+portrait.toolbar(entry)
 portrait.key_figures(entry, store)
 diagrams.show(entry.architecture, entry.label)
 if other:

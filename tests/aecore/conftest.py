@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore.queue import Queue
-from aecore.store import Store
+from aecore.runs.store import Store
+from aecore.scheduling.queue import Queue
 from tests.aecore.queued import processes, until
 
 

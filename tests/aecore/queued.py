@@ -7,13 +7,15 @@ from typing import Any
 
 import torch
 
-from aecore import datasets, runs
-from aecore.architecture import Architecture
-from aecore.queue import Entry, Queue
-from aecore.recipe import Recipe, RunSpec
-from aecore.runs import Finished
-from aecore.store import PREVIEW, SCORES, Run, Store
-from aecore.training import EpochEnded, State
+from aecore.data import datasets
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.runs import execution
+from aecore.runs.events import Finished
+from aecore.runs.store import PREVIEW, SCORES, Run, Store
+from aecore.scheduling.entries import Entry
+from aecore.scheduling.queue import Queue
+from aecore.training.events import EpochEnded, State
 
 CPU = torch.device("cpu")
 DEADLINE = 90.0  # seconds: against hanging only, for a machine that is busy with something else
@@ -71,7 +73,7 @@ def result(run: Run | None) -> dict[str, Any]:
 
 
 def uninterrupted(spec: RunSpec, root: Path) -> dict[str, Any]:
-    *_, last = runs.execute(spec, store=Store(root), device=CPU)
+    *_, last = execution.execute(spec, store=Store(root), device=CPU)
     assert isinstance(last, Finished)
     return result(last.run)
 
@@ -79,7 +81,7 @@ def uninterrupted(spec: RunSpec, root: Path) -> dict[str, Any]:
 def diverging(pictures: Path, store: Store) -> RunSpec:
     """A run whose state after epoch 1 is so large (yet finite) that the loss of epoch 2 overflows at its first step."""
     spec = spec_of(pictures, layers="conv4:linear | conv3:k1:linear")
-    events = runs.execute(spec, store=store, device=CPU)
+    events = execution.execute(spec, store=store, device=CPU)
     state = next(event.state for event in events if isinstance(event, EpochEnded))
     events.close()  # type: ignore[attr-defined]
     large = {name: values * 1e18 for name, values in state.weights.items()}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from aecore.adam import EPSILON, Adam
+from aecore.training.adam import EPSILON, Adam
 
 RATE, STEPS = 3e-3, 7
 
@@ -87,10 +87,11 @@ def test_a_parameter_without_a_gradient_stays() -> None:
 
 def test_training_starts_without_torch_s_compiler() -> None:
     code = (
-        "import sys; from aecore import datasets, runs, zoo; "
-        "spec = runs.plan(zoo.find('shallow-maxpool'), dataset='sample', epochs=1, images=100); "
+        "import sys; from aecore.data import datasets; from aecore.runs import execution; "
+        "from aecore.models import zoo; "
+        "spec = execution.plan(zoo.find('shallow-maxpool'), dataset='sample', epochs=1, images=100); "
         "data = datasets.load('sample'); from torch import device; "
-        "next(runs.computed(spec, data, None, device('cpu'), False, True)); print(*sys.modules)"
+        "next(execution.computed(spec, data, None, device('cpu'), False, True)); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch.nn" in loaded

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from aecore import AecoreError
-from aecore.architecture import Architecture, ArchitectureError, aligned
-from aecore.layers import LAYERS, Shape
-from aecore.zoo import SYSTEMS
+from aecore.models.alignment import aligned
+from aecore.models.architecture import Architecture, ArchitectureError
+from aecore.models.layers import LAYERS, Shape
+from aecore.models.zoo import SYSTEMS
 
 
 @st.composite

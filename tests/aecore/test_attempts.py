@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from aecore import attempts
-from aecore.attempts import thinned
-from aecore.runs import Scored
-from aecore.training import Epoch, EpochEnded, Progress, State
+from aecore.runs.events import Scored
+from aecore.scheduling import attempts
+from aecore.scheduling.attempts import thinned
+from aecore.training.events import Epoch, EpochEnded, Progress, State
 
 STEPS = [Progress(1, images, 40, loss, 100.0, 1.0) for images, loss in ((10, 0.9), (20, 0.7), (30, 0.5), (40, 0.3))]
 ENDED = EpochEnded(Epoch(1, 0.6, 0.5, 0.4, 100.0, 1.0), State(1, {}, {}))

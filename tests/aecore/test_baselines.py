@@ -14,13 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aecore import baselines, datasets
-from aecore.baselines import BaselineError, fit_pca, pca_curve
-from aecore.cli import main
-from aecore.datasets import to_float
-from aecore.published import PublishedError
-from aecore.scores import mse
-from aecore.store import Store
+from aecore.cli.main import main
+from aecore.data import datasets
+from aecore.data.splits import to_float
+from aecore.files.figures import PublishedError
+from aecore.measuring.metrics import mse
+from aecore.reconstructors.pca import BaselineError, fit_pca
+from aecore.runs.store import Store
+from aecore.studies import pca_curves, pca_measurement
+from aecore.studies.pca_curves import Curve, pca_curve
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,21 +99,21 @@ def test_pictures_too_large_to_fit_are_refused() -> None:
 
 
 def test_the_published_sizes_rise_from_the_mean_picture_to_one_short_of_all() -> None:
-    sizes = baselines.curve_sizes(3072)
+    sizes = pca_measurement.curve_sizes(3072)
     assert sizes == sorted(set(sizes))
     assert (sizes[0], sizes[-1]) == (0, 3071)
     assert {64, 100, 256, 512, 1024, 2048} <= set(sizes)
-    assert max(baselines.curve_sizes(784)) == 783
+    assert max(pca_measurement.curve_sizes(784)) == 783
 
 
 # ---- published
 
 
-@pytest.mark.parametrize("name", baselines.PUBLISHED)
+@pytest.mark.parametrize("name", pca_curves.PUBLISHED)
 def test_a_published_curve_belongs_to_its_data_set_and_falls(name: str) -> None:
     curve = pca_curve(name, ROOT / "checkpoints")
     assert curve.fingerprint == datasets.load(name).fingerprint
-    assert list(curve.components) == baselines.curve_sizes(int(np.prod(datasets.load(name).shape)))
+    assert list(curve.components) == pca_measurement.curve_sizes(int(np.prod(datasets.load(name).shape)))
     assert (np.diff(curve.mse) <= 0).all()
 
 
@@ -134,7 +136,7 @@ def test_the_real_pictures_give_the_published_curve(real_data: Path) -> None:
 
 
 def test_between_two_points_a_curve_is_a_line_in_logarithms() -> None:
-    curve = baselines.Curve("cifar10", "", "", (0, 1, 100, 200), (0.5, 0.1, 0.001, 0.0))
+    curve = Curve("cifar10", "", "", (0, 1, 100, 200), (0.5, 0.1, 0.001, 0.0))
     assert curve.at(10) == pytest.approx(0.01)
     assert curve.at(0) is None
     assert curve.at(150) is None
@@ -143,7 +145,7 @@ def test_between_two_points_a_curve_is_a_line_in_logarithms() -> None:
 def test_a_curve_is_measured_on_the_test_pictures(pictures: Path) -> None:
     name = f"folder:{pictures}"
     dataset = datasets.load(name)
-    curve = baselines.measure(dataset)
+    curve = pca_measurement.measure(dataset)
     assert curve.fingerprint == dataset.fingerprint
     assert "33 training pictures" in curve.method
     assert curve.mse[0] > curve.mse[20]
@@ -152,9 +154,9 @@ def test_a_curve_is_measured_on_the_test_pictures(pictures: Path) -> None:
 def test_the_command_publishes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    curve = baselines.Curve("cifar10", "f", "PCA", (0, 1), (0.5, 0.25))
+    curve = Curve("cifar10", "f", "PCA", (0, 1), (0.5, 0.25))
     monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "new"))
-    monkeypatch.setattr(baselines, "measure", lambda dataset: replace(curve, dataset=dataset.name))
+    monkeypatch.setattr(pca_measurement, "measure", lambda dataset: replace(curve, dataset=dataset.name))
     assert main(["baselines"]) == 0
     assert "pca-mnist.json" in capsys.readouterr().err
     assert pca_curve("cifar10", tmp_path / "new") == curve
@@ -162,10 +164,10 @@ def test_the_command_publishes(
 
 
 def test_a_curve_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "measure", lambda dataset: baselines.Curve(dataset.name, "", "", (0,), (0.5,)))
+    monkeypatch.setattr(pca_measurement, "measure", lambda dataset: Curve(dataset.name, "", "", (0,), (0.5,)))
     (tmp_path / "file").write_text("")
     with pytest.raises(PublishedError, match="AECORE_CHECKPOINTS"):
-        baselines.publish(tmp_path / "file")
+        pca_measurement.publish(tmp_path / "file")
 
 
 def test_a_missing_curve_says_how_to_make_it(tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_a_missing_curve_says_how_to_make_it(tmp_path: Path) -> None:
 
 
 def test_a_data_set_without_a_curve_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BaselineError, match="cifar10 and mnist only, not for sample"):
+    with pytest.raises(PublishedError, match="cifar10 and mnist only, not for sample"):
         pca_curve("sample", tmp_path)
 
 
@@ -200,14 +202,14 @@ def test_a_curve_of_another_data_set_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_store_lists_no_curve(tmp_path: Path) -> None:
-    for name in baselines.PUBLISHED:
+    for name in pca_curves.PUBLISHED:
         shutil.copy(ROOT / f"checkpoints/pca-{name}.json", tmp_path)
     listing = Store(tmp_path).listing()
     assert (listing.runs, listing.unfinished, listing.damaged) == ([], [], [])
 
 
 def test_a_curve_is_read_without_torch() -> None:
-    code = "import sys; from pathlib import Path; from aecore import baselines; "
-    code += "baselines.pca_curve('cifar10', Path('checkpoints')); print('torch' in sys.modules)"
+    code = "import sys; from pathlib import Path; from aecore.studies import pca_curves; "
+    code += "pca_curves.pca_curve('cifar10', Path('checkpoints')); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

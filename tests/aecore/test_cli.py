@@ -19,15 +19,20 @@ import pandas as pd
 import pytest
 import torch
 
-from aecore import cli, costs, datasets, runs, store, supervision, zoo
-from aecore.architecture import Architecture
-from aecore.datasets import to_float
-from aecore.noise import Noise, key
-from aecore.queue import Queue
-from aecore.recipe import Recipe, RunSpec
-from aecore.scores import Totals
-from aecore.store import Store
-from aecore.training import Epoch, Progress, State, build
+from aecore.cli import main
+from aecore.data import catalog, datasets
+from aecore.data.noise import Noise, key
+from aecore.data.splits import to_float
+from aecore.measuring.totals import Totals
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.runs import execution, store
+from aecore.runs.store import Store
+from aecore.scheduling import costs, supervision
+from aecore.scheduling.queue import Queue
+from aecore.training.events import Epoch, Progress, State
+from aecore.training.initialisation import build
 
 ROOT = Path(__file__).parents[2]
 LAYERS = "conv4 | conv3:k1:sigmoid"
@@ -81,7 +86,7 @@ class Told:
 def aecore(capsys: pytest.CaptureFixture[str]) -> Any:
     def run(*arguments: object) -> Told:
         capsys.readouterr()
-        status = cli.main([str(each) for each in arguments])
+        status = main.main([str(each) for each in arguments])
         return Told(status, *capsys.readouterr())
 
     return run
@@ -105,12 +110,12 @@ def files(folder: Path) -> dict[Path, int]:
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["--help"])
+        main.main(["--help"])
     assert ended.value.code == 0
     overview = capsys.readouterr().out
     for command in COMMANDS:
         with pytest.raises(SystemExit) as ended:
-            cli.main([*command.split(), "--help"])
+            main.main([*command.split(), "--help"])
         assert ended.value.code == 0
         assert f"python -m aecore {command}" in capsys.readouterr().out
         assert re.search(rf"^ +{command.split()[0]}  +\w", overview, re.MULTILINE)
@@ -158,7 +163,7 @@ def test_an_empty_store_says_how_to_begin(aecore: Any) -> None:
 
 def test_the_data_sets_are_told_with_whether_they_are_here(aecore: Any, tmp_path: Path) -> None:
     rows = {row["name"]: row for row in aecore("data", "status", "--json").json}
-    assert list(rows) == list(datasets.NAMES)
+    assert list(rows) == list(catalog.NAMES)
     assert [name for name, row in rows.items() if row["here"]] == ["sample"]
     assert rows["cifar10"]["pictures"] == 60_000
     assert rows["cifar10"]["path"] == str(tmp_path / "data" / "cifar-10-batches-py")
@@ -182,7 +187,7 @@ def test_a_run_is_trained_once_and_listed_shown_and_scored(aecore: Any, pictures
     [row] = told.json
     run = Store(checkpoints).find("custom")
     assert (row["key"], row["state"], row["folder"]) == (run.key[:12], "finished", str(run.path))
-    assert row["PSNR pooled"] == pytest.approx(run.totals["psnr_pooled"], abs=1e-3)
+    assert row["PSNR pooled"] == pytest.approx(run.totals.psnr_pooled, abs=1e-3)
     assert row["parameters"] == 3 * 4 * 9 + 4 + 4 * 3 + 3
     assert len(run.history()) == 2
     assert str(run.spec.architecture) == LAYERS
@@ -200,7 +205,7 @@ def test_a_run_is_trained_once_and_listed_shown_and_scored(aecore: Any, pictures
         shown = aecore("show", name, "--json").json
         assert shown["run"]["key"] == run.key[:12]
         assert (shown["architecture"], shown["recipe"]["epochs"]) == (LAYERS, 2)
-    assert f"{run.totals['psnr_pooled']:.2f} dB pooled" in aecore("show", "custom").out
+    assert f"{run.totals.psnr_pooled:.2f} dB pooled" in aecore("show", "custom").out
 
     clean = to_float(datasets.load(run.spec.dataset).test.pixels)
     errors = (run.model()(clean) - clean).square().flatten(1).mean(1).numpy()
@@ -248,7 +253,7 @@ def test_without_data_a_system_trains_on_the_sample_and_says_so(aecore: Any, che
     assert "cifar10 is not here: training on the embedded sample" in told.err
     assert "python -m aecore data fetch cifar10" in told.err
     assert [(row["name"], row["dataset"]) for row in told.json] == [("shallow-strided", "sample")]
-    assert Store(checkpoints).find("shallow-strided").totals["pictures"] == 1000
+    assert Store(checkpoints).find("shallow-strided").totals.pictures == 1000
 
 
 def test_ctrl_c_keeps_the_finished_epochs_and_the_same_command_goes_on(
@@ -337,7 +342,7 @@ def test_what_is_wrong_is_told_in_a_sentence(wrong: str, aecore: Any, pictures: 
 def test_a_command_line_that_cannot_be_read_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["trian"], ["train"], ["train", LAYERS, "--epochs", "x"], ["data"], ["show"]):
         with pytest.raises(SystemExit) as ended:
-            cli.main(arguments)
+            main.main(arguments)
         assert ended.value.code == 2
         assert "usage: python -m aecore" in capsys.readouterr().err
 
@@ -352,7 +357,7 @@ def finish(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None
 
 
 def test_a_score_on_pictures_of_another_shape_is_refused(aecore: Any, pictures: Path, checkpoints: Path) -> None:
-    spec = runs.plan(zoo.SYSTEMS["mnist-dense"], dataset="mnist")
+    spec = execution.plan(zoo.SYSTEMS["mnist-dense"], dataset="mnist")
     model = build(spec.architecture, spec.recipe, 0, torch.device("cpu"))
     finish(Store(checkpoints), spec, dict(model.state_dict()))
     told = aecore("score", "mnist-dense", "--dataset", f"folder:{pictures}")
@@ -378,9 +383,9 @@ def test_json_has_no_number_where_a_picture_comes_back_without_error(aecore: Any
 def test_only_the_systems_own_runs_are_published(aecore: Any, checkpoints: Path) -> None:
     kept, half = Store(checkpoints), {"none": torch.zeros(1).half()}
     dense, shallow = (zoo.find(name) for name in ("dense", "shallow-strided"))
-    finish(kept, runs.plan(dense, dataset="cifar10", seed=1), half)
-    finish(kept, runs.plan(shallow, dataset="sample"), half)
-    finish(kept, runs.plan(zoo.find("deep-strided-8"), dataset="cifar10"), half)
+    finish(kept, execution.plan(dense, dataset="cifar10", seed=1), half)
+    finish(kept, execution.plan(shallow, dataset="sample"), half)
+    finish(kept, execution.plan(zoo.find("deep-strided-8"), dataset="cifar10"), half)
     told = aecore("publish", "deep-strided-8")
     assert told.status == 0
     assert "| deep-strided-8 |" in told.out
@@ -390,7 +395,7 @@ def test_only_the_systems_own_runs_are_published(aecore: Any, checkpoints: Path)
 
 def test_publishing_takes_what_is_in_the_store_and_prints_a_line_a_system(aecore: Any, checkpoints: Path) -> None:
     for system in zoo.SYSTEMS.values():
-        finish(Store(checkpoints), runs.plan(system, dataset=system.dataset), {"none": torch.zeros(1).half()})
+        finish(Store(checkpoints), execution.plan(system, dataset=system.dataset), {"none": torch.zeros(1).half()})
     before = files(checkpoints)
     told = aecore("publish")
     assert told.status == 0
@@ -485,7 +490,7 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
 def test_a_sweep_trains_every_system_with_every_seed(
     aecore: Any, pictures: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aecore.queue.QUEUED_AT_MOST", 2)  # the third one is asked for when there is room
+    monkeypatch.setattr("aecore.scheduling.queue.QUEUED_AT_MOST", 2)  # the third one is asked for when there is room
     other = "conv2 | conv3:k1:sigmoid"
     command = ["sweep", LAYERS, other, "--seeds", "0-1", "--dataset", f"folder:{pictures}", "--epochs", 1]
     told = aecore(*command, "--device", "cpu")
@@ -495,7 +500,7 @@ def test_a_sweep_trains_every_system_with_every_seed(
         (other, 0), (other, 1), (LAYERS, 0), (LAYERS, 1)
     ]  # fmt: skip
     for layers in (LAYERS, other):
-        totals = [run.totals["psnr_pooled"] for run in runs if str(run.spec.architecture) == layers]
+        totals = [run.totals.psnr_pooled for run in runs if str(run.spec.architecture) == layers]
         (line,) = [line for line in told.out.splitlines() if line.strip().startswith(layers)]
         assert line.strip().removeprefix(layers).split()[:3] == [
             "2", f"{np.mean(totals):.3f}", f"{np.std(totals, ddof=1):.3f}"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from aecore import cluster
-from aecore.cluster import ClusterError
+from aecore.scheduling import cluster
+from aecore.scheduling.cluster import ClusterError
 
 
 @pytest.fixture(autouse=True)

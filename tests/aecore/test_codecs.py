@@ -13,10 +13,10 @@ import torch
 from PIL import Image, features
 from torch import Tensor
 
-from aecore import datasets
-from aecore.codecs import FORMATS, Codec, CodecError, find
-from aecore.datasets import to_float
-from aecore.scores import mse, psnr
+from aecore.data import datasets
+from aecore.data.splits import to_float
+from aecore.measuring.metrics import mse, psnr
+from aecore.reconstructors.codecs import FORMATS, Codec, CodecError, find
 
 ROOT = Path(__file__).parents[2]
 KINDS = tuple(FORMATS)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from aecore import costs, datasets, supervision, zoo
-from aecore.architecture import Architecture
-from aecore.queue import Queue
-from aecore.recipe import Recipe, RunSpec
-from aecore.store import Store
-from aecore.training import TrainingError
+from aecore.data import datasets
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.runs.store import Store
+from aecore.scheduling import costs, supervision
+from aecore.scheduling.queue import Queue
+from aecore.training.events import TrainingError
 
 PUBLISHED = Store(Path(__file__).parents[2] / "checkpoints")
 pytestmark = pytest.mark.usefixtures("one_thread")

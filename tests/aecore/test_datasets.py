@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
@@ -17,8 +18,12 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore import AecoreError, datasets
-from aecore.datasets import Dataset, DatasetError, Split
+from aecore import AecoreError
+from aecore.data import catalog, datasets, downloads
+from aecore.data.catalog import DatasetError
+from aecore.data.folder import read_picture
+from aecore.data.sample import crops_of
+from aecore.data.splits import Dataset, Split, digest, to_float
 
 CIFAR10_FINGERPRINT = "0f9c4f98423f07742b439d146aed0cd0daea0dec7a1867e7505387c6aeacd68d"
 MNIST_FINGERPRINT = "39766e05b760802f0111d44206071018e1502de0d6ceae889d4d07148bbdbaab"
@@ -29,8 +34,8 @@ Damage = Callable[[bytearray], bytearray]
 
 
 def real(name: str) -> Dataset:
-    if not datasets.available(name):
-        pytest.skip(f"{name} is not in {datasets._root(None)}: set AECORE_DATA to the folder that holds it")
+    if not catalog.available(name):
+        pytest.skip(f"{name} is not in {catalog.data_root(None)}: set AECORE_DATA to the folder that holds it")
     return datasets.load(name)
 
 
@@ -54,7 +59,7 @@ def splits(dataset: Dataset) -> tuple[Split, Split, Split]:
 
 
 def recomputed(dataset: Dataset) -> str:
-    parts = [datasets._digest(dataset.train, dataset.validation), datasets._digest(dataset.test)]
+    parts = [digest(dataset.train, dataset.validation), digest(dataset.test)]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
@@ -72,7 +77,7 @@ def test_contract(name: str, request: pytest.FixtureRequest) -> None:
         assert split.labels.shape == (len(split),)
         assert split.labels.dtype == torch.int64
         assert split.labels.unique().tolist() == list(range(len(dataset.classes)))
-    entry = next(entry for entry in datasets.status() if entry.name == name)
+    entry = next(entry for entry in catalog.status() if entry.name == name)
     assert entry.pictures == sum(map(len, splits(dataset)))
     assert (entry.title, entry.available) == (dataset.title, True)
 
@@ -113,36 +118,36 @@ def test_the_fingerprint_sees_pixels_labels_shapes_and_splits() -> None:
 
 
 def test_to_float_spans_zero_to_one() -> None:
-    pixels = datasets.to_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    pixels = to_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
     assert pixels.dtype == torch.float32
     assert pixels.tolist() == pytest.approx([0, 0.2, 1])
 
 
 def test_naming_a_run_imports_no_torchvision_and_reads_no_picture(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from aecore import datasets\n"
-        f"print(datasets.load('cifar10', Path({str(tmp_path)!r})).fingerprint, len(datasets.status()))\n"
+        "import sys; from pathlib import Path; from aecore.data import catalog, datasets\n"
+        f"print(datasets.load('cifar10', Path({str(tmp_path)!r})).fingerprint, len(catalog.status()))\n"
         "assert 'torchvision' not in sys.modules"
     )
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert printed.split() == [CIFAR10_FINGERPRINT, str(len(datasets.NAMES))]
+    assert printed.split() == [CIFAR10_FINGERPRINT, str(len(catalog.NAMES))]
 
 
-@pytest.mark.parametrize("name", datasets.SOURCES)
+@pytest.mark.parametrize("name", catalog.SOURCES)
 def test_an_absent_data_set_says_how_to_get_it(name: str, tmp_path: Path) -> None:
     dataset = datasets.load(name, tmp_path)
-    assert not datasets.available(name, tmp_path)
+    assert not catalog.available(name, tmp_path)
     said = f"{dataset.title} is not in .*: run `python -m aecore data fetch {name}`, or set AECORE_DATA to"
     for split in ("train", "validation", "test"):
         with pytest.raises(DatasetError, match=said):
             getattr(dataset, split)
 
 
-@pytest.mark.parametrize("name", datasets.SOURCES)
+@pytest.mark.parametrize("name", catalog.SOURCES)
 def test_sources_name_what_torchvision_knows(name: str) -> None:
     import torchvision.datasets
 
-    source, factory = datasets.SOURCES[name], getattr(torchvision.datasets, datasets.SOURCES[name].factory)
+    source, factory = catalog.SOURCES[name], getattr(torchvision.datasets, catalog.SOURCES[name].factory)
     if hasattr(factory, "classes") and name != "mnist":
         assert source.classes.split(", ") == factory.classes
     if hasattr(factory, "base_folder"):
@@ -157,14 +162,14 @@ def test_the_root_is_given_or_in_the_environment_or_beside_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AECORE_DATA", str(tmp_path / "elsewhere"))
-    assert datasets.status()[0].path == tmp_path / "elsewhere" / "cifar-10-batches-py"
-    assert datasets.status(tmp_path)[0].path == tmp_path / "cifar-10-batches-py"
-    assert datasets.status(tmp_path)[0].size == "170 MB to download"
+    assert catalog.status()[0].path == tmp_path / "elsewhere" / "cifar-10-batches-py"
+    assert catalog.status(tmp_path)[0].path == tmp_path / "cifar-10-batches-py"
+    assert catalog.status(tmp_path)[0].size == "170 MB to download"
     monkeypatch.delenv("AECORE_DATA")
-    assert datasets.status()[0].path == Path(datasets.__file__).parents[1] / "data" / "cifar-10-batches-py"
+    assert catalog.status()[0].path == Path(datasets.__file__).parents[2] / "data" / "cifar-10-batches-py"
 
 
-@pytest.mark.parametrize("call", [datasets.load, datasets.available, datasets.fetch])
+@pytest.mark.parametrize("call", [datasets.load, catalog.available, downloads.fetch])
 def test_an_unknown_name_gets_the_nearest_and_all(call: Callable[[str], object]) -> None:
     with pytest.raises(AecoreError, match=r"'CIFAR-10': did you mean 'cifar10', .* stl10, sample and folder:PATH"):
         call("CIFAR-10")
@@ -199,7 +204,7 @@ def test_pictures_are_torchvisions(name: str, request: pytest.FixtureRequest) ->
     from torchvision.transforms.functional import pil_to_tensor
 
     dataset: Dataset = request.getfixturevalue(name)
-    root, factory = datasets._root(None), getattr(torchvision.datasets, datasets.SOURCES[name].factory)
+    root, factory = catalog.data_root(None), getattr(torchvision.datasets, catalog.SOURCES[name].factory)
     learning, test = factory(root, train=True), factory(root, train=False)
     cut = len(dataset.train)
     for theirs, ours, start, index in [
@@ -220,7 +225,7 @@ def test_pictures_are_torchvisions(name: str, request: pytest.FixtureRequest) ->
 
 def copy_but(name: str, damaged: str, damage: Damage, target: Path) -> Path:
     """A copy of a real data set in `target` by links, but for one file that went through `damage`."""
-    source, root = datasets.SOURCES[name], datasets._root(None)
+    source, root = catalog.SOURCES[name], catalog.data_root(None)
     (target / source.folder).mkdir(parents=True)
     for file in source.files:
         (target / source.folder / file).symlink_to(root / source.folder / file)
@@ -256,7 +261,7 @@ def test_damaged_files_are_refused(name: str, file: str, part: str, damage: Dama
     dataset = datasets.load(name, copy_but(name, file, damage, tmp_path))
     with pytest.raises(DatasetError) as caught:
         getattr(dataset, part)
-    folder = tmp_path / datasets.SOURCES[name].folder
+    folder = tmp_path / catalog.SOURCES[name].folder
     assert str(caught.value) == (
         f"{dataset.title} in {folder} is damaged: run `python -m aecore data fetch {name}` to replace it."
     )
@@ -272,7 +277,7 @@ def random_pixels(*shape: int) -> np.ndarray:
 def assert_reads(name: str, root: Path, pixels: np.ndarray, labels: list[int]) -> None:
     """Pictures `pixels` [20, C, H, W] are both the training and the test pictures of `name`."""
     dataset = datasets.load(name, root)
-    assert datasets.available(name, root)
+    assert catalog.available(name, root)
     assert list(map(len, splits(dataset))) == [18, 2, 20]
     assert dataset.test.pixels.shape[1:] == dataset.shape
     for split, part in zip(splits(dataset), (slice(0, 18), slice(18, 20), slice(0, 20)), strict=True):
@@ -338,22 +343,22 @@ def test_sample_sizes(sample: Dataset) -> None:
 
 
 def test_sample_crops_stay_in_their_strips_and_strips_are_disjoint() -> None:
-    folder = Path(str(datasets.files("skimage"))) / "data"
-    for file in datasets._PHOTOGRAPHS.values():
+    folder = Path(str(files("skimage"))) / "data"
+    for file in catalog.PHOTOGRAPHS.values():
         with Image.open(folder / file) as opened:
             width, height = opened.size
         # Each column is painted with the number of its split, so that a crop across a border would mix them.
         painted = np.repeat([10, 10, 200, 100, 10], np.diff([fifth * width // 5 for fifth in range(6)]))
         photograph = np.broadcast_to(painted[None, :, None].astype(np.uint8), (height, width, 3))
         for split, colour in {"train": 10, "validation": 100, "test": 200}.items():
-            crops = datasets._crops(photograph, datasets._STRIPS[split])
+            crops = crops_of(photograph, catalog.STRIPS[split])
             assert np.unique(crops).tolist() == [colour]
 
 
 def test_sample_crops_average_their_window() -> None:
     rows, columns = np.mgrid[0:400, 0:640]
     photograph = np.stack([(rows // 2) % 256, (columns // 3) % 256, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
-    crops = datasets._crops(photograph, datasets._STRIPS["test"])
+    crops = crops_of(photograph, catalog.STRIPS["test"])
     assert crops.shape == (125, 3, 32, 32)
     assert (crops[:, 2] == 7).all()
     heights = crops[:, 0].astype(int).max((1, 2)) - crops[:, 0].min((1, 2))
@@ -406,7 +411,7 @@ def halves(mode: str = "RGB") -> Image.Image:
 )
 def test_folder_reads_every_format(file: str, mode: str, tmp_path: Path) -> None:
     halves(mode).save(tmp_path / file, format=None if "." in file else "PNG")
-    pixels = datasets._picture(tmp_path / file)
+    pixels = read_picture(tmp_path / file)
     assert pixels.shape == (3, 32, 32)
     assert pixels.dtype == np.uint8
     assert pixels[:, :, :12].mean((1, 2)) == pytest.approx([255, 0, 0], abs=6)
@@ -417,7 +422,7 @@ def test_folder_turns_a_picture_as_its_camera_was_held(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter to the right: what was left comes on top
     halves().save(tmp_path / "turned.jpg", exif=exif)
-    pixels = datasets._picture(tmp_path / "turned.jpg")
+    pixels = read_picture(tmp_path / "turned.jpg")
     assert pixels[:, :12].mean((1, 2)) == pytest.approx([255, 0, 0], abs=6)
     assert pixels[:, 20:].mean((1, 2)) == pytest.approx([0, 0, 255], abs=6)
 
@@ -426,13 +431,13 @@ def test_folder_keeps_the_range_of_16_bits(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65_535, 32 * 32).reshape(32, 32).astype(np.uint16)
     for file in ("deep.png", "deep.tiff"):
         Image.fromarray(ramp).save(tmp_path / file)
-        assert np.array_equal(datasets._picture(tmp_path / file), np.stack([ramp >> 8] * 3))
+        assert np.array_equal(read_picture(tmp_path / file), np.stack([ramp >> 8] * 3))
 
 
 def test_folder_refuses_pictures_without_a_white(tmp_path: Path) -> None:
     Image.fromarray(np.linspace(-3, 3, 1024, dtype=np.float32).reshape(32, 32)).save(tmp_path / "f.tiff")
     with pytest.raises(ValueError, match="32-bit"):
-        datasets._picture(tmp_path / "f.tiff")
+        read_picture(tmp_path / "f.tiff")
 
 
 def test_folder_shows_transparent_parts_white(tmp_path: Path) -> None:
@@ -440,8 +445,8 @@ def test_folder_shows_transparent_parts_white(tmp_path: Path) -> None:
     palette = Image.new("P", (32, 32), 0)
     palette.putpalette([200, 0, 0, 0, 200, 0])
     palette.save(tmp_path / "clear.gif", transparency=0)
-    assert (datasets._picture(tmp_path / "clear.png") == 255).all()
-    assert (datasets._picture(tmp_path / "clear.gif") == 255).all()
+    assert (read_picture(tmp_path / "clear.png") == 255).all()
+    assert (read_picture(tmp_path / "clear.gif") == 255).all()
 
 
 @pytest.mark.parametrize("size", [(1920, 640), (640, 1920), (96, 32), (31, 7), (1, 1)])
@@ -453,13 +458,13 @@ def test_folder_crops_the_centre_square(size: tuple[int, int], file: str, tmp_pa
     left, top = (width - side) // 2, (height - side) // 2
     picture.paste((0, 255, 0), (left, top, left + side, top + side))
     picture.save(tmp_path / file, **({"quality": 95, "subsampling": 0} if file.endswith("jpg") else {}))
-    assert datasets._picture(tmp_path / file)[:, 3:29, 3:29].mean((1, 2)) == pytest.approx([0, 255, 0], abs=6)
+    assert read_picture(tmp_path / file)[:, 3:29, 3:29].mean((1, 2)) == pytest.approx([0, 255, 0], abs=6)
 
 
 def test_folder_antialiases(tmp_path: Path) -> None:
     board = (np.indices((320, 320)).sum(0) % 2 * 255).astype(np.uint8)
     Image.fromarray(board).save(tmp_path / "board.png")
-    assert np.abs(datasets._picture(tmp_path / "board.png").astype(int) - 127.5).max() < 2
+    assert np.abs(read_picture(tmp_path / "board.png").astype(int) - 127.5).max() < 2
 
 
 def test_folder_classes_are_its_sub_folders(tmp_path: Path) -> None:
@@ -476,7 +481,7 @@ def test_folder_classes_are_its_sub_folders(tmp_path: Path) -> None:
     assert dataset.shape == (3, 32, 32)
     assert list(map(len, splits(dataset))) == [18, 1, 2]
     assert torch.cat([split.labels for split in splits(dataset)]).bincount().tolist() == [12, 8, 1]
-    assert datasets.available(f"folder:{tmp_path}")
+    assert catalog.available(f"folder:{tmp_path}")
 
 
 def test_folder_splits_follow_content_and_not_file_names(tmp_path: Path) -> None:
@@ -505,7 +510,7 @@ def test_folder_needs_ten_pictures(tmp_path: Path) -> None:
     for path in (str(tmp_path / "absent"), ""):
         with pytest.raises(DatasetError, match="There is no folder"):
             datasets.load(f"folder:{path}")
-        assert not datasets.available(f"folder:{path}")
+        assert not catalog.available(f"folder:{path}")
 
 
 # ---- fetching, from a server on this machine
@@ -583,8 +588,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setattr(CIFAR10, "train_list", lists[:5])
         monkeypatch.setattr(CIFAR10, "test_list", lists[5:])
         monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5(content["batches.meta"])})
-        unpinned = replace(datasets.SOURCES["cifar10"], digests=None, pictures=60)
-        monkeypatch.setitem(datasets.SOURCES, "cifar10", unpinned)
+        unpinned = replace(catalog.SOURCES["cifar10"], digests=None, pictures=60)
+        monkeypatch.setitem(catalog.SOURCES, "cifar10", unpinned)
         yield server
         server.released.set()
         server.shutdown()
@@ -598,17 +603,17 @@ def left_in(root: Path) -> list[str]:
 def test_fetch_moves_a_whole_data_set_into_place_and_only_once(server: Server, tmp_path: Path) -> None:
     said: list[str] = []
     root = tmp_path / "new" / "data"
-    datasets.fetch("cifar10", root, said.append)
+    downloads.fetch("cifar10", root, said.append)
     assert said == [
         f"Fetching CIFAR-10 (170 MB) into {root}.",
         f"CIFAR-10 is in {root}: 60 pictures.",
     ]
     assert left_in(root) == ["cifar-10-batches-py"]
-    assert set(left_in(root / "cifar-10-batches-py")) == set(datasets.SOURCES["cifar10"].files)
+    assert set(left_in(root / "cifar-10-batches-py")) == set(catalog.SOURCES["cifar10"].files)
     assert list(map(len, splits(datasets.load("cifar10", root)))) == [45, 5, 10]
 
     answers = server.answers
-    datasets.fetch("cifar10", root, said.append)
+    downloads.fetch("cifar10", root, said.append)
     assert said[2:] == [f"CIFAR-10 is already in {root}, intact."]
     assert server.answers == answers
 
@@ -617,11 +622,11 @@ def test_fetch_moves_a_whole_data_set_into_place_and_only_once(server: Server, t
 def test_fetch_refuses_what_is_not_the_archive_and_can_be_repeated(server: Server, manner: str, tmp_path: Path) -> None:
     server.manner = manner
     with pytest.raises(DatasetError, match="server of CIFAR-10 sent was cut short or altered, and is not kept"):
-        datasets.fetch("cifar10", tmp_path, lambda _: None)
+        downloads.fetch("cifar10", tmp_path, lambda _: None)
     assert left_in(tmp_path) == []
-    assert not datasets.available("cifar10", tmp_path)
+    assert not catalog.available("cifar10", tmp_path)
     server.manner = "whole"
-    datasets.fetch("cifar10", tmp_path, lambda _: None)
+    downloads.fetch("cifar10", tmp_path, lambda _: None)
     assert len(datasets.load("cifar10", tmp_path).test) == 10
 
 
@@ -629,9 +634,9 @@ def test_fetch_refuses_an_archive_that_is_not_the_pinned_one(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = {"learning": "0" * 64, "test": "0" * 64}
-    monkeypatch.setitem(datasets.SOURCES, "cifar10", replace(datasets.SOURCES["cifar10"], digests=other))
+    monkeypatch.setitem(catalog.SOURCES, "cifar10", replace(catalog.SOURCES["cifar10"], digests=other))
     with pytest.raises(DatasetError, match="altered"):
-        datasets.fetch("cifar10", tmp_path, lambda _: None)
+        downloads.fetch("cifar10", tmp_path, lambda _: None)
     assert left_in(tmp_path) == []
 
 
@@ -639,7 +644,7 @@ def test_fetch_says_in_one_sentence_that_nobody_answers(server: Server, tmp_path
     server.shutdown()
     server.server_close()
     with pytest.raises(DatasetError) as caught:
-        datasets.fetch("cifar10", tmp_path, lambda _: None)
+        downloads.fetch("cifar10", tmp_path, lambda _: None)
     assert str(caught.value) == (
         "Could not reach the server of CIFAR-10 (Connection refused): "
         "check the network and run `python -m aecore data fetch cifar10` again."
@@ -651,10 +656,10 @@ def test_fetch_says_in_one_sentence_that_nobody_answers(server: Server, tmp_path
 def test_fetch_gives_up_on_a_server_without_an_answer(
     server: Server, manner: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "_SILENCE", 0.2)
+    monkeypatch.setattr(downloads, "_SILENCE", 0.2)
     server.manner = manner
     with pytest.raises(DatasetError, match=rf"Could not reach the server of CIFAR-10 \({cause}\): check"):
-        datasets.fetch("cifar10", tmp_path, lambda _: None)
+        downloads.fetch("cifar10", tmp_path, lambda _: None)
     assert left_in(tmp_path) == []
 
 
@@ -664,23 +669,23 @@ def test_fetch_understands_mnists_own_errors(tmp_path: Path, server: Server, mon
     mirror = f"http://127.0.0.1:{server.server_port}/"
     monkeypatch.setattr(MNIST, "mirrors", [mirror])
     with pytest.raises(DatasetError, match="server of MNIST sent was cut short or altered"):
-        datasets.fetch("mnist", tmp_path, lambda _: None)
+        downloads.fetch("mnist", tmp_path, lambda _: None)
     server.shutdown()
     server.server_close()
     with pytest.raises(DatasetError, match=r"Could not reach the server of MNIST \(Connection refused\): check"):
-        datasets.fetch("mnist", tmp_path, lambda _: None)
+        downloads.fetch("mnist", tmp_path, lambda _: None)
     assert left_in(tmp_path) == []
 
 
 def test_fetch_starts_afresh_after_a_killed_one_and_replaces_damage(server: Server, tmp_path: Path) -> None:
-    datasets.fetch("cifar10", tmp_path, lambda _: None)
+    downloads.fetch("cifar10", tmp_path, lambda _: None)
     whole = datasets.load("cifar10", tmp_path).fingerprint
     for folder in (tmp_path, tmp_path / ".fetch-cifar10"):
         (folder / "cifar-10-batches-py").mkdir(parents=True, exist_ok=True)
         (folder / "cifar-10-batches-py" / "data_batch_2").write_bytes(b"half")
     with pytest.raises(DatasetError, match="is damaged"):
         _ = datasets.load("cifar10", tmp_path).train
-    datasets.fetch("cifar10", tmp_path, lambda _: None)
+    downloads.fetch("cifar10", tmp_path, lambda _: None)
     assert datasets.load("cifar10", tmp_path).fingerprint == whole
     assert left_in(tmp_path) == ["cifar-10-batches-py"]
 
@@ -701,10 +706,10 @@ def test_two_fetches_at_once_download_once(server: Server, tmp_path: Path) -> No
         said.append(sentence)
         waiting.set()
 
-    one = threading.Thread(target=datasets.fetch, args=("cifar10", tmp_path, first))
+    one = threading.Thread(target=downloads.fetch, args=("cifar10", tmp_path, first))
     one.start()
     assert started.wait(5)
-    datasets.fetch("cifar10", tmp_path, second)
+    downloads.fetch("cifar10", tmp_path, second)
     one.join()
     assert said == [
         f"Fetching CIFAR-10 (170 MB) into {tmp_path}.",
@@ -717,11 +722,11 @@ def test_two_fetches_at_once_download_once(server: Server, tmp_path: Path) -> No
 def test_fetch_says_that_the_folder_cannot_be_written(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(DatasetError, match=r"Could not write CIFAR-10 to .*/file \(File exists\): make room there"):
-        datasets.fetch("cifar10", tmp_path / "file", lambda _: None)
+        downloads.fetch("cifar10", tmp_path / "file", lambda _: None)
     assert server.answers == 0
 
 
 @pytest.mark.parametrize("name", ["sample", "folder:/pictures"])
 def test_what_is_here_needs_no_fetching(name: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=f"'{name}' needs no fetching"):
-        datasets.fetch(name, tmp_path)
+        downloads.fetch(name, tmp_path)

@@ -11,15 +11,22 @@ import pandas as pd
 import pytest
 import torch
 
-from aecore import datasets, denoising, published, reconstructors, runs, zoo
-from aecore.datasets import Dataset, Split
-from aecore.denoisers import METHODS
-from aecore.denoising import Curves, Point
-from aecore.noise import Noise
-from aecore.published import PublishedError
-from aecore.scores import Totals, paired_differences, score
-from aecore.store import Store
-from aecore.training import Epoch, State, build
+from aecore.data import datasets
+from aecore.data.noise import Noise
+from aecore.data.splits import Dataset, Split
+from aecore.files import figures
+from aecore.files.figures import PublishedError
+from aecore.measuring.intervals import paired_differences
+from aecore.measuring.scoring import score
+from aecore.measuring.totals import Totals
+from aecore.models import zoo
+from aecore.reconstructors.denoisers import METHODS
+from aecore.runs import execution
+from aecore.runs.store import Store
+from aecore.studies import by_name, denoising, denoising_measurement, tables
+from aecore.studies.denoising import Curves, Point
+from aecore.training.events import Epoch, State
+from aecore.training.initialisation import build
 
 ROOT = Path(__file__).parents[2]
 PICTURES = 40
@@ -39,12 +46,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def points(sample: Dataset, store: Store) -> list[Point]:
     levels = {0.1: PICTURES, 0.0: 10}
-    return [point for *_, found in denoising.measure(sample, store, NAMES, levels) for point in found]
+    return [point for *_, found in denoising_measurement.measure(sample, store, NAMES, levels) for point in found]
 
 
 def table(sample: Dataset, store: Store, name: str) -> pd.DataFrame:
     noise = Noise("gaussian", 0.1)
-    reconstruct = reconstructors.find("identity" if name == "noisy" else name, sample, noise, store)
+    reconstruct = by_name.find("identity" if name == "noisy" else name, sample, noise, store)
     split = Split(sample.test.pixels[:PICTURES], sample.test.labels[:PICTURES])
     return pd.concat(score(reconstruct, split, noise, denoising.SEED), ignore_index=True)
 
@@ -73,8 +80,10 @@ def test_what_gives_the_picture_back_exactly_has_no_decibels(points: list[Point]
 def test_differences_are_those_of_the_same_pictures(
     sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(denoising, "REFERENCES", ("blur",))
-    found = [point for *_, each in denoising.measure(sample, store, NAMES, {0.1: PICTURES}) for point in each]
+    monkeypatch.setattr(denoising_measurement, "REFERENCES", ("blur",))
+    found = [
+        point for *_, each in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES}) for point in each
+    ]
     pair = pd.DataFrame({name: table(sample, store, name)["psnr"] for name in ("wavelet", "blur")})
     (expected,) = paired_differences(pair)
     (over,) = (point.over["blur"] for point in found if point.name == "wavelet")
@@ -85,16 +94,20 @@ def test_differences_are_those_of_the_same_pictures(
 def test_what_was_measured_is_not_measured_again(
     sample: Dataset, store: Store, points: list[Point], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconstructors, "find", None)
-    again = [each for *_, found in denoising.measure(sample, store, NAMES, {0.1: PICTURES, 0.0: 10}) for each in found]
+    monkeypatch.setattr(by_name, "find", None)
+    again = [
+        each
+        for *_, found in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES, 0.0: 10})
+        for each in found
+    ]
     assert again == points
 
 
 def test_slow_ones_are_measured_on_the_first_pictures(
     sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(denoising, "SUBSET", 6)
-    (*_, last) = denoising.measure(sample, store, ["blur", "bm3d"], {0.1: PICTURES})
+    monkeypatch.setattr(denoising_measurement, "SUBSET", 6)
+    (*_, last) = denoising_measurement.measure(sample, store, ["blur", "bm3d"], {0.1: PICTURES})
     assert {point.name: point.pictures for point in last[2]} == {"blur": PICTURES, "bm3d": 6}
 
 
@@ -111,13 +124,13 @@ CURVES = Curves(
 
 
 def test_curves_come_back_from_their_file_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denoising, "measure", lambda *_: iter([("", 0.1, list(CURVES.points))]))
+    monkeypatch.setattr(denoising_measurement, "measure", lambda *_: iter([("", 0.1, list(CURVES.points))]))
     said = list[str]()
-    made = denoising.publish(Store(tmp_path), "sample", said.append)
+    made = denoising_measurement.publish(Store(tmp_path), "sample", said.append)
     assert said == ["σ 0.1 is measured."]
     assert denoising.curves("sample", tmp_path) == made
     assert made.points == CURVES.points
-    code = "import sys; from pathlib import Path; from aecore import denoising; "
+    code = "import sys; from pathlib import Path; from aecore.studies import denoising; "
     code += f"denoising.curves('sample', Path({str(tmp_path)!r})); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -131,12 +144,12 @@ def test_curves_are_asked_by_name_and_level() -> None:
 
 
 def test_the_table_has_the_best_of_each_level_in_bold() -> None:
-    rows = denoising.table(CURVES).splitlines()
+    rows = tables.denoising_table(CURVES).splitlines()
     assert rows[0] == "| denoiser | pictures | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
     assert rows[2] == "| blur | 9 | – | – | – | 24.81 | – | – |"
     assert rows[3] == "| wiener | 9 | – | – | – | **27.20** | **22.10** | – |"
     worse_there = replace(CURVES.points[2], psnr_subset=24.0)
-    rows = denoising.table(replace(CURVES, points=(*CURVES.points[:2], worse_there))).splitlines()
+    rows = tables.denoising_table(replace(CURVES, points=(*CURVES.points[:2], worse_there))).splitlines()
     assert rows[2:] == [
         "| blur | 9 | – | – | – | **24.81** | – | – |",
         "| wiener | 9 | – | – | – | 27.20 | **22.10** | – |",
@@ -146,7 +159,7 @@ def test_the_table_has_the_best_of_each_level_in_bold() -> None:
 def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None:
     over = {"wiener": (1.234, 1.1, 1.4), "bm3d": (-0.05, -0.2, 0.1)}
     learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, 22.4, 0.8, over)
-    rows = denoising.comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
+    rows = tables.denoising_comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
     assert rows[0] == "| denoiser | over | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
     assert rows[2:] == [
         "| denoise-030 | wiener | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
@@ -156,8 +169,8 @@ def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None
 
 def test_what_is_published_is_what_the_readme_tells_of_every_denoiser() -> None:
     found, readme = denoising.curves("cifar10", ROOT / "checkpoints"), (ROOT / "README.md").read_text()
-    assert denoising.table(found) in readme
-    assert denoising.comparison(found) in readme
+    assert tables.denoising_table(found) in readme
+    assert tables.denoising_comparison(found) in readme
     trained = [name for name, system in zoo.SYSTEMS.items() if system.family == "denoising"]
     assert sorted(found.names) == sorted(["noisy", *METHODS, *trained])
     assert found.fingerprint == datasets.load("cifar10").fingerprint
@@ -167,12 +180,12 @@ def test_what_is_published_is_what_the_readme_tells_of_every_denoiser() -> None:
 
 def test_curves_of_another_data_set_or_version_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "denoising-cifar10.json"
-    published.write(path, asdict(replace(CURVES, dataset="mnist")))
+    figures.write(path, asdict(replace(CURVES, dataset="mnist")))
     with pytest.raises(PublishedError, match="was measured on mnist"):
         denoising.curves("cifar10", tmp_path)
     facts = asdict(CURVES)
     facts["points"][0].pop("margin")
-    published.write(path, facts)
+    figures.write(path, facts)
     with pytest.raises(PublishedError, match="was written by another version of aecore"):
         denoising.curves("cifar10", tmp_path)
 
@@ -180,7 +193,7 @@ def test_curves_of_another_data_set_or_version_are_refused(tmp_path: Path) -> No
 def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_path: Path) -> None:
     kept, scores = Store(tmp_path), []
     for seed in (0, 1):
-        run = runs.plan(zoo.find("denoise-030"), dataset="sample", epochs=1, images=100)
+        run = execution.plan(zoo.find("denoise-030"), dataset="sample", epochs=1, images=100)
         module = build(run.architecture, run.recipe, seed, torch.device("cpu"))
         weights = {name: each.contiguous() for name, each in module.state_dict().items()}
         shutil.rmtree(tmp_path / run.folder, ignore_errors=True)
@@ -190,7 +203,7 @@ def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_pa
             run, state, weights=weights, scores=table, totals=Totals.of(table), preview=b"",
             environment={},
         )  # fmt: skip
-        scores.append(denoising.scored("denoise-030", sample, 0.1, kept, 5))
+        scores.append(denoising_measurement.scored("denoise-030", sample, 0.1, kept, 5))
     assert not torch.equal(*scores)
 
 
@@ -199,7 +212,7 @@ def test_a_run_that_is_here_with_other_weights_is_left_out(tmp_path: Path) -> No
     shutil.copytree(run.path, tmp_path / run.path.name)
     both = replace(CURVES, points=(replace(CURVES.points[0], name="denoise-030"), *CURVES.points))
     for weights, seen in ((run.files["weights.safetensors"]["sha256"], both), ("0" * 64, CURVES)):
-        published.write(tmp_path / "denoising-cifar10.json", asdict(replace(both, weights={"denoise-030": weights})))
+        figures.write(tmp_path / "denoising-cifar10.json", asdict(replace(both, weights={"denoise-030": weights})))
         assert denoising.curves("cifar10", tmp_path).points == seen.points
 
 

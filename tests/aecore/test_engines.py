@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from aecore import engines, runs, supervision
-from aecore.noise import Noise
-from aecore.queue import Queue, QueueError
-from aecore.runs import Previewed
-from aecore.store import STATES, Store
+from aecore.data.noise import Noise
+from aecore.runs import execution
+from aecore.runs.events import Previewed
+from aecore.runs.store import STATES, Store
+from aecore.scheduling import engines, supervision
+from aecore.scheduling.entries import QueueError
+from aecore.scheduling.queue import Queue
 from tests.aecore.queued import CPU, LONG, diverging, ended, processes, result, spec_of, trained, uninterrupted, until
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -75,11 +77,13 @@ def test_supervisors_started_at_once_are_one_and_it_trains_what_a_device_admits(
 
 def test_previews_follow_their_epochs(pictures: Path, tmp_path: Path) -> None:
     spec = spec_of(pictures)
-    events = list(runs.execute(spec, store=Store(tmp_path), device=CPU, previews=True))
+    events = list(execution.execute(spec, store=Store(tmp_path), device=CPU, previews=True))
     shown = [event for event in events if isinstance(event, Previewed)]
     assert [each.epoch for each in shown] == [1, 2, 3]
     assert shown[-1].png == events[-1].run.read("preview.png")  # type: ignore[union-attr]
-    assert not any(isinstance(event, Previewed) for event in runs.execute(spec_of(pictures, 1), store=Store(tmp_path)))
+    assert not any(
+        isinstance(event, Previewed) for event in execution.execute(spec_of(pictures, 1), store=Store(tmp_path))
+    )
 
 
 # ---- stopped

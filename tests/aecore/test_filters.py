@@ -7,14 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from aecore import datasets, denoisers, filters, store
-from aecore.architecture import Architecture
-from aecore.baselines import Identity
-from aecore.datasets import to_float
-from aecore.denoisers import METHODS, Denoiser
-from aecore.noise import Noise, noisy
-from aecore.recipe import Recipe, RunSpec
-from aecore.store import Model
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.reconstructors import denoisers
+from aecore.reconstructors.denoisers import METHODS, Denoiser
+from aecore.reconstructors.pca import Identity
+from aecore.reconstructors.trained import Model
+from aecore.runs import store
+from aecore.studies import sensitivity
 
 NOISE = Noise("gaussian", 0.2)
 
@@ -36,7 +39,7 @@ def one_convolution(kernel: Tensor) -> Model:
 
 def test_the_weights_of_one_convolution_are_its_kernel(picture: Tensor) -> None:
     kernel = torch.randn(3, 3, 5, 5, generator=torch.Generator().manual_seed(0))
-    weights = filters.weights_of(one_convolution(kernel), picture, 10, 20)
+    weights = sensitivity.weights_of(one_convolution(kernel), picture, 10, 20)
     assert weights.shape == (3, 3, 32, 32)
     torch.testing.assert_close(weights[:, :, 8:13, 18:23], kernel)
     weights[:, :, 8:13, 18:23] = 0
@@ -45,7 +48,7 @@ def test_the_weights_of_one_convolution_are_its_kernel(picture: Tensor) -> None:
 
 def test_at_a_corner_the_kernel_is_cut(picture: Tensor) -> None:
     kernel = torch.randn(3, 3, 3, 3, generator=torch.Generator().manual_seed(0))
-    weights = filters.weights_of(one_convolution(kernel), picture, 0, 31)
+    weights = sensitivity.weights_of(one_convolution(kernel), picture, 0, 31)
     torch.testing.assert_close(weights[:, :, :2, 30:], kernel[:, :, 1:, :2])
     assert weights.count_nonzero() == 9 * 4
 
@@ -53,7 +56,7 @@ def test_at_a_corner_the_kernel_is_cut(picture: Tensor) -> None:
 def test_the_weights_of_a_trained_model_are_its_differences(picture: Tensor) -> None:
     model = store.load("denoise-030")
     module, given = model.module.double(), picture.double()
-    weights = filters.weights_of(model, given, 9, 14)
+    weights = sensitivity.weights_of(model, given, 9, 14)
     directions = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     step = 1e-6
     with torch.no_grad():
@@ -75,14 +78,14 @@ def test_the_weights_of_the_wiener_filter_are_the_matrix_of_the_closed_form() ->
     }
     denoiser = Denoiser("wiener", size, settings, METHODS["wiener"].clean)
     matrix = np.linalg.solve(covariance.numpy() + NOISE.level**2 * np.eye(size), covariance.numpy())
-    weights = filters.weights_of_linear(denoiser, torch.rand(shape, generator=draw), 2, 3)
+    weights = sensitivity.weights_of_linear(denoiser, torch.rand(shape, generator=draw), 2, 3)
     pixel = [channel * 20 + 2 * 5 + 3 for channel in range(3)]
     np.testing.assert_allclose(weights.reshape(3, size), matrix[pixel], atol=1e-5)
 
 
 def test_a_patchwise_wiener_filter_is_its_weights_and_a_constant(picture: Tensor, tmp_path: Path) -> None:
     denoiser = denoisers.prepare("patch-wiener", datasets.load("sample"), NOISE, tmp_path)
-    weights = filters.weights_of_linear(denoiser, picture, 0, 31)
+    weights = sensitivity.weights_of_linear(denoiser, picture, 0, 31)
     constant = denoiser(torch.zeros_like(picture)[None])[0, :, 0, 31]
     expected = torch.einsum("oihw,ihw->o", weights, picture) + constant
     torch.testing.assert_close(denoiser(picture[None])[0, :, 0, 31], expected, atol=1e-5, rtol=1e-5)
@@ -93,7 +96,7 @@ def test_the_weights_of_each_channel_on_itself_are_averaged() -> None:
     for channel in range(3):
         weights[channel, channel, 0, 1] = channel + 1
         weights[channel, (channel + 1) % 3] = 100
-    assert filters.own_channel(weights).tolist() == [[0, 2], [0, 0]]
+    assert sensitivity.own_channel(weights).tolist() == [[0, 2], [0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -108,12 +111,12 @@ def test_the_weights_of_each_channel_on_itself_are_averaged() -> None:
     ],
 )
 def test_pixels_are_counted_from_the_largest_weight_on(weights: list[list[float]], pixels: int) -> None:
-    assert filters.pixels_with(0.9, torch.tensor(weights)) == pixels
+    assert sensitivity.pixels_with(0.9, torch.tensor(weights)) == pixels
 
 
 def test_bias_and_variance_add_up_to_the_error_over_the_draws() -> None:
     model, pixels, draws = store.load("denoise-030"), datasets.load("sample").test.pixels[5], 12
-    found = filters.spread(model, pixels, NOISE, draws, seed=4)
+    found = sensitivity.spread(model, pixels, NOISE, draws, seed=4)
     clean = to_float(pixels[None])
     outputs = [model(noisy(clean, NOISE, 4, [draw])).clamp(0, 1) for draw in range(draws)]
     error = torch.cat(outputs).double().sub(clean).square().mean()
@@ -123,7 +126,7 @@ def test_bias_and_variance_add_up_to_the_error_over_the_draws() -> None:
 
 def test_what_is_not_denoised_has_the_noise_as_its_deviation_and_no_bias() -> None:
     grey = torch.full((3, 16, 16), 128, dtype=torch.uint8)
-    found = filters.spread(Identity(768), grey, Noise("gaussian", 0.05), 200)
+    found = sensitivity.spread(Identity(768), grey, Noise("gaussian", 0.05), 200)
     assert float(found.deviation.mean()) == pytest.approx(0.05, rel=0.02)
     # Of the mean of 200 draws nothing is left but 0.05 / √200 at a pixel.
     assert float(found.bias.square().mean().sqrt()) == pytest.approx(0.05 / 200**0.5, rel=0.1)

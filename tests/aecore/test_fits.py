@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aecore import fits
-from aecore.fits import kept
+from aecore.files import fits
+from aecore.files.fits import kept
 
 ROOT = Path(__file__).parents[2]
 FACTS = {"dataset": "0" * 64, "noise": "gaussian:0.1", "grid": [0.5, 1.0]}

@@ -12,7 +12,7 @@ from skimage.measure import block_reduce
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from aecore.layers import (
+from aecore.models.layers import (
     LARGEST_SIZE,
     LAYERS,
     Activate,
@@ -33,10 +33,12 @@ from aecore.layers import (
     Reshape,
     Shape,
     Skip,
+    Sparsity,
     TransposedConv,
     Upsample,
     parse_layer,
 )
+from aecore.models.modules import module_of
 
 small, large = st.integers(1, 5), st.integers(1, LARGEST_SIZE)
 activations = st.sampled_from(get_args(Activation))
@@ -71,6 +73,7 @@ WRITTEN: dict[str, st.SearchStrategy[Layer]] = {
         Dropout, st.floats(0.001, 0.99) | st.integers(0, 10**6).map(lambda billionths: billionths / 1e9)
     ),
     "act": st.builds(Activate, activations),
+    "sparsity": st.just(Sparsity()),
     "flatten": st.just(Flatten()),
     "reshape": st.builds(Reshape, st.tuples(*[st.integers(1, 999_999_999)] * 3)),
     "skip": st.just(Skip()),
@@ -101,6 +104,7 @@ PLACED: dict[str, st.SearchStrategy[tuple[Layer, Shape]]] = {
     "bn": st.tuples(WRITTEN["bn"], either),
     "dropout": st.tuples(WRITTEN["dropout"], either),
     "act": st.tuples(WRITTEN["act"], either),
+    "sparsity": st.tuples(WRITTEN["sparsity"], either),
     "flatten": st.tuples(WRITTEN["flatten"], either),
     "reshape": reshaped(),
     "skip": st.tuples(WRITTEN["skip"], either),
@@ -121,7 +125,7 @@ def test_the_text_form_reads_back_as_the_same_layer(keyword: str, data: st.DataO
 @given(data=st.data())
 def test_shape_parameters_and_macs_are_those_of_the_torch_module(keyword: str, data: st.DataObject) -> None:
     layer, shape = data.draw(PLACED[keyword])
-    module = layer.module(shape).eval()
+    module = module_of(layer, shape).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         output = module(torch.rand(1, *shape))
     assert layer.output_shape(shape) == tuple(output.shape[1:])
@@ -136,11 +140,11 @@ def test_every_layer_is_tried_alone_or_as_a_join() -> None:
 @given(shape=maps, more=small)
 def test_a_join_gives_what_numpy_gives(shape: Shape, more: int) -> None:
     values, kept = torch.rand(2, *shape), torch.rand(2, *shape)
-    added = Add().module(shape)(values, kept)
+    added = module_of(Add(), shape)(values, kept)
     assert Add().joined(shape, shape) == tuple(added.shape[1:])
     np.testing.assert_array_equal(added.numpy(), values.numpy() + kept.numpy())
     kept = torch.rand(2, more, *shape[1:])
-    together = Concat().module(shape)(values, kept)
+    together = module_of(Concat(), shape)(values, kept)
     assert Concat().joined(shape, tuple(kept.shape[1:])) == tuple(together.shape[1:])
     np.testing.assert_array_equal(together.numpy(), np.concatenate([values.numpy(), kept.numpy()], axis=1))
 
@@ -157,7 +161,7 @@ def keras_padding(extent: int, kernel: int, stride: int) -> tuple[int, int]:
 )  # fmt: skip
 def test_a_convolution_pads_as_keras_does(kernel: int, stride: int, extents: tuple[int, int], seed: int) -> None:
     picture = np.random.default_rng(seed).standard_normal(extents)
-    module = Conv(1, kernel, stride, "linear").module((1, *extents)).double()
+    module = module_of(Conv(1, kernel, stride, "linear"), (1, *extents)).double()
     weight, bias = (parameter.detach().numpy() for parameter in module.parameters())
     padded = np.pad(picture, [keras_padding(extent, kernel, stride) for extent in extents])
     expected = correlate2d(padded, weight[0, 0], mode="valid")[::stride, ::stride] + bias[0]
@@ -166,7 +170,7 @@ def test_a_convolution_pads_as_keras_does(kernel: int, stride: int, extents: tup
 
 
 def test_a_stride_of_2_pads_at_the_bottom_and_right_only() -> None:
-    module = Conv(1, 3, 2, "linear").module((1, 4, 4))
+    module = module_of(Conv(1, 3, 2, "linear"), (1, 4, 4))
     convolution = next(each for each in module.modules() if isinstance(each, nn.Conv2d))
     nn.init.ones_(convolution.weight)
     nn.init.zeros_(convolution.bias)
@@ -187,8 +191,8 @@ def test_a_stride_of_2_pads_at_the_bottom_and_right_only() -> None:
 )
 def test_a_transposed_convolution_is_the_adjoint_of_the_convolution(kernel: int, stride: int) -> None:
     generator = torch.Generator().manual_seed(0)
-    up = TransposedConv(2, kernel, stride, "linear").module((3, 4, 5)).double()
-    down = Conv(3, kernel, stride, "linear").module((2, 4 * stride, 5 * stride)).double()
+    up = module_of(TransposedConv(2, kernel, stride, "linear"), (3, 4, 5)).double()
+    down = module_of(Conv(3, kernel, stride, "linear"), (2, 4 * stride, 5 * stride)).double()
     (weights, up_bias), (other_weights, down_bias) = up.parameters(), down.parameters()
     other_weights.data = weights.data
     for bias in (up_bias, down_bias):
@@ -208,21 +212,21 @@ def test_upsampling_repeats_or_interpolates_between_pixel_centres(factor: int, e
             lambda line, at: np.interp(at, np.arange(len(line)), line), axis, expected["bilinear"], centres
         )
     for mode in get_args(Interpolation):
-        output = Upsample(factor, mode).module(picture.shape)(torch.from_numpy(picture)[None])[0].numpy()
+        output = module_of(Upsample(factor, mode), picture.shape)(torch.from_numpy(picture)[None])[0].numpy()
         np.testing.assert_allclose(output, expected[mode], atol=1e-12)
 
 
 @pytest.mark.parametrize(("kind", "statistic"), [(MaxPool, np.max), (AveragePool, np.mean)])
 def test_pooling_summarises_whole_windows_and_drops_the_rest(kind: type[MaxPool], statistic: np.ufunc) -> None:
     picture = np.random.default_rng(0).standard_normal((2, 7, 11))
-    output = kind(3).module(picture.shape)(torch.from_numpy(picture)[None])[0].numpy()
+    output = module_of(kind(3), picture.shape)(torch.from_numpy(picture)[None])[0].numpy()
     np.testing.assert_allclose(output, block_reduce(picture[:, :6, :9], (1, 3, 3), statistic))
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 7), (6,)])
 def test_batch_norm_has_keras_epsilon_and_momentum(shape: Shape) -> None:
     values = torch.randn(16, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 0.05 + 3
-    module = BatchNorm().module(shape).double()
+    module = module_of(BatchNorm(), shape).double()
     axes = tuple(axis for axis in range(values.dim()) if axis != 1)
     mean, variance = values.mean(axes, keepdim=True), values.var(axes, correction=0, keepdim=True)
     torch.testing.assert_close(module(values), (values - mean) / (variance + 1e-3).sqrt())
@@ -230,7 +234,7 @@ def test_batch_norm_has_keras_epsilon_and_momentum(shape: Shape) -> None:
 
 
 def test_dropout_repeats_its_draw_and_keeps_the_mean_and_rests_in_evaluation() -> None:
-    module = Dropout(0.25).module((3, 100, 100))
+    module = module_of(Dropout(0.25), (3, 100, 100))
     values = torch.ones(4, 3, 100, 100)
 
     def draw(seed: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from aecore.noise import KINDS, Noise, NoiseError, noisy
+from aecore.data.noise import KINDS, Noise, NoiseError, noisy
 
 GREY = 0.4  # not the middle, where salt would be as far away as pepper
 noises = st.sampled_from(list(KINDS)).flatmap(

@@ -14,22 +14,15 @@ import psutil
 import pytest
 import torch
 
-from aecore import datasets, runs, supervision
-from aecore import queue as queue_module
-from aecore.architecture import Architecture
-from aecore.queue import (
-    ATTEMPTS,
-    POINTS_AT_MOST,
-    QUEUED_AT_MOST,
-    GoneError,
-    Queue,
-    QueueError,
-    SupersededError,
-    keeps_preview,
-)
-from aecore.recipe import Recipe, RunSpec
-from aecore.store import Store
-from aecore.training import Epoch, Progress, TrainingError
+from aecore.data import datasets
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.runs import execution
+from aecore.runs.store import Store
+from aecore.scheduling import supervision
+from aecore.scheduling.entries import GoneError, QueueError, SupersededError
+from aecore.scheduling.queue import ATTEMPTS, POINTS_AT_MOST, QUEUED_AT_MOST, Queue, device_name, keeps_preview
+from aecore.training.events import Epoch, Progress, TrainingError
 
 ROOT = Path(__file__).parents[2]
 TINY = Architecture.parse("conv2:k1 | conv3:k1:sigmoid")
@@ -143,7 +136,7 @@ def test_a_run_in_the_store_is_finished_without_training(pictures: Path, tmp_pat
     with supervision.hold(tmp_path):
         paused = queue.pause(queue.submit(spec, "cpu").id)
         assert paused.state == "paused"
-        list(runs.execute(spec, store=queue.store, device=torch.device("cpu")))
+        list(execution.execute(spec, store=queue.store, device=torch.device("cpu")))
         assert queue.submit(spec, "cpu").state == "finished"
         assert [entry.state for entry in queue.entries()] == ["finished"]
         queue.forget(paused.id)
@@ -160,7 +153,7 @@ def test_a_device_that_is_not_here_is_told_at_once(queue: Queue) -> None:
     with pytest.raises(TrainingError, match=r"There is no device 'cuda:77' on this machine; here: .*cpu\."):
         queue.submit(spec_of(), "cuda:77")
     assert queue.entries() == []
-    assert queue.submit(spec_of()).device == queue_module.device_name(None)
+    assert queue.submit(spec_of()).device == device_name(None)
 
 
 def test_too_many_queued_runs_are_refused_in_a_sentence(queue: Queue) -> None:

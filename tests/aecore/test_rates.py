@@ -17,15 +17,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aecore import codecs, datasets, published, rates, zoo
-from aecore.architecture import Architecture
-from aecore.baselines import PCA, Projection, fit_pca
-from aecore.datasets import Dataset, Split, to_float
-from aecore.published import PublishedError
-from aecore.rates import Alphabet, Curve, Point, RateError, Rates, envelope, gain
-from aecore.recipe import Recipe, RunSpec
-from aecore.scores import mse
-from aecore.store import Model, Store, StoreError
+from aecore.data import datasets
+from aecore.data.splits import Dataset, Split, to_float
+from aecore.files import figures
+from aecore.files.figures import PublishedError
+from aecore.measuring import entropy
+from aecore.measuring.entropy import Alphabet, EntropyError
+from aecore.measuring.metrics import mse
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.reconstructors import codecs
+from aecore.reconstructors.pca import PCA, Projection, fit_pca
+from aecore.reconstructors.trained import Model, NoCodeError
+from aecore.runs.store import Store
+from aecore.studies import rate_measurement, rates
+from aecore.studies.rate_measurement import envelope
+from aecore.studies.rates import Curve, Point, RateError, Rates, gain
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "checkpoints"
@@ -82,7 +90,7 @@ def test_a_system_decodes_its_own_code(name: str) -> None:
 def test_a_model_that_skips_go_past_has_no_code() -> None:
     architecture = Architecture.parse("skip | conv8 | conv3:linear | add")
     model = Model(RunSpec(architecture, Recipe(), "cifar10", "0"), architecture.module().state_dict())
-    with pytest.raises(StoreError, match="has no code"):
+    with pytest.raises(NoCodeError, match="has no code"):
         model.encode(torch.rand(1, 3, 32, 32))
 
 
@@ -144,22 +152,22 @@ def test_what_lies_outside_comes_in_at_the_end_of_the_range() -> None:
 
 
 def test_a_code_that_never_changes_is_refused() -> None:
-    with pytest.raises(RateError, match="nothing to keep"):
+    with pytest.raises(EntropyError, match="nothing to keep"):
         Alphabet.fit(np.ones((3, 10), np.float32), np.ones(3), 8)
 
 
 @given(counts=st.integers(0, 6).flatmap(lambda n: st.lists(st.integers(0, 10**6), min_size=2**n, max_size=2**n)))
 def test_every_level_is_possible_and_all_of_them_are_certain(counts: list[int]) -> None:
-    likely = rates.probabilities(np.array(counts))
+    likely = entropy.probabilities(np.array(counts))
     assert (likely > 0).all()
     assert likely.sum() == pytest.approx(1)
 
 
 def test_levels_seen_often_are_as_likely_as_they_were_seen_and_unseen_ones_share() -> None:
     counts = np.array([600_000, 0, 100_000, 100_000, 0, 0, 200_000, 0])
-    np.testing.assert_allclose(rates.probabilities(counts), counts / counts.sum(), atol=1e-4)
-    np.testing.assert_allclose(rates.probabilities(np.zeros(16, int)), np.full(16, 1 / 16))
-    few = rates.probabilities(np.array([0, 0, 0, 0, 0, 1, 0, 1]))
+    np.testing.assert_allclose(entropy.probabilities(counts), counts / counts.sum(), atol=1e-4)
+    np.testing.assert_allclose(entropy.probabilities(np.zeros(16, int)), np.full(16, 1 / 16))
+    few = entropy.probabilities(np.array([0, 0, 0, 0, 0, 1, 0, 1]))
     assert few[4] == few[6] > few[0] == few[3]
 
 
@@ -167,20 +175,21 @@ def test_levels_seen_often_are_as_likely_as_they_were_seen_and_unseen_ones_share
 
 
 def test_the_gain_of_a_linear_decoder_is_its_square() -> None:
-    found = rates.gains(Linear(1, 0.5, 3), torch.zeros(4, 3, 8, 8), torch.tensor([1.0, 2.0, 0.1]))
+    found = rate_measurement.gains(Linear(1, 0.5, 3), torch.zeros(4, 3, 8, 8), torch.tensor([1.0, 2.0, 0.1]))
     assert found == pytest.approx([1, 0.25, 9], rel=1e-4)
 
 
 def test_the_axes_of_pca_have_gain_one(pca: PCA) -> None:
-    coder = rates._Components(pca.keep(40))
+    coder = rate_measurement._Components(pca.keep(40))
     codes = coder.encode(to_float(drawn(8, seed=1)))
-    assert rates.gains(coder, codes, codes.std(0)) == pytest.approx(np.ones(40), rel=1e-3)
+    assert rate_measurement.gains(coder, codes, codes.std(0)) == pytest.approx(np.ones(40), rel=1e-3)
 
 
 def test_scaling_a_channel_up_and_the_weights_after_it_down_changes_no_curve() -> None:
     learning, pictures = to_float(drawn(200)), to_float(drawn(100, seed=1))
     plain, scaled = (
-        rates.autoencoder_curve(Linear(*scales), learning, pictures, (3, 5)) for scales in ((1, 1, 1), (1, 16, 0.125))
+        rate_measurement.autoencoder_curve(Linear(*scales), learning, pictures, (3, 5))
+        for scales in ((1, 1, 1), (1, 16, 0.125))
     )
     for one, other in zip(plain.points, scaled.points, strict=True):
         assert other.bits == pytest.approx(one.bits, rel=0.01)
@@ -200,7 +209,7 @@ def learned() -> tuple[Model, Tensor, Tensor]:
 
 @pytest.fixture(scope="module")
 def curve(learned: tuple[Model, Tensor, Tensor]) -> Curve:
-    return rates.autoencoder_curve(*learned)
+    return rate_measurement.autoencoder_curve(*learned)
 
 
 def test_sixteen_bits_are_as_good_as_exact_numbers(curve: Curve, learned: tuple[Model, Tensor, Tensor]) -> None:
@@ -212,7 +221,7 @@ def test_sixteen_bits_are_as_good_as_exact_numbers(curve: Curve, learned: tuple[
 
 
 def test_fewer_bits_are_never_better_and_packing_always_pays(curve: Curve) -> None:
-    assert [point.setting for point in curve.points] == list(rates.BITS)
+    assert [point.setting for point in curve.points] == list(rate_measurement.BITS)
     for fewer, more in pairwise(curve.points):
         assert fewer.bits < more.bits
         assert fewer.mse > more.mse * 0.998
@@ -227,8 +236,8 @@ def test_pca_with_all_its_components_loses_a_twelfth_of_a_squared_step(pca: PCA)
     learning, pictures = to_float(drawn(2000)), to_float(drawn(200, seed=1))
     projection = Projection("pca-12", SHAPE, pca.mean, pca.axes[:12])
     exact = float((projection(pictures) - pictures).square().mean())
-    curve = rates.pca_curve(projection, learning, pictures, (8, 10))
-    codes = rates._Components(projection).encode(learning)
+    curve = rate_measurement.pca_curve(projection, learning, pictures, (8, 10))
+    codes = rate_measurement._Components(projection).encode(learning)
     for point in (each for each in curve.points if each.numbers == 12):
         step = float((codes.amax(0) - codes.amin(0)).max()) / (2**point.setting - 1)
         assert point.mse == pytest.approx(exact + 12 * step**2 / 12 / 192, rel=0.05)
@@ -236,12 +245,12 @@ def test_pca_with_all_its_components_loses_a_twelfth_of_a_squared_step(pca: PCA)
 
 def test_the_curve_of_pca_is_the_best_of_every_size_and_step(pca: PCA) -> None:
     learning, pictures = to_float(drawn(1000)), to_float(drawn(200, seed=1))
-    curve = rates.pca_curve(pca.keep(192), learning, pictures, (3, 4, 5, 6))
+    curve = rate_measurement.pca_curve(pca.keep(192), learning, pictures, (3, 4, 5, 6))
     for fewer, more in pairwise(curve.points):
         assert fewer.bits < more.bits
         assert fewer.mse > more.mse
     for size in (8, 48):
-        for point in rates.pca_curve(pca.keep(size), learning, pictures, (4, 6)).points:
+        for point in rate_measurement.pca_curve(pca.keep(size), learning, pictures, (4, 6)).points:
             best = curve.psnr_at(point.bits)
             assert best is None or best > point.psnr - 0.01
 
@@ -266,7 +275,7 @@ def test_none_of_the_points_lies_below_their_envelope(points: list[Point]) -> No
 @pytest.mark.parametrize("kind", codecs.FORMATS)
 def test_a_codec_costs_its_files_less_the_header(kind: str) -> None:
     pictures = to_float(datasets.load("sample").test.pixels[:8])
-    curve = rates.codec_curve(kind, pictures, (80, 20))
+    curve = rate_measurement.codec_curve(kind, pictures, (80, 20))
     assert [point.setting for point in curve.points] == [20, 80]
     for point in curve.points:
         codec = codecs.Codec(kind, int(point.setting))
@@ -294,7 +303,7 @@ def test_all_kinds_are_measured_on_the_test_pictures() -> None:
 
     dataset = Dataset("small", "Small", ("one",), SHAPE, lambda: (split(300, 0), split(10, 1)), lambda: (split(40, 2),))
     told: list[str] = []
-    found = rates.measure(dataset, [Linear(1, 2, 3)], told.append)
+    found = rate_measurement.measure(dataset, [Linear(1, 2, 3)], told.append)
     assert [(curve.name, curve.kind) for curve in found.curves] == [
         ("linear", "autoencoder"), ("pca", "pca"), ("jpeg", "codec"), ("webp", "codec"), ("avif", "codec")
     ]  # fmt: skip
@@ -321,9 +330,9 @@ def test_the_zoos_runs_without_noise_are_published(tmp_path: Path, monkeypatch: 
         measured.extend(model.name for model in models)
         return replace(SMALL, fingerprint=dataset.fingerprint)
 
-    monkeypatch.setattr(rates, "measure", measure)
+    monkeypatch.setattr(rate_measurement, "measure", measure)
     told: list[str] = []
-    (path,) = rates.publish(tmp_path, progress=told.append)
+    (path,) = rate_measurement.publish(tmp_path, progress=told.append)
     expected = [
         name
         for name, system in zoo.SYSTEMS.items()
@@ -360,7 +369,7 @@ def test_the_published_curves_are_those_of_the_published_runs() -> None:
             assert fewer.bits < more.bits
             assert fewer.mse > more.mse * 0.995
         if curve.kind == "autoencoder":
-            assert curve.exact == pytest.approx(Store(PUBLISHED).find(curve.name).totals["mse"], rel=0.05)
+            assert curve.exact == pytest.approx(Store(PUBLISHED).find(curve.name).totals.mse, rel=0.05)
             assert curve.points[-1].mse == pytest.approx(curve.exact, rel=1e-3, abs=1.1 * beyond)
 
 
@@ -374,8 +383,8 @@ def test_curves_that_cannot_be_had_say_why(tmp_path: Path) -> None:
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of curves."""
-    monkeypatch.setattr(rates, "measure", lambda dataset, models, progress: SMALL)
-    return rates.publish(tmp_path, progress=lambda text: None)[0]
+    monkeypatch.setattr(rate_measurement, "measure", lambda dataset, models, progress: SMALL)
+    return rate_measurement.publish(tmp_path, progress=lambda text: None)[0]
 
 
 def test_a_changed_figure_is_found(written: Path) -> None:
@@ -394,9 +403,9 @@ def test_curves_of_another_data_set_are_refused(written: Path, monkeypatch: pyte
 
 
 def test_curves_of_another_version_are_refused(written: Path) -> None:
-    facts = published.read(written, "cifar10", dict, "")
+    facts = figures.read(written, "cifar10", dict, "")
     facts["curves"][0]["points"][0].pop("bits")
-    published.write(written, facts)
+    figures.write(written, facts)
     with pytest.raises(PublishedError, match="was written by another version of aecore"):
         rates.curves("cifar10", written.parent)
 
@@ -406,14 +415,13 @@ def test_the_curve_of_a_run_that_is_here_with_other_weights_is_left_out(tmp_path
     shutil.copytree(run.path, tmp_path / run.path.name)
     path, curve = tmp_path / "rates-cifar10.json", Curve("compress-64", "autoencoder", (Point(2, 64, 100.0, 0.01),))
     for weights, seen in ((run.files["weights.safetensors"]["sha256"], ["compress-64"]), ("0" * 64, [])):
-        published.write(path, asdict(Rates("cifar10", "", "", (curve,), {"compress-64": weights})))
+        figures.write(path, asdict(Rates("cifar10", "", "", (curve,), {"compress-64": weights})))
         assert [each.name for each in rates.curves("cifar10", tmp_path).curves] == seen
 
 
 def test_curves_are_read_without_torch(written: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from aecore import rates; rates.curves('cifar10', Path(sys.argv[1])); "
-    )
+    code = "import sys; from pathlib import Path; from aecore.studies import rates; "
+    code += "rates.curves('cifar10', Path(sys.argv[1])); "
     code += "print('torch' in sys.modules, 'constriction' in sys.modules)"
     call = [sys.executable, "-c", code, str(written.parent)]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aecore import ray_engine, supervision
-from aecore.cluster import ClusterError
-from aecore.queue import Queue, QueueError
+from aecore.scheduling import ray_engine, supervision
+from aecore.scheduling.cluster import ClusterError
+from aecore.scheduling.entries import QueueError
+from aecore.scheduling.queue import Queue
 from tests.aecore import nodes
 from tests.aecore.nodes import Nodes
 from tests.aecore.queued import LONG, diverging, ended, processes, result, spec_of, trained, uninterrupted, until

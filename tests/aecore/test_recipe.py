@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aecore.architecture import Architecture
-from aecore.noise import KINDS, Noise
-from aecore.recipe import Initialisation, Loss, Recipe, RecipeError, RunSpec, Schedule
-from aecore.zoo import SYSTEMS
+from aecore.data.noise import KINDS, Noise
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Initialisation, Loss, Recipe, RecipeError, RunSpec, Schedule
+from aecore.models.zoo import SYSTEMS
 
 # Published runs and people's own are found by their keys: this one must never change.
 GOLDEN_SPEC = RunSpec(
@@ -84,7 +84,7 @@ RECIPE_CHANGES: dict[str, Any] = {
 
 
 def test_every_part_of_the_content_changes_the_key() -> None:
-    assert set(RECIPE_CHANGES) == {each.name for each in fields(Recipe)}
+    assert {*RECIPE_CHANGES, "penalties"} == {setting.name for setting in fields(Recipe)}
     changed = [
         replace(GOLDEN_SPEC, recipe=replace(GOLDEN_SPEC.recipe, **{name: value}))
         for name, value in RECIPE_CHANGES.items()
@@ -97,6 +97,11 @@ def test_every_part_of_the_content_changes_the_key() -> None:
         replace(GOLDEN_SPEC, architecture=Architecture.parse("conv32 | conv3:k1:sigmoid")),
         replace(GOLDEN_SPEC, fingerprint="1" + "0" * 63),
         replace(GOLDEN_SPEC, seed=1),
+    ]
+    sparse = replace(GOLDEN_SPEC, architecture=Architecture.parse("conv32 | sparsity | conv3:k1:sigmoid"))
+    changed += [
+        replace(sparse, recipe=replace(sparse.recipe, penalties=penalties))
+        for penalties in (None, {"sparsity": 1e-3}, {"sparsity": 2e-3})
     ]
     keys = {GOLDEN_KEY, *(spec.key for spec in changed)}
     assert len(keys) == len(changed) + 1

@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from aecore import AecoreError, baselines, codecs, datasets, denoisers, reconstructors
-from aecore.datasets import Dataset, to_float
-from aecore.noise import Noise
-from aecore.store import Store
+from aecore import AecoreError
+from aecore.data import datasets
+from aecore.data.noise import Noise
+from aecore.data.splits import Dataset, to_float
+from aecore.reconstructors import codecs, denoisers, pca
+from aecore.runs.store import Store
+from aecore.studies import by_name
 
 PUBLISHED = Store(Path(__file__).parents[2] / "checkpoints")
 
@@ -25,13 +28,13 @@ def pictures(sample: Dataset) -> Tensor:
 
 
 # Of the methods that are tuned, one: their own tests try them all.
-KINDS = [*baselines.EXAMPLES, *codecs.EXAMPLES, "pca-7", "blur", "wiener", "bm3d", "shallow-strided"]
+KINDS = [*pca.EXAMPLES, *codecs.EXAMPLES, "pca-7", "blur", "wiener", "bm3d", "shallow-strided"]
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_is_called_alike(name: str, sample: Dataset, pictures: Tensor, fits: Store) -> None:
-    store = PUBLISHED if not reconstructors.is_baseline(name) else fits
-    found = reconstructors.find(name, sample, Noise("gaussian", 0.1), store)
+    store = PUBLISHED if not by_name.is_baseline(name) else fits
+    found = by_name.find(name, sample, Noise("gaussian", 0.1), store)
     output = found(pictures)
     assert found.name == name
     assert found.code_size >= 0
@@ -47,21 +50,21 @@ def fits(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_the_mean_is_the_mean_training_picture_and_identity_the_picture(
     sample: Dataset, pictures: Tensor, fits: Store
 ) -> None:
-    mean = reconstructors.find("mean", sample, None, fits)(pictures)
+    mean = by_name.find("mean", sample, None, fits)(pictures)
     expected = sample.train.pixels.double().mean(0) / 255
     torch.testing.assert_close(mean, expected.float().expand_as(mean))
-    assert torch.equal(reconstructors.find("identity", sample, None, fits)(pictures), pictures)
+    assert torch.equal(by_name.find("identity", sample, None, fits)(pictures), pictures)
 
 
 def test_pca_is_fitted_once(sample: Dataset, fits: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = reconstructors.find("pca-5", sample, None, fits)
-    monkeypatch.setattr(baselines, "fit_pca", None)
-    again = reconstructors.find("pca-9", sample, None, fits)
+    first = by_name.find("pca-5", sample, None, fits)
+    monkeypatch.setattr(pca, "fit_pca", None)
+    again = by_name.find("pca-9", sample, None, fits)
     assert (first.code_size, again.code_size) == (5, 9)
 
 
 def test_without_noise_a_denoiser_is_prepared_for_none(sample: Dataset, pictures: Tensor, fits: Store) -> None:
-    assert torch.equal(reconstructors.find("blur", sample, None, fits)(pictures), pictures)
+    assert torch.equal(by_name.find("blur", sample, None, fits)(pictures), pictures)
 
 
 @pytest.mark.parametrize(
@@ -76,13 +79,13 @@ def test_without_noise_a_denoiser_is_prepared_for_none(sample: Dataset, pictures
     ],
 )
 def test_what_is_not_there_is_told(name: str, told: str, sample: Dataset, fits: Store) -> None:
-    store = fits if reconstructors.is_baseline(name) else PUBLISHED
+    store = fits if by_name.is_baseline(name) else PUBLISHED
     with pytest.raises(AecoreError, match=told):
-        reconstructors.find(name, sample, None, store)
+        by_name.find(name, sample, None, store)
 
 
 def test_no_baseline_has_the_name_of_a_run() -> None:
     names = {run.name for run in PUBLISHED.listing().runs}
     assert names
-    assert not any(reconstructors.is_baseline(name) for name in names)
-    assert {*denoisers.METHODS, *codecs.EXAMPLES, *baselines.EXAMPLES} == set(reconstructors.KNOWN)
+    assert not any(by_name.is_baseline(name) for name in names)
+    assert {*denoisers.METHODS, *codecs.EXAMPLES, *pca.EXAMPLES} == set(by_name.KNOWN)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from aecore import results, zoo
-from aecore.baselines import pca_curve
-from aecore.store import Store
+from aecore.models import zoo
+from aecore.runs.store import Store
+from aecore.studies import tables
+from aecore.studies.pca_curves import pca_curve
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -23,13 +24,13 @@ def store() -> Store:
 
 
 def test_the_readme_has_the_tables_of_what_is_published(store: Store) -> None:
-    assert results.results_table(store) in README
-    assert results.compressing_table(store) in README
+    assert tables.results_table(store) in README
+    assert tables.compressing_table(store) in README
 
 
 def test_a_compressor_stands_beside_pca_of_as_many_numbers(store: Store) -> None:
     pca = pca_curve("cifar10", CHECKPOINTS)
-    rows = cells(results.compressing_table(store))
+    rows = cells(tables.compressing_table(store))
     assert [row[0] for row in rows] == [name for name in zoo.SYSTEMS if name.startswith("compress-")]
     for name, numbers, error, linear, ratio, _, epochs, _ in rows:
         size, run = int(numbers.replace(",", "")), store.find(name)
@@ -44,5 +45,5 @@ def test_without_the_published_curve_pca_is_a_dash(tmp_path: Path) -> None:
     for run in Store(CHECKPOINTS).listing().runs:
         if run.name.startswith("compress-"):
             shutil.copytree(run.path, tmp_path / run.path.name)
-    for row in cells(results.compressing_table(Store(tmp_path))):
+    for row in cells(tables.compressing_table(Store(tmp_path))):
         assert row[3:5] == ["–", "–"]

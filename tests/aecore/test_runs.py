@@ -18,15 +18,20 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore import datasets, runs, store, training, zoo
-from aecore.architecture import Architecture
-from aecore.datasets import DatasetError, to_float
-from aecore.noise import Noise
-from aecore.recipe import Recipe, RunSpec
-from aecore.runs import Finished, Restarted, Resumed, RunError, Scored
-from aecore.scores import Totals
-from aecore.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Run, Store, StoreError
-from aecore.training import EpochEnded, NotFiniteError
+from aecore.data import datasets
+from aecore.data.catalog import DatasetError
+from aecore.data.noise import Noise
+from aecore.data.splits import to_float
+from aecore.measuring.totals import Totals
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.runs import execution, store
+from aecore.runs.events import Finished, Restarted, Resumed, Scored
+from aecore.runs.execution import RunError
+from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Run, Store, StoreError
+from aecore.training import initialisation
+from aecore.training.events import Epoch, EpochEnded, NotFiniteError, State
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -44,11 +49,11 @@ def spec_of(
 
 
 def make(spec: RunSpec, root: Path, **options: Any) -> list[Any]:
-    return list(runs.execute(spec, store=Store(root), device=CPU, **options))
+    return list(execution.execute(spec, store=Store(root), device=CPU, **options))
 
 
 def stop_after(spec: RunSpec, root: Path, epoch: int) -> None:
-    events = runs.execute(spec, store=Store(root), device=CPU)
+    events = execution.execute(spec, store=Store(root), device=CPU)
     next(event for event in events if isinstance(event, EpochEnded) and event.row.epoch == epoch)
     events.close()  # type: ignore[attr-defined]
 
@@ -73,7 +78,7 @@ def nowhere(tmp_path: Path) -> dict[str, Any]:
 
 def test_where_the_systems_data_is_absent_the_sample_takes_its_place(tmp_path: Path) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
-    spec = runs.plan(system, **nowhere(tmp_path), seed=3, epochs=1, images=100)
+    spec = execution.plan(system, **nowhere(tmp_path), seed=3, epochs=1, images=100)
     assert (spec.dataset, spec.fingerprint) == ("sample", datasets.load("sample").fingerprint)
     assert (spec.recipe.epochs, spec.recipe.images, spec.seed, spec.name) == (1, 100, 3, "shallow-strided")
     assert spec.architecture == system.architecture
@@ -81,34 +86,34 @@ def test_where_the_systems_data_is_absent_the_sample_takes_its_place(tmp_path: P
 
 def test_a_data_set_asked_for_is_never_replaced(tmp_path: Path, pictures: Path) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
-    spec = runs.plan(system, dataset="cifar10", **nowhere(tmp_path))
+    spec = execution.plan(system, dataset="cifar10", **nowhere(tmp_path))
     assert spec.dataset == "cifar10"
     with pytest.raises(DatasetError, match="python -m aecore data fetch cifar10"):
-        list(runs.execute(spec, **nowhere(tmp_path), device=CPU))
-    assert runs.plan(system, dataset=f"folder:{pictures}", **nowhere(tmp_path)).dataset == f"folder:{pictures}"
+        list(execution.execute(spec, **nowhere(tmp_path), device=CPU))
+    assert execution.plan(system, dataset=f"folder:{pictures}", **nowhere(tmp_path)).dataset == f"folder:{pictures}"
 
 
 def test_where_the_sample_does_not_fit_the_absent_data_is_told(tmp_path: Path) -> None:
-    spec = runs.plan(zoo.SYSTEMS["mnist-dense"], **nowhere(tmp_path))
+    spec = execution.plan(zoo.SYSTEMS["mnist-dense"], **nowhere(tmp_path))
     assert spec.dataset == "mnist"
     with pytest.raises(DatasetError, match="python -m aecore data fetch mnist"):
-        list(runs.execute(spec, **nowhere(tmp_path), device=CPU))
+        list(execution.execute(spec, **nowhere(tmp_path), device=CPU))
 
 
 def test_a_published_run_is_found_without_its_data(tmp_path: Path) -> None:
     system, kept = zoo.SYSTEMS["shallow-strided"], Store(tmp_path / "store")
-    spec = runs.plan(system, dataset="cifar10", **nowhere(tmp_path))
-    weights = training.build(spec.architecture, spec.recipe, 0, CPU).state_dict()
-    row = training.Epoch(2, 0.1, 0.1, 0.1, 1.0, 1.0)
+    spec = execution.plan(system, dataset="cifar10", **nowhere(tmp_path))
+    weights = initialisation.build(spec.architecture, spec.recipe, 0, CPU).state_dict()
+    row = Epoch(2, 0.1, 0.1, 0.1, 1.0, 1.0)
     scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.1], "psnr": [10.0], "ssim": [0.5]})
     kept.finish(
-        spec, training.State(2, {}, {}, (row,)), weights={name: each.contiguous() for name, each in weights.items()},
+        spec, State(2, {}, {}, (row,)), weights={name: each.contiguous() for name, each in weights.items()},
         scores=scores, totals=Totals.of(scores), preview=b"", environment={},
     )  # fmt: skip
-    assert runs.plan(system, **nowhere(tmp_path)) == spec
-    events = list(runs.execute(spec, **nowhere(tmp_path)))
+    assert execution.plan(system, **nowhere(tmp_path)) == spec
+    events = list(execution.execute(spec, **nowhere(tmp_path)))
     assert [(type(event), event.cached) for event in events] == [(Finished, True)]
-    assert runs.plan(system, **nowhere(tmp_path), epochs=1).dataset == "sample"
+    assert execution.plan(system, **nowhere(tmp_path), epochs=1).dataset == "sample"
 
 
 # ---- execute
@@ -128,7 +133,7 @@ def test_the_second_time_a_run_comes_from_the_store_untouched(pictures: Path, tm
 
 def test_a_runs_figures_are_those_of_its_model_on_the_test_pictures(pictures: Path, tmp_path: Path) -> None:
     run = make(spec_of(pictures, noise=Noise("gaussian", 0.2)), tmp_path / "noisy")[-1].run
-    assert run.totals["pictures"] == 4
+    assert run.totals.pictures == 4
     run = make(spec_of(pictures), tmp_path / "clean")[-1].run
     test = datasets.load(run.spec.dataset).test
     clean = test.pixels.numpy() / 255
@@ -138,9 +143,9 @@ def test_a_runs_figures_are_those_of_its_model_on_the_test_pictures(pictures: Pa
     np.testing.assert_allclose(scores["mse"], errors, rtol=1e-4)
     np.testing.assert_allclose(scores["psnr"], -10 * np.log10(errors), rtol=1e-5)
     assert scores["label"].tolist() == test.labels.tolist()
-    assert run.totals["mse"] == pytest.approx(errors.mean(), rel=1e-5)
-    assert run.totals["psnr_pooled"] == pytest.approx(-10 * np.log10(errors.mean()), rel=1e-5)
-    assert run.totals["psnr_mean"] == pytest.approx((-10 * np.log10(errors)).mean(), rel=1e-5)
+    assert run.totals.mse == pytest.approx(errors.mean(), rel=1e-5)
+    assert run.totals.psnr_pooled == pytest.approx(-10 * np.log10(errors.mean()), rel=1e-5)
+    assert run.totals.psnr_mean == pytest.approx((-10 * np.log10(errors)).mean(), rel=1e-5)
 
     preview = np.asarray(Image.open(BytesIO(run.read(PREVIEW))))
     assert preview.shape == (64, 4 * 32, 3)
@@ -210,7 +215,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state_in_the_store(pictur
     state = kept.read_state(spec)
     assert state is not None
     large = {name: values * 1e18 for name, values in state.weights.items()}
-    kept.write_state(spec, training.State(1, large, state.optimiser, state.history))
+    kept.write_state(spec, State(1, large, state.optimiser, state.history))
     with pytest.raises(NotFiniteError, match="epoch 2 at step 1; the weights after epoch 1 are kept") as caught:
         make(spec, tmp_path)
     assert (caught.value.epoch, caught.value.step) == (2, 1)
@@ -402,7 +407,7 @@ def _tell(spec: RunSpec, root: Path, pipe: int) -> None:
     """Make the run, a line an event; this process ends here."""
     status = 1
     try:
-        for event in runs.execute(spec, store=Store(root), device=CPU):
+        for event in execution.execute(spec, store=Store(root), device=CPU):
             match event:
                 case Resumed(epoch):
                     line = f"R {epoch}"

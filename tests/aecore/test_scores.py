@@ -22,25 +22,15 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from torch import Tensor, nn
 from torchvision.models import vgg16
 
-from aecore import cli, datasets, store
-from aecore.datasets import Split
-from aecore.noise import Noise, noisy
-from aecore.scores import (
-    BASIC,
-    BATCH,
-    METRICS,
-    SALIENT,
-    ScoreError,
-    Totals,
-    margin,
-    mse,
-    paired_differences,
-    parse,
-    per_picture,
-    psnr,
-    score,
-    ssim,
-)
+from aecore.cli import main
+from aecore.data import catalog, datasets, splits
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import Split
+from aecore.measuring.intervals import margin, paired_differences
+from aecore.measuring.metrics import BASIC, METRICS, SALIENT, ScoreError, mse, parse, psnr, ssim
+from aecore.measuring.scoring import BATCH, per_picture, score
+from aecore.measuring.totals import Totals
+from aecore.runs import store
 
 LEARNED = ("lpips", "dists")  # they need weights that are not here
 COMPUTED = [name for name in METRICS if name not in LEARNED]
@@ -59,13 +49,13 @@ OF_PIQ: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def colour() -> Split:
     """The first test pictures of the real CIFAR-10, or of the embedded sample where that is absent."""
     root = Path(os.environ.get("AECORE_DATA", "nowhere"))
-    test = datasets.load(*(("cifar10", root) if datasets.available("cifar10", root) else ("sample",))).test
+    test = datasets.load(*(("cifar10", root) if catalog.available("cifar10", root) else ("sample",))).test
     return Split(test.pixels[: BATCH + 30], test.labels[: BATCH + 30])
 
 
 @pytest.fixture(scope="module", params=["3×32×32", "1×28×28"])
 def clean(request: pytest.FixtureRequest, colour: Split) -> Tensor:
-    pictures = datasets.to_float(colour.pixels[:40])
+    pictures = splits.to_float(colour.pixels[:40])
     return pictures if request.param == "3×32×32" else pictures[:, 1:2, 2:30, 2:30]
 
 
@@ -150,7 +140,7 @@ def test_gmsd_is_that_of_its_paper(clean: Tensor) -> None:
 
 @pytest.mark.parametrize("name", COMPUTED)
 def test_the_same_picture_scores_best(name: str, colour: Split) -> None:
-    pictures = datasets.to_float(colour.pixels[:6])
+    pictures = splits.to_float(colour.pixels[:6])
     rule = METRICS[name]
     best = rule.range[1] if rule.higher_is_better else rule.range[0]
     np.testing.assert_allclose(rule.compute(pictures, pictures), best, atol=1e-3)
@@ -158,7 +148,7 @@ def test_the_same_picture_scores_best(name: str, colour: Split) -> None:
 
 @pytest.mark.parametrize("name", COMPUTED)
 def test_every_value_lies_in_the_range_that_the_table_names(name: str, colour: Split) -> None:
-    pictures = datasets.to_float(colour.pixels[:2])
+    pictures = splits.to_float(colour.pixels[:2])
     flat = [torch.full_like(pictures, level) for level in (0.0, 1.0)]
     checks = (torch.arange(32)[:, None] + torch.arange(32)) % 2 * torch.ones_like(pictures)
     draws = torch.rand(pictures.shape, generator=torch.Generator().manual_seed(0))
@@ -175,7 +165,7 @@ def test_every_value_lies_in_the_range_that_the_table_names(name: str, colour: S
 
 @pytest.mark.parametrize("name", COMPUTED)
 def test_more_noise_is_worse_by_every_metric(name: str) -> None:
-    photographs = datasets.to_float(datasets.load("sample").test.pixels[::100])
+    photographs = splits.to_float(datasets.load("sample").test.pixels[::100])
     numbers = range(len(photographs))
     means = [
         float(METRICS[name].compute(noisy(photographs, Noise("gaussian", level), 0, numbers), photographs).mean())
@@ -187,7 +177,7 @@ def test_more_noise_is_worse_by_every_metric(name: str) -> None:
 
 @given(levels=st.tuples(st.floats(0.01, 2), st.floats(0.01, 2)), seed=st.integers(0, 2**31))
 def test_more_of_the_same_noise_never_raises_the_psnr_of_a_picture(levels: tuple[float, float], seed: int) -> None:
-    photographs = datasets.to_float(datasets.load("sample").test.pixels[:8])
+    photographs = splits.to_float(datasets.load("sample").test.pixels[:8])
     less, more = (
         per_picture(noisy(photographs, Noise("gaussian", level), seed, range(8)), photographs, ["psnr"])["psnr"]
         for level in sorted(levels)
@@ -269,7 +259,7 @@ def test_scoring_a_split_in_batches_gives_what_scoring_it_whole_gives(colour: Sp
     batches = list(score(Darker(), colour, noise, seed=3))
     assert [len(batch) for batch in batches] == [BATCH, 30]
     rows = pd.concat(batches, ignore_index=True)
-    whole = datasets.to_float(colour.pixels)
+    whole = splits.to_float(colour.pixels)
     expected = per_picture(Darker()(noisy(whole, noise, 3, range(len(colour)))), whole)
     assert rows["picture"].tolist() == list(range(BATCH + 30))
     assert rows["label"].tolist() == colour.labels.tolist()
@@ -280,7 +270,7 @@ def test_a_split_is_scored_by_the_metrics_that_are_named(colour: Split) -> None:
     few = Split(colour.pixels[:5], colour.labels[:5])
     (rows,) = score(Darker(), few, metrics=("psnr", "gmsd"))
     assert list(rows) == ["picture", "label", "psnr", "gmsd"]
-    clean = datasets.to_float(few.pixels)
+    clean = splits.to_float(few.pixels)
     pd.testing.assert_frame_equal(rows[["psnr", "gmsd"]], per_picture(clean * 0.9, clean, ("psnr", "gmsd")))
 
 
@@ -398,7 +388,7 @@ def test_a_network_whose_weights_are_here_is_asked(
     name: str, network: Path, colour: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(network.parent.parent))
-    clean = datasets.to_float(colour.pixels[:4])
+    clean = splits.to_float(colour.pixels[:4])
     outputs = [noisy(clean, Noise("gaussian", level), 0, range(4)) for level in (0.0, 0.1, 0.4)]
     same, near, far = (per_picture(output, clean, [name])[name] for output in outputs)
     np.testing.assert_allclose(same, 0, atol=1e-4)
@@ -439,7 +429,7 @@ def scored(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        status = cli.main(["score", *map(str, arguments)])
+        status = main.main(["score", *map(str, arguments)])
         return status, *capsys.readouterr()
 
     yield run

@@ -8,7 +8,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,17 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aecore import datasets, runs, store, training, zoo
-from aecore.architecture import Architecture
-from aecore.noise import Noise
-from aecore.recipe import Recipe, RunSpec
-from aecore.scores import Totals
-from aecore.store import (
+from aecore.data import datasets
+from aecore.data.noise import Noise
+from aecore.measuring.totals import Totals
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.reconstructors import trained
+from aecore.reconstructors.trained import Model, half_precision
+from aecore.runs import execution, store
+from aecore.runs.events import Finished
+from aecore.runs.store import (
     HISTORY,
     PREVIEW,
     RUN,
@@ -34,13 +39,12 @@ from aecore.store import (
     STATE_BEFORE,
     STATES,
     WEIGHTS,
-    Model,
     Run,
     Store,
     StoreError,
-    half_precision,
 )
-from aecore.training import Epoch, State
+from aecore.training import initialisation
+from aecore.training.events import Epoch, EpochEnded, State
 
 CPU = torch.device("cpu")
 TINY = Architecture.parse("conv4 | bn | conv3:k1:sigmoid")
@@ -55,7 +59,7 @@ def state_of(spec: RunSpec, epoch: int = 2) -> State:
     """A state with every kind of number that a real one has, without training for it."""
     weights = {
         name: each.contiguous()
-        for name, each in training.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict().items()
+        for name, each in initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict().items()
     }
     moments = {"0.step": torch.tensor(7.0), "0.exp_avg": torch.randn(4, 3, 3, 3), "0.exp_avg_sq": torch.rand(4) / 1e30}
     history = tuple(Epoch(each, 0.1 / each, 1 / 3, 0.25, 1234.5678, 9.87654321) for each in range(1, epoch + 1))
@@ -99,10 +103,10 @@ def test_a_finished_run_comes_back_whole(tmp_path: Path) -> None:
     assert run == written
     assert (run.spec, run.key, run.dtype, run.missing()) == (spec, spec.key, "float32", [])
     assert run.environment == {"torch": "x"}
-    assert run.totals == asdict(Totals.of(table()))
+    assert run.totals == Totals.of(table())
     assert run.seconds == 9.87654321
     assert [tuple(row) for row in run.history().itertuples(index=False)] == [
-        tuple(asdict(row).values()) for row in state_of(spec).history
+        tuple(row.columns().values()) for row in state_of(spec).history
     ]
     pd.testing.assert_frame_equal(run.scores(), table())
     assert run.read(PREVIEW) == b"not looked at"
@@ -133,7 +137,7 @@ def test_a_run_kept_before_scores_were_compressed_still_loads(tmp_path: Path) ->
 
 def test_a_model_gives_each_picture_the_same_whatever_batch_it_comes_in() -> None:
     model = Model(spec_of(), state_of(spec_of()).weights)
-    pictures = torch.rand(2 * store.BATCH + 1, 3, 32, 32)
+    pictures = torch.rand(2 * trained.BATCH + 1, 3, 32, 32)
     together = model(pictures)
     assert together.shape == pictures.shape
     torch.testing.assert_close(together[-1:], model(pictures[-1:]))
@@ -272,7 +276,7 @@ def real_spec(pictures: Path) -> RunSpec:
 def finished_store(real_spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with a real run, another run, and an unfinished one."""
     root = tmp_path_factory.mktemp("finished")
-    list(runs.execute(real_spec, store=Store(root), device=CPU))
+    list(execution.execute(real_spec, store=Store(root), device=CPU))
     write(Store(root), spec_of(name="neighbour"))
     unfinished = spec_of(seed=5, name="unfinished")
     Store(root).write_state(unfinished, state_of(unfinished, 1))
@@ -283,8 +287,8 @@ def finished_store(real_spec: RunSpec, tmp_path_factory: pytest.TempPathFactory)
 def unfinished_store(real_spec: RunSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, the real run stopped after its first epoch."""
     root = tmp_path_factory.mktemp("unfinished")
-    events = runs.execute(real_spec, store=Store(root), device=CPU)
-    next(event for event in events if isinstance(event, training.EpochEnded))
+    events = execution.execute(real_spec, store=Store(root), device=CPU)
+    next(event for event in events if isinstance(event, EpochEnded))
     events.close()  # type: ignore[attr-defined]
     write(Store(root), spec_of(name="neighbour"))
     return root
@@ -354,8 +358,8 @@ def test_a_damaged_file_is_told_and_set_aside_and_made_again(
     assert "\n" not in str(caught.value)
     neighbours_are_well(kept)
 
-    again = list(runs.execute(real_spec, store=kept, device=CPU))[-1]
-    assert isinstance(again, runs.Finished)
+    again = list(execution.execute(real_spec, store=kept, device=CPU))[-1]
+    assert isinstance(again, Finished)
     assert not again.cached
     assert all(READERS[each](kept, again.run) is not None for each in READERS)
     assert same(dict(again.run.model()._module.state_dict()), weights)
@@ -377,7 +381,7 @@ def test_a_damaged_state_is_told_and_set_aside_and_training_starts_anew(
         assert any(f"{file.parent.name}/{STATE}" in sentence for sentence in kept.listing().damaged)
     assert kept.read_state(real_spec) is None
     neighbours_are_well(kept)
-    list(runs.execute(real_spec, store=kept, device=CPU))
+    list(execution.execute(real_spec, store=kept, device=CPU))
     expected = Store(finished_store).load(real_spec.key)
     assert same(dict(kept.load(real_spec.key)._module.state_dict()), dict(expected._module.state_dict()))
 
@@ -402,7 +406,7 @@ def test_training_mends_a_damaged_run_that_nothing_has_read_yet(
 ) -> None:
     kept = Store(shutil.copytree(finished_store, tmp_path / "store"))
     DAMAGE[damage](kept.find(real_spec.key).path / RUN)
-    assert isinstance(list(runs.execute(real_spec, store=kept, device=CPU))[-1], runs.Finished)
+    assert isinstance(list(execution.execute(real_spec, store=kept, device=CPU))[-1], Finished)
     assert kept.find(real_spec.key).missing() == []
 
 

@@ -11,13 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecore import datasets, training, zoo
-from aecore.architecture import Architecture
-from aecore.datasets import Dataset, Split
-from aecore.noise import Noise, key
-from aecore.recipe import Recipe, RunSpec
-from aecore.store import Store
-from aecore.training import EpochEnded, NotFiniteError, Progress, State, TrainingError, train
+from aecore.data import datasets, splits
+from aecore.data.noise import Noise, key
+from aecore.data.splits import Dataset, Split
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.runs.store import Store
+from aecore.training import devices, initialisation, loop
+from aecore.training.events import EpochEnded, Event, NotFiniteError, Progress, State, TrainingError
+from aecore.training.loop import train
 
 CPU = torch.device("cpu")
 MEAN_IMAGE_MSE = 0.0618  # of predicting CIFAR-10's mean image, as docs and DESIGN give it
@@ -56,7 +59,7 @@ def spec_of(layers: str = PLAIN, seed: int = 0, **recipe: object) -> RunSpec:
     return RunSpec(Architecture.parse(layers), Recipe(**settings), "little", "0" * 64, seed)  # type: ignore[arg-type]
 
 
-def ended(events: Iterator[training.Event]) -> list[EpochEnded]:
+def ended(events: Iterator[Event]) -> list[EpochEnded]:
     return [event for event in events if isinstance(event, EpochEnded)]
 
 
@@ -210,7 +213,7 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(kind: str, loss: Callabl
     state = trained(spec, data)
 
     model = plain()
-    start = training.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
+    start = initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
     model.load_state_dict(dict(zip(model.state_dict(), (each.contiguous() for each in start.values()), strict=True)))
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3, eps=1e-7, foreach=False, fused=False)
     pictures, held_out = data.train.pixels.float() / 255, data.validation.pixels.float() / 255
@@ -239,7 +242,7 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(kind: str, loss: Callabl
 def test_the_first_step_is_adams_formula_with_keras_epsilon() -> None:
     """At step 1 both moments' corrections cancel: w ← w − lr · g / (|g| + ε), Kingma & Ba 2015, algorithm 1."""
     spec = spec_of("3x8x8 | conv3:k1:linear", epochs=1, batch_size=45, learning_rate=0.01)
-    start = training.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
+    start = initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
     kernel, bias = (each.double().requires_grad_() for each in start.values())
     pictures = dataset().train.pixels.double() / 255  # [N, 3, 8, 8]
     output = torch.einsum("oc,nchw->nohw", kernel[:, :, 0, 0], pictures) + bias[:, None, None]
@@ -254,7 +257,7 @@ def test_initial_weights_fill_the_published_intervals() -> None:
     architecture = Architecture.parse("conv64 | conv32:k5:s2 | deconv16 | conv3:k1:sigmoid")
     fans = [(3 * 9, 64 * 9), (64 * 25, 32 * 25), (16 * 9, 32 * 9), (16, 3)]
     for kind in ("keras", "torch"):
-        model = training.build(architecture, Recipe(initialisation=kind), 0, CPU)  # type: ignore[arg-type]
+        model = initialisation.build(architecture, Recipe(initialisation=kind), 0, CPU)  # type: ignore[arg-type]
         layers = [each for each in model.modules() if isinstance(each, nn.Conv2d | nn.ConvTranspose2d)]
         for layer, (fan_in, fan_out) in zip(layers, fans, strict=True):
             bound = (6 / (fan_in + fan_out)) ** 0.5 if kind == "keras" else fan_in**-0.5
@@ -270,15 +273,15 @@ def test_initial_weights_fill_the_published_intervals() -> None:
 
 def test_a_cosine_schedule_rises_for_a_twentieth_and_falls_to_nothing() -> None:
     constant, cosine = Recipe(learning_rate=0.02), Recipe(learning_rate=0.02, schedule="cosine")
-    rates = [training.learning_rate(cosine, step, 1000) for step in range(1, 1001)]
+    rates = [loop.learning_rate(cosine, step, 1000) for step in range(1, 1001)]
     assert rates[:50] == pytest.approx([0.02 * step / 50 for step in range(1, 51)])
     # Its mean over the fall is half of its height, and the middle lies there too.
     assert sum(rates[50:]) / 950 == pytest.approx(0.01, rel=0.01)
     assert rates[50 + 475] == pytest.approx(0.01, rel=0.01)
     assert all(after < before for before, after in pairwise(rates[49:]))
     assert 0 < rates[-1] < 1e-6
-    assert {training.learning_rate(constant, step, 1000) for step in (1, 500, 1000)} == {0.02}
-    assert training.learning_rate(cosine, 1, 1) == 0.02
+    assert {loop.learning_rate(constant, step, 1000) for step in (1, 500, 1000)} == {0.02}
+    assert loop.learning_rate(cosine, 1, 1) == 0.02
 
 
 def test_a_schedule_is_kept_to_while_a_run_goes_on() -> None:
@@ -298,13 +301,13 @@ def test_a_run_may_start_as_the_pca_of_its_pictures() -> None:
     """Before any step it gives what scikit-learn would: numpy's singular vectors are the truth here."""
     spec = spec_of(PCA_BLOCKS, initialisation="pca", images=30)
     pixels = dataset().train.pixels
-    model = training.build(spec.architecture, spec.recipe, 0, CPU, pixels[:30])
+    model = initialisation.build(spec.architecture, spec.recipe, 0, CPU, pixels[:30])
     flat = pixels.double().flatten(1).numpy() / 255
     mean = flat[:30].mean(0)
     axes = np.linalg.svd(flat[:30] - mean)[2][:10]
     expected = mean + (flat - mean) @ axes.T @ axes
     with torch.inference_mode():
-        output = model(datasets.to_float(pixels)).flatten(1).numpy()
+        output = model(splits.to_float(pixels)).flatten(1).numpy()
     np.testing.assert_allclose(output, expected, atol=1e-4)
     # Where it starts, it learns: no part of it is dead.
     first, last = (event.row.train_loss for event in ended(train(spec, dataset()))[:: spec.recipe.epochs - 1])
@@ -378,7 +381,7 @@ def test_batch_norm_of_a_single_value_is_refused_and_a_lone_last_picture_joins_a
 
 
 def test_memory_that_the_machine_does_not_have_counts_as_out_of_memory() -> None:
-    assert training.largest_fitting(8, lambda size: torch.empty((size // 2) * 2**50)) == 1
+    assert loop.largest_fitting(8, lambda size: torch.empty((size // 2) * 2**50)) == 1
 
 
 def test_pictures_of_another_shape_are_refused_in_a_sentence() -> None:
@@ -390,8 +393,8 @@ def test_pictures_of_another_shape_are_refused_in_a_sentence() -> None:
 def test_an_unknown_device_is_refused_with_those_that_are_here() -> None:
     for name in ("tpu", "cuda:99", ""):
         with pytest.raises(TrainingError, match=r"on this machine; here: .*cpu\."):
-            training.find_device(name)
-    assert training.find_device("cpu") == CPU
+            devices.find_device(name)
+    assert devices.find_device("cpu") == CPU
 
 
 def test_the_largest_fitting_batch_is_found_by_halving() -> None:
@@ -403,7 +406,7 @@ def test_the_largest_fitting_batch_is_found_by_halving() -> None:
                 if count > limit:
                     raise torch.OutOfMemoryError("too many")
 
-            assert training.largest_fitting(size, step) == max((half for half in halves if half <= limit), default=0)
+            assert loop.largest_fitting(size, step) == max((half for half in halves if half <= limit), default=0)
 
 
 @pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even one of 1 fits")])

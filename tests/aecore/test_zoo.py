@@ -9,14 +9,16 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from aecore import datasets
-from aecore.adam import EPSILON
-from aecore.architecture import Architecture
-from aecore.noise import Noise
-from aecore.recipe import Initialisation, Recipe, RunSpec
-from aecore.store import Model, Store
-from aecore.training import State, build, initialise
-from aecore.zoo import SYSTEMS, System, UnknownSystemError, find
+from aecore.data import datasets, splits
+from aecore.data.noise import Noise
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Initialisation, Recipe, RunSpec
+from aecore.models.zoo import SYSTEMS, System, UnknownSystemError, find
+from aecore.reconstructors.trained import Model
+from aecore.runs.store import Store
+from aecore.training.adam import EPSILON
+from aecore.training.events import State
+from aecore.training.initialisation import build, initialise
 
 CPU = torch.device("cpu")
 STEPS, FACTOR = 60, 3
@@ -35,7 +37,7 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def photographs() -> Tensor:
-    return datasets.to_float(datasets.load("sample").test.pixels[:8])
+    return splits.to_float(datasets.load("sample").test.pixels[:8])
 
 
 @pytest.fixture(scope="class", params=SYSTEMS)
@@ -143,7 +145,7 @@ def test_ours_say_nothing_in_the_seeds_name(name: str) -> None:
 def test_a_compressor_starts_as_pca(numbers: int) -> None:
     system, pixels = SYSTEMS[f"compress-{numbers}"], datasets.load("sample").train.pixels[:600]
     module = build(system.architecture, system.recipe, 0, CPU, pixels)
-    pictures = datasets.to_float(datasets.load("sample").test.pixels[:50])
+    pictures = splits.to_float(datasets.load("sample").test.pixels[:50])
     with torch.inference_mode():
         output = module(pictures).flatten(1)
     learned = pixels.flatten(1).numpy() / 255

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from aecore import supervision
-from aecore.queue import Queue
-from aecore.store import Store
+from aecore.runs.store import Store
+from aecore.scheduling import supervision
+from aecore.scheduling.queue import Queue
 from tests.browser import started
 
 # Nothing here says how fast: a busy machine must not fail.

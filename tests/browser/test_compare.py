@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
-from aecore import datasets, store
-from aecore.datasets import to_float
-from aecore.noise import Noise, noisy
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
+from aecore.runs import store
 from tests.browser.seen import cell, headings, photographed, settled, sheet
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from aecore import zoo
-from aecore.store import Store
+from aecore.models import zoo
+from aecore.runs.store import Store
 from tests.browser import started
 from tests.browser.seen import settled
 

@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from aecore import datasets, denoisers, published, store
-from aecore.datasets import to_float
-from aecore.denoising import Curves, Point
-from aecore.noise import Noise, noisy
-from aecore.store import Store
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
+from aecore.files import figures
+from aecore.reconstructors import denoisers
+from aecore.runs import store
+from aecore.runs.store import Store
+from aecore.studies.denoising import Curves, Point
 from tests.browser import started
 from tests.browser.seen import cell, headings, settled, sheet
 from tests.browser.test_compare import release
@@ -50,7 +53,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, value in (("denoise-030", 25.0), ("denoise-100", 20.0), ("blur", 24.0))
         for level in (0.0, 0.3, 1.0)
     ]
-    published.write(folder / "denoising-cifar10.json", asdict(Curves("cifar10", "made up", tuple(points))))
+    figures.write(folder / "denoising-cifar10.json", asdict(Curves("cifar10", "made up", tuple(points))))
     return folder
 
 

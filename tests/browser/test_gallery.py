@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from aecore import datasets, zoo
-from pages.components.examples import EACH
+from aecore.data import datasets
+from aecore.models import zoo
+from pages.components.system.examples import EACH
 from tests.browser.seen import settled
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from aecore.queue import Queue
-from aecore.store import Store
+from aecore.runs.store import Store
+from aecore.scheduling.queue import Queue
 from tests.browser import started
 from tests.browser.seen import headings, settled
 

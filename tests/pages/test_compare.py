@@ -10,11 +10,12 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from aecore import datasets, store
-from aecore.datasets import to_float
-from aecore.noise import Noise, noisy
-from aecore.scores import METRICS
-from aecore.store import Store
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
+from aecore.measuring.metrics import METRICS
+from aecore.runs import store
+from aecore.runs.store import Store
 from pages.components import tables
 
 ROOT = Path(__file__).parents[2]

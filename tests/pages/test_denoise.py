@@ -13,14 +13,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from aecore import datasets, filters, published, store
-from aecore.datasets import to_float
-from aecore.denoising import Curves, Point
-from aecore.noise import Noise, noisy
-from aecore.scores import psnr
-from aecore.store import Store
-from pages.components import cached, contenders, denoise, levels, look
-from pages.components.contenders import Contender
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
+from aecore.files.figures import write
+from aecore.measuring.metrics import psnr
+from aecore.runs import store
+from aecore.runs.store import Store
+from aecore.studies import sensitivity
+from aecore.studies.denoising import Curves, Point
+from pages.components import cached, look
+from pages.components.denoise import contenders, denoise, levels
+from pages.components.denoise.contenders import Contender
 
 ROOT = Path(__file__).parents[2]
 FIGURES = "denoising-cifar10.json"
@@ -60,7 +64,7 @@ def figures(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     """Every test sees that store and figures in it, a machine without CIFAR-10, and no cache of another test's."""
     monkeypatch.setenv("AECORE_DATA", str(tmp_path / "nothing"))
     monkeypatch.setenv("AECORE_CHECKPOINTS", str(root))
-    published.write(root / FIGURES, asdict(CURVES))
+    write(root / FIGURES, asdict(CURVES))
     st.cache_data.clear()
     st.cache_resource.clear()
     yield root / FIGURES
@@ -209,7 +213,7 @@ def drawn(app: AppTest) -> dict[str, list[float]]:
 
 def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured_on(figures: Path) -> None:
     slow = [replace(point, name="bm3d", pictures=200) for point in CURVES.of("blur")]
-    published.write(figures, asdict(replace(CURVES, points=(*CURVES.points, *slow))))
+    write(figures, asdict(replace(CURVES, points=(*CURVES.points, *slow))))
     for others, less in ((["blur"], 0.0), (["blur", "bm3d"], 0.25)):
         app = page(denoisers=["denoise-030", *others])
         assert drawn(app)["denoise-030"] == pytest.approx([25.0 - less, 24.5 - less, 17.5 - less, 12.0 - less])
@@ -297,7 +301,7 @@ def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -
 def test_bias_and_variance_are_those_of_the_core() -> None:
     app = page(pictures="Numbers", numbers="11", level="0.3")
     pixels = datasets.load("sample").test.pixels[11]
-    found = filters.spread(store.load("denoise-030"), pixels, Noise("gaussian", 0.3), denoise.DRAWS)
+    found = sensitivity.spread(store.load("denoise-030"), pixels, Noise("gaussian", 0.3), denoise.DRAWS)
     squared, variance = found.mse
     table = maps(app)[0]
     assert float(cells(table, "Bias²")[0]) == pytest.approx(squared, rel=5e-3)
@@ -322,10 +326,10 @@ def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
     app = page(pictures="Numbers", numbers="11", level="0.3", row="4", column="9")
     clean = to_float(datasets.load("sample").test.pixels[[11]])
     given = noisy(clean, Noise("gaussian", 0.3), 0, [11])[0]
-    weights = filters.own_channel(filters.weights_of(store.load("denoise-030"), given, 4, 9))
+    weights = sensitivity.own_channel(sensitivity.weights_of(store.load("denoise-030"), given, 4, 9))
     table = maps(app)[-1]
     assert float(cells(table, "Sum")[1]) == pytest.approx(float(weights.sum()), abs=1e-3)
-    assert int(cells(table, "Pixels with 90% of the weight")[1]) == filters.pixels_with(0.9, weights)
+    assert int(cells(table, "Pixels with 90% of the weight")[1]) == sensitivity.pixels_with(0.9, weights)
 
 
 def test_the_wiener_filter_is_beaten_or_not_by_the_published_figures() -> None:

@@ -11,18 +11,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from aecore import zoo
-from aecore.baselines import Curve, pca_curve
-from aecore.store import Store
-from pages.components import headline
+from aecore.models import zoo
+from aecore.runs.store import Store
+from aecore.studies.pca_curves import Curve, pca_curve
 from pages.components.entries import Entry, entries, settings
+from pages.components.gallery import headline
 
 ROOT = Path(__file__).parents[2]
 
 
 def shown(**query: str | list[str]) -> AppTest:
     """The gallery as the dashboard shows it."""
-    app = AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=60)
+    app = AppTest.from_file(ROOT / "pages/app/navigation.py", default_timeout=60)
     for name, value in query.items():
         app.query_params[name] = value
     return app.run()
@@ -68,7 +68,7 @@ def test_every_system_has_a_card_with_its_story() -> None:
 def test_the_figure_holds_every_run_that_can_be_compared_at_its_error() -> None:
     app = shown()
     expected = {
-        run.name: (run.spec.architecture.code_size, run.totals["mse"])
+        run.name: (run.spec.architecture.code_size, run.totals.mse)
         for run in Store().listing().runs
         if run.spec.dataset == "cifar10" and run.spec.recipe.noise is None
     }

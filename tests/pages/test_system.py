@@ -9,11 +9,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from aecore import zoo
-from aecore.architecture import Architecture
-from aecore.store import Store, StoreError
-from pages.components import diagrams, differences, downloads
+from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.runs.store import Store, StoreError
 from pages.components.entries import entries
+from pages.components.system import diagrams, differences, downloads
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,7 +39,7 @@ def some_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def page(**query: str) -> AppTest:
     """The page as the dashboard shows it at this address."""
-    app = AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=120)
+    app = AppTest.from_file(ROOT / "pages/app/navigation.py", default_timeout=120)
     for name, value in query.items():
         app.query_params[name] = value
     app.switch_page(str(ROOT / "pages/explore/system.py"))

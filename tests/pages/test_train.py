@@ -6,10 +6,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from aecore import runs, supervision, zoo
-from aecore.noise import Noise
-from aecore.queue import Queue
-from aecore.store import Store
+from aecore.data.noise import Noise
+from aecore.models import zoo
+from aecore.runs import execution
+from aecore.runs.store import Store
+from aecore.scheduling import supervision
+from aecore.scheduling.queue import Queue
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +28,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def page(**query: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "pages/components/navigation.py", default_timeout=120)
+    app = AppTest.from_file(ROOT / "pages/app/navigation.py", default_timeout=120)
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
@@ -69,7 +71,7 @@ def test_what_is_launched_is_what_the_form_says(store: Store) -> None:
         entries = Queue().entries()
     system = zoo.find("shallow-maxpool")
     changes = {"epochs": 3, "images": 700, "noise": Noise("masking", 0.25)}
-    expected = [runs.plan(system, dataset="sample", seed=seed, **changes) for seed in (1, 4, 5)]
+    expected = [execution.plan(system, dataset="sample", seed=seed, **changes) for seed in (1, 4, 5)]
     assert [entry.spec for entry in entries] == expected
     assert {entry.device for entry in entries} == {"cpu"}
 
@@ -113,7 +115,7 @@ def test_digits_need_their_data_set() -> None:
 def test_a_failed_run_says_why(store: Store) -> None:
     with supervision.hold(store.root):
         queue = Queue()
-        entry = queue.submit(runs.plan(zoo.find("shallow-maxpool"), dataset="sample"), "cpu")
+        entry = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), "cpu")
         fence = queue.start(entry.id)
         assert fence is not None
         queue.end(entry.id, fence, "failed", "The disk is full.")
@@ -126,7 +128,7 @@ def test_the_watched_run_is_in_the_address_and_one_that_is_gone_is_told(store: S
     with supervision.hold(store.root):
         queue = Queue()
         first, second = (
-            queue.submit(runs.plan(zoo.find(name), dataset="sample"), "cpu") for name in ("dense", "conv-dense")
+            queue.submit(execution.plan(zoo.find(name), dataset="sample"), "cpu") for name in ("dense", "conv-dense")
         )
         app = page(watched=str(second.id))
         assert any("conv-dense" in each.value for each in app.subheader)

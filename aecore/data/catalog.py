@@ -1,0 +1,229 @@
+"""What data sets there are and where they lie, without reading any: no torch here.
+
+To add a data set that torchvision knows, add one entry to `SOURCES`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from aecore import AecoreError
+
+Shape = tuple[int, ...]  # (C, H, W)
+Part = Literal["learning", "test"]  # what a source reads at once: train and validation, or test
+
+
+class DatasetError(AecoreError):
+    """A data set is unknown, absent, damaged or cannot be fetched."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of a data set without reading it; `size` is text for people, units included."""
+
+    name: str
+    title: str
+    available: bool
+    path: Path
+    pictures: int | None
+    size: str
+
+
+_BY_FLAG: Mapping[Part, dict[str, Any]] = {"learning": {"train": True}, "test": {"train": False}}
+_BY_SPLIT: Mapping[Part, dict[str, Any]] = {"learning": {"split": "train"}, "test": {"split": "test"}}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set that torchvision reads: `factory` is its class, `parts` the arguments that pick a part."""
+
+    title: str
+    factory: str
+    parts: Mapping[Part, dict[str, Any]]
+    labels: str  # the attribute of the torchvision object that holds them
+    folder: str
+    files: tuple[str, ...]
+    classes: str  # their names in the order of the labels, separated by commas
+    shape: Shape
+    pictures: int
+    megabytes: int  # to download
+    digests: Mapping[Part, str] | None = None  # SHA-256 of each part's splits, where we know them
+
+
+_IDX = tuple(
+    f"{part}-ubyte" for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+)
+_DIGITS = "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+_CIFAR10_CLASSES = "airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck"
+_CIFAR100_CLASSES = (
+    "apple, aquarium_fish, baby, bear, beaver, bed, bee, beetle, bicycle, bottle, bowl, boy, bridge, bus, "
+    "butterfly, camel, can, castle, caterpillar, cattle, chair, chimpanzee, clock, cloud, cockroach, "
+    "couch, crab, crocodile, cup, dinosaur, dolphin, elephant, flatfish, forest, fox, girl, hamster, "
+    "house, kangaroo, keyboard, lamp, lawn_mower, leopard, lion, lizard, lobster, man, maple_tree, "
+    "motorcycle, mountain, mouse, mushroom, oak_tree, orange, orchid, otter, palm_tree, pear, "
+    "pickup_truck, pine_tree, plain, plate, poppy, porcupine, possum, rabbit, raccoon, ray, road, rocket, "
+    "rose, sea, seal, shark, shrew, skunk, skyscraper, snail, snake, spider, squirrel, streetcar, "
+    "sunflower, sweet_pepper, table, tank, telephone, television, tiger, tractor, train, trout, tulip, "
+    "turtle, wardrobe, whale, willow_tree, wolf, woman, worm"
+)
+_FASHION_CLASSES = "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
+_STL10_CLASSES = "airplane, bird, car, cat, deer, dog, horse, monkey, ship, truck"
+SOURCES: dict[str, Source] = {
+    "cifar10": Source(
+        title="CIFAR-10",
+        factory="CIFAR10",
+        parts=_BY_FLAG,
+        labels="targets",
+        folder="cifar-10-batches-py",
+        files=(*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"),
+        classes=_CIFAR10_CLASSES,
+        shape=(3, 32, 32),
+        pictures=60_000,
+        megabytes=170,
+        digests={
+            "learning": "631aaeb2b3573ecf6ab0b61830f45da65ee210a9869fad5d341ea884adaf8f15",
+            "test": "085d34a7a858637b0e8dd0a92666a83d571e4636f54d029eee763b422fa073f9",
+        },
+    ),
+    "cifar100": Source(
+        title="CIFAR-100",
+        factory="CIFAR100",
+        parts=_BY_FLAG,
+        labels="targets",
+        folder="cifar-100-python",
+        files=("train", "test", "meta"),
+        classes=_CIFAR100_CLASSES,
+        shape=(3, 32, 32),
+        pictures=60_000,
+        megabytes=169,
+    ),
+    "mnist": Source(
+        title="MNIST",
+        factory="MNIST",
+        parts=_BY_FLAG,
+        labels="targets",
+        folder="MNIST/raw",
+        files=_IDX,
+        classes=_DIGITS,
+        shape=(1, 28, 28),
+        pictures=70_000,
+        megabytes=12,
+        digests={
+            "learning": "d58722224ca9f598aa794b04fba4a140c255d24d32af5b644a19ef932c8555ed",
+            "test": "4a6205b9d8bf021f976e00bfae9e80b45cfb269c0d87133d536cccd1f115e65a",
+        },
+    ),
+    "fashion-mnist": Source(
+        title="Fashion-MNIST",
+        factory="FashionMNIST",
+        parts=_BY_FLAG,
+        labels="targets",
+        folder="FashionMNIST/raw",
+        files=_IDX,
+        classes=_FASHION_CLASSES,
+        shape=(1, 28, 28),
+        pictures=70_000,
+        megabytes=31,
+    ),
+    "svhn": Source(
+        title="SVHN",
+        factory="SVHN",
+        parts=_BY_SPLIT,
+        labels="labels",
+        folder=".",
+        files=("train_32x32.mat", "test_32x32.mat"),
+        classes=_DIGITS,
+        shape=(3, 32, 32),
+        pictures=99_289,
+        megabytes=246,
+    ),
+    "stl10": Source(
+        title="STL-10",
+        factory="STL10",
+        parts=_BY_SPLIT,
+        labels="labels",
+        folder="stl10_binary",
+        # torchvision refuses the set without its unlabelled pictures, which we do not use.
+        files=("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "unlabeled_X.bin", "class_names.txt"),
+        classes=_STL10_CLASSES,
+        shape=(3, 96, 96),
+        pictures=13_000,
+        megabytes=2_640,
+    ),
+}
+SAMPLE = "sample"
+NAMES: tuple[str, ...] = (*SOURCES, SAMPLE)  # what `load` takes, beside "folder:PATH"
+
+
+def available(name: str, root: Path | None = None) -> bool:
+    """Whether the files of `name` are there; they are not read. Raises `DatasetError` for an unknown name."""
+    if name == SAMPLE:
+        return all((files("skimage") / "data" / file).is_file() for file in PHOTOGRAPHS.values())
+    if name.startswith("folder:"):
+        path = name.removeprefix("folder:")
+        return bool(path) and Path(path).expanduser().is_dir()
+    source = find_source(name)
+    return all((data_root(root) / source.folder / file).is_file() for file in source.files)
+
+
+def status(root: Path | None = None) -> list[Status]:
+    """One `Status` for each of `NAMES`, in their order."""
+    root = data_root(root)
+    found = []
+    for name, source in SOURCES.items():
+        here, folder = available(name, root), root / source.folder
+        if here:
+            size = f"{sum((folder / file).stat().st_size for file in source.files) / 1e6:,.0f} MB on disk"
+        else:
+            size = f"{source.megabytes:,} MB to download"
+        found.append(Status(name, source.title, here, folder, source.pictures, size))
+    count = sum(strips.crops for strips in STRIPS.values()) * len(PHOTOGRAPHS)
+    photographs = Path(str(files("skimage") / "data"))
+    found.append(Status(SAMPLE, SAMPLE_TITLE, available(SAMPLE), photographs, count, "built in memory"))
+    return found
+
+
+def data_root(root: Path | None) -> Path:
+    """Where data sets lie: `root`, or the folder that AECORE_DATA names, or `data/` beside the package."""
+    default = Path(__file__).parents[2] / "data"
+    return root if root is not None else Path(os.environ.get("AECORE_DATA") or default).expanduser()
+
+
+def find_source(name: str) -> Source:
+    if name in SOURCES:
+        return SOURCES[name]
+    close = difflib.get_close_matches(name.lower(), NAMES, n=1)
+    hint = f"did you mean {close[0]!r}, or another" if close else "choose one"
+    raise DatasetError(f"No data set is called {name!r}: {hint} of {', '.join(NAMES)} and folder:PATH.")
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Which fifths of a photograph's width a split owns, from the left, and how many crops it takes of them."""
+
+    fifths: tuple[int, ...]
+    crops: int
+
+
+SAMPLE_TITLE = "Embedded sample (not CIFAR-10)"
+STRIPS = {
+    "train": Strips((0, 1, 4), 564),
+    "validation": Strips((3,), 63),
+    "test": Strips((2,), 125),  # in the middle, where the subject is
+}
+PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, but for a second view of the motorcycle
+    "astronaut": "astronaut.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "galaxies": "hubble_deep_field.jpg",
+    "motorcycle": "motorcycle_left.png",
+    "retina": "retina.jpg",
+    "rocket": "rocket.jpg",
+    "tissue": "ihc.png",
+}

@@ -1,0 +1,178 @@
+"""Corruptions: what is done to a picture before a model sees it.
+
+Each is a frozen record with a level in its own unit and a text form, `gaussian:0.3`; or with a range of them,
+`gaussian:0..1`, of which every picture gets one. Noise is added unclipped, as
+the seed did. Every draw comes from an explicit generator: `noisy` keys it by (seed, picture), so that the same
+picture gets the same noise in every model; training keys it by (seed, epoch).
+
+To add a kind: write its function here and name it in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aecore import AecoreError
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+class NoiseError(AecoreError):
+    """A noise that cannot be: the text says what would be legal."""
+
+
+def _gaussian(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images + level * _normal(images, generator)
+
+
+def _uniform(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images + level * (2 * _random(images, generator) - 1)
+
+
+def _speckle(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images * (1 + level * _normal(images, generator))
+
+
+def _salt_pepper(images: Tensor, level: float, generator: Generator) -> Tensor:
+    # One draw a pixel, shared by its channels: a dead pixel is white or black, not coloured.
+    draw = _random(images[:, :1], generator)
+    return images.masked_fill(draw < level / 2, 0.0).masked_fill(draw > 1 - level / 2, 1.0)
+
+
+def _poisson(images: Tensor, level: float, generator: Generator) -> Tensor:
+    # `level` is the noise's standard deviation at white, so that every kind's slider starts at no noise.
+    photons = 1 / level**2
+    counted: Tensor = _torch().poisson(images.clamp(min=0) * photons, generator=generator)
+    return counted / photons
+
+
+def _masking(images: Tensor, level: float, generator: Generator) -> Tensor:
+    return images * (_random(images[:, :1], generator) >= level)
+
+
+def _occlusion(images: Tensor, level: float, generator: Generator) -> Tensor:
+    height, width = images.shape[2:]
+    # One square per picture, of this share of its area, anywhere that it fits.
+    tall, wide = round(height * level**0.5), round(width * level**0.5)
+    corner = _random(images[:, :1, :1, :2], generator)
+    room = corner.new_tensor([height - tall + 1, width - wide + 1])
+    top, left = (corner * room).floor().unbind(3)
+    rows, columns = (images.new_ones(extent).cumsum(0) - 1 for extent in (height, width))
+    inside_rows = (rows >= top) & (rows < top + tall)  # [N, 1, H]
+    inside_columns = (columns >= left) & (columns < left + wide)  # [N, 1, W]
+    return images.masked_fill(inside_rows[:, :, :, None] & inside_columns[:, :, None, :], 0.0)
+
+
+def _torch() -> Any:
+    # A noise is named in every recipe: listing runs must not wait for torch.
+    import torch
+
+    return torch
+
+
+def _random(like: Tensor, generator: Generator) -> Tensor:
+    return like.new_empty(like.shape).uniform_(generator=generator)
+
+
+def _normal(like: Tensor, generator: Generator) -> Tensor:
+    return like.new_empty(like.shape).normal_(generator=generator)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of corruption: how it is drawn, what its level means, and the largest level that makes sense."""
+
+    title: str
+    unit: str
+    highest: float
+    draw: Callable[[Tensor, float, Generator], Tensor]
+    lowest: float = 0.0
+
+
+KINDS: dict[str, Kind] = {
+    "gaussian": Kind("Gaussian", "standard deviation", 2.0, _gaussian),
+    "uniform": Kind("Uniform", "half width", 2.0, _uniform),
+    "speckle": Kind("Speckle", "relative standard deviation", 2.0, _speckle),
+    "salt-pepper": Kind("Salt and pepper", "share of pixels", 1.0, _salt_pepper),
+    "poisson": Kind("Poisson", "standard deviation at white", 1.0, _poisson, lowest=0.001),
+    "masking": Kind("Masking", "share of pixels", 1.0, _masking),
+    "occlusion": Kind("Occlusion", "share of the area", 1.0, _occlusion),
+}
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A kind of corruption at a `level`, or, with `low`, at one that is drawn evenly from there up to `level`."""
+
+    kind: str
+    level: float
+    low: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            near = difflib.get_close_matches(self.kind, KINDS, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise NoiseError(f"There is no noise called {self.kind!r}: {hint}Kinds: {', '.join(KINDS)}.")
+        rule = KINDS[self.kind]
+        for level in (self.level, self.low):
+            if level and not rule.lowest <= level <= rule.highest:
+                raise NoiseError(
+                    f"The level of {self.kind} noise ({rule.unit}) must be "
+                    f"{'0 or ' if rule.lowest else ''}from {rule.lowest:g} to {rule.highest:g}, not {level:g}."
+                )
+        if self.low is not None and not rule.lowest <= self.low < self.level:
+            raise NoiseError(
+                f"The levels of {self.kind} noise ({rule.unit}) must rise, from at least {rule.lowest:g}, as in "
+                f"{self.kind}:{rule.lowest:g}..{rule.highest:g}; not {self.low:g}..{self.level:g}."
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Noise:
+        """The noise of a text such as `gaussian:0.3` or `gaussian:0..1`."""
+        kind, _, levels = text.partition(":")
+        low, dots, level = levels.rpartition("..")
+        try:
+            return cls(kind.strip(), float(level), float(low) if dots else None)
+        except ValueError:
+            raise NoiseError(
+                f"{text!r} is not a noise: write kind:level, for example gaussian:0.3, or kind:low..high."
+            ) from None
+
+    def __str__(self) -> str:
+        levels = [self.level] if self.low is None else [self.low, self.level]
+        return f"{self.kind}:{'..'.join(repr(float(level)).removesuffix('.0') for level in levels)}"
+
+    def add(self, images: Tensor, generator: Generator) -> Tensor:
+        """`images` `[N, C, H, W]` in `[0, 1]`, corrupted with draws from `generator`; not clipped."""
+        draw = KINDS[self.kind].draw
+        if self.low is None:
+            return draw(images, self.level, generator) if self.level else images
+        levels = self.low + (self.level - self.low) * _random(images[:, 0, 0, 0], generator)
+        corrupted = images.clone()
+        for row, level in enumerate(levels.tolist()):
+            corrupted[row] = draw(images[row : row + 1], level, generator)[0]
+        return corrupted
+
+
+def key(*parts: object) -> int:
+    """A seed for a generator, from anything that has a text: equal parts give equal seeds, on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def noisy(images: Tensor, noise: Noise | None, seed: int, pictures: Sequence[int]) -> Tensor:
+    """`images` `[N, C, H, W]` with each picture's own draw, keyed by (seed, its index in `pictures`)."""
+    if noise is None or noise.level == 0:
+        return images
+    torch = _torch()
+    rows = [
+        noise.add(image[None], torch.Generator().manual_seed(key(seed, picture)))
+        for image, picture in zip(images.cpu(), pictures, strict=True)
+    ]
+    corrupted: Tensor = torch.cat(rows).to(images.device)
+    return corrupted

@@ -1,0 +1,357 @@
+"""How far a reconstruction is from the picture: one number per picture.
+
+Pictures are float32 `[N, C, H, W]` in `[0, 1]`; reconstructions are clamped to `[0, 1]` before anything is measured.
+To add a metric: write its function here and name it in `METRICS`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aecore import AecoreError
+from aecore.models.layers import Shape, shape_text
+
+BASIC = ("mse", "psnr", "ssim")  # what every run's scores hold, and what a slider may wait for
+SSIM_WINDOW = 11
+SALIENT = 20  # pictures at once in VSI, which enlarges each to 256×256: 500 would take gigabytes
+
+
+class ScoreError(AecoreError):
+    """A score that is not defined for these pictures."""
+
+
+def _piq() -> Any:
+    # It brings torchvision: a second that a run which is only trained must not wait for.
+    import piq
+
+    return piq
+
+
+def mse(output: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error over all values of each picture, `[N]`."""
+    return (output.clamp(0, 1) - target).square().flatten(1).mean(1)
+
+
+def psnr(error: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB for a mean squared error, with peak 1: `-10 log10(MSE)`."""
+    return -10 * torch.log10(error)
+
+
+def ssim(output: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity of each picture, `[N]`, at most 1 (Wang, Bovik, Sheikh & Simoncelli 2004).
+
+    11×11 Gaussian window of σ 1.5, data range 1, per channel and averaged, valid area only. Raises `ScoreError` for
+    pictures smaller than the window.
+    """
+    # The layout in which the windows of one channel each are fastest.
+    pair = [each.contiguous(memory_format=torch.channels_last) for each in _pair("ssim", output, target)]
+    values: Tensor = _piq().ssim(*pair, data_range=1.0, reduction="none", downsample=False)
+    return values
+
+
+def gmsd(output: Tensor, target: Tensor) -> Tensor:
+    """Gradient magnitude similarity deviation of each picture, `[N]`, 0 for the same (Xue, Zhang, Mou & Bovik 2014).
+
+    Of the luminance, which is first averaged over 2×2 pixels, as published for pictures of every size: of 32×32
+    pixels it sees 16×16.
+    """
+    values: Tensor = _piq().gmsd(*_pair("gmsd", output, target), reduction="none")
+    return values
+
+
+def ms_gmsd(output: Tensor, target: Tensor) -> Tensor:
+    """GMSD on four scales of each picture, `[N]`, 0 for the same (Zhang, Sander & Bermak 2017).
+
+    Of the luminance alone, the default of piq: the paper's variant with colour is undefined for grey pictures. The
+    scales are the picture's own size, a half, a quarter and an eighth: at 32×32 the last is 4×4. Raises `ScoreError`
+    for pictures smaller than 17×17.
+    """
+    values: Tensor = _piq().multi_scale_gmsd(*_pair("ms-gmsd", output, target), reduction="none")
+    return values
+
+
+def haarpsi(output: Tensor, target: Tensor) -> Tensor:
+    """Haar wavelet perceptual similarity of each picture, `[N]`, 1 for the same (Reisenhofer, Bosse, Kutyniok &
+    Wiegand 2018).
+
+    The picture is first averaged over 2×2 pixels, as published for pictures of every size. Raises `ScoreError` for
+    pictures smaller than 16×16.
+    """
+    values: Tensor = _piq().haarpsi(*_pair("haarpsi", output, target), reduction="none")
+    return values.clamp(max=1)  # two black pictures weigh nothing, and piq makes infinity of it
+
+
+def fsim(output: Tensor, target: Tensor) -> Tensor:
+    """Feature similarity of each picture, `[N]`, 1 for the same (Zhang, Zhang, Mou & Zhang 2011).
+
+    With colour (FSIMc) where there is any. It is averaged over blocks of a 256th of the picture's side, which is one
+    pixel here: it sees small pictures whole. Its wavelets keep their published lengths of 6, 12, 24 and 48 pixels,
+    the last of which is longer than a small picture and sees of it only what is coarsest.
+    """
+    pair = _pair("fsim", output, target)
+    values: Tensor = _piq().fsim(*pair, reduction="none", chromatic=target.shape[1] == 3)
+    return values
+
+
+def mdsi(output: Tensor, target: Tensor) -> Tensor:
+    """Mean deviation similarity index of each picture, `[N]`, 0 for the same (Nafchi, Shahkolaei, Hedjam & Cheriet
+    2016).
+
+    Gradients and colours are summed, the default of the paper and of piq; pictures are averaged as for FSIM, small
+    ones not at all. Raises `ScoreError` for pictures without colour, for which it was not made.
+    """
+    values: Tensor = _piq().mdsi(*_pair("mdsi", output, target), reduction="none")
+    return values
+
+
+def vsi(output: Tensor, target: Tensor) -> Tensor:
+    """Visual saliency index of each picture, `[N]`, 1 for the same (Zhang, Shen & Li 2014).
+
+    What draws the eye is found on the picture enlarged to 256×256, as published; edges and colours are compared at its
+    own size, averaged as for FSIM, small ones not at all. The slowest of all. Raises `ScoreError` for pictures without
+    colour, for which it was not made.
+    """
+    batches = zip(*(torch.split(each, SALIENT) for each in _pair("vsi", output, target)), strict=True)
+    return torch.cat([_piq().vsi(*batch, reduction="none") for batch in batches])
+
+
+def dss(output: Tensor, target: Tensor) -> Tensor:
+    """Similarity of the subbands of each picture's cosine transform, `[N]`, 1 for the same (Balanov, Schwartz, Moshe &
+    Peleg 2015).
+
+    Of the luminance in blocks of 8×8 pixels, of which the least alike twentieth counts: at 32×32 that is one block of
+    16. Below 0, which contrary pictures reach, it is 0, as in piq's loss. Raises `ScoreError` for pictures smaller
+    than 32×32: of the nine blocks in 28×28 pixels a twentieth is none.
+    """
+    values: Tensor = _piq().dss(*_pair("dss", output, target), reduction="none")
+    return values.clamp(0, 1)
+
+
+def lpips(output: Tensor, target: Tensor) -> Tensor:
+    """Learned perceptual similarity of each picture, `[N]`, 0 for the same (Zhang, Isola, Efros, Shechtman & Wang
+    2018).
+
+    By VGG-16 on the picture's own size, so that its last layer sees 2×2 at 32×32. Raises `ScoreError` for pictures
+    that are smaller or without colour, and where the weights are not in torch's cache: nothing is downloaded.
+    """
+    pair = _pair("lpips", output, target)  # first: piq would download what is not here
+    values: Tensor = _network("LPIPS", torch.hub.get_dir())(*pair)
+    return values
+
+
+def dists(output: Tensor, target: Tensor) -> Tensor:
+    """Deep structure and texture dissimilarity of each picture, `[N]`, 0 for the same (Ding, Ma, Wang & Simoncelli
+    2020).
+
+    By VGG-16, as `lpips`, with the same errors.
+    """
+    pair = _pair("dists", output, target)  # first: piq would download what is not here
+    values: Tensor = _network("DISTS", torch.hub.get_dir())(*pair)
+    return values
+
+
+@lru_cache(maxsize=2)
+def _network(name: str, hub: str) -> Any:
+    """One of piq's networks; `hub` is where torch will find the weights, so that another place is another network."""
+    return getattr(_piq(), name)(reduction="none")
+
+
+def _pair(name: str, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The clamped output and its target, if the metric called `name` is defined for them."""
+    METRICS[name].require(target.shape[1:])
+    return output.clamp(0, 1), target
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score: how to compute it from (output, target), what it means, and which pictures it is defined for.
+
+    `range` is its lowest and highest value, `sees` one sentence on what it measures, `source` where it was published.
+    It is defined for pictures of at least `smallest` pixels a side whose channels are as many as one of `channels`
+    (none named: any number), on a machine that has the files `weights` in torch's cache.
+    """
+
+    title: str
+    unit: str
+    higher_is_better: bool
+    range: tuple[float, float]
+    source: str
+    sees: str
+    compute: Callable[[Tensor, Tensor], Tensor]
+    smallest: int = 1
+    channels: tuple[int, ...] = ()
+    weights: tuple[str, ...] = ()
+
+    @property
+    def meaning(self) -> str:
+        """What it sees, how far it goes, which way is better, and who says so."""
+        low, high = (f"{bound:g}{self.unit and f' {self.unit}'}".replace("-", "−") for bound in self.range)
+        span = f"From {low} to {high}" if isfinite(self.range[1]) else f"From {low} up"
+        return f"{self.sees} {span}, {'higher' if self.higher_is_better else 'lower'} is better ({self.source})."
+
+    def require(self, shape: Shape) -> None:
+        """Raise `ScoreError` where it cannot be computed, for pictures of this `shape` or without its weights."""
+        if self.channels and shape[0] not in self.channels:
+            legal = " or ".join(map(str, self.channels))
+            raise ScoreError(f"{self.title} needs pictures of {legal} channels, got {shape_text(shape)}.")
+        if min(shape[1:]) < self.smallest:
+            raise ScoreError(
+                f"{self.title} needs pictures of at least {self.smallest}×{self.smallest} pixels, "
+                f"got {shape_text(shape)}."
+            )
+        cache = Path(torch.hub.get_dir()) / "checkpoints"
+        if missing := [name for name in self.weights if not (cache / name).is_file()]:
+            raise ScoreError(
+                f"{self.title} needs {' and '.join(missing)} in {cache}: "
+                f"`python -c 'import piq; piq.{self.title}()'` downloads the half gigabyte once."
+            )
+
+
+COLOUR, LUMINANCE = (3,), (1, 3)
+VGG16 = "vgg16-397923af.pth"
+METRICS: dict[str, Metric] = {
+    "mse": Metric(
+        "MSE",
+        "",
+        False,
+        (0, 1),
+        "Wang & Bovik 2009",
+        "Mean squared error over all values of the picture, white being 1.",
+        mse,
+    ),
+    "psnr": Metric(
+        "PSNR",
+        "dB",
+        True,
+        (0, inf),
+        "Wang & Bovik 2009",
+        "Peak signal-to-noise ratio: 3 dB more is half the squared error.",
+        lambda output, target: psnr(mse(output, target)),
+    ),
+    "ssim": Metric(
+        "SSIM",
+        "",
+        True,
+        (-1, 1),
+        "Wang, Bovik, Sheikh & Simoncelli 2004",
+        "Structural similarity: how alike small neighbourhoods are in brightness, contrast and pattern.",
+        ssim,
+        smallest=SSIM_WINDOW,
+    ),
+    "gmsd": Metric(
+        "GMSD",
+        "",
+        False,
+        (0, 0.5),
+        "Xue, Zhang, Mou & Bovik 2014",
+        "Gradient magnitude similarity deviation: how unevenly edges suffer from place to place.",
+        gmsd,
+        channels=LUMINANCE,
+    ),
+    "ms-gmsd": Metric(
+        "MS-GMSD",
+        "",
+        False,
+        (0, 0.5),
+        "Zhang, Sander & Bermak 2017",
+        "GMSD on four scales: how unevenly edges suffer, fine ones and coarse ones.",
+        ms_gmsd,
+        smallest=17,
+        channels=LUMINANCE,
+    ),
+    "haarpsi": Metric(
+        "HaarPSI",
+        "",
+        True,
+        (0, 1),
+        "Reisenhofer, Bosse, Kutyniok & Wiegand 2018",
+        "Haar wavelet similarity: how alike fine edges and colours are, above all where coarse edges stand out.",
+        haarpsi,
+        smallest=16,
+        channels=LUMINANCE,
+    ),
+    "fsim": Metric(
+        "FSIM",
+        "",
+        True,
+        (0, 1),
+        "Zhang, Zhang, Mou & Zhang 2011",
+        "Feature similarity: how alike edges, lines and colours are, above all where they are distinct.",
+        fsim,
+        channels=LUMINANCE,
+    ),
+    "mdsi": Metric(
+        "MDSI",
+        "",
+        False,
+        (0, 1),
+        "Nafchi, Shahkolaei, Hedjam & Cheriet 2016",
+        "Mean deviation similarity index: how unevenly edges and colours suffer from place to place.",
+        mdsi,
+        channels=COLOUR,
+    ),
+    "vsi": Metric(
+        "VSI",
+        "",
+        True,
+        (0, 1),
+        "Zhang, Shen & Li 2014",
+        "Visual saliency index: how alike edges and colours are, above all where the eye is drawn.",
+        vsi,
+        channels=COLOUR,
+    ),
+    "dss": Metric(
+        "DSS",
+        "",
+        True,
+        (0, 1),
+        "Balanov, Schwartz, Moshe & Peleg 2015",
+        "Cosine transform similarity: how alike coarse and fine patterns vary, where they are least alike.",
+        dss,
+        smallest=32,
+        channels=LUMINANCE,
+    ),
+    "lpips": Metric(
+        "LPIPS",
+        "",
+        False,
+        (0, inf),
+        "Zhang, Isola, Efros, Shechtman & Wang 2018",
+        "Learned perceptual similarity: how far apart a network finds them, weighed to agree with people.",
+        lpips,
+        smallest=32,
+        channels=COLOUR,
+        weights=(VGG16, "lpips_weights.pt"),
+    ),
+    "dists": Metric(
+        "DISTS",
+        "",
+        False,
+        (0, 1),
+        "Ding, Ma, Wang & Simoncelli 2020",
+        "Deep structure and texture: how far apart a network finds them, forgiving of moved texture.",
+        dists,
+        channels=COLOUR,
+        weights=(VGG16, "dists_weights.pt"),
+    ),
+}
+
+
+def parse(text: str) -> tuple[str, ...]:
+    """The metrics in a line such as `gmsd,fsim`, or all of them for `all`; `ScoreError` suggests the nearest names."""
+    names = [name.strip().lower() for name in text.split(",")]
+    for name in names:
+        if name not in METRICS and name != "all":
+            near = difflib.get_close_matches(name, METRICS, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ScoreError(f"There is no metric {name!r}: {hint}Metrics: {', '.join(METRICS)}, or all.")
+    return tuple(METRICS) if "all" in names else tuple(dict.fromkeys(names))

@@ -1,0 +1,49 @@
+"""Scores of a reconstructor on a split: one row per picture, and the totals of such a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import Split, to_float
+from aecore.measuring.metrics import BASIC, METRICS
+from aecore.models.reconstructor import Reconstructor
+
+BATCH = 500
+
+
+def per_picture(output: Tensor, target: Tensor, metrics: Sequence[str] = BASIC) -> pd.DataFrame:
+    """One row per picture, one column per metric; `ScoreError` for one that is not defined for these pictures."""
+    return pd.DataFrame({name: METRICS[name].compute(output, target).double().numpy() for name in metrics})
+
+
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The rows that `score` yields, in one table."""
+    return pd.concat(tables, ignore_index=True)
+
+
+def score(
+    model: Reconstructor,
+    split: Split,
+    noise: Noise | None = None,
+    seed: int = 0,
+    metrics: Sequence[str] = BASIC,
+    batch: int = BATCH,
+) -> Iterator[pd.DataFrame]:
+    """Score every picture of `split`, in batches: each yields its rows (picture, label, then the metrics).
+
+    With `noise` the model gets the noisy picture and is measured against the clean one.
+    """
+    with torch.inference_mode():
+        for first in range(0, len(split), batch):
+            chosen = range(first, min(first + batch, len(split)))
+            clean = to_float(split.pixels[first : first + batch])
+            output = model(noisy(clean, noise, seed, chosen))
+            rows = per_picture(output, clean, metrics)
+            rows.insert(0, "picture", list(chosen))
+            rows.insert(1, "label", split.labels[first : first + batch].numpy())
+            yield rows

@@ -1,0 +1,32 @@
+"""The totals of a score table, as they are stored beside a run: no torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, log10
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def decibels(error: float) -> float:
+    """PSNR in dB of a mean squared error, with peak 1: `-10 log10(MSE)`; infinite for no error."""
+    return -10 * log10(error) if error else inf
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A score table in one line. Pooled PSNR is that of the mean MSE; the mean of the pictures' PSNRs is higher."""
+
+    pictures: int
+    mse: float
+    psnr_pooled: float
+    psnr_mean: float
+    ssim: float
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Totals:
+        """The totals of a table with one row per picture."""
+        error = float(rows["mse"].mean())
+        return cls(len(rows), error, decibels(error), float(rows["psnr"].mean()), float(rows["ssim"].mean()))

@@ -1,0 +1,549 @@
+"""The vocabulary of architectures: each layer a small frozen record that derives everything else from itself.
+
+A layer is data. It knows its text form (`conv32:k5:s2`), the shape it turns a shape into, its parameters and
+multiply-accumulates, which input coordinates an output coordinate reads, and what else is true of it, as class facts.
+Shapes are without the batch: `(channels, height, width)` or, flat, `(numbers,)`.
+
+To add a layer: write its record here, name it in `LAYERS`, and register its module in `aecore.models.modules`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from math import ceil, floor, prod
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
+
+from aecore import AecoreError
+
+Shape = tuple[int, ...]
+Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "linear"]
+Interpolation = Literal["nearest", "bilinear"]
+Window = tuple[np.ndarray, np.ndarray]
+LARGEST_OUTPUT = 2**24
+LARGEST_SIZE = 2**31
+LONGEST_WORD = 80
+
+
+class LayerError(AecoreError):
+    """A layer that cannot be: the text says what it got and what would be legal."""
+
+
+def shape_text(shape: Shape) -> str:
+    """`(32, 16, 16)` as `32×16×16`."""
+    return "×".join(map(str, shape))
+
+
+def size(
+    default: Any = MISSING, *, letter: str = "", low: float = 1, high: float = LARGEST_SIZE, shrinks: bool = False
+) -> Any:
+    """A whole number in a layer's text form: after its keyword (no letter) or as an option (`:k3`).
+
+    With `shrinks` the layer may be made smaller by this number, where it does not fit the memory.
+    """
+    rule = {"letter": letter, "low": low, "high": high, "shrinks": shrinks, "pattern": r"[0-9]{1,12}", "read": int}
+    return field(default=default, metadata=rule)
+
+
+def share(default: float, *, high: float) -> Any:
+    """A number from 0 to `high`, below 1, after a layer's keyword: `dropout0.5`."""
+    rule = {"letter": "", "low": 0.0, "high": high, "pattern": r"[0-9](\.[0-9]*)?|\.[0-9]+", "read": float}
+    return field(default=default, metadata=rule)
+
+
+def extents() -> Any:
+    """A shape after a layer's keyword: `reshape32x8x8`."""
+    rule = {"letter": "", "pattern": r"[0-9]{1,9}(x[0-9]{1,9})+", "read": lambda text: tuple(map(int, text.split("x")))}
+    return field(metadata=rule)
+
+
+def choice(default: str, kind: Any) -> Any:
+    """A word in a layer's text form: `:sigmoid`."""
+    return field(default=default, metadata={"words": get_args(kind)})
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What every layer offers; the defaults are those of a layer that changes no shape and learns nothing."""
+
+    keyword: ClassVar[str]
+    title: ClassVar[str] = ""  # in words, where that is not the keyword
+    example: ClassVar[str] = ""  # what follows the keyword in an example of its text form
+    keeps_numbers: ClassVar[bool] = False  # every number of the input can be read off the output
+    keeps_values: ClassVar[bool] = False  # the output's numbers are the input's, perhaps in another shape
+    mixes_everything: ClassVar[bool] = False  # each output depends on every input
+    is_drawn_folded: ClassVar[bool] = False  # a diagram names it with the operation before it
+    normalises_batch: ClassVar[bool] = False  # it needs more than one value per channel while training
+    opens_skip: ClassVar[bool] = False  # its input also goes to the layer that closes this skip
+    closes_skip: ClassVar[Literal["", "sum", "channels"]] = ""  # how it joins its input with what was skipped to it
+    penalty: ClassVar[str] = ""  # the name of the penalty that its module reports while training
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value, rule = getattr(self, setting.name), setting.metadata
+            if "words" in rule and value not in rule["words"]:
+                raise LayerError(f"{setting.name} {value!r} is none of {', '.join(rule['words'])}")
+            if "low" in rule and not rule["low"] <= value <= rule["high"]:
+                raise LayerError(f"{setting.name} must be from {rule['low']} to {rule['high']:,}, not {value}")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape this layer turns `shape` into; raises `LayerError` where it cannot."""
+        return shape
+
+    def parameters(self, shape: Shape) -> int:
+        """Trainable parameters of this layer on an input of `shape`."""
+        return 0
+
+    def macs(self, shape: Shape) -> int:
+        """Multiply-accumulates for one picture, as `torch.utils.flop_counter` counts them (its flops / 2)."""
+        return 0
+
+    def reads(self, position: np.ndarray, extent: int) -> Window:
+        """First and last input coordinate, along one axis of `extent`, that each output `position` depends on."""
+        return position, position
+
+    @property
+    def last_activation(self) -> str:
+        """The function that its output comes from; `linear` if there is none."""
+        return str(getattr(self, "activation", "linear"))
+
+    def words(self) -> tuple[str, ...]:
+        """The layer for people, one line each: `conv 32`, `3×3`, `stride 2`. ReLU goes without saying."""
+        activation = getattr(self, "activation", "relu")
+        return (*self._words(), *([activation] if activation != "relu" else []))
+
+    def _words(self) -> tuple[str, ...]:
+        return (self.title or self.keyword,)
+
+    def __str__(self) -> str:
+        head, *options = [_format(self, setting) for setting in _text_fields(type(self))] or [""]
+        return self.keyword + head + "".join(options)
+
+
+def _text_fields(kind: type[Layer]) -> list[Field[Any]]:
+    """The fields in text order: the size that follows the keyword first."""
+    return sorted(fields(kind), key=lambda setting: setting.metadata.get("letter") != "")
+
+
+def _format(layer: Layer, setting: Field[Any]) -> str:
+    value, letter = getattr(layer, setting.name), setting.metadata.get("letter")
+    if value == setting.default:
+        return ""
+    if isinstance(value, tuple):
+        text = "x".join(map(str, value))
+    else:
+        text = np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
+    return text if letter == "" else f":{letter or ''}{text}"
+
+
+def _maps(shape: Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise LayerError(
+            f"got a flat vector of {shape[0]:,}, needs feature maps: put `reshape` before it, "
+            f"for example `{_reshape_example(shape[0])}`"
+        )
+    channels, height, width = shape
+    return channels, height, width
+
+
+def _reshape_example(numbers: int) -> str:
+    side = max(side for side in (1, 2, 4, 8, 16, 32) if numbers % side**2 == 0)
+    return f"reshape{numbers // side**2}x{side}x{side}"
+
+
+@dataclass(frozen=True)
+class Conv(Layer):
+    """Convolution with Keras's `same` padding (the odd row or column goes bottom and right), then `activation`."""
+
+    keyword: ClassVar[str] = "conv"
+    channels: int = size(shrinks=True)
+    kernel: int = size(3, letter="k", high=64)
+    stride: int = size(1, letter="s", high=64)
+    activation: Activation = choice("relu", Activation)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        _, height, width = _maps(shape)
+        return self.channels, ceil(height / self.stride), ceil(width / self.stride)
+
+    def parameters(self, shape: Shape) -> int:
+        return self.channels * (_maps(shape)[0] * self.kernel**2 + 1)
+
+    def macs(self, shape: Shape) -> int:
+        return prod(self.output_shape(shape)) * shape[0] * self.kernel**2
+
+    def reads(self, position: np.ndarray, extent: int) -> Window:
+        first = position * self.stride - self.padding(extent)[0]
+        return first, first + self.kernel - 1
+
+    def padding(self, extent: int) -> tuple[int, int]:
+        """Zeros before and after `extent` pixels, along one axis."""
+        total = max((ceil(extent / self.stride) - 1) * self.stride + self.kernel - extent, 0)
+        return total // 2, total - total // 2
+
+    def _words(self) -> tuple[str, ...]:
+        return _convolution(self.keyword, self.channels, self.kernel, self.stride)
+
+
+@dataclass(frozen=True)
+class TransposedConv(Layer):
+    """Transposed convolution that multiplies height and width by `stride`, then `activation`.
+
+    It is the transpose of `Conv` with the same kernel and stride, as Keras's `same` has it.
+    """
+
+    keyword: ClassVar[str] = "deconv"
+    channels: int = size(shrinks=True)
+    kernel: int = size(3, letter="k", high=64)
+    stride: int = size(2, letter="s", high=64)
+    activation: Activation = choice("relu", Activation)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kernel < self.stride:
+            raise LayerError(
+                f"a kernel of {self.kernel} leaves gaps at stride {self.stride}: it must be at least the stride, "
+                f"for example `{self.keyword}{self.channels}:k{self.stride}:s{self.stride}`"
+            )
+
+    def output_shape(self, shape: Shape) -> Shape:
+        _, height, width = _maps(shape)
+        return self.channels, height * self.stride, width * self.stride
+
+    def parameters(self, shape: Shape) -> int:
+        return self.channels * (_maps(shape)[0] * self.kernel**2 + 1)
+
+    def macs(self, shape: Shape) -> int:
+        return prod(_maps(shape)) * self.channels * self.kernel**2
+
+    def reads(self, position: np.ndarray, extent: int) -> Window:
+        last = (position + self.padding) // self.stride
+        return -((self.kernel - 1 - self.padding - position) // self.stride), last
+
+    @property
+    def padding(self) -> int:
+        """Rows and columns of the full output that are dropped on each side."""
+        return (self.kernel - self.stride) // 2
+
+    def _words(self) -> tuple[str, ...]:
+        return _convolution(self.keyword, self.channels, self.kernel, self.stride)
+
+
+def _convolution(keyword: str, channels: int, kernel: int, stride: int) -> tuple[str, ...]:
+    return (f"{keyword} {channels:,}", f"{kernel}×{kernel}", *([f"stride {stride}"] if stride > 1 else []))
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """Fully connected layer on a flat vector, then `activation`."""
+
+    keyword: ClassVar[str] = "dense"
+    mixes_everything: ClassVar[bool] = True
+    units: int = size(shrinks=True)
+    activation: Activation = choice("relu", Activation)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            raise LayerError(f"got {shape_text(shape)}, needs a flat vector: put `flatten` before it")
+        return (self.units,)
+
+    def parameters(self, shape: Shape) -> int:
+        return (shape[0] + 1) * self.units
+
+    def macs(self, shape: Shape) -> int:
+        return shape[0] * self.units
+
+    def _words(self) -> tuple[str, ...]:
+        return (f"{self.keyword} {self.units:,}",)
+
+
+@dataclass(frozen=True)
+class _Pool(Layer):
+    """Pooling over windows of `factor`×`factor` that do not overlap; an incomplete window is dropped."""
+
+    example: ClassVar[str] = "2"
+    factor: int = size(2, low=2, high=64)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = _maps(shape)
+        if min(height, width) < self.factor:
+            legal = min(height, width)
+            raise LayerError(
+                f"got {shape_text(shape)}, cannot pool {self.factor}×{self.factor}: "
+                + (f"at most `{self.keyword}{legal}` fits" if legal > 1 else "there is nothing left to pool")
+            )
+        return channels, height // self.factor, width // self.factor
+
+    def reads(self, position: np.ndarray, extent: int) -> Window:
+        return position * self.factor, position * self.factor + self.factor - 1
+
+    def _words(self) -> tuple[str, ...]:
+        return self.title, f"{self.factor}×{self.factor}"
+
+
+@dataclass(frozen=True)
+class MaxPool(_Pool):
+    """The largest value of each window."""
+
+    keyword: ClassVar[str] = "pool"
+    title: ClassVar[str] = "max pool"
+
+
+@dataclass(frozen=True)
+class AveragePool(_Pool):
+    """The mean of each window."""
+
+    keyword: ClassVar[str] = "avgpool"
+    title: ClassVar[str] = "mean pool"
+
+
+@dataclass(frozen=True)
+class Upsample(Layer):
+    """Enlargement by a whole `factor`, by repetition or by bilinear interpolation."""
+
+    keyword: ClassVar[str] = "up"
+    example: ClassVar[str] = "2"
+    factor: int = size(2, low=2, high=64)
+    mode: Interpolation = choice("nearest", Interpolation)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = _maps(shape)
+        return channels, height * self.factor, width * self.factor
+
+    def reads(self, position: np.ndarray, extent: int) -> Window:
+        if self.mode == "nearest":
+            return position // self.factor, position // self.factor
+        # A pixel centre of the large grid lies between these two of the small one (align_corners=False).
+        doubled = 2 * position + 1 - self.factor
+        return doubled // (2 * self.factor), -(-doubled // (2 * self.factor))
+
+    def _words(self) -> tuple[str, ...]:
+        return (f"{self.keyword} {self.factor}×", *([self.mode] if self.mode != "nearest" else []))
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Batch normalisation over each channel (or each number of a flat vector), with Keras's epsilon and momentum."""
+
+    keyword: ClassVar[str] = "bn"
+    title: ClassVar[str] = "batch norm"
+    keeps_numbers: ClassVar[bool] = True
+    is_drawn_folded: ClassVar[bool] = True
+    normalises_batch: ClassVar[bool] = True
+
+    def parameters(self, shape: Shape) -> int:
+        return 2 * shape[0]
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Zeroes each value with probability `rate` while training."""
+
+    keyword: ClassVar[str] = "dropout"
+    example: ClassVar[str] = "0.5"
+    keeps_numbers: ClassVar[bool] = True
+    is_drawn_folded: ClassVar[bool] = True
+    rate: float = share(0.5, high=0.99)
+
+    def _words(self) -> tuple[str, ...]:
+        return (f"{self.keyword} {self.rate:g}",)
+
+
+@dataclass(frozen=True)
+class Activate(Layer):
+    """An activation on its own, for example after batch normalisation."""
+
+    keyword: ClassVar[str] = "act"
+    keeps_numbers: ClassVar[bool] = True
+    is_drawn_folded: ClassVar[bool] = True
+    function: Activation = choice("relu", Activation)
+
+    @property
+    def last_activation(self) -> str:
+        return self.function
+
+    def _words(self) -> tuple[str, ...]:
+        return (self.function,)
+
+
+@dataclass(frozen=True)
+class Sparsity(Layer):
+    """Passes its input on, and reports the mean absolute value of it as the penalty `sparsity`.
+
+    An L1 penalty on the activity of a code makes most of its numbers zero for any one picture (Ng 2011, "Sparse
+    autoencoder", CS294A lecture notes). A recipe says how much the penalty weighs.
+    """
+
+    keyword: ClassVar[str] = "sparsity"
+    keeps_numbers: ClassVar[bool] = True
+    keeps_values: ClassVar[bool] = True
+    is_drawn_folded: ClassVar[bool] = True
+    penalty: ClassVar[str] = "sparsity"
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """Feature maps to a flat vector, channel by channel."""
+
+    keyword: ClassVar[str] = "flatten"
+    keeps_numbers: ClassVar[bool] = True
+    keeps_values: ClassVar[bool] = True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (prod(shape),)
+
+
+@dataclass(frozen=True)
+class Reshape(Layer):
+    """A flat vector to feature maps of `shape` (channels × height × width)."""
+
+    keyword: ClassVar[str] = "reshape"
+    example: ClassVar[str] = "32x8x8"
+    keeps_numbers: ClassVar[bool] = True
+    keeps_values: ClassVar[bool] = True
+    shape: tuple[int, int, int] = extents()
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise LayerError("needs channels, height and width, for example `reshape32x8x8`")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if prod(shape) != prod(self.shape):
+            raise LayerError(
+                f"got {prod(shape):,} numbers, {shape_text(self.shape)} holds {prod(self.shape):,}: "
+                f"`{_reshape_example(prod(shape))}` would fit"
+            )
+        return self.shape
+
+
+@dataclass(frozen=True)
+class Skip(Layer):
+    """Sends its input also past the layers that follow, to the `add` or `concat` that closes this bracket.
+
+    Brackets lie inside each other, as in a U-Net (Ronneberger, Fischer & Brox 2015): `skip | … | skip | … | add | … |
+    add`.
+    """
+
+    keyword: ClassVar[str] = "skip"
+    keeps_numbers: ClassVar[bool] = True
+    opens_skip: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Join(Layer):
+    """Closes the bracket that the last open `skip` began."""
+
+    def joined(self, shape: Shape, skipped: Shape) -> Shape:
+        """The shape made of `shape` and of the `skipped` one; raises `LayerError` where they do not fit."""
+        raise NotImplementedError(self.keyword)
+
+
+@dataclass(frozen=True)
+class Add(Join):
+    """The sum of both, as in a residual network (He, Zhang, Ren & Sun 2016)."""
+
+    keyword: ClassVar[str] = "add"
+    closes_skip: ClassVar[Literal["", "sum", "channels"]] = "sum"
+
+    def joined(self, shape: Shape, skipped: Shape) -> Shape:
+        if shape != skipped:
+            raise LayerError(
+                f"got {shape_text(shape)}, but its `skip` kept {shape_text(skipped)}: only equal shapes can be added"
+            )
+        return shape
+
+
+@dataclass(frozen=True)
+class Concat(Join):
+    """Concatenates along channels: the current map first, then the skipped one."""
+
+    keyword: ClassVar[str] = "concat"
+    closes_skip: ClassVar[Literal["", "sum", "channels"]] = "channels"
+
+    def joined(self, shape: Shape, skipped: Shape) -> Shape:
+        channels, *extent = _maps(shape)
+        more, *other = _maps(skipped)
+        if extent != other:
+            raise LayerError(
+                f"got {shape_text(shape)}, but its `skip` kept {shape_text(skipped)}: height and width must be equal"
+            )
+        return channels + more, *extent
+
+
+LAYERS: dict[str, type[Layer]] = {
+    kind.keyword: kind
+    for kind in (
+        *(Conv, TransposedConv, Dense, MaxPool, AveragePool, Upsample, BatchNorm, Dropout, Activate),
+        *(Sparsity, Flatten, Reshape, Skip, Add, Concat),
+    )
+}
+
+
+def parse_layer(text: str) -> Layer:
+    """A layer from its text form, for example `conv32:k5:s2:gelu`; raises `LayerError`."""
+    if len(text) > LONGEST_WORD:
+        raise LayerError(f"a layer has at most {LONGEST_WORD} characters; separate layers by |")
+    head, *options = text.strip().split(":")
+    match = re.fullmatch(r"([a-z]+?)([0-9][0-9x.]*|\.[0-9]+)?", head)
+    if match is None or match[1] not in LAYERS:
+        near = difflib.get_close_matches(match[1] if match else head, LAYERS, n=1)
+        hint = f", did you mean `{near[0]}`?" if near else "."
+        raise LayerError(f"there is no such layer{hint} Layers: {', '.join(LAYERS)}")
+    kind = LAYERS[match[1]]
+    values: dict[str, Any] = {}
+    if match[2]:
+        options = [match[2], *options]
+    for option in options:
+        name, value = _read(kind, option)
+        if name in values:
+            raise LayerError(f"{name} is given twice")
+        values[name] = value
+    for setting in fields(kind):
+        if setting.default is MISSING and setting.name not in values:
+            raise LayerError(f"needs its {setting.name} after the keyword, for example `{_example(kind)}`")
+    return kind(**values)
+
+
+def _read(kind: type[Layer], option: str) -> tuple[str, Any]:
+    """The field that `option` sets, and its value."""
+    for setting in fields(kind):
+        rule = setting.metadata
+        if option in rule.get("words", ()):
+            return setting.name, option
+        letter = rule.get("letter")
+        if letter is not None and option.startswith(letter):
+            number = option.removeprefix(letter)
+            if re.fullmatch(rule["pattern"], number):
+                return setting.name, rule["read"](number)
+    raise LayerError(f"`{option}` means nothing here; legal: {_legal(kind)}")
+
+
+def _legal(kind: type[Layer]) -> str:
+    parts = []
+    for setting in _text_fields(kind):
+        if "words" in setting.metadata:
+            parts += [f":{word}" for word in setting.metadata["words"]]
+        elif setting.metadata["letter"]:
+            parts.append(f":{setting.metadata['letter']}N")
+        else:
+            parts.append(f"`{_example(kind)}`")
+    return ", ".join(parts) or f"`{kind.keyword}` takes no options"
+
+
+def _example(kind: type[Layer]) -> str:
+    return kind.keyword + (kind.example or "32")
+
+
+def largest_that_fits(layer: Layer, fits: Callable[[Layer], bool]) -> Layer | None:
+    """The same layer with the largest leading size that `fits`, or None where not even 1 does."""
+    head = next((setting.name for setting in fields(layer) if setting.metadata.get("shrinks")), None)
+    if head is None:
+        return None
+    low, high = 0, getattr(layer, head)
+    while high - low > 1:
+        middle = floor((low + high) / 2)
+        low, high = (middle, high) if fits(replace(layer, **{head: middle})) else (low, middle)
+    return replace(layer, **{head: low}) if low else None

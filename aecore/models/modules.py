@@ -1,0 +1,219 @@
+"""The torch side of the layers: the module that computes each, and what carries a tensor past others.
+
+`module_of(layer, shape)` builds the module of a layer record. To add one, register a function for its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+
+import torch
+from torch import Generator, Tensor, nn
+
+from aecore.models.layers import (
+    Activate,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    Join,
+    Layer,
+    MaxPool,
+    Reshape,
+    Shape,
+    Skip,
+    Sparsity,
+    TransposedConv,
+    Upsample,
+)
+
+BATCH_NORM_EPSILON = 1e-3  # Keras's defaults, which the study used; torch's momentum is one minus Keras's
+BATCH_NORM_MOMENTUM = 0.01
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "linear": nn.Identity,
+}
+
+
+class Stochastic(nn.Module):
+    """A module that draws random numbers while training: from `generator`, which training sets for each epoch."""
+
+    generator: Generator | None = None
+
+
+class Penalised(nn.Module):
+    """A module that adds a term to the loss: `penalty`, a scalar of the last forward pass while training."""
+
+    penalty: Tensor | None = None
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+class KeyedDropout(Stochastic):
+    """`nn.Dropout` with a generator of its own."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self._rate = rate
+
+    def forward(self, values: Tensor) -> Tensor:
+        """`values` of any shape, to the same shape."""
+        if not self.training:
+            return values
+        mask = values.new_empty(values.shape).bernoulli_(1 - self._rate, generator=self.generator)
+        return values * mask / (1 - self._rate)
+
+
+class MeanActivity(Penalised):
+    """Passes `values` of any shape on; its penalty is their mean absolute value."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """`values`, unchanged."""
+        if self.training:
+            self.penalty = values.float().abs().mean()
+        return values
+
+
+class Remember(nn.Identity):
+    """Saves its input for the matching `Rejoin`; pairs nest like brackets."""
+
+
+class Rejoin(nn.Module):
+    """Joins its input with what was skipped to it: their sum, or both as channels of one map."""
+
+    def __init__(self, *, concatenates: bool) -> None:
+        super().__init__()
+        self._concatenates = concatenates
+
+    def forward(self, values: Tensor, skipped: Tensor) -> Tensor:
+        """Both `[N, …]`; `[N, C + C′, H, W]` where they are concatenated."""
+        return torch.cat([values, skipped], 1) if self._concatenates else values + skipped
+
+
+class Sequence(nn.Sequential):
+    """`nn.Sequential` with brackets: a `Remember` opens one, and the `Rejoin` that closes it gets its input."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """`[N, C, H, W]` through every module in turn."""
+        skipped: list[Tensor] = []
+        for module in self:
+            values = module(values, skipped.pop()) if isinstance(module, Rejoin) else module(values)
+            if isinstance(module, Remember):
+                skipped.append(values)
+        return values
+
+
+def penalties(model: nn.Module) -> dict[str, Tensor]:
+    """The penalties of the last forward pass while training, each a scalar; those of one name are added up."""
+    terms: dict[str, Tensor] = {}
+    for module in model.modules():
+        if isinstance(module, Penalised) and module.penalty is not None:
+            terms[module.name] = terms[module.name] + module.penalty if module.name in terms else module.penalty
+    return terms
+
+
+def memory_format(convolves: bool) -> torch.memory_format:
+    """The layout that is fastest: channels last wherever there is a convolution."""
+    return torch.channels_last if convolves else torch.contiguous_format
+
+
+@singledispatch
+def module_of(layer: Layer, shape: Shape) -> nn.Module:
+    """The torch module of `layer` for an input of `shape`, with torch's own initial weights."""
+    raise NotImplementedError(f"no module is registered for the layer `{layer.keyword}`")
+
+
+def _activated(module: nn.Module, activation: str) -> nn.Module:
+    return module if activation == "linear" else nn.Sequential(module, ACTIVATIONS[activation]())
+
+
+@module_of.register
+def _conv(layer: Conv, shape: Shape) -> nn.Module:
+    channels, height, width = shape
+    (top, bottom), (left, right) = layer.padding(height), layer.padding(width)
+    if top == bottom and left == right:
+        conv = nn.Conv2d(channels, layer.channels, layer.kernel, layer.stride, padding=(top, left))
+        return _activated(conv, layer.activation)
+    conv = nn.Conv2d(channels, layer.channels, layer.kernel, layer.stride)
+    return _activated(nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), conv), layer.activation)
+
+
+@module_of.register
+def _transposed_conv(layer: TransposedConv, shape: Shape) -> nn.Module:
+    conv = nn.ConvTranspose2d(shape[0], layer.channels, layer.kernel, layer.stride, layer.padding)
+    if (layer.kernel - layer.stride) % 2:
+        # One row and column too many come out: `same` drops the last ones.
+        return _activated(nn.Sequential(conv, nn.ZeroPad2d((0, -1, 0, -1))), layer.activation)
+    return _activated(conv, layer.activation)
+
+
+@module_of.register
+def _dense(layer: Dense, shape: Shape) -> nn.Module:
+    return _activated(nn.Linear(shape[0], layer.units), layer.activation)
+
+
+@module_of.register
+def _max_pool(layer: MaxPool, shape: Shape) -> nn.Module:
+    return nn.MaxPool2d(layer.factor)
+
+
+@module_of.register
+def _average_pool(layer: AveragePool, shape: Shape) -> nn.Module:
+    return nn.AvgPool2d(layer.factor)
+
+
+@module_of.register
+def _upsample(layer: Upsample, shape: Shape) -> nn.Module:
+    return nn.Upsample(scale_factor=layer.factor, mode=layer.mode)
+
+
+@module_of.register
+def _batch_norm(layer: BatchNorm, shape: Shape) -> nn.Module:
+    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+    return kind(shape[0], eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+
+
+@module_of.register
+def _dropout(layer: Dropout, shape: Shape) -> nn.Module:
+    return KeyedDropout(layer.rate)
+
+
+@module_of.register
+def _activate(layer: Activate, shape: Shape) -> nn.Module:
+    return ACTIVATIONS[layer.function]()
+
+
+@module_of.register
+def _sparsity(layer: Sparsity, shape: Shape) -> nn.Module:
+    return MeanActivity(layer.penalty)
+
+
+@module_of.register
+def _flatten(layer: Flatten, shape: Shape) -> nn.Module:
+    return nn.Flatten()
+
+
+@module_of.register
+def _reshape(layer: Reshape, shape: Shape) -> nn.Module:
+    flat = nn.Flatten() if len(shape) == 3 else nn.Identity()
+    return nn.Sequential(flat, nn.Unflatten(1, layer.shape))
+
+
+@module_of.register
+def _skip(layer: Skip, shape: Shape) -> nn.Module:
+    return Remember()
+
+
+@module_of.register
+def _join(layer: Join, shape: Shape) -> nn.Module:
+    return Rejoin(concatenates=layer.closes_skip == "channels")

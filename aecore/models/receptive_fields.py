@@ -1,0 +1,67 @@
+"""How much of the picture one output of each layer depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from aecore.models.layers import Layer, Shape
+from aecore.models.steps import Step
+
+
+def receptive_fields(steps: Iterable[Step], picture: Shape) -> Iterator[tuple[int, int]]:
+    """Height and width of the window of the `picture` that one output of each step depends on, at most.
+
+    Exact for feature maps, where the window of the picture's inner outputs is the largest. A number of a flat vector
+    sees what its feature map saw until a dense layer mixes everything; reshaped maps are counted as seeing the whole
+    picture.
+    """
+    windows = [_Windows.of_picture(extent) for extent in picture[1:]]
+    skipped: list[list[_Windows]] = []
+    for step in steps:
+        layer, flat = step.layer, len(step.output_shape) == 1
+        if layer.opens_skip:
+            skipped.append(windows)
+        elif layer.closes_skip:
+            windows = [one.joined(other) for one, other in zip(windows, skipped.pop(), strict=True)]
+        elif flat and not layer.mixes_everything:
+            pass
+        elif flat or (layer.keeps_values and step.input_shape != step.output_shape):
+            windows = [
+                _Windows.whole(side, extent)
+                for side, extent in zip(picture[1:], (*step.output_shape[1:], 1, 1), strict=False)
+            ]
+        else:
+            windows = [axis.through(layer, extent) for axis, extent in zip(windows, step.output_shape[1:], strict=True)]
+        yield windows[0].largest, windows[1].largest
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """For each coordinate along one axis of a feature map, the first and last picture coordinate it sees."""
+
+    first: np.ndarray
+    last: np.ndarray
+
+    @classmethod
+    def of_picture(cls, extent: int) -> _Windows:
+        return cls(np.arange(extent), np.arange(extent))
+
+    @classmethod
+    def whole(cls, picture: int, extent: int) -> _Windows:
+        return cls(np.zeros(extent, int), np.full(extent, picture - 1))
+
+    def through(self, layer: Layer, extent: int) -> _Windows:
+        inputs = len(self.first)
+        first, last = layer.reads(np.arange(extent), inputs)
+        return _Windows(self.first[first.clip(0, inputs - 1)], self.last[last.clip(0, inputs - 1)])
+
+    def joined(self, other: _Windows) -> _Windows:
+        """What either sees."""
+        return _Windows(np.minimum(self.first, other.first), np.maximum(self.last, other.last))
+
+    @property
+    def largest(self) -> int:
+        return int((self.last - self.first).max()) + 1

@@ -1,0 +1,185 @@
+"""How a model is trained, as data; and the name that a run's content gives it."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from math import isfinite, prod
+from typing import Any, Literal, get_args
+
+from aecore import AecoreError
+from aecore.data.noise import Noise
+from aecore.files.whole import canonical
+from aecore.models.architecture import Architecture
+from aecore.models.layers import LAYERS
+
+Loss = Literal["mse", "bce", "mae"]
+Initialisation = Literal["keras", "torch", "pca"]
+Schedule = Literal["cosine"]
+LOSSES: dict[Loss, str] = {
+    "mse": "mean squared error",
+    "bce": "binary cross-entropy",
+    "mae": "mean absolute error",
+}
+HEAVIEST_PENALTY = 1e6
+KEY_DIGITS = 12
+
+
+class RecipeError(AecoreError):
+    """A recipe that cannot be followed; the text names the setting and its legal values."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: Adam on `loss` over `epochs` passes through the first `images` training pictures.
+
+    `noise` is drawn afresh for each epoch and added to the input; the target stays clean. `images=None` takes every
+    picture. Without a `schedule` the learning rate is constant. `penalties` are added to the loss by weight, such as
+    `{"sparsity": 0.001}`, and must be reported by the architecture's layers.
+    """
+
+    epochs: int = 5
+    batch_size: int = 100
+    learning_rate: float = 1e-3
+    loss: Loss = "mse"
+    noise: Noise | None = None
+    images: int | None = None
+    initialisation: Initialisation = "keras"
+    schedule: Schedule | None = None
+    penalties: tuple[tuple[str, float], ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= highest:
+                raise RecipeError(
+                    f"{name.replace('_', ' ')} must be a whole number from 1 to {highest:,}, not {value}."
+                )
+        if not 0 < self.learning_rate <= 10:
+            raise RecipeError(f"learning rate must be above 0 and at most 10, not {self.learning_rate:g}.")
+        if self.images is not None and self.images < 1:
+            raise RecipeError(f"images must be at least 1, not {self.images}; leave it out to train on all.")
+        # Recipes that train alike must be equal, and so have one key.
+        object.__setattr__(self, "learning_rate", float(self.learning_rate))
+        if self.noise is not None and self.noise.level == 0:
+            object.__setattr__(self, "noise", None)
+        for name, kind in (("loss", Loss), ("initialisation", Initialisation), ("schedule", Schedule)):
+            value, legal = getattr(self, name), get_args(kind)
+            if value not in legal and not (name == "schedule" and value is None):
+                near = difflib.get_close_matches(str(value), legal, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
+        object.__setattr__(self, "penalties", _weights(dict(self.penalties or ())))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, from which `from_json` makes the recipe again."""
+        values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        noise, penalties = str(self.noise) if self.noise else None, dict(self.penalties) if self.penalties else None
+        return values | {"noise": noise, "penalties": penalties}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe that `to_json` wrote."""
+        noise = values.get("noise")
+        return cls(**(values | {"noise": Noise.parse(noise) if noise else None}))
+
+
+def parse_penalties(text: str) -> dict[str, float]:
+    """The weights in a text such as `sparsity:0.001`, several of them separated by commas."""
+    weights = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, weight = part.partition(":")
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            raise RecipeError(f"{part!r} is not a penalty: write name:weight, for example sparsity:0.001.") from None
+    return weights
+
+
+def _weights(penalties: Mapping[str, float]) -> tuple[tuple[str, float], ...] | None:
+    """The weights by name, those of 0 left out, so that recipes that train alike are equal."""
+    known = {layer.penalty for layer in LAYERS.values() if layer.penalty}
+    for name, weight in penalties.items():
+        if name not in known:
+            raise RecipeError(f"There is no penalty {name!r}. Legal: {', '.join(sorted(known))}.")
+        if not (isfinite(weight) and 0 <= weight <= HEAVIEST_PENALTY):
+            raise RecipeError(f"The weight of {name} must be from 0 to {HEAVIEST_PENALTY:g}, not {weight:g}.")
+    return tuple(sorted((name, float(weight)) for name, weight in penalties.items() if weight)) or None
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What decides a run's result: architecture, recipe, data (by name and content) and seed.
+
+    `name` is how people call it; it does not enter the key.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    dataset: str
+    fingerprint: str
+    seed: int = 0
+    name: str = field(default="custom", compare=False)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", self.name):
+            raise RecipeError(
+                f"{self.name!r} cannot name a run: small letters, digits, dots and dashes, at most 61 of them."
+            )
+        if self.recipe.loss == "bce" and not self.architecture.ends_in_unit_interval:
+            raise RecipeError(
+                "Cross-entropy needs outputs between 0 and 1: let the last layer end in sigmoid, or use the loss mse."
+            )
+
+        for name, _ in self.recipe.penalties or ():
+            if name not in self.architecture.penalties:
+                raise RecipeError(
+                    f"The recipe weighs the penalty {name}, which no layer reports: put `{name}` after the layer whose "
+                    "output it is about, or leave the penalty out."
+                )
+        if self.recipe.initialisation == "pca" and not self.architecture.linear_pairs:
+            numbers = prod(self.architecture.input_shape)
+            raise RecipeError(
+                "Only two linear dense layers around the code can start as PCA, for example "
+                f"`flatten | dense64:linear | dense{numbers}:linear`; let the initialisation be keras or torch."
+            )
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the spec's canonical JSON, 64 hexadecimal digits."""
+        content = {name: value for name, value in self.to_json().items() if name not in ("name", "dataset")}
+        # What is left out of a recipe is not hashed, so that a setting added later renames no older run.
+        content["recipe"] = {name: value for name, value in content["recipe"].items() if value is not None}
+        return hashlib.sha256(canonical(content)).hexdigest()
+
+    @property
+    def folder(self) -> str:
+        """The name of the run's folder in the store."""
+        return f"{self.name}-{self.key[:KEY_DIGITS]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, from which `from_json` makes the spec again."""
+        return {
+            "name": self.name,
+            "architecture": str(self.architecture),
+            "recipe": self.recipe.to_json(),
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RunSpec:
+        """The spec that `to_json` wrote."""
+        return cls(
+            Architecture.parse(values["architecture"]),
+            Recipe.from_json(values["recipe"]),
+            values["dataset"],
+            values["fingerprint"],
+            values["seed"],
+            values["name"],
+        )

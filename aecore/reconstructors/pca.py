@@ -1,0 +1,183 @@
+"""PCA, the best that any linear autoencoder of the same code size can do.
+
+Fitted on a data set's training pictures, the same that the models learn from; the validation pictures stay out of
+it as they stay out of theirs. A model under PCA's curve at its own code size earns its keep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aecore.data.splits import Dataset
+from aecore.files.figures import PublishedError
+from aecore.files.fits import kept
+from aecore.models.layers import Shape
+
+MOST_NUMBERS = 4096  # in a picture
+_BATCH = 2500  # pictures at a time: 60 MB of CIFAR-10 in float64
+
+
+class BaselineError(PublishedError):
+    """A baseline that cannot be had; the text says why and which command makes it."""
+
+
+@dataclass(frozen=True, eq=False)
+class PCA:
+    """Principal components of pictures: `mean` `[D]`, and `axes` `[D, D]`, a row a component, by falling variance.
+
+    `variances` `[D]` are the training pictures' along them. All in float64, or float32 where they were kept.
+    """
+
+    shape: Shape
+    mean: Tensor
+    axes: Tensor
+    variances: Tensor
+
+    def keep(self, components: int) -> Projection:
+        """The reconstructor that keeps so many components. Raises `BaselineError` for more than there are."""
+        if not 0 <= components <= len(self.axes):
+            raise BaselineError(f"PCA of these pictures has 0 to {len(self.axes):,} components, not {components:,}.")
+        return Projection(f"pca-{components}", self.shape, self.mean, self.axes[:components])
+
+    def errors(self, pixels: Tensor) -> Tensor:
+        """MSE of uint8 `pixels` `[N, C, H, W]` at 0, 1, … D components, `[D + 1]`, outputs not clamped.
+
+        The axes are orthonormal, so what a reconstruction misses is the energy along the axes left out: one
+        projection gives the whole curve.
+        """
+
+        energy = torch.zeros_like(self.mean)
+        for batch in torch.split(pixels, _BATCH):
+            energy += ((_flat(batch) - self.mean) @ self.axes.T).square().sum(0)
+        left_out = torch.cat([energy.flip(0).cumsum(0).flip(0), energy.new_zeros(1)])
+        return left_out / pixels.numel()
+
+    def clamped_errors(self, pixels: Tensor, sizes: Sequence[int]) -> list[float]:
+        """MSE of uint8 `pixels` at each of `sizes` (rising), outputs clamped to `[0, 1]` as for every model.
+
+        Never above `errors`: the picture lies in `[0, 1]`, so clamping only brings the output nearer.
+        """
+
+        totals = [0.0] * len(sizes)
+        for batch in torch.split(pixels, _BATCH):
+            target = _flat(batch)
+            code = (target - self.mean) @ self.axes.T
+            output, kept = self.mean.expand_as(target).clone(), 0
+            for index, size in enumerate(sizes):
+                output.addmm_(code[:, kept:size], self.axes[kept:size])
+                totals[index] += float((output.clamp(0, 1) - target).square().sum())
+                kept = size
+        return [total / pixels.numel() for total in totals]
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Pictures through the nearest point of an affine subspace: PCA as a reconstructor."""
+
+    name: str
+    shape: Shape
+    mean: Tensor
+    axes: Tensor
+
+    @property
+    def code_size(self) -> int:
+        """Numbers in its code."""
+        return len(self.axes)
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Reconstruct `[N, C, H, W]` float pictures; the output is of the same shape and not clamped."""
+        mean, axes = self._single
+        return (mean + (pictures.flatten(1) - mean) @ axes.T @ axes).reshape(pictures.shape)
+
+    @cached_property
+    def _single(self) -> tuple[Tensor, Tensor]:
+        return self.mean.float(), self.axes.float()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Gives back what it is given: what every denoiser has to beat, and the best of all reconstructions."""
+
+    code_size: int
+    name: str = "identity"
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """`[N, C, H, W]`, untouched."""
+        return pictures
+
+
+EXAMPLES = ("identity", "mean", "pca-64")
+
+
+def is_known(name: str) -> bool:
+    """Whether `find` has something of this name."""
+    return name in EXAMPLES or re.fullmatch(r"pca-[0-9]{1,6}", name) is not None
+
+
+def find(name: str, dataset: Dataset, root: Path) -> Identity | Projection:
+    """`identity`, `mean` (the mean training picture) or `pca-N`; PCA is fitted on the training pictures once.
+
+    Raises `BaselineError` for more components than there are.
+    """
+    if name == "identity":
+        return Identity(prod(dataset.shape))
+    if name == "mean":
+        mean = _mean(dataset.train.pixels)
+        return Projection(name, dataset.shape, mean, mean.new_zeros(0, len(mean)))
+    return kept_pca(dataset, root).keep(int(name.removeprefix("pca-")))
+
+
+def kept_pca(dataset: Dataset, root: Path) -> PCA:
+    """PCA of the training pictures, in float32 numbers, fitted once and kept under `root`; about a minute for
+    CIFAR-10."""
+
+    def fit() -> dict[str, Tensor]:
+        pca = fit_pca(dataset.train.pixels)
+        return {"mean": pca.mean.float(), "axes": pca.axes.float(), "variances": pca.variances.float()}
+
+    known = kept(root, "pca", {"dataset": dataset.fingerprint}, fit)
+    return PCA(dataset.shape, known["mean"], known["axes"], known["variances"])
+
+
+def fit_pca(pixels: Tensor) -> PCA:
+    """PCA of uint8 `pixels` `[N, C, H, W]`: the eigenvectors of their covariance, summed batch by batch in float64.
+
+    Raises `BaselineError` for pictures of more than `MOST_NUMBERS` numbers.
+    """
+
+    shape = tuple(pixels.shape[1:])
+    size = prod(shape)
+    if size > MOST_NUMBERS:
+        raise BaselineError(
+            f"PCA is for pictures of at most {MOST_NUMBERS:,} numbers, as its fit takes their cube of operations; "
+            f"these have {size:,}."
+        )
+    mean = _mean(pixels)
+    covariance = torch.zeros(size, size, dtype=torch.float64)
+    for batch in torch.split(pixels, _BATCH):
+        centred = _flat(batch) - mean
+        covariance.addmm_(centred.T, centred)
+    values, vectors = torch.linalg.eigh(covariance / len(pixels))
+    # Rounding leaves what does not vary at all a little to either side of zero.
+    return PCA(shape, mean, vectors.flip(1).T.contiguous(), values.flip(0).clamp(min=0))
+
+
+def _mean(pixels: Tensor) -> Tensor:
+    """The mean picture's numbers, float64 `[C × H × W]`."""
+
+    total = torch.zeros(prod(pixels.shape[1:]), dtype=torch.float64)
+    for batch in torch.split(pixels, _BATCH):
+        total += _flat(batch).sum(0)
+    return total / len(pixels)
+
+
+def _flat(pixels: Tensor) -> Tensor:
+    return pixels.flatten(1).double() / 255

@@ -1,0 +1,169 @@
+"""Runs: the one place that joins data, training, scoring and store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from aecore import AecoreError
+from aecore.data import catalog, datasets
+from aecore.data.catalog import SAMPLE
+from aecore.data.noise import noisy
+from aecore.data.splits import Dataset, to_float
+from aecore.measuring.totals import Totals
+from aecore.models.recipe import RunSpec
+from aecore.models.zoo import System
+from aecore.reconstructors.trained import Model, half_precision
+from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored, Trained
+from aecore.runs.store import STATES, Store, StoreError
+from aecore.training.devices import environment, find_device
+from aecore.training.events import EpochEnded, Event, State
+from aecore.training.loop import train
+
+PREVIEW_PICTURES = 8
+SCORING_SEED = 0  # whatever seed a run was trained with, each picture gets the same noise as in every other run
+
+
+class RunError(AecoreError):
+    """A run that cannot be made; the text says what is missing."""
+
+
+Compute = Callable[
+    [RunSpec, Dataset, State | None, torch.device, bool, bool], Iterator[Event | Previewed | Scored | Trained]
+]
+
+
+def plan(
+    system: System,
+    *,
+    dataset: str | None = None,
+    seed: int = 0,
+    store: Store | None = None,
+    data_root: Path | None = None,
+    **changes: Any,
+) -> RunSpec:
+    """The spec of a run of `system`, with `changes` to its recipe.
+
+    Without a `dataset` it is the system's own; where that one is not here and the run is not in the store either,
+    the embedded sample takes its place.
+    """
+    recipe = replace(system.recipe, **changes)
+
+    def spec_on(name: str) -> RunSpec:
+        found = datasets.load(name, data_root)
+        return RunSpec(system.architecture, recipe, found.name, found.fingerprint, seed, system.name)
+
+    spec = spec_on(dataset or system.dataset)
+    if dataset or catalog.available(spec.dataset, data_root) or (store or Store()).finished(spec):
+        return spec
+    fits = datasets.load(SAMPLE).shape == system.architecture.input_shape
+    return spec_on(SAMPLE) if fits else spec
+
+
+def execute(
+    spec: RunSpec,
+    *,
+    store: Store | None = None,
+    data_root: Path | None = None,
+    device: torch.device | None = None,
+    half: bool = False,
+    previews: bool = False,
+    compute: Compute | None = None,
+) -> Iterator[Event | Resumed | Restarted | Previewed | Scored | Finished]:
+    """Make the run of `spec`, yielding what happens, or return it from the store; the last event is `Finished`.
+
+    Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
+    after its last whole epoch. With `half` the weights are kept, and scored, in float16; with `previews` each epoch is
+    followed by a `Previewed`. `compute` has it computed elsewhere than in this process.
+    """
+    store = store or Store()
+    device = device or find_device()
+    try:
+        if run := store.finished(spec):
+            store.drop_states(spec)  # left where the process was killed in the very moment of finishing
+            yield Finished(run, cached=True)
+            return
+    except StoreError as error:
+        yield Restarted(str(error))
+    with store.lock(spec):
+        if run := store.finished(spec):
+            yield Finished(run, cached=True)
+            return
+        store.tidy(spec)
+        dataset = datasets.load(spec.dataset, data_root)
+        if dataset.fingerprint != spec.fingerprint:
+            raise RunError(
+                f"{dataset.title} is not what this run was planned on: its fingerprint is "
+                f"{dataset.fingerprint[:12]}, not {spec.fingerprint[:12]}. Plan the run again."
+            )
+        state, damage = _last_state(spec, store)
+        if state is not None:
+            yield Resumed(state.epoch, damage)
+        elif damage:
+            yield Restarted(damage)
+        for event in (compute or computed)(spec, dataset, state, device, half, previews):
+            match event:
+                case EpochEnded():
+                    state = event.state
+                    store.write_state(spec, state)
+                    yield event
+                case Trained():
+                    assert state is not None, "a recipe has at least one epoch"
+                    yield Finished(store.finish(spec, state, **vars(event)), cached=False)
+                case _:
+                    yield event
+
+
+def computed(
+    spec: RunSpec, dataset: Dataset, state: State | None, device: torch.device, half: bool, previews: bool
+) -> Iterator[Event | Previewed | Scored | Trained]:
+    """Train `spec` from `state` on and score it, touching no file; the last event is `Trained`."""
+    for event in train(spec, dataset, device, state):
+        yield event
+        if isinstance(event, EpochEnded):
+            state = event.state
+            if previews:
+                yield Previewed(event.row.epoch, preview(Model(spec, state.weights), dataset))
+
+    # A run trains before it is scored, so it starts without pandas and the metrics.
+    from aecore.measuring.scoring import joined, score
+
+    assert state is not None, "a recipe has at least one epoch"
+    weights = half_precision(state.weights) if half else state.weights
+    model = Model(spec, weights)
+    tables = []
+    for rows in score(model, dataset.test, spec.recipe.noise, SCORING_SEED):
+        tables.append(rows)
+        yield Scored(sum(map(len, tables)), len(dataset.test))
+    scores = joined(tables)
+    totals = Totals.of(scores)
+    yield Trained(weights, scores, totals, preview(model, dataset), environment(spec.recipe, device))
+
+
+def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:
+    """The newest whole state of a run, and what was found damaged before it."""
+    damage = list[str]()
+    for _ in STATES:
+        try:
+            return store.read_state(spec), " ".join(damage)
+        except StoreError as error:
+            damage.append(str(error))
+    return None, " ".join(damage)
+
+
+def preview(model: Model, dataset: Dataset) -> bytes:
+    """The first test pictures, noisy ones below them where the model denoises, and the reconstructions: a PNG."""
+    clean = to_float(dataset.test.pixels[:PREVIEW_PICTURES])
+    given = noisy(clean, model.spec.recipe.noise, SCORING_SEED, range(len(clean)))
+    rows = [clean, model(given)] if model.spec.recipe.noise is None else [clean, given, model(given)]
+    sheet = torch.cat([torch.cat(list(row.clamp(0, 1)), dim=2) for row in rows], dim=1)
+    pixels = (sheet * 255).round().byte().permute(1, 2, 0).numpy()
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG", optimize=True)
+    return file.getvalue()

@@ -1,0 +1,172 @@
+"""One supervisor a store: an exclusive lock proves that it is alive, and ends with its process however that ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from math import inf
+from pathlib import Path
+
+import psutil
+
+from aecore import AecoreError
+
+BACK_OFF = 5.0  # seconds before a supervisor that ended badly is started again
+# Their locks may be kept by each machine for itself, and SQLite's write-ahead log needs memory that all readers share.
+NETWORK = frozenset(
+    {
+        "9p",
+        "afpfs",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cephfs",
+        "cifs",
+        "davfs",
+        "davfs2",
+        "gcsfuse",
+        "glusterfs",
+        "gpfs",
+        "juicefs",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs3",
+        "nfs4",
+        "rclone",
+        "s3fs",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "sshfs",
+        "vboxsf",
+        "webdav",
+    }
+)
+PATIENCE = 1.0  # seconds: whoever only asks whether the lock is held has it, shared, for a moment
+ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
+_started: list[subprocess.Popen[bytes]] = []  # kept until they have ended: no zombies, and no warning about them
+_failed: dict[Path, float] = {}  # when a supervisor of this store ended badly, by the clock that nobody sets
+
+
+class SupervisionError(AecoreError):
+    """The store cannot be supervised; the text says why."""
+
+
+@contextmanager
+def hold(root: Path) -> Iterator[bool]:
+    """Be the supervisor of the store at `root` meanwhile; False where another is."""
+    refuse_network(root)
+    file = _open(root, os.O_RDWR | os.O_CREAT)
+    try:
+        yield _lock(file)
+    finally:
+        os.close(file)
+
+
+@lru_cache(maxsize=64)
+def refuse_network(root: Path) -> None:
+    """Raise `SupervisionError` where `root` lies on a network file system."""
+    place = root.resolve()
+    mounted = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    kind = next((mounted[folder] for folder in (place, *place.parents) if folder in mounted), "")
+    if kind.removeprefix("fuse.") in NETWORK:
+        raise SupervisionError(
+            f"Runs cannot be queued under {root}: on its file system ({kind}) neither locks nor SQLite's log are to be "
+            "trusted. Set AECORE_CHECKPOINTS to a folder on a local disk."
+        )
+
+
+def held(root: Path) -> bool:
+    """Whether the store at `root` has a supervisor that is alive."""
+    if not _path(root).exists():
+        return False
+    file = _open(root, os.O_RDONLY)
+    try:
+        # Shared, so that those who ask at once do not take each other for a supervisor.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def start(root: Path, *, patient: bool = False) -> None:
+    """Start a supervisor that outlives this process and its terminal; where there is one already, it ends at once.
+
+    With `patient` not so soon after one that this process had started ended badly.
+    """
+    folder = log_folder(root)
+    for each in [each for each in _started if each.poll() is not None]:
+        _started.remove(each)
+        if each.returncode > 0:  # neither killed nor told to stop
+            _failed[root] = time.monotonic()
+    if patient and time.monotonic() - _failed.get(root, -inf) < BACK_OFF:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "supervisor.log").open("ab") as log:
+            _started.append(
+                subprocess.Popen(
+                    command("work"),
+                    cwd=ROOT,
+                    env=variables(root),
+                    start_new_session=True,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+    except OSError as error:
+        raise SupervisionError(
+            f"No run can be started under {root} ({error.strerror}): set AECORE_CHECKPOINTS."
+        ) from None
+
+
+def command(*arguments: object) -> list[str]:
+    """`python -m aecore …` by this interpreter, to be run in `ROOT`."""
+    return [sys.executable, "-m", "aecore", *map(str, arguments)]
+
+
+def variables(root: Path) -> dict[str, str]:
+    """This process's environment, for one that works on the store at `root` in another folder."""
+    found = os.environ | {"AECORE_CHECKPOINTS": str(root.resolve())}
+    if data := os.environ.get("AECORE_DATA"):
+        found["AECORE_DATA"] = str(Path(data).expanduser().resolve())
+    return found
+
+
+def log_folder(root: Path) -> Path:
+    """Where the processes of this store write what they have to say."""
+    return root / ".logs"
+
+
+def _path(root: Path) -> Path:
+    return root / ".locks" / "supervisor.lock"
+
+
+def _open(root: Path, flags: int) -> int:
+    path = _path(root)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags)
+    except OSError as error:
+        raise SupervisionError(f"{path} cannot be opened ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+
+
+def _lock(file: int) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)

@@ -1,0 +1,149 @@
+"""Every denoiser measured at every level of noise, and published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from aecore.data import datasets
+from aecore.data.noise import Noise
+from aecore.data.splits import Dataset, Split
+from aecore.files import figures
+from aecore.files.fits import kept
+from aecore.measuring.intervals import margin, paired_differences
+from aecore.measuring.metrics import BASIC
+from aecore.measuring.scoring import score
+from aecore.measuring.totals import Totals
+from aecore.models import zoo
+from aecore.reconstructors import denoisers
+from aecore.runs.store import WEIGHTS, Run, Store
+from aecore.studies import by_name
+from aecore.studies.denoising import (
+    BETWEEN,
+    FEWER,
+    NOISY,
+    REFERENCES,
+    SEED,
+    SUBSET,
+    TABLE,
+    VERSION,
+    Curves,
+    Point,
+    path_of,
+)
+
+DECIMALS = 4
+
+
+def trained(store: Store, dataset_name: str) -> list[Run]:
+    """The zoo's own denoisers that are in the store."""
+    return [
+        run
+        for run in store.listing().runs
+        if zoo.is_own(run.spec) and run.spec.recipe.noise and run.spec.dataset == dataset_name
+    ]
+
+
+def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: int) -> Tensor:
+    """MSE, PSNR and SSIM of the first `pictures` test pictures, `[N, 3]`, measured once."""
+
+    noise = Noise("gaussian", level)
+    facts: dict[str, Any] = {
+        "version": [VERSION, denoisers.VERSION],
+        # The weights and not the spec: a run made again elsewhere need not have the same.
+        "name": name if name == NOISY or by_name.is_baseline(name) else store.find(name).files[WEIGHTS]["sha256"],
+        "dataset": dataset.fingerprint,
+        "level": level,
+        "pictures": pictures,
+        "seed": SEED,
+    }
+    if name in denoisers.METHODS and (choice := denoisers.METHODS[name].choice):
+        facts["choice"] = asdict(choice)
+
+    def measure() -> dict[str, Tensor]:
+
+        reconstruct = by_name.find("identity" if name == NOISY else name, dataset, noise, store)
+        split = Split(dataset.test.pixels[:pictures], dataset.test.labels[:pictures])
+        table = pd.concat(score(reconstruct, split, noise, SEED))
+        return {"scores": torch.from_numpy(table[list(BASIC)].to_numpy("float64", copy=True))}
+
+    return kept(store.root, "denoised", facts, measure)["scores"]
+
+
+def measure(
+    dataset: Dataset, store: Store, names: Sequence[str], levels: Mapping[float, int]
+) -> Iterator[tuple[str, float, list[Point]]]:
+    """Measure every denoiser at each of `levels` (and on so many test pictures there), yielding the points of a level
+    once all are measured, and before that nothing but who is next."""
+
+    for level, pictures in levels.items():
+        tables = dict[str, pd.DataFrame]()
+        for name in names:
+            yield name, level, []
+            slow = name in denoisers.METHODS and denoisers.METHODS[name].slow
+            rows = scored(name, dataset, level, store, min(SUBSET, pictures) if slow else pictures)
+            tables[name] = pd.DataFrame(rows.numpy(), columns=["mse", "psnr", "ssim"])
+        yield "", level, [_point(name, level, table, tables) for name, table in tables.items()]
+
+
+def _point(name: str, level: float, table: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Point:
+
+    over = {}
+    for other in REFERENCES:
+        if other in tables and other != name:
+            pair = pd.DataFrame({"one": table["psnr"][:SUBSET], "other": tables[other]["psnr"][:SUBSET]})
+            (found,) = paired_differences(pair) if pair.map(isfinite).all(axis=None) else (None,)
+            if found and found.low is not None and found.high is not None:
+                over[other] = (_rounded(found.mean), _rounded(found.low), _rounded(found.high))
+    totals, subset = Totals.of(table), Totals.of(table[:SUBSET])
+    return Point(
+        name,
+        round(level, 6),
+        len(table),
+        _finite(totals.psnr_mean),
+        _rounded(margin(table["psnr"]) or 0) if isfinite(totals.psnr_mean) else None,
+        _finite(totals.psnr_pooled),
+        _rounded(totals.ssim),
+        _finite(subset.psnr_mean),
+        _rounded(subset.ssim),
+        over,
+    )
+
+
+def _finite(value: float) -> float | None:
+    return _rounded(value) if isfinite(value) else None
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), DECIMALS)
+
+
+def publish(
+    store: Store, dataset_name: str = "cifar10", progress: Callable[[str], None] = print, most: int | None = None
+) -> Curves:
+    """Measure every denoiser, classical and trained, on the test pictures (or the first `most` of them), and write the
+    curves beside the runs; who is next to `progress`.
+
+    Raises what `datasets.load` and `denoisers.prepare` raise, `PublishedError` where nothing can be written.
+    """
+
+    path = path_of(store.root, dataset_name)
+    figures.check(path)
+    dataset, runs = datasets.load(dataset_name), trained(store, dataset_name)
+    names = [NOISY, *denoisers.METHODS, *(run.name for run in runs)]
+    count = min(most or len(dataset.test), len(dataset.test))
+    levels = dict.fromkeys(TABLE, count) | dict.fromkeys(BETWEEN, min(FEWER, count))
+    points = list[Point]()
+    for name, level, found in measure(dataset, store, names, levels):
+        points += found
+        progress(f"σ {level:.4g}: {name}" if name else f"σ {level:.4g} is measured.")
+    weights = {run.name: run.files[WEIGHTS]["sha256"] for run in runs}
+    curves = Curves(dataset.name, dataset.fingerprint, tuple(points), weights)
+    figures.write(path, asdict(curves))
+    return curves

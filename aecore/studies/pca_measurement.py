@@ -1,0 +1,55 @@
+"""PCA measured at every code size on the real data, and published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from aecore.data import datasets
+from aecore.data.splits import Dataset
+from aecore.files import figures
+from aecore.reconstructors.pca import fit_pca
+from aecore.studies.pca_curves import PUBLISHED, Curve, path_of
+
+ROUND_SIZES = (64, 100, 128, 200, 256, 384, 500, 512, 1000, 1024, 2000, 2048)  # what people choose
+_CURVE_POINTS = 150
+
+
+def curve_sizes(numbers: int) -> list[int]:
+    """Numbers of components to publish for pictures of so many numbers: 0, then even steps in logarithms to one
+    short of all, and the round ones."""
+    steps = np.geomspace(1, numbers - 1, _CURVE_POINTS).round().astype(int).tolist()
+    return sorted({0, *steps, *(size for size in ROUND_SIZES if size < numbers)})
+
+
+def measure(dataset: Dataset) -> Curve:
+    """Fit PCA on the training pictures and measure it on the test pictures. About a minute for CIFAR-10."""
+    sizes = curve_sizes(prod(dataset.shape))
+    errors = fit_pca(dataset.train.pixels).clamped_errors(dataset.test.pixels, sizes)
+    method = f"PCA of the {len(dataset.train):,} training pictures, on the {len(dataset.test):,} test pictures, clamped"
+    return Curve(
+        dataset.name, dataset.fingerprint, method, tuple(sizes), tuple(float(f"{error:.6g}") for error in errors)
+    )
+
+
+def publish(
+    root: Path, names: Sequence[str] = PUBLISHED, data_root: Path | None = None, progress: Callable[[str], None] = print
+) -> list[Path]:
+    """Measure PCA on each data set and write its curve under `root`; a sentence each to `progress`.
+
+    Raises `DatasetError` where a data set is not here, `PublishedError` where the file cannot be written.
+    """
+
+    written = []
+    for name in names:
+        path = path_of(name, root)
+        figures.check(path)
+        curve = measure(datasets.load(name, data_root))
+        figures.write(path, asdict(curve))
+        progress(f"{path.name}: {curve.method}; MSE {curve.mse[0]:.3g} of the mean picture to {curve.mse[-1]:.3g}.")
+        written.append(path)
+    return written

@@ -1,0 +1,118 @@
+"""The published figures as Markdown tables."""
+
+from __future__ import annotations
+
+from aecore.files.figures import MissingError
+from aecore.models import zoo
+from aecore.models.zoo import System
+from aecore.reconstructors import denoisers
+from aecore.runs.store import Run, Store
+from aecore.studies.denoising import NOISY, REFERENCES, TABLE, Curves
+from aecore.studies.pca_curves import pca_curve
+
+
+def denoising_table(curves: Curves) -> str:
+    """The table of the README: mean PSNR in dB of each denoiser at the levels of `TABLE`, in bold what is best on the
+    pictures that all were measured on."""
+    lines = _levels_head("denoiser", "pictures")
+    best = {
+        level: max((point.psnr_subset or 0 for name in curves.names if (point := curves.at(name, level))), default=0)
+        for level in TABLE
+    }
+    for name in curves.names:
+        points = [curves.at(name, level) for level in TABLE]
+        cells = [
+            "–"
+            if point is None or point.psnr is None
+            else f"**{point.psnr:.2f}**"
+            if point.psnr_subset == best[level]
+            else f"{point.psnr:.2f}"
+            for level, point in zip(TABLE, points, strict=True)
+        ]
+        counts = sorted({point.pictures for point in points if point})
+        lines.append(f"| {name} | {', '.join(f'{count:,}' for count in counts)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def denoising_comparison(curves: Curves) -> str:
+    """What the trained denoisers gain over each of `REFERENCES` on the same pictures: the mean difference of PSNR in dB
+    with its 95% interval, in bold where that lies above zero."""
+    lines = _levels_head("denoiser", "over")
+    learned = [name for name in curves.names if name != NOISY and name not in denoisers.METHODS]
+    for name in learned:
+        for other in REFERENCES:
+            points = [curves.at(name, level) for level in TABLE]
+            cells = [_gain(point.over.get(other) if point else None) for point in points]
+            lines.append(f"| {name} | {other} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _levels_head(*columns: str) -> list[str]:
+    levels = [_level_text(level) for level in TABLE]
+    return [f"| {' | '.join([*columns, *levels])} |", f"|---|--:|{'--:|' * len(levels)}"]
+
+
+def _gain(found: tuple[float, float, float] | None) -> str:
+    if found is None:
+        return "–"
+    mean, low, high = found
+    text = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+    return f"**{text}**" if low > 0 else text
+
+
+def _level_text(level: float) -> str:
+    part = level * 255
+    return f"{part:.0f}/255" if abs(part - round(part)) < 1e-9 and level < 0.2 else f"{level:g}"
+
+
+# Test MSE by code size, after 500 epochs: tutorial 9 of UvA Deep Learning, "Deep Autoencoders" (Lippe).
+TUTORIAL = {64: 0.00709, 128: 0.00409, 256: 0.00207, 384: 0.00128}
+
+
+def _published(store: Store) -> list[tuple[str, System, Run]]:
+    """Every system whose own run is here, as it is published, in the order of the zoo: not a variant, another seed's or
+    another data set's."""
+    own = {run.name: run for run in store.listing().runs if zoo.is_own(run.spec) and run.dtype == "float16"}
+    return [(name, system, own[name]) for name, system in zoo.SYSTEMS.items() if name in own]
+
+
+def results_table(store: Store) -> str:
+    """The size and scores of every system that is published, in the order of the zoo."""
+    lines = [
+        "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the seed's, dB |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, system, run in _published(store):
+        architecture, totals = run.spec.architecture, run.totals
+        lines.append(
+            f"| {name} | {architecture.code_size:,} | {architecture.parameters:,} | {totals.psnr_pooled:.2f} | "
+            f"{totals.psnr_mean:.2f} | {totals.ssim:.3f} | {run.seconds:.0f} | "
+            f"{system.seed_psnr or '–'} |"
+        )
+    return "\n".join(lines)
+
+
+def compressing_table(store: Store) -> str:
+    """The mean squared error of each compressor beside PCA's and the tutorial's at its code size, with its cost."""
+    try:
+        pca = pca_curve("cifar10", store.root)
+    except MissingError:  # a store of one's own may be without
+        pca = None
+    lines = [
+        "| system | numbers | MSE | PCA's MSE | MSE over PCA's | the tutorial's MSE | epochs | seconds |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, system, run in _published(store):
+        if system.family != "compressing":
+            continue
+        numbers, error = run.spec.architecture.code_size, run.totals.mse
+        linear, learned = pca.at(numbers) if pca else None, TUTORIAL.get(numbers)
+        lines.append(
+            f"| {name} | {numbers:,} | {error:.5f} | {_number(linear, 5)} | {_number(linear and error / linear, 3)} | "
+            f"{_number(learned, 5)} | {run.spec.recipe.epochs} | {run.seconds:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "–" if value is None else f"{value:.{decimals}f}"

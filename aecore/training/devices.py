@@ -1,0 +1,72 @@
+"""The devices that torch can train on here, and what a result may depend on besides its spec."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+
+import torch
+
+from aecore.models.recipe import Recipe
+from aecore.training.events import TrainingError
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
+
+
+def devices() -> list[str]:
+    """The devices of this machine that torch can train on, the fastest first."""
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """The device called `name` (`cpu`, `cuda`, `cuda:1`, `mps`), or the fastest; `TrainingError` if absent."""
+    here = devices()
+    if name is None:
+        return torch.device(here[0])
+    if name not in here and not (name == "cuda" and here[0].startswith("cuda")):
+        raise TrainingError(f"There is no device {name!r} on this machine; here: {', '.join(here)}.")
+    return torch.device(name)
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes that training may take on `device`: half of what is built in, the rest being for data and batches."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory // 2
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def autocasts(recipe: Recipe, device: torch.device) -> bool:
+    """Whether the model computes in bfloat16: on CUDA, except for cross-entropy, where a sigmoid rounded to 1 has no
+    gradient left."""
+    return device.type == "cuda" and recipe.loss != "bce"
+
+
+def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
+    """What a result may depend on besides its spec: recorded beside the run, not hashed."""
+    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "device": str(device),
+        "accelerator": accelerator,
+        "dtype": "bfloat16 autocast" if autocasts(recipe, device) else "float32",
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count() or 1,
+    }
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next step, for the rest of the process.
+
+    glibc often returns a large block to the kernel at each free and faults it in again, page by page, at the next
+    step: up to a quarter of the time of a convolutional run on CPU.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else object()
+    if isinstance(libc, ctypes.CDLL) and hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,0 +1,87 @@
+"""What training yields and raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from torch import Tensor
+
+from aecore import AecoreError
+
+
+class TrainingError(AecoreError):
+    """Training could not go on; the text says where and why."""
+
+
+class NotFiniteError(TrainingError):
+    """The loss stopped being a number at `epoch` (from 1) and `step` (from 1) of that epoch."""
+
+    def __init__(self, epoch: int, step: int) -> None:
+        super().__init__(
+            f"The loss stopped being finite in epoch {epoch} at step {step}; "
+            + (
+                f"the weights after epoch {epoch - 1} are kept. "
+                if epoch > 1
+                else "no epoch before it is there to keep. "
+            )
+            + "A smaller learning rate usually helps."
+        )
+        self.epoch, self.step = epoch, step
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A row of the loss curve.
+
+    Losses are the recipe's, without penalties; `terms` holds the mean of each penalty over the training pictures,
+    before it is weighed. `seconds` counts what it took to start, training and validation.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_mse: float
+    images_per_second: float
+    seconds: float
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    def columns(self) -> dict[str, float]:
+        """The row of a table: one column more for each penalty."""
+        values = asdict(self)
+        terms: dict[str, float] = values.pop("terms")
+        return values | terms
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that training needs to go on after `epoch`: weights, Adam's moments and the curve so far."""
+
+    epoch: int
+    weights: dict[str, Tensor]
+    optimiser: dict[str, Tensor]
+    history: tuple[Epoch, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Somewhere inside an epoch: pictures seen in it, and the mean loss and penalties since the last report."""
+
+    epoch: int
+    images: int
+    images_in_epoch: int
+    loss: float
+    images_per_second: float
+    seconds_left: float
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch is over; `state` can be stored and given back to `train`."""
+
+    row: Epoch
+    state: State = field(repr=False)
+
+
+Event = Progress | EpochEnded

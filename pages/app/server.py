@@ -1,0 +1,57 @@
+"""What the web server does beside Streamlit's own."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.app.paths import URLS
+
+# Whatever folder a proxy serves the app from, the root is the address without the name of a page at its end.
+_SCRIPT = f"""<script>
+  window.__streamlit = {{
+    BACKEND_BASE_URL: location.origin + location.pathname.replace(/({"|".join(URLS)})?\\/?$/, "")
+  }};
+</script>"""
+
+
+class KnownRoot:
+    """Tells the browser where the app's root is, in the page that it loads first.
+
+    Streamlit's browser side cannot know whether `/compare` is a page or the folder that the whole app is served from,
+    and asks for the server's state in that folder first: two failed requests in the browser's console for every deep
+    link.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
+            await self._app(scope, receive, send)
+            return
+        # Compressed text could not be added to.
+        headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        start: Message = {}
+        body = b""
+
+        async def add(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+            elif message["type"] == "http.response.body" and "text/html" in Headers(raw=start["headers"]).get(
+                "content-type", ""
+            ):
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    body = body.replace(b"<head>", b"<head>" + _SCRIPT.encode(), 1)
+                    MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
+                    await send(start)
+                    await send({**message, "body": body})
+            else:
+                if start:
+                    await send(start)
+                    start = {}
+                await send(message)
+
+        await self._app({**scope, "headers": headers}, receive, add)

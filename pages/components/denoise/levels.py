@@ -1,0 +1,285 @@
+"""Who denoises best at which level: what was published of each denoiser, as curves and as a table in colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from aecore.data.noise import Noise
+from aecore.models import zoo
+from aecore.studies.denoising import NOISY, Curves, Point
+from pages.components import figures, look
+from pages.components.denoise.contenders import Contender
+
+Metric = Literal["psnr", "ssim", "psnr_subset", "ssim_subset"]  # the field of a point
+Line = Mapping[float, float]  # a denoiser's metric by rising level
+
+_PSNR, _SSIM = "PSNR, mean over pictures, dB", "SSIM"
+TITLES: dict[Metric, str] = {"psnr": _PSNR, "ssim": _SSIM, "psnr_subset": _PSNR, "ssim_subset": _SSIM}
+_GREY = "#7F7F7F"
+_HEIGHT = 360
+# Where the page is narrower than its cells need, the table scrolls in its own box. Plotly keeps every touch for itself:
+# on a phone the page could not be scrolled past a figure.
+_STYLE = """
+<style>
+  @media (max-width: 640px) {
+    .st-key-trained-and-tested-box { overflow-x: auto; }
+    .st-key-trained-and-tested-box > * { min-width: 640px; }
+    .st-key-who-wins-box .draglayer *, .st-key-trained-and-tested-box .draglayer * { pointer-events: none !important; }
+  }
+</style>
+"""
+_ROW = 34  # of the table, in pixels
+WORST = 6.0  # dB below the best, where the table's colours end
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Above `level` the one called `better` does better than `worse`; below it, the other way round."""
+
+    level: float
+    better: str
+    worse: str
+
+
+def line(curves: Curves, name: str, metric: Metric) -> Line:
+    """What was measured of a denoiser, but for levels where it gives pictures back without error."""
+    values = {point.level: getattr(point, metric) for point in curves.of(name)}
+    return {level: value for level, value in values.items() if value is not None}
+
+
+def crossings(lines: Mapping[str, Line]) -> list[Crossing]:
+    """Where one line overtakes another, by rising level: between two levels that both have, as if they were straight
+    there. One that would be told as the last of these levels is none: beyond it nothing was measured."""
+    found = []
+    for one, other in combinations(lines, 2):
+        apart = [(level, lines[one][level] - lines[other][level]) for level in lines[one] if level in lines[other]]
+        for (low, before), (high, after) in pairwise([each for each in apart if each[1]]):
+            if before * after < 0:
+                level = low + (high - low) * before / (before - after)
+                if f"{level:.2g}" == f"{apart[-1][0]:.2g}":
+                    continue
+                found.append(Crossing(level, *((one, other) if after > 0 else (other, one))))
+    return sorted(found, key=lambda crossing: crossing.level)
+
+
+def leads(lines: Mapping[str, Line]) -> list[tuple[float, str]]:
+    """Who is best from which level on, up to the next, where all were measured."""
+    low, high = max(map(min, lines.values())), min(map(max, lines.values()))
+    between = [crossing.level for crossing in crossings(lines) if low < crossing.level < high]
+    found = list[tuple[float, str]]()
+    for start, end in pairwise([low, *between, high]):
+        there = {name: _at(each, (start + end) / 2) for name, each in lines.items()}
+        best = max(there, key=there.__getitem__)
+        if not found or found[-1][1] != best:
+            found.append((start, best))
+    return found
+
+
+def _at(line: Line, level: float) -> float:
+    return float(np.interp(level, list(line), list(line.values())))
+
+
+def leading(found: Sequence[tuple[float, str]]) -> str:
+    """Who is best where, in a sentence."""
+    names = [f"**{name}**" for _, name in found]
+    # Where one gives pictures back without error, as a classical method does that is told of no noise, none is best.
+    start = f" from σ {found[0][0]:.2g}" if found[0][0] else ""
+    if len(found) == 1:
+        return f"Of these, {names[0]} does best at every level{start and start + ' on'}."
+    ends = [f"σ {level:.2g}" for level, _ in found[1:]]
+    parts = [f"{names[0]} does best{start} up to {ends[0]}"]
+    parts += [f"{name} up to {end}" for name, end in zip(names[1:], ends[1:], strict=False)]
+    return f"Of these, {', '.join(parts)} and {names[-1]} above it."
+
+
+def overtaking(crossing: Crossing) -> str:
+    """One crossing in words."""
+    return f"Above σ {crossing.level:.2g}, **{crossing.better}** does better than {crossing.worse}."
+
+
+def figure(
+    curves: Curves, chosen: Sequence[Contender], metric: Metric, level: float | None, found: Sequence[Crossing]
+) -> None:
+    """A line a denoiser over the levels, what it was given in grey, and the chosen `level` as a vertical line."""
+    drawn = go.Figure()
+    unit = " dB" if metric.startswith("psnr") else ""
+    given = line(curves, NOISY, metric)
+    if given:
+        drawn.add_scatter(
+            x=list(given),
+            y=list(given.values()),
+            name="noisy",
+            mode="lines",
+            line={"color": _GREY, "width": 1},
+            hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
+        )
+    lines = {each.label: line(curves, each.published or "", metric) for each in chosen}
+    for each in chosen:
+        seen, style = lines[each.label], each.style
+        drawn.add_scatter(
+            x=list(seen),
+            y=list(seen.values()),
+            name=each.label,
+            legendgroup=each.label,
+            mode="lines+markers",
+            line={"color": style.color, "dash": style.dash, "width": 2},
+            marker={"color": style.color, "symbol": style.symbol, "size": 7},
+            hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
+        )
+        if mark := _trained_mark(each, seen):
+            drawn.add_scatter(legendgroup=each.label, showlegend=False, **mark)
+    values = [value for each in (given, *lines.values()) for value in each.values()]
+    floor = min(values) - 0.04 * (max(values) - min(values))
+    if found:
+        drawn.add_scatter(
+            x=[each.level for each in found],
+            y=[floor] * len(found),
+            showlegend=False,
+            mode="markers",
+            cliponaxis=False,
+            marker={"color": _GREY, "symbol": "triangle-up", "size": 10},
+            text=[overtaking(each).replace("**", "") for each in found],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    if level is not None:
+        drawn.add_vline(level, line={"color": _GREY, "width": 1, "dash": "dot"})
+    highest = max(max(each) for each in lines.values())
+    drawn.update_layout(
+        height=_HEIGHT,
+        hovermode="closest",
+        xaxis={"title": "Standard deviation σ of the noise", "range": [-0.02, highest + 0.02]},
+        yaxis={"title": TITLES[metric], "range": [floor, max(values) + 0.04 * (max(values) - min(values))]},
+    )
+    alt = f"{TITLES[metric]} against the noise's standard deviation, of {', '.join(lines)}."
+    st.html(_STYLE)
+    with st.container(key="who-wins-box"):
+        figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
+
+
+def _trained_mark(each: Contender, seen: Line) -> dict[str, Any] | None:
+    """A ring around a model's line at the level that it was trained at, or a broad line along its levels."""
+    noise, color = each.trained_under, each.style.color
+    if noise is None or noise.kind != "gaussian":
+        return None
+    low, high = (noise.level, noise.level) if noise.low is None else (noise.low, noise.level)
+    if low == high and min(seen) <= high <= max(seen):
+        return {
+            "x": [high],
+            "y": [_at(seen, high)],
+            "mode": "markers",
+            "marker": {"color": color, "symbol": "circle-open", "size": 17, "line": {"width": 2}},
+            "hovertemplate": f"{each.label} was trained at σ {high:g}<extra></extra>",
+        }
+    along = {level: value for level, value in seen.items() if low <= level <= high}
+    if len(along) < 2:
+        return None
+    return {
+        "x": list(along),
+        "y": list(along.values()),
+        "mode": "lines",
+        "opacity": 0.25,
+        "hoverinfo": "skip",
+        "line": {"color": color, "width": 11},
+    }
+
+
+def trained_names(curves: Curves) -> list[str]:
+    """The trained denoisers that figures were published of, by the noise that they were trained with."""
+    return sorted((name for name in curves.names if name in zoo.SYSTEMS), key=lambda name: _strength(name)[::-1])
+
+
+def _strength(name: str) -> tuple[float, float]:
+    noise = zoo.SYSTEMS[name].recipe.noise or Noise("gaussian", 0.0)
+    return noise.level if noise.low is None else noise.low, noise.level
+
+
+def trained_at(name: str) -> str:
+    """The level or levels of the noise that a denoiser was trained with."""
+    low, high = _strength(name)
+    return f"σ {high:g}" if low == high else f"σ {low:g} to {high:g}"
+
+
+def heat_map(curves: Curves) -> None:
+    """PSNR of each trained denoiser at each level; the colour says how far that is below the best of the column."""
+    names = trained_names(curves)
+    levels = sorted({point.level for point in curves.points})
+    values = np.array([[_psnr(curves.at(name, level)) for level in levels] for name in names])
+    best = np.nanmax(values, axis=0)
+    text = [
+        [f"<b>{value:.1f}</b>" if value == top else f"{value:.1f}" for value, top in zip(row, best, strict=True)]
+        for row in values
+    ]
+    drawn = go.Figure(
+        go.Heatmap(
+            x=[f"{level:.2g}" for level in levels],
+            y=[f"{name}, {trained_at(name)}" for name in names],
+            z=best - values,
+            zmin=0,
+            zmax=WORST,
+            colorscale="Cividis_r",
+            text=text,
+            texttemplate="%{text}",
+            xgap=2,
+            ygap=2,
+            showscale=False,
+            textfont={"size": 13},
+            hovertemplate="%{y}<br>tested at σ %{x}: %{text} dB, %{z:.2f} below the best<extra></extra>",
+        )
+    )
+    drawn.update_layout(
+        height=90 + _ROW * len(names),
+        xaxis={"title": "Tested at σ", "type": "category", "showgrid": False, "fixedrange": True},
+        yaxis={"autorange": "reversed", "showgrid": False, "fixedrange": True},
+    )
+    alt = f"PSNR of {', '.join(names)} under noise of {len(levels)} levels, whatever they were trained with."
+    with st.container(key="trained-and-tested-box"):
+        figures.show(drawn, key="trained-and-tested", alt=alt, name="trained-and-tested")
+
+
+def _psnr(point: Point | None) -> float:
+    return point.psnr if point and point.psnr is not None else float("nan")
+
+
+def nearest(curves: Curves, level: float) -> float:
+    """The measured level that is nearest to `level`, none left out."""
+    return min({point.level for point in curves.points}, key=lambda each: abs(each - level))
+
+
+def measured_on(curves: Curves, names: Sequence[str]) -> str:
+    """How many pictures these were measured on, level by level: `2,000 to 10,000`."""
+    counts = sorted({point.pictures for point in curves.points if point.name in names})
+    return " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+
+
+def on_clean(curves: Curves, chosen: Sequence[Contender], subset: bool) -> str | None:
+    """What each makes of pictures without noise (of the `subset` that the slow were measured on), in a sentence; None
+    where nobody was measured on them."""
+    points = {each.label: point for each in chosen if (point := curves.at(each.published or "", 0.0))}
+    values = {label: point.psnr_subset if subset else point.psnr for label, point in points.items()}
+    harmed = [f"at {value:.1f} dB from {label}" for label, value in values.items() if value is not None]
+    spared = [label for label, value in values.items() if value is None]
+    told = []
+    if harmed:
+        told.append(f"Pictures without noise come back {look.listed(harmed)}.")
+    if spared:
+        verb = "leaves" if len(spared) == 1 else "leave"
+        told.append(f"{look.listed(spared)}, told that there is none, {verb} them as they are.")
+    return " ".join(told) or None
+
+
+def over_wiener(label: str, over: tuple[float, float, float]) -> str:
+    """By how many dB a denoiser is better than the Wiener filter, with its 95% interval."""
+    mean, low, high = over
+    if low <= 0 <= high:
+        interval = f"{low:+.2f} to {high:+.2f} dB".replace("-", "−")
+        return f"{label} and the Wiener filter: **no difference shown** :gray[(95% interval {interval})]"
+    least, most = sorted((abs(low), abs(high)))
+    verb = "beats the Wiener filter" if mean > 0 else "falls short of the Wiener filter"
+    return f"{label} {verb} by **{abs(mean):.2f} dB** :gray[(95% interval {least:.2f} to {most:.2f})]"

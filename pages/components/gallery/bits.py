@@ -1,0 +1,130 @@
+"""Decibels against bits a picture: every autoencoder's code, quantised and entropy-coded, beside PCA and codecs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite, log10
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from aecore.studies import rates
+from aecore.studies.rates import Curve, Rates, gain
+from pages.components import figures, look
+from pages.components.entries import Entry
+
+KEY = "bits"
+AGAINST = "against"  # what the figure's horizontal axis is
+EXPLANATION = (
+    "- **Against bits**: a number of a code costs nothing until somebody says how exactly it is kept. Here each is "
+    "rounded to whole steps and packed by an entropy coder into real bytes; then the picture is made from these. "
+    "Further up and further left is better. PCA is kept in the same way. Of JPEG, WebP and AVIF it is the files' "
+    "bits without their headers, which at this size would be most of them; JPEG's hold the Huffman tables that suit "
+    "each picture.\n"
+)
+_HEIGHT = 430
+# Dashes that no model has, whose grey one of them shares.
+_CODECS = {"jpeg": ("JPEG", "longdash"), "webp": ("WebP", "longdashdot"), "avif": ("AVIF", "2px,5px")}
+_GREY = "#7F7F7F"
+
+
+def published(dataset: str, root: Path) -> Rates | None:
+    """The curves of a data set, None where none are published for it; raises `PublishedError` for a damaged file."""
+    return rates.curves(dataset, root) if dataset in rates.PUBLISHED else None
+
+
+def chosen() -> bool:
+    """Whether a person wants bits in place of numbers."""
+    options = ["Code size", "Bits a picture"]
+    against = st.segmented_control(
+        "Against",
+        options,
+        default=options[0],
+        key=AGAINST,
+        bind="query-params",
+        label_visibility="collapsed",
+        required=True,
+        help="How much is kept of a picture: how many numbers, or in how many bits these can be packed.",
+    )
+    return bool(against == options[1])
+
+
+def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None:
+    """Draw the curves of `entries`, those of `faint` in the background, with PCA's and the codecs'."""
+    figure = go.Figure()
+    for curve in rates.curves:
+        if curve.kind != "autoencoder":
+            title, dash = _CODECS.get(curve.name, ("PCA", "solid"))
+            line = {"color": _GREY, "dash": dash, "width": 3 if curve.kind == "pca" else 1.5}
+            _line(figure, curve, title, line=line)
+    by_name = {curve.name: curve for curve in rates.curves}
+    for entry in [*faint, *entries]:
+        found = by_name.get(entry.label)
+        if entry.run and found:
+            style = {"line": figures.line(entry.run), "marker": figures.marker(entry.run) | {"size": 6}}
+            _line(figure, found, entry.label, rates.pca, opacity=0.25 if entry in faint else 1, **style)
+    figure.update_layout(
+        height=_HEIGHT,
+        hovermode="closest",
+        modebar={"orientation": "v"},  # the legend fills the line where it would lie
+        xaxis=figures.log_axis("Bits a picture", range=[log10(100), log10(60_000)], **_ticks()),
+        yaxis={"title": "Pooled PSNR, dB", "range": [14, 45]},
+    )
+    told = "; ".join(
+        f"{curve.name} from {curve.points[0].psnr:.1f} dB at {curve.points[0].bits:,.0f} bits to "
+        f"{curve.points[-1].psnr:.1f} dB at {curve.points[-1].bits:,.0f}"
+        for curve in rates.curves
+    )
+    alt = f"Pooled PSNR against bits a picture: {told}."
+    figures.show(figure, key=KEY, alt=alt, name="decibels-against-bits")
+
+
+def _ticks() -> dict[str, Any]:
+    values = [mantissa * 10**exponent for exponent in range(2, 5) for mantissa in (1, 2, 5)]
+    return {"tickvals": values, "ticktext": [f"{value:,}" for value in values]}
+
+
+def _line(figure: go.Figure, curve: Curve, title: str, pca: Curve | None = None, **drawn: Any) -> None:
+    # A picture given back exactly has no place on this axis.
+    points = tuple(point for point in curve.points if isfinite(point.psnr))
+    gains = gain(replace(curve, points=points), pca) if pca else [None] * len(points)
+    figure.add_scatter(
+        x=[point.bits for point in points],
+        y=[point.psnr for point in points],
+        name=title,
+        mode="lines+markers" if pca else "lines",
+        customdata=["" if over is None else f"<br>{over:+.2f} dB over PCA at equal bits" for over in gains],
+        hovertemplate=f"<b>{title}</b><br>%{{x:,.0f}} bits, %{{y:.2f}} dB%{{customdata}}<extra></extra>",
+        **drawn,
+    )
+
+
+def caption(entries: Sequence[Entry], rates: Rates) -> None:
+    """What the curves were measured on, and which of `entries` have none."""
+    known = {curve.name for curve in rates.curves}
+    without = [entry.label for entry in entries if entry.run and entry.label not in known]
+    nothing = f" Nothing is published of {look.listed(without)}." if without else ""
+    st.caption(f"{rates.method}.{nothing}")
+
+
+def verdict(entries: Sequence[Entry], rates: Rates) -> str:
+    """The number to quote, in a sentence: dB above PCA at equal bits, at best."""
+    named = {entry.label for entry in entries}
+    best = {
+        curve.name: max(known)
+        for curve in rates.curves
+        if curve.name in named and (known := [over for over in gain(curve, rates.pca) if over is not None])
+    }
+    if not best:
+        return ""
+    nearest = max(best, key=best.__getitem__)
+    above = [name for name, over in best.items() if over > 0]
+    if above:
+        return f"At equal bits {', '.join(above)} can do better than PCA, {nearest} by up to {best[nearest]:.2f} dB."
+    return (
+        f"At equal bits no autoencoder here does better than PCA: {nearest} comes nearest, "
+        f"{-best[nearest]:.2f} dB below it."
+    )

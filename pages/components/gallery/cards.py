@@ -1,0 +1,48 @@
+"""Gallery cards: a system, its story, what its trained model makes of real pictures, and its figures."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from aecore.models.architecture import Architecture
+from aecore.runs.store import Run
+from pages.app import paths
+from pages.components import actions, amounts, previews
+from pages.components.entries import Entry
+
+WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
+EXPLANATION = (
+    "- **Pictures**: test pictures that the model never saw in training; under them (and under the noisy "
+    "ones that a denoiser is given) what it made of them.\n"
+    "- **Test PSNR**: peak signal-to-noise ratio of the mean squared error over all test pictures. Higher is "
+    "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained on.\n"
+    "- **Code size**: the smallest tensor that everything passes through, in numbers and relative to the "
+    "picture. Above 1× the model need not compress at all.\n"
+    "- **Parameters**: the numbers that training sets."
+)
+
+
+def show(entry: Entry) -> None:
+    """The card of an entry, trained or not."""
+    with st.container(border=True, width=WIDTH, height="stretch", key=f"card-{entry.label.replace(' ', '-')}"):
+        st.markdown(f"**{entry.title}**  \n:gray[`{entry.label}`]")
+        if entry.run:
+            previews.show(entry.run)
+        else:
+            st.info(f"Not trained yet: `python -m aecore train {entry.label}`", icon=":material/hourglass_empty:")
+        st.markdown(entry.story)
+        _figures(entry.run, entry.architecture)
+        st.caption(str(entry.architecture).replace("|", "→"))
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom", height="stretch"):
+            st.page_link(paths.SYSTEM, label="Open", icon=":material/schema:", query_params={"run": entry.label})
+            actions.show(entry)
+
+
+def _figures(run: Run | None, architecture: Architecture) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        noise = run.spec.recipe.noise if run else None
+        psnr = f"{run.totals.psnr_pooled:.1f} dB" if run else "–"
+        st.metric(f"PSNR, {noise}" if noise else "Test PSNR", psnr, width="content")
+        size, ratio = architecture.code_size, architecture.code_ratio
+        st.metric("Code size", f"{size:,} · {ratio:.2g}×", width="content")
+        st.metric("Parameters", amounts.short(architecture.parameters), width="content")

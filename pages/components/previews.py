@@ -1,0 +1,43 @@
+"""What a run made of the first test pictures, as it was stored: shown without the data set and without torch."""
+
+from __future__ import annotations
+
+import io
+
+import streamlit as st
+from PIL import Image
+
+from aecore.runs.store import PREVIEW, Run, StoreError
+from pages.components import look
+
+WIDTH = 324  # five CIFAR-10 pictures at twice their size, which a phone shows whole
+SCALE = 2
+GAP = 1
+
+
+def show(run: Run) -> None:
+    """The first test pictures over what the run made of them, as it was stored; a damaged file is named."""
+    try:
+        sheet, rows = _sheet(run.read(PREVIEW), run.spec.architecture.input_shape[1])
+    except StoreError as error:
+        st.warning(str(error), icon=":material/broken_image:")
+        return
+    names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
+    st.image(sheet, output_format="PNG", alt=f"Test pictures of {look.dataset(run.spec.dataset)}: {', '.join(names)}")
+
+
+def _sheet(stored: bytes, side: int) -> tuple[Image.Image, int]:
+    """The first pictures of a preview, enlarged by a whole factor with a hairline between them, and the rows."""
+    pictures = Image.open(io.BytesIO(stored))
+    rows = pictures.height // side
+    scale = SCALE if side <= 32 else 1
+    step = scale * side + GAP
+    count = min(pictures.width // side, (WIDTH + GAP) // step)
+    # Transparent hairlines take the page's background, light or dark.
+    sheet = Image.new("RGBA", (count * step - GAP, rows * step - GAP))
+    for row in range(rows):
+        for column in range(count):
+            box = (column * side, row * side, (column + 1) * side, (row + 1) * side)
+            tile = pictures.crop(box).resize((scale * side, scale * side), Image.Resampling.NEAREST)
+            sheet.paste(tile, (column * step, row * step))
+    return sheet, rows

@@ -1,0 +1,80 @@
+"""What a plan will cost, before it is launched."""
+
+from __future__ import annotations
+
+import subprocess
+
+import streamlit as st
+
+from aecore import AecoreError
+from aecore.runs.store import Store
+from aecore.scheduling import costs, supervision
+from pages.components import amounts
+from pages.components.train.recipes import Plan
+
+PATIENCE = 120  # seconds; a measurement takes about one, and loading torch a few
+
+
+def show(plan: Plan) -> None:
+    """Parameters, multiplications and seconds, and a button to measure the latter."""
+    spec = plan.specs[0]
+    try:
+        estimate = None if plan.cluster else costs.estimate(spec, plan.device)
+    except AecoreError:
+        estimate = None  # the queue, which keeps what was measured, is out of order: its own panel says so
+    runs = len(plan.specs)
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Parameters",
+            amounts.short(spec.architecture.parameters),
+            width="content",
+            help="The numbers that training sets.",
+        )
+        st.metric(
+            "MACs a picture",
+            amounts.short(spec.architecture.macs),
+            width="content",
+            help="Multiplications with addition, to reconstruct one picture; training takes about three times as many.",
+        )
+        st.metric(
+            "Training" if runs == 1 else f"Training, {runs} runs",
+            f"≈ {amounts.duration(runs * estimate.seconds)}" if estimate else "unknown",
+            width="content",
+            help="Without loading and scoring, and while nothing else takes the device.",
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if plan.cluster:
+            st.caption("How fast its nodes are is not known before they train.", width="stretch")
+            return
+        if estimate is None:
+            st.caption("Not measured on this device yet.", width="stretch")
+        else:
+            st.caption(f"{estimate.images_per_second:,.0f} images/s, {estimate.source}.", width="stretch")
+        if not (estimate and estimate.measured_here) and st.button("Measure", icon=":material/timer:"):
+            _measure(plan)
+
+
+def _measure(plan: Plan) -> None:
+    """Train for a second in a process of its own: torch must not compute for long in a page's thread."""
+    spec = plan.specs[0]
+    command = supervision.command(
+        "measure", str(spec.architecture), "--batch-size", spec.recipe.batch_size, "--device", plan.device
+    )
+    with st.spinner("Training for a second"):
+        try:
+            subprocess.run(
+                command,
+                cwd=supervision.ROOT,
+                env=supervision.variables(Store().root),
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            st.error(error.stderr.strip().splitlines()[-1], icon=":material/timer_off:")
+            return
+        except subprocess.TimeoutExpired:
+            st.error(f"Measuring took longer than {PATIENCE} s: the device may be busy.", icon=":material/timer_off:")
+            return
+    st.rerun()
