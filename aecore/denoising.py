@@ -1,6 +1,6 @@
 """How well pictures are denoised, level by level: every trained denoiser beside the classical ones.
 
-    python -m aecore denoising      measure on the test pictures, publish, and print the tables of the README
+    python -m aecore denoising      measure on the test pictures, publish, and print the tables of docs/results.md
 
 Published as `checkpoints/denoising-<data set>.json`, which the page Denoise draws on any machine. What is measured is
 kept by `fits`, so that a denoiser that is added later is measured alone.
@@ -225,8 +225,10 @@ def _path(root: Path, dataset_name: str) -> Path:
 
 
 def table(curves: Curves) -> str:
-    """The table of the README: mean PSNR in dB of each denoiser at the levels of `TABLE`, in bold what is best on the
-    pictures that all were measured on."""
+    """Mean PSNR in dB of each denoiser at the levels of `TABLE`, as a table of docs/results.md.
+
+    Bold marks the best on the pictures that all of them were measured on.
+    """
     lines = _head("denoiser", "pictures")
     best = {
         level: max((point.psnr_subset or 0 for name in curves.names if (point := curves.at(name, level))), default=0)

@@ -1,4 +1,4 @@
-"""The published runs as the README's Markdown tables.
+"""The published runs as the Markdown tables of docs/results.md.
 
 python -m aecore publish        train what is missing, and print them
 """
@@ -25,7 +25,7 @@ def _published(store: Store) -> list[tuple[str, System, Run]]:
 def results_table(store: Store) -> str:
     """The size and scores of every system that is published, in the order of the zoo."""
     lines = [
-        "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the seed's, dB |",
+        "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the study's, dB |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, system, run in _published(store):
