@@ -2,7 +2,7 @@
 
     python -m benchmarks.bm3d [--images 30]
 
-The first test pictures of CIFAR-10 at the levels of the README's table, each under the same noise both ways: the mean
+The first test pictures of CIFAR-10 at the levels of docs/results.md, each under the same noise both ways: the mean
 gain in dB with its 95% interval, and how many times as long it takes.
 """
 

@@ -1,6 +1,6 @@
 """How well pictures are denoised, level by level: every trained denoiser beside the classical ones.
 
-    python -m aecore denoising      measure on the test pictures, publish, and print the tables of the README
+    python -m aecore denoising      measure on the test pictures, publish, and print the tables of docs/results.md
 
 Published as `checkpoints/denoising-<data set>.json`, which the page Denoise draws on any machine. What is measured is
 kept by `fits`, so that a denoiser that is added later is measured alone.

@@ -1,4 +1,8 @@
-"""The published figures as Markdown tables."""
+"""The published runs and figures as the Markdown tables of docs/results.md.
+
+python -m aecore publish        train what is missing, and print them
+python -m aecore denoising      measure every denoiser, and print them
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,10 @@ from aecore.studies.pca_curves import pca_curve
 
 
 def denoising_table(curves: Curves) -> str:
-    """The table of the README: mean PSNR in dB of each denoiser at the levels of `TABLE`, in bold what is best on the
-    pictures that all were measured on."""
+    """Mean PSNR in dB of each denoiser at the levels of `TABLE`, as a table of docs/results.md.
+
+    Bold marks the best on the pictures that all of them were measured on.
+    """
     lines = _levels_head("denoiser", "pictures")
     best = {
         level: max((point.psnr_subset or 0 for name in curves.names if (point := curves.at(name, level))), default=0)
@@ -79,7 +85,7 @@ def _published(store: Store) -> list[tuple[str, System, Run]]:
 def results_table(store: Store) -> str:
     """The size and scores of every system that is published, in the order of the zoo."""
     lines = [
-        "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the seed's, dB |",
+        "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the study's, dB |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, system, run in _published(store):

@@ -1,4 +1,4 @@
-"""The README's tables hold what the store and the published curves hold."""
+"""The tables of docs/results.md hold what the store and the published curves hold."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from aecore.studies import tables
 from aecore.studies.pca_curves import pca_curve
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
-README = (Path(__file__).parents[2] / "README.md").read_text()
+RESULTS = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
 
 
 def cells(table: str) -> list[list[str]]:
@@ -23,9 +23,9 @@ def store() -> Store:
     return Store(CHECKPOINTS)
 
 
-def test_the_readme_has_the_tables_of_what_is_published(store: Store) -> None:
-    assert tables.results_table(store) in README
-    assert tables.compressing_table(store) in README
+def test_the_results_page_has_the_tables_of_what_is_published(store: Store) -> None:
+    assert tables.results_table(store) in RESULTS
+    assert tables.compressing_table(store) in RESULTS
 
 
 def test_a_compressor_stands_beside_pca_of_as_many_numbers(store: Store) -> None:
