@@ -10,7 +10,7 @@ from PIL import Image
 
 from aecore.runs.store import Store
 from aecore.scheduling.queue import Queue
-from tests.aecore.queued import processes, until
+from tests.aecore.scheduling.queued import processes, until
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from aecore.reconstructors import codecs, denoisers, pca
 from aecore.runs.store import Store
 from aecore.studies import by_name
 
-PUBLISHED = Store(Path(__file__).parents[2] / "checkpoints")
+PUBLISHED = Store(Path(__file__).parents[3] / "checkpoints")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from aecore.scheduling import costs, supervision
 from aecore.scheduling.queue import Queue
 from aecore.training.events import TrainingError
 
-PUBLISHED = Store(Path(__file__).parents[2] / "checkpoints")
+PUBLISHED = Store(Path(__file__).parents[3] / "checkpoints")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 

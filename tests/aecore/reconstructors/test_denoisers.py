@@ -18,7 +18,7 @@ from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.metrics import mse, psnr
 from aecore.reconstructors.denoisers import METHODS, Denoiser, DenoiserError, Task, prepare
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PICTURES = 6
 TOLD = [name for name, method in METHODS.items() if method.knowledge == "told the level"]
 CHOSEN = [name for name, method in METHODS.items() if method.choice]

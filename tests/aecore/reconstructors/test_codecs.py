@@ -18,7 +18,7 @@ from aecore.data.splits import to_float
 from aecore.measuring.metrics import mse, psnr
 from aecore.reconstructors.codecs import FORMATS, Codec, CodecError, find
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KINDS = tuple(FORMATS)
 OPTIONS: dict[tuple[str, int], dict[str, Any]] = {
     ("jpeg", 1): {"optimize": True},

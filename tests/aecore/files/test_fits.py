@@ -15,7 +15,7 @@ from torch import Tensor
 from aecore.files import fits
 from aecore.files.fits import kept
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FACTS = {"dataset": "0" * 64, "noise": "gaussian:0.1", "grid": [0.5, 1.0]}
 
 

@@ -35,7 +35,7 @@ from aecore.studies import rate_measurement, rates
 from aecore.studies.rate_measurement import envelope
 from aecore.studies.rates import Curve, Point, RateError, Rates, gain
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PUBLISHED = ROOT / "checkpoints"
 SHAPE = (3, 8, 8)
 

@@ -10,8 +10,8 @@ from aecore.runs.store import Store
 from aecore.studies import tables
 from aecore.studies.pca_curves import pca_curve
 
-CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
-RESULTS = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+CHECKPOINTS = Path(__file__).parents[3] / "checkpoints"
+RESULTS = (Path(__file__).parents[3] / "docs" / "results.md").read_text()
 
 
 def cells(table: str) -> list[list[str]]:

@@ -28,7 +28,7 @@ from aecore.studies.denoising import Curves, Point
 from aecore.training.events import Epoch, State
 from aecore.training.initialisation import build
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PICTURES = 40
 NAMES = ["noisy", "blur", "wavelet"]
 

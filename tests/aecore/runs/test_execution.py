@@ -34,7 +34,7 @@ from aecore.training import initialisation
 from aecore.training.events import Epoch, EpochEnded, NotFiniteError, State
 
 CPU = torch.device("cpu")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KILLS = 60
 FINISHED_FILES = (WEIGHTS, HISTORY, SCORES, PREVIEW, RUN)
 pytestmark = pytest.mark.usefixtures("one_thread")

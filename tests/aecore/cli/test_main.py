@@ -34,7 +34,7 @@ from aecore.scheduling.queue import Queue
 from aecore.training.events import Epoch, Progress, State
 from aecore.training.initialisation import build
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LAYERS = "conv4 | conv3:k1:sigmoid"
 COMMANDS = [
     "list",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY = 256 << 20  # bytes of the object store of a node
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SETTINGS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # listen at 127.0.0.1 alone
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -52,7 +52,7 @@ class Nodes:
 def started(count: int, environment: Mapping[str, str] | None = None) -> Iterator[Nodes]:
     """A cluster of so many nodes; its processes get `environment` added."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.aecore.nodes", str(count)],
+        [sys.executable, "-m", "tests.aecore.scheduling.nodes", str(count)],
         cwd=ROOT, env=os.environ | SETTINGS | dict(environment or {}),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from aecore.scheduling.entries import GoneError, QueueError, SupersededError
 from aecore.scheduling.queue import ATTEMPTS, POINTS_AT_MOST, QUEUED_AT_MOST, Queue, device_name, keeps_preview
 from aecore.training.events import Epoch, Progress, TrainingError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TINY = Architecture.parse("conv2:k1 | conv3:k1:sigmoid")
 ASKERS = 12
 

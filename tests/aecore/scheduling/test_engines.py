@@ -21,7 +21,18 @@ from aecore.runs.store import STATES, Store
 from aecore.scheduling import engines, supervision
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.queue import Queue
-from tests.aecore.queued import CPU, LONG, diverging, ended, processes, result, spec_of, trained, uninterrupted, until
+from tests.aecore.scheduling.queued import (
+    CPU,
+    LONG,
+    diverging,
+    ended,
+    processes,
+    result,
+    spec_of,
+    trained,
+    uninterrupted,
+    until,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

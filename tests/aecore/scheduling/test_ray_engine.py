@@ -13,8 +13,18 @@ from aecore.scheduling.cluster import ClusterError
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.queue import Queue
 from tests.aecore import nodes
-from tests.aecore.nodes import Nodes
-from tests.aecore.queued import LONG, diverging, ended, processes, result, spec_of, trained, uninterrupted, until
+from tests.aecore.scheduling.nodes import Nodes
+from tests.aecore.scheduling.queued import (
+    LONG,
+    diverging,
+    ended,
+    processes,
+    result,
+    spec_of,
+    trained,
+    uninterrupted,
+    until,
+)
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "the one and only token, which nobody else has"}
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -24,7 +24,7 @@ from aecore.runs.store import Store
 from aecore.studies import pca_curves, pca_measurement
 from aecore.studies.pca_curves import Curve, pca_curve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def drawn(count: int, seed: int = 0, shape: tuple[int, int, int] = (2, 3, 4)) -> Tensor:
