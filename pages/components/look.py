@@ -20,7 +20,7 @@ GREY = "#7F7F7F"
 DASHES = ("solid", "dash", "dot")  # of the zoo's systems
 VARIANT = "dashdot"  # of a person's own runs
 # Dashes that no model is drawn with, and where each family begins in the palette.
-FAMILIES = {CLASSICAL: ("longdash", 6), LINEAR: ("longdashdot", 1), CODECS: ("2px,5px", 4), CONTROLS: ("1px,3px", 6)}
+FAMILIES = {CLASSICAL: ("longdash", 6), LINEAR: ("longdashdot", 0), CODECS: ("2px,5px", 4), CONTROLS: ("1px,3px", 6)}
 TRAINING = "#999999"  # the curve on the training pictures beside a model's own colour
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
