@@ -28,6 +28,7 @@ MEAN_IMAGE_MSE = 0.0618  # of predicting CIFAR-10's mean image, as docs and DESI
 PLAIN = "3x8x8 | conv4 | conv4:s2 | up | conv3:k1:sigmoid"
 BATCH_NORM = "3x8x8 | conv4 | bn | conv4:s2 | bn | up | conv3:k1:sigmoid"
 DROPOUT = "3x8x8 | conv4 | dropout0.3 | conv3:k1:sigmoid"
+SPARSE = "3x8x8 | conv4:s2 | sparsity | dropout0.3 | up | conv3:k1:sigmoid"
 DENSE = "3x8x8 | flatten | dense16 | dense192:sigmoid | reshape3x8x8"
 TRANSPOSED = "3x8x8 | conv4:s2 | deconv4 | conv3:k1:sigmoid"
 EVERYTHING = "3x8x8 | conv4 | bn | dropout0.3 | conv4:s2 | bn | up | conv3:k1:sigmoid"
@@ -85,6 +86,7 @@ KINDS = {
     "dense": spec_of(DENSE),
     "transposed": spec_of(TRANSPOSED),
     "noise": spec_of(PLAIN, noise=NOISE),
+    "penalty": spec_of(SPARSE, penalties={"sparsity": 0.5}),
     "everything": spec_of(EVERYTHING, noise=NOISE, loss="bce", initialisation="torch", images=37),
 }
 
