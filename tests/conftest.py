@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # On a machine that is busy with something else, torch's threads spin waiting for each other: a hundred times slower.
-# Set before torch is imported, and inherited by the processes that tests start, so that both compute the same bits.
+# Set before torch is imported, and inherited by the processes that tests start. No test needs it to pass: where bits of
+# two processes are compared, `one_thread` sees to both.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A deadline would make a busy machine fail a test that says nothing about time.

@@ -20,6 +20,7 @@ from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies import by_name
 from pages.components import tables
+from tests.aecore.rounding import SHOWN, of_mse
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,8 +60,8 @@ def test_the_table_holds_what_the_core_computes() -> None:
     chosen = list(table["Picture"])
     clean = to_float(split.pixels[chosen])
     output = store.load("shallow-strided")(noisy(clean, Noise("gaussian", 0.3), 0, chosen))
-    expected = (output.clamp(0, 1) - clean).square().mean((1, 2, 3))
-    np.testing.assert_allclose(table["shallow-strided"], expected.numpy(), rtol=1e-4)
+    expected = (output.clamp(0, 1).double() - clean).square().mean((1, 2, 3))
+    np.testing.assert_allclose(table["shallow-strided"], expected.numpy(), rtol=of_mse(clean[0]))
 
 
 def test_a_link_brings_back_every_choice() -> None:
@@ -250,7 +251,7 @@ def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
     clean = to_float(datasets.load("sample").test.pixels[chosen])
     given = noisy(clean, Noise("gaussian", 0.1), 0, chosen)
     for column, output in [("Noisy input", given), ("dense", store.load("dense")(given))]:
-        np.testing.assert_allclose(table[column], rule.compute(output, clean), rtol=1e-4)
+        np.testing.assert_allclose(table[column], rule.compute(output.double(), clean.double()), atol=SHOWN)
     best = table[["dense", "shallow-maxpool"]].agg("idxmax" if rule.higher_is_better else "idxmin", axis="columns")
     assert list(table["Best model"]) == list(best)
 

@@ -17,11 +17,14 @@ from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.metrics import mse, psnr
 from aecore.reconstructors.denoisers import METHODS, Denoiser, DenoiserError, Task, prepare
+from aecore.reconstructors.pca import fit_pca
+from tests.aecore.rounding import EXACT, in_float64, of_projection
 
 ROOT = Path(__file__).parents[3]
 PICTURES = 6
 TOLD = [name for name, method in METHODS.items() if method.knowledge == "told the level"]
 CHOSEN = [name for name, method in METHODS.items() if method.choice]
+pytestmark = pytest.mark.usefixtures("one_thread")  # a fit that is made again must have the same bits
 
 Pixels = Callable[[Tensor], Tensor]
 
@@ -92,10 +95,10 @@ def test_pictures_come_out_cleaner(name: str, level: float, dataset: Dataset, ro
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_picture_does_not_depend_on_those_beside_it(name: str, dataset: Dataset, root: Path) -> None:
-    _, corrupted = examples(dataset, gaussian(0.1))
-    denoiser = prepare(name, dataset, gaussian(0.1), root)
+    corrupted = examples(dataset, gaussian(0.1))[1].double()
+    denoiser = in_float64(prepare(name, dataset, gaussian(0.1), root))
     together = denoiser(corrupted.contiguous(memory_format=torch.channels_last))
-    torch.testing.assert_close(together[2:3], denoiser(corrupted[2:3]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(together[2:3], denoiser(corrupted[2:3]), atol=EXACT, rtol=0)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -135,6 +138,7 @@ def test_a_plain_picture_comes_out_as_a_picture(
     assert output.isfinite().all()
     assert -0.5 < float(output.min()) <= float(output.max()) < 1.5
     if kind in ("black", "one colour") and name not in ("wiener", "patch-wiener"):
+        # A quarter of a level of 8 bits, a third of which BM3D takes.
         torch.testing.assert_close(output, picture.contiguous(), atol=1e-3, rtol=0)
 
 
@@ -190,10 +194,10 @@ def directly(name: str, picture: np.ndarray, settings: dict[str, Any]) -> np.nda
 @pytest.mark.parametrize("level", [0.1, 0.3])
 @pytest.mark.parametrize("name", [name for name in METHODS if "wiener" not in name])
 def test_a_method_is_its_library(name: str, level: float, dataset: Dataset, root: Path) -> None:
-    _, corrupted = examples(dataset, gaussian(level), 2)
+    corrupted = examples(dataset, gaussian(level), 2)[1].double()
     denoiser = prepare(name, dataset, gaussian(level), root)
     expected = directly(name, corrupted[1].permute(1, 2, 0).numpy(), denoiser.settings)
-    np.testing.assert_allclose(denoiser(corrupted)[1].permute(1, 2, 0), expected, atol=1e-5)
+    np.testing.assert_allclose(denoiser(corrupted)[1].permute(1, 2, 0), expected, rtol=0, atol=EXACT)
 
 
 def test_bm3d_reckons_with_white_noise_nearly_as_well_as_with_its_spectrum(coloured: Dataset, root: Path) -> None:
@@ -210,21 +214,28 @@ def test_bm3d_reckons_with_white_noise_nearly_as_well_as_with_its_spectrum(colou
 
 
 @pytest.mark.parametrize("level", [0.02, 0.3])
-def test_the_wiener_filter_is_the_best_linear_guess(level: float, dataset: Dataset, root: Path) -> None:
-    _, corrupted = examples(dataset, gaussian(level))
+def test_the_wiener_filter_is_the_best_linear_guess(
+    level: float, dataset: Dataset, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrupted = examples(dataset, gaussian(level))[1].double()
     flat = dataset.train.pixels.flatten(1).numpy() / 255
     mean, covariance = flat.mean(0), np.cov(flat.T, bias=True)
-    given = corrupted.flatten(1).double().numpy() - mean
+    given = corrupted.flatten(1).numpy() - mean
     expected = mean + given @ np.linalg.solve(covariance + level**2 * np.eye(len(mean)), covariance)
+    output = in_float64(prepare("wiener", dataset, gaussian(level), root))(corrupted)
+    bound = of_projection(corrupted, torch.from_numpy(mean), len(mean))
+    np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=bound)
+    # The same with the components as they are before they are kept in float32.
+    monkeypatch.setattr("aecore.reconstructors.pca.kept_pca", lambda dataset, root: fit_pca(dataset.train.pixels))
     output = prepare("wiener", dataset, gaussian(level), root)(corrupted)
-    np.testing.assert_allclose(output.flatten(1), expected, atol=2e-5)
+    np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("level", [0.02, 0.3])
 def test_the_patchwise_filter_is_the_best_linear_guess_of_each_patch(
     level: float, dataset: Dataset, root: Path
 ) -> None:
-    _, corrupted = examples(dataset, gaussian(level), 1)
+    corrupted = examples(dataset, gaussian(level), 1)[1].double()
     pixels = dataset.train.pixels.numpy() / 255
     _, height, width = dataset.shape
     corners = [(row, column) for row in range(0, height - 7, 4) for column in range(0, width - 7, 4)]
@@ -232,15 +243,17 @@ def test_the_patchwise_filter_is_the_best_linear_guess_of_each_patch(
     flat = patches.reshape(len(patches), -1)
     mean, covariance = flat.mean(0), np.cov(flat.T, bias=True)
     weights = np.linalg.solve(covariance + level**2 * np.eye(len(mean)), covariance)
-    given = corrupted[0].double().numpy()
+    given = corrupted[0].numpy()
     total, counts = np.zeros_like(given), np.zeros_like(given)
     for row in range(height - 7):
         for column in range(width - 7):
             here = np.s_[:, row : row + 8, column : column + 8]
             total[here] += (mean + (given[here].reshape(-1) - mean) @ weights).reshape(-1, 8, 8)
             counts[here] += 1
-    output = prepare("patch-wiener", dataset, gaussian(level), root)(corrupted)
-    np.testing.assert_allclose(output[0], total / counts, atol=2e-5)
+    output = in_float64(prepare("patch-wiener", dataset, gaussian(level), root))(corrupted)
+    # Rounding the weights to float32 does no more than on a single axis, as no patch comes out longer than it was.
+    bound = of_projection(corrupted, torch.from_numpy(mean), 1)
+    np.testing.assert_allclose(output[0], total / counts, rtol=0, atol=bound)
 
 
 # ---- what is chosen
