@@ -288,7 +288,7 @@ def test_scoring_a_split_in_batches_gives_what_scoring_it_whole_gives(
 ) -> None:
     whole = splits.to_float(colour.pixels).double()
     # In float64, as in float32 batches of another size may be added up in another order.
-    monkeypatch.setattr("aecore.data.splits.to_float", lambda pixels: splits.to_float(pixels).double())
+    monkeypatch.setattr("aecore.measuring.scoring.to_float", lambda pixels: splits.to_float(pixels).double())
     batches = list(score(Darker(), colour, noise, seed=3))
     assert [len(batch) for batch in batches] == [BATCH, 30]
     rows = pd.concat(batches, ignore_index=True)
