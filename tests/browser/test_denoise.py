@@ -23,6 +23,7 @@ from aecore.reconstructors import denoisers
 from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies.denoising import Curves, Point
+from tests import optional
 from tests.browser import started
 from tests.browser.seen import cell, headings, settled, sheet
 from tests.browser.test_compare import release
@@ -80,6 +81,7 @@ def released(page: Page, key: str) -> None:
     finished(page)
 
 
+@optional.needs_bm3d
 def test_pixels_in_the_browser_are_those_of_the_core(page: Page, studio: str, root: Path) -> None:
     page.goto(
         f"{studio}/denoise?denoisers=denoise-030&denoisers=bm3d&denoisers=blur&d-pictures=Numbers&d-numbers=7,300"
@@ -111,6 +113,7 @@ def drawn(page: Page) -> list[str]:
     return [each.get_attribute("src") or "" for each in page.locator(".maps img").all()]
 
 
+@optional.needs_bm3d
 def test_a_slow_method_holds_up_nobody(page: Page, studio: str) -> None:
     page.goto(f"{studio}/denoise?denoisers=bm3d&denoisers=denoise-030&d-count=4&d-level=0.37")
     expect(sheet(page).locator(".head", has_text="denoise-030")).to_contain_text("dB")

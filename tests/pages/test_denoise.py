@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -18,6 +19,7 @@ from aecore.data.noise import Noise, noisy
 from aecore.data.splits import to_float
 from aecore.files.figures import write
 from aecore.measuring.metrics import psnr
+from aecore.reconstructors.denoisers import METHODS
 from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies import sensitivity
@@ -25,6 +27,7 @@ from aecore.studies.denoising import Curves, Point
 from pages.components import cached, look
 from pages.components.denoise import contenders, denoise, levels
 from pages.components.denoise.contenders import Contender
+from tests import optional
 
 ROOT = Path(__file__).parents[2]
 FIGURES = "denoising-cifar10.json"
@@ -280,6 +283,7 @@ def test_nothing_is_published_of_a_variant() -> None:
     assert replace(own, run=replace(run, spec=replace(run.spec, seed=1))).published is None
 
 
+@optional.needs_bm3d
 @pytest.mark.parametrize("kind", ["Salt and pepper", "Occlusion"])
 def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -> None:
     app = page(denoisers=["denoise-030", "wavelet", "bm3d"], noise=kind, level="0.2", count="1")
@@ -315,6 +319,21 @@ def test_without_noise_there_are_no_draws() -> None:
     assert any("every draw is the same" in each for each in captions(app))
 
 
+def test_without_its_package_bm3d_keeps_its_published_line_and_says_what_is_missing(
+    figures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    published = [replace(point, name="bm3d", pictures=200) for point in CURVES.of("blur")]
+    write(figures, asdict(replace(CURVES, points=(*CURVES.points, *published))))
+    app = page(denoisers=["bm3d", "blur"], count="1")
+    assert not app.exception
+    assert not app.error
+    assert any(METHODS["bm3d"].missing in caption for caption in captions(app))
+    assert drawn(app).keys() >= {"bm3d", "blur"}
+    assert not [box for box in app.checkbox if box.key == "d-slow"]
+
+
+@optional.needs_bm3d
 def test_slow_ones_are_left_out_of_the_draws_until_asked_for() -> None:
     app = page(denoisers=["bm3d", "blur"], count="1")
     assert not app.exception

@@ -112,6 +112,14 @@ def _look_again(left: Jobs, told: str) -> None:
         st.caption(f":material/hourglass_top: {told}: {sum(job.done() for job in jobs)} of {len(jobs)}.")
 
 
+def installed(chosen: Sequence[Contender]) -> list[Contender]:
+    """Those that can run here; says what the others need. The figures published of them are shown all the same."""
+    for each in chosen:
+        if each.method and each.method.missing:
+            st.caption(f":material/info: {each.method.missing}")
+    return [each for each in chosen if not (each.method and each.method.missing)]
+
+
 def _without_the_failed(chosen: Sequence[Contender], jobs: Jobs, ready: set[str]) -> list[Contender]:
     """Those that could be computed or still may; says why another could not."""
     kept = []

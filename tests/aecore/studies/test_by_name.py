@@ -13,6 +13,7 @@ from aecore.data.splits import Dataset, to_float
 from aecore.reconstructors import codecs, denoisers, pca
 from aecore.runs.store import Store
 from aecore.studies import by_name
+from tests import optional
 
 PUBLISHED = Store(Path(__file__).parents[3] / "checkpoints")
 
@@ -28,7 +29,7 @@ def pictures(sample: Dataset) -> Tensor:
 
 
 # Of the methods that are tuned, one: their own tests try them all.
-KINDS = [*pca.EXAMPLES, *codecs.EXAMPLES, "pca-7", "blur", "wiener", "bm3d", "shallow-strided"]
+KINDS = [*pca.EXAMPLES, *codecs.EXAMPLES, "pca-7", *optional.methods(["blur", "wiener", "bm3d"]), "shallow-strided"]
 
 
 @pytest.mark.parametrize("name", KINDS)
