@@ -55,8 +55,7 @@ VICTIMS = ("trainer", "supervisor", "dashboard")
 WEIGHTS_OF_CHANCE = (6, 4, 1)
 ASK = (
     "import sys, json; from aecore.scheduling.queue import Queue; from aecore.models.recipe import RunSpec; "
-    "sys.stdin.readline(); "
-    "print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
+    "sys.stdin.readline(); print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
 )
 
 
