@@ -14,7 +14,7 @@ run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py
 
 check: lint
-	$(PYTEST) -m "not browser and not ray and not kills"
+	$(PYTEST) -m "not browser and not ray and not slow"
 
 test: lint
 	$(PYTEST) --durations=10

@@ -32,9 +32,10 @@ NOISE = Noise("gaussian", 0.1)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, sample_fits: Path) -> Path:
     """A store with two denoisers and figures made up of them, where fits may be kept."""
     folder = tmp_path_factory.mktemp("denoise") / "checkpoints"
+    shutil.copytree(sample_fits, folder)
     for name in ("denoise-030", "denoise-100"):
         path = Store().find(name).path
         shutil.copytree(path, folder / path.name)

@@ -53,9 +53,10 @@ CURVES = Curves(
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, sample_fits: Path) -> Path:
     """A store with two denoisers, for all tests: what is fitted once stays there."""
     folder = tmp_path_factory.mktemp("denoise") / "checkpoints"
+    shutil.copytree(sample_fits, folder)
     for name in ("denoise-030", "denoise-100", "mnist-dense"):
         path = Store().find(name).path
         shutil.copytree(path, folder / path.name)

@@ -151,6 +151,7 @@ def test_a_pillow_without_the_format_says_so(photographs: Tensor, monkeypatch: p
 
 
 def test_naming_a_codec_takes_no_torch() -> None:
-    code = "import sys; from aecore.reconstructors.codecs import find; find('jpeg-75').header; print('torch' in sys.modules)"
+    code = "import sys; from aecore.reconstructors.codecs import find; find('jpeg-75').header; "
+    code += "print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

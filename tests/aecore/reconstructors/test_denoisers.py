@@ -409,6 +409,7 @@ def part(real_data: Path) -> Dataset:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "before", "blurred", "filtered"), [(0.1, 20.0, 24.8, 27.2), (0.3, 10.5, 19.9, 22.1)])
 def test_the_reference_figures_are_met(
     level: float, before: float, blurred: float, filtered: float, part: Dataset, root: Path
@@ -428,6 +429,7 @@ def test_the_reference_figures_are_met(
     assert blur < wiener
 
 
+@pytest.mark.slow
 @optional.needs_bm3d
 def test_on_real_pictures_bm3d_does_best(part: Dataset, root: Path) -> None:
     clean, corrupted = examples(part, gaussian(0.1), 24)

@@ -1,5 +1,6 @@
 """Whatever gives pictures back is found by its name, and is called in the same way."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,10 @@ def test_every_kind_is_called_alike(name: str, sample: Dataset, pictures: Tensor
 
 
 @pytest.fixture(scope="module")
-def fits(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("fits"))
+def fits(sample_fits: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    root = tmp_path_factory.mktemp("fits") / "store"
+    shutil.copytree(sample_fits, root)
+    return Store(root)
 
 
 def test_the_mean_is_the_mean_training_picture_and_identity_the_picture(
