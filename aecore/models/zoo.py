@@ -343,3 +343,8 @@ def is_own(spec: RunSpec) -> bool:
         and spec.seed == 0
         and (system.architecture, system.recipe, system.dataset) == (spec.architecture, spec.recipe, spec.dataset)
     )
+
+
+def label(spec: RunSpec) -> str:
+    """What people call a run: the system's name, and for a variant of it the first digits of its key too."""
+    return spec.name if is_own(spec) else f"{spec.name} {spec.key[:6]}"

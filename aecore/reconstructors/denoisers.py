@@ -135,6 +135,10 @@ class Denoiser:
         with torch.inference_mode():
             return self.clean(pictures, **self.settings).to(pictures.dtype).contiguous()
 
+    def differentiable(self, pictures: Tensor) -> Tensor:
+        """What a call gives, with gradients: of methods that torch computes, such as the Wiener filters."""
+        return self.clean(pictures, **self.settings)
+
 
 def prepare(name: str, dataset: Dataset, noise: Noise, root: Path) -> Denoiser:
     """The method `name`, made ready for `noise` on pictures of `dataset`.

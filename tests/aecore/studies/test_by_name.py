@@ -1,6 +1,7 @@
 """Whatever gives pictures back is found by its name, and is called in the same way."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_what_is_not_there_is_told(name: str, told: str, sample: Dataset, fits: 
     store = fits if by_name.is_baseline(name) else PUBLISHED
     with pytest.raises(AecoreError, match=told):
         by_name.find(name, sample, None, store)
+
+
+def test_a_baseline_whose_package_is_not_installed_is_listed_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    missing = {contestant.key: contestant.missing for contestant in by_name.baselines((3, 32, 32))}
+    assert missing["bm3d"] == denoisers.METHODS["bm3d"].missing != ""
+    assert not any(sentence for name, sentence in missing.items() if name != "bm3d")
+    with pytest.raises(AecoreError, match="BM3D is not installed"):
+        by_name.check("bm3d", (3, 32, 32))
 
 
 def test_no_baseline_has_the_name_of_a_run() -> None:

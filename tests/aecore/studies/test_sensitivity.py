@@ -78,14 +78,14 @@ def test_the_weights_of_the_wiener_filter_are_the_matrix_of_the_closed_form() ->
     }
     denoiser = Denoiser("wiener", size, settings, METHODS["wiener"].clean)
     matrix = np.linalg.solve(covariance.numpy() + NOISE.level**2 * np.eye(size), covariance.numpy())
-    weights = sensitivity.weights_of_linear(denoiser, torch.rand(shape, generator=draw), 2, 3)
+    weights = sensitivity.weights_of(denoiser, torch.rand(shape, generator=draw), 2, 3)
     pixel = [channel * 20 + 2 * 5 + 3 for channel in range(3)]
     np.testing.assert_allclose(weights.reshape(3, size), matrix[pixel], atol=1e-5)
 
 
 def test_a_patchwise_wiener_filter_is_its_weights_and_a_constant(picture: Tensor, tmp_path: Path) -> None:
     denoiser = denoisers.prepare("patch-wiener", datasets.load("sample"), NOISE, tmp_path)
-    weights = sensitivity.weights_of_linear(denoiser, picture, 0, 31)
+    weights = sensitivity.weights_of(denoiser, picture, 0, 31)
     constant = denoiser(torch.zeros_like(picture)[None])[0, :, 0, 31]
     expected = torch.einsum("oihw,ihw->o", weights, picture) + constant
     torch.testing.assert_close(denoiser(picture[None])[0, :, 0, 31], expected, atol=1e-5, rtol=1e-5)
