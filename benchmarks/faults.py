@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -53,8 +54,8 @@ PROMPT = 5.0  # seconds within which training should go on again
 VICTIMS = ("trainer", "supervisor", "dashboard")
 WEIGHTS_OF_CHANCE = (6, 4, 1)
 ASK = (
-    "import sys, json; from aecore.queue import Queue; from aecore.recipe import RunSpec; sys.stdin.readline(); "
-    "print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
+    "import sys, json; from aecore.scheduling.queue import Queue; from aecore.models.recipe import RunSpec; "
+    "sys.stdin.readline(); print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
 )
 
 
@@ -103,10 +104,10 @@ def kills(folder: Path, count: int, draw: Random) -> None:
                 dashboard.open()
             elif run and len(queue.epochs(run.id)) == EPOCHS:
                 # No step is left to see it going on by: it is scored once more.
-                until(lambda run=run: not queue.entry(run.id).live)
+                until(partial(is_over, queue, run.id))
                 scored.append(time.time() - moment)
             elif not early:
-                until(lambda moment=moment: training(queue, since=moment))
+                until(partial(training, queue, since=moment))
                 resumed.append(time.time() - moment)
             wrong["more than one trainer at once"] += len(processes(queue, "attempt")) > 1
             wrong["damaged files"] += len(queue.store.listing().damaged)
@@ -182,6 +183,11 @@ class Visited:
 def spec_of(seed: int) -> RunSpec:
     """A run of some twenty seconds."""
     return execution.plan(zoo.find("shallow-maxpool"), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
+
+
+def is_over(queue: Queue, run: int) -> bool:
+    """Whether nothing more will happen to the run."""
+    return not queue.entry(run).live
 
 
 def training(queue: Queue, since: float = 0.0) -> Entry | None:

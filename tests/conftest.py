@@ -17,6 +17,23 @@ settings.load_profile("aecore")
 
 
 @pytest.fixture(scope="session")
+def sample_fits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's folder with the PCA of the embedded sample, whose fit takes seconds: made once for all processes.
+
+    It is to be copied: nothing may be added to it.
+    """
+    # Imported here, after the number of threads is set above.
+    from aecore.data import datasets
+    from aecore.reconstructors.pca import kept_pca
+
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of all the workers' folders
+    kept_pca(datasets.load("sample"), root / "sample")
+    return root / "sample"
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with the real CIFAR-10, as AECORE_DATA names it."""
     folder = os.environ.get("AECORE_DATA")

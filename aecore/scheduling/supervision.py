@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from aecore import AecoreError
+from aecore.files import folders
 
 BACK_OFF = 5.0  # seconds before a supervisor that ended badly is started again
 # Their locks may be kept by each machine for itself, and SQLite's write-ahead log needs memory that all readers share.
@@ -137,10 +138,7 @@ def command(*arguments: object) -> list[str]:
 
 def variables(root: Path) -> dict[str, str]:
     """This process's environment, for one that works on the store at `root` in another folder."""
-    found = os.environ | {"AECORE_CHECKPOINTS": str(root.resolve())}
-    if data := os.environ.get("AECORE_DATA"):
-        found["AECORE_DATA"] = str(Path(data).expanduser().resolve())
-    return found
+    return os.environ | {"AECORE_CHECKPOINTS": str(root.resolve()), "AECORE_DATA": str(folders.data().resolve())}
 
 
 def log_folder(root: Path) -> Path:

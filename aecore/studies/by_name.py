@@ -86,6 +86,7 @@ def baseline(name: str) -> Contestant:
             is_slow=method.slow,
             is_linear=method.linear,
             is_told_the_noise=True,
+            missing=method.missing,
         )
     raise NoContestantError(f"There is no baseline {name!r}{_nearest(name)} Baselines: {', '.join(KNOWN)}.")
 
@@ -115,6 +116,8 @@ def check(name: str, shape: Shape) -> None:
         pca.check_components(components, shape)
     elif codecs.is_known(name):
         codecs.find(name, shape)
+    elif name in denoisers.METHODS:
+        denoisers.find_method(name)
     else:
         baseline(name)
 

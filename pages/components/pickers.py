@@ -80,7 +80,13 @@ def contestants(
         bind="query-params",
         max_selections=MOST_MODELS,
         placeholder="Type to search; up to eight",
-        help="\n".join(f"- **{label}**: {contestant.knowledge}" for label, contestant in by_label.items()),
+        help="\n".join(
+            [
+                *(f"- **{label}**: {contestant.knowledge}" for label, contestant in by_label.items()),
+                # Of runs without weights there may be hundreds.
+                *(f"- {contestant.missing}" for contestant in offered if contestant.missing and not contestant.run),
+            ]
+        ),
     )
     with st.container(horizontal=True, gap="small"):
         _by_family(by_label, chosen, key)

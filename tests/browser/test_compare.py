@@ -14,6 +14,7 @@ from aecore.data.splits import to_float
 from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies import by_name
+from tests import optional
 from tests.browser.seen import cell, headings, photographed, settled, sheet
 
 
@@ -192,6 +193,7 @@ def at_rest(page: Page) -> None:
     settled(page)
 
 
+@optional.needs_bm3d
 def test_a_model_pca_a_codec_and_bm3d_stand_side_by_side_under_noise(page: Page, dashboard: str) -> None:
     names = ["shallow-strided", "pca-1024", "jpeg-75", "bm3d"]
     page.goto(f"{dashboard}/compare?{'&'.join(f'models={name}' for name in names)}&level=0.1&count=2&draw=5")

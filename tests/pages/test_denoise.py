@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -18,6 +19,7 @@ from aecore.data.noise import Noise, noisy
 from aecore.data.splits import to_float
 from aecore.files.figures import write
 from aecore.measuring.metrics import psnr
+from aecore.reconstructors.denoisers import METHODS
 from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies import sensitivity
@@ -25,6 +27,7 @@ from aecore.studies.contestants import of_run
 from aecore.studies.denoising import Curves, Point
 from pages.components import jobs
 from pages.components.denoise import choices, draws, levels
+from tests import optional
 
 ROOT = Path(__file__).parents[2]
 FIGURES = "denoising-cifar10.json"
@@ -50,9 +53,10 @@ CURVES = Curves(
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, sample_fits: Path) -> Path:
     """A store with two denoisers, for all tests: what is fitted once stays there."""
     folder = tmp_path_factory.mktemp("denoise") / "checkpoints"
+    shutil.copytree(sample_fits, folder)
     for name in ("denoise-030", "denoise-100", "mnist-dense"):
         path = Store().find(name).path
         shutil.copytree(path, folder / path.name)
@@ -215,6 +219,7 @@ def drawn(app: AppTest) -> dict[str, list[float]]:
     return {trace["name"]: trace["y"] for trace in traces if trace.get("mode") == "lines+markers"}
 
 
+@optional.needs_bm3d
 def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured_on(figures: Path) -> None:
     slow = [replace(point, name="bm3d", pictures=200) for point in CURVES.of("blur")]
     write(figures, asdict(replace(CURVES, points=(*CURVES.points, *slow))))
@@ -283,6 +288,7 @@ def test_nothing_is_published_of_a_variant() -> None:
     assert of_run(replace(run, spec=replace(run.spec, seed=1))).published is None
 
 
+@optional.needs_bm3d
 @pytest.mark.parametrize("kind", ["Salt and pepper", "Occlusion"])
 def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -> None:
     app = page(denoisers=["denoise-030", "wavelet", "bm3d"], noise=kind, level="0.2", count="1")
@@ -318,6 +324,21 @@ def test_without_noise_there_are_no_draws() -> None:
     assert any("every draw is the same" in each for each in captions(app))
 
 
+def test_without_its_package_bm3d_is_not_offered_and_its_sentence_is_in_the_help(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    app = page(denoisers=["bm3d", "blur"], count="1")
+    assert not app.exception
+    assert not app.error
+    picker = app.multiselect(key=choices.KEY)
+    assert picker.value == ["blur"]
+    assert "wiener" in picker.options
+    assert "bm3d" not in picker.options
+    assert METHODS["bm3d"].missing in picker.help
+
+
+@optional.needs_bm3d
 def test_slow_ones_are_left_out_of_the_draws_until_asked_for() -> None:
     app = page(denoisers=["bm3d", "blur"], count="1")
     assert not app.exception

@@ -256,6 +256,7 @@ def test_without_data_a_system_trains_on_the_sample_and_says_so(aecore: Any, che
     assert Store(checkpoints).find("shallow-strided").totals.pictures == 1000
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_finished_epochs_and_the_same_command_goes_on(
     aecore: Any, pictures: Path, checkpoints: Path
 ) -> None:
@@ -487,6 +488,7 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
         assert all(row["state"] in aecore("runs").out for row in rows)
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_every_system_with_every_seed(
     aecore: Any, pictures: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -522,6 +524,7 @@ def test_a_sweep_tells_what_did_not_finish(aecore: Any, pictures: Path, checkpoi
     assert "RAY_ADDRESS is ''" in aecore("sweep", LAYERS, "--engine", "ray").err
 
 
+@pytest.mark.slow
 def test_the_queue_is_worked_off_in_the_foreground_too(aecore: Any, pictures: Path, checkpoints: Path) -> None:
     name = f"folder:{pictures}"
     spec = RunSpec(Architecture.parse(LAYERS), Recipe(epochs=1), name, datasets.load(name).fingerprint)
@@ -554,6 +557,7 @@ def test_naming_and_listing_import_no_torch(checkpoints: Path) -> None:
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
+@pytest.mark.slow
 def test_a_run_of_the_queue_is_shown_stopped_resumed_and_its_log_printed(
     aecore: Any, pictures: Path, checkpoints: Path
 ) -> None:

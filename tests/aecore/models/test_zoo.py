@@ -14,6 +14,7 @@ from aecore.data.noise import Noise
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Initialisation, Recipe, RunSpec
 from aecore.models.zoo import SYSTEMS, System, UnknownSystemError, find
+from aecore.reconstructors.pca import PCA, fit_pca
 from aecore.reconstructors.trained import Model
 from aecore.runs.store import Store
 from aecore.training.adam import EPSILON
@@ -142,9 +143,22 @@ def test_ours_say_nothing_in_the_seeds_name(name: str) -> None:
     assert system.story[-1] == "."
 
 
+@pytest.fixture(scope="module")
+def pixels() -> Tensor:
+    return datasets.load("sample").train.pixels[:600]
+
+
+@pytest.fixture(scope="module")
+def fitted(pixels: Tensor) -> PCA:
+    """The fit, which takes seconds, for every compressor."""
+    return fit_pca(pixels)
+
+
 @pytest.mark.parametrize("numbers", [64, 512])
-def test_a_compressor_starts_as_pca(numbers: int) -> None:
-    system, pixels = SYSTEMS[f"compress-{numbers}"], datasets.load("sample").train.pixels[:600]
+def test_a_compressor_starts_as_pca(numbers: int, pixels: Tensor, fitted: PCA, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = {id(pixels): fitted}
+    monkeypatch.setattr("aecore.training.initialisation.fit_pca", lambda learned: fits[id(learned)])
+    system = SYSTEMS[f"compress-{numbers}"]
     module = build(system.architecture, system.recipe, 0, CPU, pixels).double()
     pictures = splits.to_float(datasets.load("sample").test.pixels[:50]).double()
     with torch.inference_mode():

@@ -1,10 +1,11 @@
 """Denoisers: each is its library or its formula, is chosen well, and is worked out once."""
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import bm3d
 import numpy as np
 import pytest
 import torch
@@ -12,12 +13,14 @@ from scipy import ndimage
 from skimage import restoration
 from torch import Tensor
 
+from aecore.cli.main import main
 from aecore.data import datasets
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.metrics import mse, psnr
-from aecore.reconstructors.denoisers import METHODS, Denoiser, DenoiserError, Task, prepare
+from aecore.reconstructors.denoisers import METHODS, Denoiser, DenoiserError, Task, find_method, prepare
 from aecore.reconstructors.pca import fit_pca
+from tests import optional
 from tests.aecore.rounding import EXACT, in_float64, of_projection
 
 ROOT = Path(__file__).parents[3]
@@ -80,7 +83,7 @@ def dataset(request: pytest.FixtureRequest) -> Dataset:
 
 
 @pytest.mark.parametrize("level", [0.1, 0.3])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_pictures_come_out_cleaner(name: str, level: float, dataset: Dataset, root: Path) -> None:
     clean, corrupted = examples(dataset, gaussian(level))
     given = corrupted.clone()
@@ -93,7 +96,7 @@ def test_pictures_come_out_cleaner(name: str, level: float, dataset: Dataset, ro
     assert torch.equal(prepare(name, dataset, gaussian(level), root)(corrupted), output), "and again the same"
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_a_picture_does_not_depend_on_those_beside_it(name: str, dataset: Dataset, root: Path) -> None:
     corrupted = examples(dataset, gaussian(0.1))[1].double()
     denoiser = in_float64(prepare(name, dataset, gaussian(0.1), root))
@@ -101,7 +104,7 @@ def test_a_picture_does_not_depend_on_those_beside_it(name: str, dataset: Datase
     torch.testing.assert_close(together[2:3], denoiser(corrupted[2:3]), atol=EXACT, rtol=0)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_less_noise_leaves_more_of_the_picture(name: str, coloured: Dataset, root: Path) -> None:
     errors = []
     for level in (0.0, 0.01, 0.1, 0.3):
@@ -111,7 +114,7 @@ def test_less_noise_leaves_more_of_the_picture(name: str, coloured: Dataset, roo
     assert errors[1] <= 1.25 * 0.01**2, "hardly worse than left alone, of which nothing is left at one in a hundred"
 
 
-@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("name", optional.methods(TOLD))
 def test_told_that_there_is_no_noise_it_gives_the_picture_back(name: str, coloured: Dataset, tmp_path: Path) -> None:
     clean, _ = examples(coloured, None)
     for noise in (gaussian(0), Noise("poisson", 0)):
@@ -130,7 +133,7 @@ def plain() -> Iterator[tuple[str, Tensor]]:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("kind", "picture"), list(plain()))
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_a_plain_picture_comes_out_as_a_picture(
     name: str, kind: str, picture: Tensor, coloured: Dataset, root: Path
 ) -> None:
@@ -153,9 +156,57 @@ def test_pictures_too_large_for_the_global_filter_are_sent_to_the_patches(tmp_pa
         prepare("wiener", large, gaussian(0.1), tmp_path)
 
 
+@optional.needs_bm3d
 def test_pictures_too_small_for_bm3d_do_not_end_the_process(coloured: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DenoiserError, match="at least 12×12 pixels, not 3×8×8"):
         prepare("bm3d", coloured, gaussian(0.1), tmp_path)(torch.zeros(1, 3, 8, 8))
+
+
+@pytest.fixture
+def without_bm3d(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where it is not installed."""
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+
+
+@pytest.mark.usefixtures("without_bm3d")
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_without_its_package_bm3d_says_what_to_install(level: float, coloured: Dataset, tmp_path: Path) -> None:
+    sentence = (
+        "BM3D is not installed: `python -m pip install -r requirements-bm3d.txt` gets it; its licence allows "
+        "non-commercial use only."
+    )
+    with pytest.raises(DenoiserError) as raised:
+        prepare("bm3d", coloured, gaussian(level), tmp_path)
+    assert str(raised.value) == METHODS["bm3d"].missing == sentence
+    assert (ROOT / "requirements-bm3d.txt").is_file()
+
+
+@pytest.mark.usefixtures("without_bm3d")
+def test_without_its_package_bm3d_is_listed_and_the_others_run(coloured: Dataset, root: Path) -> None:
+    assert "bm3d" in METHODS
+    assert [name for name, method in METHODS.items() if method.missing] == ["bm3d"]
+    for name in METHODS.keys() - {"bm3d"}:
+        assert find_method(name) is METHODS[name]
+    clean, corrupted = examples(coloured, gaussian(0.1))
+    assert mse(prepare("blur", coloured, gaussian(0.1), root)(corrupted), clean).mean() < mse(corrupted, clean).mean()
+
+
+@pytest.mark.usefixtures("without_bm3d")
+def test_without_its_package_the_command_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["score", "bm3d", "--dataset", "sample", "--images", "1"]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert capsys.readouterr().err.strip() == METHODS["bm3d"].missing
+
+
+@optional.needs_bm3d
+def test_with_every_package_every_method_can_run() -> None:
+    assert not [name for name, method in METHODS.items() if method.missing]
 
 
 # ---- each against its library
@@ -179,6 +230,7 @@ def directly(name: str, picture: np.ndarray, settings: dict[str, Any]) -> np.nda
     if name == "wavelet":
         given = {"wavelet": "sym8", "wavelet_levels": 3, "convert2ycbcr": len(planes) == 3, "channel_axis": 2}
         return restoration.denoise_wavelet(picture, **given)
+    bm3d = optional.bm3d()
     if settings["deviation"] > 40 / 255:
         profile = bm3d.BM3DProfileVN()
     else:
@@ -186,13 +238,13 @@ def directly(name: str, picture: np.ndarray, settings: dict[str, Any]) -> np.nda
         profile.step_ht = profile.step_wiener = 2
     profile.nf, profile.num_threads = 0, 1
     if len(planes) == 3:
-        return bm3d.bm3d_rgb(picture, settings["deviation"], profile)
-    return bm3d.bm3d(planes[0], settings["deviation"], profile)[..., None]
+        return np.asarray(bm3d.bm3d_rgb(picture, settings["deviation"], profile))
+    return np.asarray(bm3d.bm3d(planes[0], settings["deviation"], profile))[..., None]
 
 
 @pytest.mark.filterwarnings("ignore:Level value")
 @pytest.mark.parametrize("level", [0.1, 0.3])
-@pytest.mark.parametrize("name", [name for name in METHODS if "wiener" not in name])
+@pytest.mark.parametrize("name", optional.methods(name for name in METHODS if "wiener" not in name))
 def test_a_method_is_its_library(name: str, level: float, dataset: Dataset, root: Path) -> None:
     corrupted = examples(dataset, gaussian(level), 2)[1].double()
     denoiser = prepare(name, dataset, gaussian(level), root)
@@ -201,6 +253,7 @@ def test_a_method_is_its_library(name: str, level: float, dataset: Dataset, root
 
 
 def test_bm3d_reckons_with_white_noise_nearly_as_well_as_with_its_spectrum(coloured: Dataset, root: Path) -> None:
+    bm3d = optional.bm3d()
     clean, corrupted = examples(coloured, gaussian(0.1), 2)
     profile = bm3d.BM3DProfile()
     profile.nf = 16  # of 32, which takes five times as long and comes to the same
@@ -297,6 +350,7 @@ def test_a_noise_is_as_strong_as_what_it_does(noise: Noise, tmp_path: Path) -> N
     assert task.deviation == pytest.approx(STRENGTHS[noise](power), rel=0.03)
 
 
+@optional.needs_bm3d
 def test_outliers_are_for_the_median(coloured: Dataset, root: Path) -> None:
     noise = Noise("salt-pepper", 0.1)
     clean, corrupted = examples(coloured, noise)
@@ -323,7 +377,7 @@ def of_a_known_fingerprint(dataset: Dataset, readable: bool) -> Dataset:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_what_was_found_out_is_not_found_out_again(name: str, coloured: Dataset, tmp_path: Path) -> None:
     _, corrupted = examples(coloured, gaussian(0.1), 1)
     first = prepare(name, of_a_known_fingerprint(coloured, readable=True), gaussian(0.1), tmp_path)(corrupted)
@@ -368,6 +422,7 @@ def part(real_data: Path) -> Dataset:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "before", "blurred", "filtered"), [(0.1, 20.0, 24.8, 27.2), (0.3, 10.5, 19.9, 22.1)])
 def test_the_reference_figures_are_met(
     level: float, before: float, blurred: float, filtered: float, part: Dataset, root: Path
@@ -387,6 +442,8 @@ def test_the_reference_figures_are_met(
     assert blur < wiener
 
 
+@pytest.mark.slow
+@optional.needs_bm3d
 def test_on_real_pictures_bm3d_does_best(part: Dataset, root: Path) -> None:
     clean, corrupted = examples(part, gaussian(0.1), 24)
     errors = {

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aecore.cli.main import main
-from aecore.data import datasets
-from aecore.data.splits import to_float
+from aecore.data import catalog, datasets
+from aecore.data.splits import Dataset, Split, to_float
 from aecore.files.figures import PublishedError
 from aecore.measuring.metrics import mse
 from aecore.reconstructors.pca import PCA, BaselineError, fit_pca
@@ -140,11 +140,16 @@ def test_the_reference_figures_are_met() -> None:
     assert curve.mse[0] == pytest.approx(0.0618, rel=0.01)
 
 
-def test_the_real_pictures_give_the_published_curve(real_data: Path) -> None:
-    dataset = datasets.load("cifar10", real_data)
-    sizes = [0, 64, 256, 1024]
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("mnist", [0, 64, 256, 512]), pytest.param("cifar10", [0, 64, 256, 1024], marks=pytest.mark.slow)],
+)
+def test_the_real_pictures_give_the_published_curve(name: str, sizes: list[int], real_data: Path) -> None:
+    if not catalog.available(name, real_data):
+        pytest.skip(f"the real {name} is not in AECORE_DATA ({real_data}): `python -m aecore data fetch {name}`")
+    dataset = datasets.load(name, real_data)
     errors = fit_pca(dataset.train.pixels).clamped_errors(dataset.test.pixels, sizes)
-    curve = pca_curve("cifar10", ROOT / "checkpoints")
+    curve = pca_curve(name, ROOT / "checkpoints")
     known = dict(zip(curve.components, curve.mse, strict=True))
     assert errors == pytest.approx([known[size] for size in sizes], rel=5e-6)  # six digits are published
 
@@ -156,9 +161,12 @@ def test_between_two_points_a_curve_is_a_line_in_logarithms() -> None:
     assert curve.at(150) is None
 
 
-def test_a_curve_is_measured_on_the_test_pictures(pictures: Path) -> None:
-    name = f"folder:{pictures}"
-    dataset = datasets.load(name)
+def test_a_curve_is_measured_on_the_test_pictures() -> None:
+    train, validation, test = (
+        Split(drawn(count, seed, (3, 8, 8)), torch.zeros(count, dtype=torch.int64))
+        for seed, count in enumerate((33, 3, 4))
+    )
+    dataset = Dataset("small", "Small", (), (3, 8, 8), lambda: (train, validation), lambda: (test,))
     curve = pca_measurement.measure(dataset)
     assert curve.fingerprint == dataset.fingerprint
     assert "33 training pictures" in curve.method

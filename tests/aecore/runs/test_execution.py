@@ -260,6 +260,7 @@ def test_a_mended_run_killed_while_it_is_written_is_never_half_old_and_half_new(
 # ---- several processes, and processes that are killed
 
 
+@pytest.mark.slow
 def test_two_processes_that_ask_at_once_train_once(pictures: Path, tmp_path: Path) -> None:
     told = script("twice", pictures, tmp_path / "store")
     assert sorted(each["cached"] for each in told) == [False, True]
@@ -270,6 +271,7 @@ def test_two_processes_that_ask_at_once_train_once(pictures: Path, tmp_path: Pat
     assert len(Store(tmp_path / "store").listing().runs) == 1
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_goes_on_and_ends_with_the_same_bits(pictures: Path, tmp_path: Path) -> None:
     told = script("kills", pictures, tmp_path)
     assert told["kills"] >= KILLS

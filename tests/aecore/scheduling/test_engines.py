@@ -34,7 +34,7 @@ from tests.aecore.scheduling.queued import (
     until,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 # ---- from submit to finished

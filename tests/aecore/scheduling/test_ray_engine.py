@@ -12,7 +12,7 @@ from aecore.scheduling import ray_engine, supervision
 from aecore.scheduling.cluster import ClusterError
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.queue import Queue
-from tests.aecore import nodes
+from tests.aecore.scheduling import nodes
 from tests.aecore.scheduling.nodes import Nodes
 from tests.aecore.scheduling.queued import (
     LONG,
@@ -27,7 +27,7 @@ from tests.aecore.scheduling.queued import (
 )
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "the one and only token, which nobody else has"}
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")
