@@ -18,7 +18,7 @@ from aecore.data.noise import noisy
 from aecore.data.splits import Dataset, to_float
 from aecore.measuring.totals import Totals
 from aecore.models.recipe import RunSpec
-from aecore.models.zoo import System
+from aecore.models.zoo import Start
 from aecore.reconstructors.trained import Model, half_precision
 from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored, Trained
 from aecore.runs.store import STATES, Store, StoreError
@@ -40,7 +40,7 @@ Compute = Callable[
 
 
 def plan(
-    system: System,
+    system: Start,
     *,
     dataset: str | None = None,
     seed: int = 0,

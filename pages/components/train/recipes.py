@@ -14,7 +14,7 @@ from aecore.data import index_lists
 from aecore.data.noise import KINDS, Noise
 from aecore.models import zoo
 from aecore.models.recipe import LOSSES, Initialisation, Loss, Recipe, RunSpec, Schedule
-from aecore.models.zoo import System
+from aecore.models.zoo import Start
 from aecore.runs.store import Run
 from aecore.scheduling import cluster
 from pages.components import look
@@ -55,14 +55,13 @@ class Plan:
     cluster: str | None = None
 
 
-def starts(runs: Sequence[Run]) -> dict[str, System]:
+def starts(runs: Sequence[Run]) -> dict[str, Start]:
     """What one may start from, by the label that people know: every system, then every other run."""
-    return dict(zoo.SYSTEMS) | {
-        look.label(run.spec): zoo.from_run(run.spec) for run in runs if not zoo.is_own(run.spec)
-    }
+    own_runs = {look.label(run.spec): zoo.from_run(run.spec) for run in runs if not zoo.is_own(run.spec)}
+    return {**zoo.SYSTEMS, **own_runs}
 
 
-def form(starts: dict[str, System]) -> Plan | None:
+def form(starts: dict[str, Start]) -> Plan | None:
     """The choices as a plan; None where they cannot be followed, which is then said."""
     start = st.selectbox(
         "Start from",
@@ -222,7 +221,7 @@ def _noise(given: Mapping[str, str | int | float]) -> Noise | None:
     return Noise(NOISES[kind], level, rule.lowest if every and level > rule.lowest else None)
 
 
-def _defaults(system: System) -> dict[str, str | int | float]:
+def _defaults(system: Start) -> dict[str, str | int | float]:
     """What the form holds for a system's own recipe."""
     recipe = system.recipe
     return {
@@ -239,14 +238,14 @@ def _defaults(system: System) -> dict[str, str | int | float]:
     }
 
 
-def _take_over(starts: dict[str, System]) -> None:
+def _take_over(starts: dict[str, Start]) -> None:
     """Another start: its recipe replaces what the form held."""
     for key, value in _defaults(starts[st.session_state["start"]]).items():
         if key != "strength" or value:
             st.session_state[key] = value
 
 
-def _dataset(system: System) -> tuple[str, bool]:
+def _dataset(system: Start) -> tuple[str, bool]:
     """The name of the data set to train on; False, and a sentence, where none here has the right shape."""
     from aecore.data import catalog, datasets
     from aecore.data.catalog import SAMPLE, SOURCES

@@ -13,7 +13,7 @@ from aecore.data import datasets, splits
 from aecore.data.noise import Noise
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Initialisation, Recipe, RunSpec
-from aecore.models.zoo import SYSTEMS, System, UnknownSystemError, find
+from aecore.models.zoo import SYSTEMS, Start, System, UnknownSystemError, find, from_run, from_text
 from aecore.reconstructors.pca import PCA, fit_pca
 from aecore.reconstructors.trained import Model
 from aecore.runs.store import Store
@@ -202,6 +202,37 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
     assert find("dense") is SYSTEMS["dense"]
     with pytest.raises(UnknownSystemError, match="did you mean shallow-strided\\?"):
         find("shalow-strided")
+
+
+def test_a_text_is_a_system_by_name_or_by_its_layers() -> None:
+    assert from_text("dense") is SYSTEMS["dense"]
+    assert from_text(str(SYSTEMS["dense"].architecture)) is SYSTEMS["dense"]
+    with pytest.raises(UnknownSystemError, match="did you mean dense\\?"):
+        from_text("dens")
+
+
+@pytest.mark.parametrize(
+    ("layers", "dataset"),
+    [
+        ("conv4 | conv3:k1:sigmoid", "cifar10"),
+        ("conv3:k1", "cifar10"),
+        ("1x28x28 | flatten | dense784 | reshape1x28x28", "mnist"),
+        ("3x64x64 | conv3", "cifar10"),
+    ],
+)
+def test_other_layers_start_from_the_default_recipe_on_pictures_of_their_shape(layers: str, dataset: str) -> None:
+    assert from_text(layers) == Start("custom", "Custom", Architecture.parse(layers), Recipe(), dataset)
+
+
+def test_a_run_starts_another_by_its_own_recipe() -> None:
+    dense, recipe = SYSTEMS["dense"], Recipe(epochs=1)
+    start = from_run(RunSpec(dense.architecture, recipe, "sample", "", name="dense"))
+    assert isinstance(start, System)
+    assert (start.story, start.recipe, start.dataset) == (dense.story, recipe, "sample")
+    other = Architecture.parse("conv3:k1")
+    assert from_run(RunSpec(other, recipe, "sample", "", name="dense")) == Start(
+        "dense", "Dense", other, recipe, "sample"
+    )
 
 
 # ---- how weights start
