@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from aecore.data import datasets
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
