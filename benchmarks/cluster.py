@@ -21,7 +21,7 @@ from aecore.runs import execution
 from aecore.runs.store import Store
 from aecore.scheduling import supervision
 from aecore.scheduling.queue import Queue
-from tests.aecore import nodes
+from tests.aecore.scheduling import nodes
 
 EPOCHS, PICTURES = 6, 2000
 SETTLE = 20.0  # seconds that a new cluster's own processes take of the cores

@@ -53,8 +53,8 @@ PROMPT = 5.0  # seconds within which training should go on again
 VICTIMS = ("trainer", "supervisor", "dashboard")
 WEIGHTS_OF_CHANCE = (6, 4, 1)
 ASK = (
-    "import sys, json; from aecore.queue import Queue; from aecore.recipe import RunSpec; sys.stdin.readline(); "
-    "print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
+    "import sys, json; from aecore.scheduling.queue import Queue; from aecore.models.recipe import RunSpec; "
+    "sys.stdin.readline(); print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
 )
 
 

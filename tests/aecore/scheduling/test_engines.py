@@ -232,13 +232,13 @@ def test_when_the_supervisor_is_killed_its_run_dies_and_reconcile_resumes_it(
 def test_a_run_outlives_the_process_that_asked_for_it(pictures: Path, queue: Queue) -> None:
     spec = spec_of(pictures, epochs=LONG)
     code = (
-        "import sys, json, os, signal; from pathlib import Path; from aecore.queue import Queue; "
-        "from aecore.recipe import RunSpec; from aecore.store import Store; "
+        "import sys, json, os, signal; from pathlib import Path; from aecore.scheduling.queue import Queue; "
+        "from aecore.models.recipe import RunSpec; from aecore.runs.store import Store; "
         "Queue(Store(Path(sys.argv[2]))).submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu'); "
         "os.killpg(0, signal.SIGKILL)"
     )
     command = [sys.executable, "-c", code, json.dumps(spec.to_json()), str(queue.store.root)]
-    asked = subprocess.run(command, cwd=supervision.PACKAGE, start_new_session=True)
+    asked = subprocess.run(command, cwd=supervision.ROOT, start_new_session=True)
     assert asked.returncode == -signal.SIGKILL
     [entry] = queue.entries()
     trained(queue, entry.id, 2)

@@ -105,8 +105,8 @@ def test_a_spec_may_be_asked_for_again_once_it_has_ended(queue: Queue) -> None:
 
 def test_many_processes_that_ask_for_a_spec_at_once_get_one_entry(tmp_path: Path) -> None:
     code = (
-        "import json, sys; from pathlib import Path; from aecore.queue import Queue; "
-        "from aecore.recipe import RunSpec; from aecore.store import Store; "
+        "import json, sys; from pathlib import Path; from aecore.scheduling.queue import Queue; "
+        "from aecore.models.recipe import RunSpec; from aecore.runs.store import Store; "
         "spec = RunSpec.from_json(json.loads(sys.argv[1])); "
         "queue = Queue(Store(Path(sys.argv[2]))); print('ready', flush=True); input(); "
         "print(queue.submit(spec, 'cpu').id)"

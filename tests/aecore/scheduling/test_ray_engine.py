@@ -12,7 +12,7 @@ from aecore.scheduling import ray_engine, supervision
 from aecore.scheduling.cluster import ClusterError
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.queue import Queue
-from tests.aecore import nodes
+from tests.aecore.scheduling import nodes
 from tests.aecore.scheduling.nodes import Nodes
 from tests.aecore.scheduling.queued import (
     LONG,
