@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -124,6 +125,14 @@ class Attempt:
             case Finished(_, cached):
                 self._end("finished")
                 self.say("It was in the store." if cached else "Finished.")
+
+
+def make_in_own_process(queue: Queue, run: int, fence: int) -> bool:
+    """Make the attempt in this process, which does nothing else, and log to standard output. False where it failed."""
+    attempt = Attempt(queue, run, fence, sys.stdout)
+    if attempt.entry.device == "cpu":
+        devices.keep_freed_memory()
+    return attempt.make()
 
 
 def thinned(events: Iterable[Any]) -> Iterator[Any]:

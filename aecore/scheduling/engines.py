@@ -265,9 +265,9 @@ def attempt(queue: Queue, run: int, fence: int) -> None:
     """
     threading.Thread(target=_watch, args=(queue, run, fence), daemon=True).start()
     try:
-        from aecore.scheduling.attempts import Attempt
+        from aecore.scheduling.attempts import make_in_own_process
 
-        if not Attempt(queue, run, fence, sys.stdout).make():
+        if not make_in_own_process(queue, run, fence):
             sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped. Whole epochs are kept.", flush=True)

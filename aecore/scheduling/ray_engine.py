@@ -23,21 +23,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import aecore
 from aecore import AecoreError
 from aecore.data.splits import Dataset
-from aecore.models.recipe import RunSpec
 from aecore.runs import execution
 from aecore.runs.events import Trained
-from aecore.runs.execution import RunError
+from aecore.runs.execution import Order, RunError
 from aecore.scheduling import cluster
 from aecore.scheduling.attempts import Attempt, thinned
 from aecore.scheduling.cluster import ClusterError
 from aecore.scheduling.entries import Entry, GoneError, SupersededError
 from aecore.scheduling.queue import MEMORY_RAN_OUT, Queue
-from aecore.training.events import State
+from aecore.training.devices import keep_freed_memory
 
 CONNECT = 3.0  # seconds for an answer of the cluster's head
 WATCH = 0.5  # seconds between two looks at what was wished of a run
@@ -175,18 +172,17 @@ class _Task:
             traceback.print_exc(file=self._log)
             self._write_down = partial(queue.end, run, fence, "failed", f"It crashed: {_last_line(error)}")
 
-    def _computed(
-        self, spec: RunSpec, dataset: Dataset, state: State | None, device: torch.device, half: bool, previews: bool
-    ) -> Iterator[Any]:
+    def _computed(self, order: Order) -> Iterator[Any]:
         """`runs.computed` on a node: the same events."""
         import ray
         from ray.exceptions import OutOfMemoryError, RayError, RayTaskError, TaskCancelledError
 
         task = ray.remote(_on_node).options(
-            num_cpus=1, num_gpus=int(self.entry.device == "cuda"), max_retries=0, name=spec.folder
+            num_cpus=1, num_gpus=int(self.entry.device == "cuda"), max_retries=0, name=order.spec.folder
         )
         self._attempt.say("Sent to the cluster.")
-        events = task.remote(spec, self._cluster.put(dataset), state, device, half, previews)
+        # Ray replaces a reference by what it refers to only where it is an argument itself, so the order goes in parts.
+        events = task.remote(**vars(order) | {"dataset": self._cluster.put(order.dataset)})
         trained = False
         try:
             while not trained:
@@ -220,15 +216,15 @@ class _Task:
                     ray.cancel(events, force=True)
 
 
-def _on_node(
-    spec: RunSpec, dataset: Dataset, state: State | None, device: torch.device, half: bool, previews: bool
-) -> Iterator[Any]:
-    """What a node does."""
+def _on_node(**order: Any) -> Iterator[Any]:
+    """What a node does with the fields of an `Order`."""
     import ray
 
     yield _Placed(ray.util.get_node_ip_address())
+    if order["device"].type == "cpu":
+        keep_freed_memory()
     try:
-        yield from thinned(execution.computed(spec, dataset, state, device, half, previews))
+        yield from thinned(execution.computed(Order(**order)))
     except AecoreError as error:
         yield _Failed(str(error))
 
