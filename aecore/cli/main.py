@@ -31,9 +31,9 @@ from aecore.models.zoo import System
 from aecore.reconstructors.codecs import FORMATS
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Listing, Run, Store, StoreError
-from aecore.scheduling.cluster import ENGINES
 from aecore.scheduling.entries import Entry, FullError, QueueError
-from aecore.scheduling.queue import Queue, device_name
+from aecore.scheduling.places import ENGINES, device_name
+from aecore.scheduling.queue import Queue
 from aecore.studies.denoising import SUBSET
 
 if TYPE_CHECKING:
