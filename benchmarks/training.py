@@ -78,9 +78,11 @@ def ours(system: System, pixels: np.ndarray) -> Peer:
 
     from aecore.data.splits import Dataset, Split
     from aecore.models.recipe import RunSpec
+    from aecore.training.devices import keep_freed_memory
     from aecore.training.events import Progress
     from aecore.training.loop import train
 
+    keep_freed_memory()  # as every process that trains a run does
     torch.set_num_threads(THREADS)
     split = Split(torch.from_numpy(pixels), torch.zeros(len(pixels), dtype=torch.int64))
     held_out = Split(split.pixels[:BATCH], split.labels[:BATCH])

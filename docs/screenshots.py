@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, FloatRect, Page
 from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 from tests.browser import started
 
@@ -62,7 +63,7 @@ def main() -> None:
         shutil.copytree(Store().root, store)
         spec = execution.plan(zoo.find("shallow-strided"), dataset="cifar10", epochs=EPOCHS, images=IMAGES)
         queue = Queue(Store(store))
-        entry = queue.submit(spec, "cpu")
+        entry = queue.submit(spec, Place.here("cpu"))
         while queue.entry(entry.id).live:
             time.sleep(1)
         photograph(browser, log, store, TRAINING)

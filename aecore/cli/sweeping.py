@@ -17,8 +17,8 @@ from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.runs import execution
 from aecore.runs.store import Run
-from aecore.scheduling import cluster
 from aecore.scheduling.entries import Entry, QueueError
+from aecore.scheduling.places import ENGINES, Place
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.sweeps import Delayed, Ended, Standing, sweep
 
@@ -30,9 +30,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="+", help="systems, or lines of layers")
     add_recipe_options(parser)
     parser.add_argument("--seeds", default="0", metavar="LIST", help="such as 0-9 or 1,3,5 (default 0)")
-    parser.add_argument(
-        "--engine", choices=cluster.ENGINES, help="where runs are trained (default: AECORE_ENGINE, or local)"
-    )
+    parser.add_argument("--engine", choices=ENGINES, help="where runs are trained (default: AECORE_ENGINE, or local)")
     add_json(parser, "print the finished runs as JSON")
     parser.set_defaults(
         command=_sweep,
@@ -41,7 +39,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    address = cluster.chosen(options.engine)
+    place = Place.chosen(options.engine, options.device)
     seeds = index_lists.parse(options.seeds, below=SEEDS, most=SEEDS, what="seed")
     changes, queue = recipe_changes(options), Queue()
     specs = [
@@ -49,7 +47,7 @@ def _sweep(options: argparse.Namespace) -> None:
         for start in map(zoo.from_text, options.names)
         for seed in seeds
     ]
-    ended = _wait(queue, specs, options.device, address)
+    ended = _wait(queue, specs, place)
     entries = [ended[key] for key in dict.fromkeys(spec.key for spec in specs)]
     runs = [queue.store.finished(entry.spec) for entry in entries if entry.state == "finished"]
     finished = [run for run in runs if run is not None]
@@ -61,13 +59,13 @@ def _sweep(options: argparse.Namespace) -> None:
         raise QueueError(f"{missing} of {len(entries)} runs did not finish: `python -m aecore runs` tells why.")
 
 
-def _wait(queue: Queue, specs: Sequence[RunSpec], device: str | None, address: str | None) -> dict[str, Entry]:
+def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place) -> dict[str, Entry]:
     """The ended entry of each spec, by its key; meanwhile draws a bar and says how each one ended."""
     ended = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err()) as progress:
         bar = progress.add_task("runs")
-        for event in sweep(queue, specs, device, address):
+        for event in sweep(queue, specs, place):
             match event:
                 case Ended(entry):
                     ended[entry.spec.key] = entry

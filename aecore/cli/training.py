@@ -20,7 +20,8 @@ from aecore.runs import execution
 from aecore.runs.events import Finished, Restarted, Resumed, Scored
 from aecore.runs.store import Run
 from aecore.scheduling import costs, engines
-from aecore.scheduling.queue import device_name
+from aecore.scheduling.places import accelerator as accelerator_of
+from aecore.scheduling.places import device_name
 from aecore.training.devices import find_device, keep_freed_memory
 from aecore.training.events import Progress as TrainingProgress
 
@@ -162,7 +163,7 @@ def _measure(options: argparse.Namespace) -> None:
     device = device_name(options.device)
     if device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(engines.threads())  # as many as a run from the queue gets
-    speed, accelerator = costs.measure(spec, device), costs.accelerator(device)
+    speed, accelerator = costs.measure(spec, device), accelerator_of(device)
     if options.json:
         write_json(
             {

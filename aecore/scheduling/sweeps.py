@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aecore.models.recipe import RunSpec
 from aecore.scheduling.entries import Entry, FullError
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 
 LOOK = 1.0  # seconds between two looks at the queue
@@ -38,11 +39,11 @@ class Standing:
 
 
 def sweep(
-    queue: Queue, specs: Sequence[RunSpec], device: str | None = None, cluster: str | None = None
+    queue: Queue, specs: Sequence[RunSpec], place: Place | None = None, *, light: bool = False
 ) -> Iterator[Ended | Delayed | Standing]:
     """Queue a run of each spec as there is room and wait until all have ended, yielding what happens.
 
-    `device` and `cluster` are those of `Queue.submit`. A spec that is given twice is one run. Runs go on when nobody
+    `place` and `light` are those of `Queue.submit`. A spec that is given twice is one run. Runs go on when nobody
     iterates any longer.
     """
     waiting = list({spec.key: spec for spec in specs}.values())[::-1]
@@ -50,7 +51,7 @@ def sweep(
     while True:
         with suppress(FullError):
             while waiting:
-                live.append(queue.submit(waiting[-1], device, cluster).id)
+                live.append(queue.submit(waiting[-1], place, light=light).id)
                 waiting.pop()
         queue.reconcile()
         entries = [queue.entry(run) for run in live]

@@ -16,7 +16,7 @@ from aecore.models import zoo
 from aecore.models.recipe import LOSSES, Initialisation, Loss, Recipe, RunSpec, Schedule
 from aecore.models.zoo import Start
 from aecore.runs.store import Run
-from aecore.scheduling import cluster
+from aecore.scheduling.places import LOCAL, Place, accelerator
 from pages.components import look
 from pages.components.pickers import NOISES
 
@@ -48,11 +48,10 @@ _WEIGHTS: dict[str, Initialisation] = {"keras": "keras", "torch": "torch", "PCA"
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be launched: a spec a seed, and the device to run them on, of this machine or of a Ray cluster."""
+    """What would be launched: one spec per seed, and where they would be trained."""
 
     specs: tuple[RunSpec, ...]
-    device: str
-    cluster: str | None = None
+    place: Place
 
 
 def starts(runs: Sequence[Run]) -> dict[str, Start]:
@@ -78,7 +77,7 @@ def form(starts: dict[str, Start]) -> Plan | None:
     with left:
         dataset, shape_fits = _dataset(system)
     with right:
-        device = _device()
+        place = _place()
     given = _defaults(system)
     left, middle, right = st.columns(3)
     epochs = left.number_input(
@@ -182,7 +181,7 @@ def form(starts: dict[str, Start]) -> Plan | None:
     except AecoreError as error:
         st.error(str(error), icon=":material/edit_off:")
         return None
-    return Plan(specs, *device)
+    return Plan(specs, place)
 
 
 def _noise(given: Mapping[str, str | int | float]) -> Noise | None:
@@ -275,23 +274,19 @@ def _dataset(system: Start) -> tuple[str, bool]:
     return fitting[title], True
 
 
-def _device() -> tuple[str, str | None]:
-    """Every device of this machine, by name, or what a task on the Ray cluster that is set up here may take."""
-    from aecore.scheduling import costs
-    from aecore.training.devices import devices
-
+def _place() -> Place:
+    """A device of this machine, or what a task may take of the cluster that is set up."""
     try:
-        address = cluster.chosen()
+        places = Place.choices()
     except AecoreError as error:
         st.warning(f"{error} Until then runs are trained on this machine.", icon=":material/cloud_off:")
-        address = None
-    if address:
-        titles = {f"{share} of the Ray cluster at {address}": name for name, share in cluster.SHARES.items()}
-    else:
-        titles = {_title(name, costs.accelerator(name)): name for name in devices()}
+        places = Place.choices(LOCAL)
+    titles = {_title(place): place for place in places}
     chosen: str = st.selectbox("Device", list(titles), key="device", bind="query-params")
-    return titles[chosen], address
+    return titles[chosen]
 
 
-def _title(name: str, accelerator: str) -> str:
-    return f"CPU, {os.cpu_count()} cores" if name == "cpu" else f"{accelerator} ({name})"
+def _title(place: Place) -> str:
+    if not place.is_here:
+        return place.text
+    return f"CPU, {os.cpu_count()} cores" if place.device == "cpu" else f"{accelerator(place.device)} ({place.device})"
