@@ -161,8 +161,10 @@ def _measure(options: argparse.Namespace) -> None:
     recipe = start.recipe if options.batch_size is None else replace(start.recipe, batch_size=options.batch_size)
     spec = RunSpec(start.architecture, recipe, start.dataset, "", name=start.name)
     device = device_name(options.device)
-    if device == "cpu" and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(engines.threads())  # as many as a run from the queue gets
+    if device == "cpu":
+        keep_freed_memory()  # as in a run
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(engines.threads())  # as many as a run from the queue gets
     speed, accelerator = costs.measure(spec, device), accelerator_of(device)
     if options.json:
         write_json(
