@@ -290,7 +290,7 @@ def test_a_codec_costs_its_files_less_the_header(kind: str) -> None:
     assert [point.setting for point in curve.points] == [20, 80]
     for point in curve.points:
         codec = codecs.Codec(kind, int(point.setting))
-        whole = 8 * float(codec.bytes(pictures).double().mean())
+        whole = 8 * float(codec.file_sizes(pictures).double().mean())
         assert point.file_bits == pytest.approx(whole, rel=1e-5)
         assert point.bits == pytest.approx(whole - 8 * codec.header, rel=1e-5)
         assert point.mse == pytest.approx(float(mse(codec(pictures), pictures).mean()), rel=1e-5)
