@@ -1,9 +1,9 @@
-"""The store: a folder a run, `checkpoints/<name>-<key>/`.
+"""The store: one folder per run, `checkpoints/<name>-<key>/`.
 
     run.json             the spec, the environment, sizes, totals and the checksum of every file; written last
     weights.safetensors  the trained weights
-    history.csv          a row an epoch
-    scores.csv.gz        a row a test picture
+    history.csv          one row per epoch
+    scores.csv.gz        one row per test picture
     preview.png          test pictures above their reconstructions, at their own size
     state.safetensors    only while the run is unfinished: all that training needs to go on
     state-before.safetensors  the same after the epoch before, should that one be damaged
@@ -19,10 +19,13 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -54,6 +57,9 @@ RUN, WEIGHTS, HISTORY, SCORES, PREVIEW = (
 )
 SCORES_BEFORE = SCORES.removesuffix(".gz")  # as runs were kept once: a third of a megabyte more for each
 STATE, STATE_BEFORE = STATES = "state.safetensors", "state-before.safetensors"
+# A file that changed less than this before it was read may change once more without a new time: file systems keep times
+# in steps of up to two seconds.
+SETTLED_NS = 2_000_000_000
 
 
 class StoreError(AecoreError):
@@ -62,16 +68,16 @@ class StoreError(AecoreError):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, as its `run.json` tells it."""
+    """A finished run, as its `run.json` describes it."""
 
     path: Path
     spec: RunSpec
-    environment: dict[str, Any]
+    environment: Mapping[str, Any]
     finished: str
     seconds: float
     dtype: str
     totals: Totals
-    files: dict[str, dict[str, Any]]
+    files: Mapping[str, Mapping[str, Any]]
 
     @property
     def name(self) -> str:
@@ -85,11 +91,7 @@ class Run:
 
     def missing(self) -> list[str]:
         """Files that are absent or of another size than `run.json` says."""
-        return [
-            name
-            for name, facts in self.files.items()
-            if not (self.path / name).is_file() or (self.path / name).stat().st_size != facts["bytes"]
-        ]
+        return [name for name, facts in self.files.items() if _size(f"{self.path}/{name}") != facts["bytes"]]
 
     def read(self, name: str) -> bytes:
         """The content of one of the run's files; a damaged one is set aside and raises `StoreError`."""
@@ -155,29 +157,28 @@ class Store:
 
     def listing(self) -> Listing:
         """Everything in the store; reads no weights."""
-        found = Listing()
-        for path in sorted(self.root.glob("*-*")) if self.root.is_dir() else ():
+        listing = Listing()
+        for folder in self._names():
             try:
-                if (path / RUN).exists():
-                    run = _read_run(path)
-                    found.runs.append(run)
-                    found.damaged.extend(
-                        f"{path.name}/{name} is missing or cut short. {run.remedy}" for name in run.missing()
+                if run := self._run_in(folder):
+                    listing.runs.append(run)
+                    listing.damaged.extend(
+                        f"{folder}/{name} is missing or cut short. {run.remedy}" for name in run.missing()
                     )
-                elif state := _newest_state(path):
+                elif state := _newest_state(path := self.root / folder):
                     spec, epoch = _read_state_header(state)
-                    found.unfinished.append(Unfinished(path, spec, epoch))
+                    listing.unfinished.append(Unfinished(path, spec, epoch))
                 elif aside := sorted(path.glob("*.damaged")):
-                    found.damaged.append(f"{path.name}/{aside[0].name} was damaged and set aside.")
+                    listing.damaged.append(f"{folder}/{aside[0].name} was damaged and set aside.")
                 elif (path / WEIGHTS).exists():
-                    found.damaged.append(f"{path.name}/{RUN} is missing. Train the same spec again to replace it.")
+                    listing.damaged.append(f"{folder}/{RUN} is missing. Train the same spec again to replace it.")
             except FileNotFoundError:
                 continue  # its process has finished or removed it since we looked
             except StoreError as error:
-                found.damaged.append(str(error))
+                listing.damaged.append(str(error))
         order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
-        found.runs.sort(key=lambda run: (order.get(run.name, len(order)), run.name, run.finished))
-        return found
+        listing.runs.sort(key=lambda run: (order.get(run.name, len(order)), run.name, run.finished))
+        return listing
 
     def find(self, name: str) -> Run:
         """The run of this name, folder or key (or the beginning of a key, at least 4 digits).
@@ -185,24 +186,29 @@ class Store:
         Of several runs of one name it is the system's own recipe at seed 0, or else the newest. Raises `StoreError`
         with the nearest name.
         """
-        runs = self.listing().runs
-        named = [run for run in runs if name in (run.name, run.path.name)]
-        if not named and len(name) >= 4:
-            named = [run for run in runs if run.key.startswith(name)]
-        if not named:
-            names = sorted({run.name for run in runs})
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
-        return max(named, key=lambda run: (zoo.is_own(run.spec), run.finished))
+        folders, ending = self._names(), f"-{name[:KEY_DIGITS]}"
+        likely = [folder for folder in folders if folder.startswith(f"{name}-") or folder.endswith(ending)]
+        run = _best(self._readable(likely), name)
+        # A folder may carry another name than its run, so only these two are certain without reading every run.
+        if run and (run.key == name or zoo.is_own(run.spec)):
+            return run
+        runs = self._readable(folders)
+        if run := _best(runs, name):
+            return run
+        names = sorted({run.name for run in runs})
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
 
-    def others(self, weights: Mapping[str, str]) -> set[str]:
-        """Which of these systems' own runs here have other weights than these, SHA-256 by name: what was measured of
-        them is not of what is here."""
+    def with_other_weights(self, weights: Mapping[str, str]) -> set[str]:
+        """Names of zoo runs in this store whose weights differ from the given digests (name → SHA-256).
+
+        Figures published for those digests do not describe them.
+        """
         return {
             run.name
-            for run in self.listing().runs
-            if zoo.is_own(run.spec) and run.name in weights and weights[run.name] != run.files[WEIGHTS]["sha256"]
+            for run in self._readable(self._names())
+            if run.name in weights and zoo.is_own(run.spec) and weights[run.name] != run.files[WEIGHTS]["sha256"]
         }
 
     def load(self, name: str) -> Model:
@@ -211,11 +217,10 @@ class Store:
 
     def finished(self, spec: RunSpec) -> Run | None:
         """The finished run of this spec, if the store holds all of it; `StoreError` where its `run.json` is damaged."""
-        for path in self._folders(spec):
-            if (path / RUN).exists():
-                run = _read_run(path)
-                if run.key == spec.key and not run.missing():
-                    return run
+        for folder in self._names(spec):
+            run = self._run_in(folder)
+            if run and run.key == spec.key and not run.missing():
+                return run
         return None
 
     @contextmanager
@@ -294,7 +299,7 @@ class Store:
         }
         _write(folder / RUN, json.dumps(facts | {"sha256": _digest(canonical(facts))}, indent=2).encode())
         self.drop_states(spec)
-        return _read_run(folder)
+        return _read_run(folder / RUN)
 
     def tidy(self, spec: RunSpec) -> None:
         """Remove what a killed process left half-written; call it with the lock held."""
@@ -302,8 +307,43 @@ class Store:
             for left in path.glob(".*.part"):
                 left.unlink(missing_ok=True)
 
+    def _names(self, spec: RunSpec | None = None) -> list[str]:
+        """The names, in order, of what may be runs' folders: all of them, or those of a spec."""
+        ending = f"-{spec.key[:KEY_DIGITS]}" if spec else ""
+        try:
+            with os.scandir(self.root) as entries:
+                return sorted(entry.name for entry in entries if "-" in entry.name and entry.name.endswith(ending))
+        except OSError:
+            return []  # the first run makes the store
+
     def _folders(self, spec: RunSpec) -> list[Path]:
-        return sorted(self.root.glob(f"*-{spec.key[:KEY_DIGITS]}"))
+        return [self.root / name for name in self._names(spec)]
+
+    def _readable(self, folders: Iterable[str]) -> list[Run]:
+        """The runs in these folders; what is damaged is left to the listing."""
+        runs = []
+        for folder in folders:
+            with suppress(StoreError):
+                if run := self._run_in(folder):
+                    runs.append(run)
+        return runs
+
+    def _run_in(self, folder: str) -> Run | None:
+        """The run in a folder, or None where there is no `run.json`; a damaged one is set aside, with a `StoreError`.
+
+        A file that has not changed since it was read is not read again: pages list the store at every rerun.
+        """
+        path = f"{self.root}/{folder}/{RUN}"
+        try:
+            facts = os.stat(path)  # noqa: PTH116 - making a Path of each of 500 takes longer than asking the system
+            if time.time_ns() - facts.st_ctime_ns < SETTLED_NS:
+                return _read_run(Path(path))
+            # No program can set the time of a change (`ctime`) back, as it can that of a modification.
+            return _unchanged(path, (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(f"{folder}/{RUN} cannot be read ({error.strerror}).") from None
 
     def _folder(self, spec: RunSpec) -> Path:
         """The folder that a spec already has, perhaps under another name, or else a new one."""
@@ -324,21 +364,34 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _best(runs: Iterable[Run], name: str) -> Run | None:
+    """The run that `Store.find` gives for a name, folder or key."""
+    runs = list(runs)
+    matches = [run for run in runs if name in (run.name, run.path.name)]
+    if not matches and len(name) >= 4:
+        matches = [run for run in runs if run.key.startswith(name)]
+    return max(matches, key=lambda run: (zoo.is_own(run.spec), run.finished), default=None)
+
+
+@lru_cache(maxsize=4096)
+def _unchanged(path: str, stamp: tuple[int, ...]) -> Run:
+    """The run in a file, read once for each `stamp`, which differs whenever the content may."""
+    return _read_run(Path(path))
+
+
 def _read_run(path: Path) -> Run:
     try:
-        facts = json.loads((path / RUN).read_bytes())
+        facts = json.loads(path.read_bytes())
         intact = facts.pop("sha256") == _digest(canonical(facts))
     except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
-    except OSError as error:
-        raise StoreError(f"{path.name}/{RUN} cannot be read ({error.strerror}).") from None
     if not intact:
-        raise StoreError(_set_aside(path / RUN))
-    spec = _read_spec(path / RUN, facts["spec"])
+        raise StoreError(_set_aside(path))
+    spec = _read_spec(path, facts["spec"])
     if facts["format"] != FORMAT or spec.key != facts["key"]:
-        raise StoreError(_of_another_version(path / RUN))
+        raise StoreError(_of_another_version(path))
     return Run(
-        path,
+        path.parent,
         spec,
         facts["environment"],
         facts["finished"],
@@ -347,6 +400,15 @@ def _read_run(path: Path) -> Run:
         Totals(**facts["totals"]),
         facts["files"],
     )
+
+
+def _size(path: str) -> int | None:
+    """The bytes of a file, or None where there is none."""
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - as above
+    except OSError:
+        return None
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
 
 def _newest_state(path: Path) -> Path | None:
