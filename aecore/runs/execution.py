@@ -20,7 +20,8 @@ from aecore.measuring.totals import Totals
 from aecore.models.recipe import RunSpec
 from aecore.models.zoo import System
 from aecore.reconstructors.trained import Model, half_precision
-from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored, Trained
+from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored
+from aecore.runs.outcome import Trained
 from aecore.runs.store import STATES, Store, StoreError
 from aecore.training.devices import environment, find_device
 from aecore.training.events import EpochEnded, Event, State
@@ -74,25 +75,28 @@ def execute(
     device: torch.device | None = None,
     half: bool = False,
     previews: bool = False,
+    light: bool = False,
     compute: Compute | None = None,
 ) -> Iterator[Event | Resumed | Restarted | Previewed | Scored | Finished]:
     """Make the run of `spec`, yielding what happens, or return it from the store; the last event is `Finished`.
 
     Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
     after its last whole epoch. With `half` the weights are kept, and scored, in float16; with `previews` each epoch is
-    followed by a `Previewed`. `compute` has it computed elsewhere than in this process.
+    followed by a `Previewed`. A `light` run is kept without its weights; a full one in the store serves as well, but
+    where a full one is wanted a light one is trained again. `compute` has it computed elsewhere than in this process.
     """
     store = store or Store()
     device = device or find_device()
     try:
-        if run := store.finished(spec):
-            store.drop_states(spec)  # left where the process was killed in the very moment of finishing
+        if run := store.finished(spec, light):
+            if not run.is_light:  # beside a light run they may be those of a full one in the making
+                store.drop_states(spec)  # left where the process was killed in the very moment of finishing
             yield Finished(run, cached=True)
             return
     except StoreError as error:
         yield Restarted(str(error))
     with store.lock(spec):
-        if run := store.finished(spec):
+        if run := store.finished(spec, light):
             yield Finished(run, cached=True)
             return
         store.tidy(spec)
@@ -115,7 +119,7 @@ def execute(
                     yield event
                 case Trained():
                     assert state is not None, "a recipe has at least one epoch"
-                    yield Finished(store.finish(spec, state, **vars(event)), cached=False)
+                    yield Finished(store.finish(spec, state, event, light), cached=False)
                 case _:
                     yield event
 

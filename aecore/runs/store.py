@@ -1,7 +1,7 @@
 """The store: one folder per run, `checkpoints/<name>-<key>/`.
 
     run.json             the spec, the environment, sizes, totals and the checksum of every file; written last
-    weights.safetensors  the trained weights
+    weights.safetensors  the trained weights; a light run is kept without them
     history.csv          one row per epoch
     scores.csv.gz        one row per test picture
     preview.png          test pictures above their reconstructions, at their own size
@@ -38,10 +38,10 @@ from aecore.files.whole import canonical, write_whole
 from aecore.measuring.totals import Totals
 from aecore.models import zoo
 from aecore.models.recipe import KEY_DIGITS, RunSpec
+from aecore.runs.outcome import Trained
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor
 
     from aecore.reconstructors.trained import Model
     from aecore.training.events import State
@@ -89,19 +89,36 @@ class Run:
         """The spec's SHA-256."""
         return self.spec.key
 
+    @property
+    def is_light(self) -> bool:
+        """Whether it was kept without weights: scores, curve and preview are all there is of it."""
+        return WEIGHTS not in self.files
+
     def missing(self) -> list[str]:
         """Files that are absent or of another size than `run.json` says."""
         return [name for name, facts in self.files.items() if _size(f"{self.path}/{name}") != facts["bytes"]]
 
+    def digest(self, name: str) -> str:
+        """The SHA-256 of one of the run's files; `StoreError` for the weights of a light run."""
+        if name == WEIGHTS and self.is_light:
+            command = f": `python -m aecore train {self.name}`, given {self.spec.dataset}."
+            raise StoreError(
+                f"{self.path.name} was kept light, without its weights. Train it again in full to get them"
+                + (command if zoo.is_own(self.spec) else ".")
+            )
+        digest: str = self.files[name]["sha256"]
+        return digest
+
     def read(self, name: str) -> bytes:
         """The content of one of the run's files; a damaged one is set aside and raises `StoreError`."""
+        digest = self.digest(name)
         try:
             content = (self.path / name).read_bytes()
         except FileNotFoundError:
             raise StoreError(f"{self.path.name}/{name} is missing. {self.remedy}") from None
         except IsADirectoryError:
             content = b""
-        if _digest(content) != self.files[name]["sha256"]:
+        if _digest(content) != digest:
             raise StoreError(f"{_set_aside(self.path / name)} {self.remedy}")
         return content
 
@@ -118,7 +135,7 @@ class Run:
         return table
 
     def model(self) -> Model:
-        """The trained model."""
+        """The trained model; `StoreError` for a light run, which has no weights."""
         model: Model = _tensors().read_model(self.spec, self.read(WEIGHTS))
         return model
 
@@ -147,6 +164,11 @@ class Listing:
     unfinished: list[Unfinished] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
+    @property
+    def full(self) -> list[Run]:
+        """The finished runs that have weights, and so a model."""
+        return [run for run in self.runs if not run.is_light]
+
 
 class Store:
     """The runs under one folder: `root`, or `AECORE_CHECKPOINTS`, or `checkpoints/` beside the package."""
@@ -170,7 +192,7 @@ class Store:
                     listing.unfinished.append(Unfinished(path, spec, epoch))
                 elif aside := sorted(path.glob("*.damaged")):
                     listing.damaged.append(f"{folder}/{aside[0].name} was damaged and set aside.")
-                elif (path / WEIGHTS).exists():
+                elif (path / WEIGHTS).exists() or (path / SCORES).exists():
                     listing.damaged.append(f"{folder}/{RUN} is missing. Train the same spec again to replace it.")
             except FileNotFoundError:
                 continue  # its process has finished or removed it since we looked
@@ -183,8 +205,8 @@ class Store:
     def find(self, name: str) -> Run:
         """The run of this name, folder or key (or the beginning of a key, at least 4 digits).
 
-        Of several runs of one name it is the system's own recipe at seed 0, or else the newest. Raises `StoreError`
-        with the nearest name.
+        Of several runs of one name it is the system's own recipe at seed 0, or else the newest, those with weights
+        before light ones. Raises `StoreError` with the nearest name.
         """
         folders, ending = self._names(), f"-{name[:KEY_DIGITS]}"
         likely = [folder for folder in folders if folder.startswith(f"{name}-") or folder.endswith(ending)]
@@ -208,18 +230,24 @@ class Store:
         return {
             run.name
             for run in self._readable(self._names())
-            if run.name in weights and zoo.is_own(run.spec) and weights[run.name] != run.files[WEIGHTS]["sha256"]
+            if run.name in weights
+            and zoo.is_own(run.spec)
+            and not run.is_light
+            and weights[run.name] != run.digest(WEIGHTS)
         }
 
     def load(self, name: str) -> Model:
         """The trained model of a run, by name or key."""
         return self.find(name).model()
 
-    def finished(self, spec: RunSpec) -> Run | None:
-        """The finished run of this spec, if the store holds all of it; `StoreError` where its `run.json` is damaged."""
+    def finished(self, spec: RunSpec, light: bool = False) -> Run | None:
+        """The finished run of this spec, if the store holds all of it; `StoreError` where its `run.json` is damaged.
+
+        A light run is returned only if `light` is enough.
+        """
         for folder in self._names(spec):
             run = self._run_in(folder)
-            if run and run.key == spec.key and not run.missing():
+            if run and run.key == spec.key and (light or not run.is_light) and not run.missing():
                 return run
         return None
 
@@ -262,39 +290,31 @@ class Store:
             for name in reversed(STATES):  # the newest last: a kill between the two leaves no older one alone
                 (path / name).unlink(missing_ok=True)
 
-    def finish(
-        self,
-        spec: RunSpec,
-        state: State,
-        *,
-        weights: Mapping[str, Tensor],
-        scores: pd.DataFrame,
-        totals: Totals,
-        preview: bytes,
-        environment: dict[str, Any],
-    ) -> Run:
-        """Write a finished run; `run.json`, which makes it one, comes last."""
+    def finish(self, spec: RunSpec, state: State, trained: Trained, light: bool = False) -> Run:
+        """Write a finished run, without its weights if `light`; `run.json`, which makes it one, comes last."""
         folder = self._folder(spec)
-        contents = {
-            WEIGHTS: _tensors().pack_weights(weights),
+        contents = {} if light else {WEIGHTS: _tensors().pack_weights(trained.weights)}
+        contents |= {
             HISTORY: _tables().pack_history(state),
-            SCORES: _tables().pack_scores(scores),
-            PREVIEW: preview,
+            SCORES: _tables().pack_scores(trained.scores),
+            PREVIEW: trained.preview,
         }
         # While its files change it is no run; `run.json` of before would vouch for what is no longer there.
         _remove(folder / RUN)
+        if light:
+            _remove(folder / WEIGHTS)
         for name, content in contents.items():
             _write(folder / name, content)
-        dtypes = {str(tensor.dtype) for tensor in weights.values() if tensor.is_floating_point()}
+        dtypes = {str(tensor.dtype) for tensor in trained.weights.values() if tensor.is_floating_point()}
         facts = {
             "format": FORMAT,
             "spec": spec.to_json(),
             "key": spec.key,
-            "environment": environment,
+            "environment": trained.environment,
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": state.history[-1].seconds,
             "dtype": ", ".join(sorted(dtypes)).replace("torch.", ""),
-            "totals": asdict(totals),
+            "totals": asdict(trained.totals),
             "files": {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in contents.items()},
         }
         _write(folder / RUN, json.dumps(facts | {"sha256": _digest(canonical(facts))}, indent=2).encode())
@@ -370,7 +390,7 @@ def _best(runs: Iterable[Run], name: str) -> Run | None:
     matches = [run for run in runs if name in (run.name, run.path.name)]
     if not matches and len(name) >= 4:
         matches = [run for run in runs if run.key.startswith(name)]
-    return max(matches, key=lambda run: (zoo.is_own(run.spec), run.finished), default=None)
+    return max(matches, key=lambda run: (zoo.is_own(run.spec), not run.is_light, run.finished), default=None)
 
 
 @lru_cache(maxsize=4096)

@@ -30,8 +30,8 @@ from aecore import AecoreError
 from aecore.data.splits import Dataset
 from aecore.models.recipe import RunSpec
 from aecore.runs import execution
-from aecore.runs.events import Trained
 from aecore.runs.execution import RunError
+from aecore.runs.outcome import Trained
 from aecore.scheduling import cluster
 from aecore.scheduling.attempts import Attempt, thinned
 from aecore.scheduling.cluster import ClusterError

@@ -12,7 +12,7 @@ from pages.components.denoise.contenders import Contender
 look.apply()
 st.title("Denoise")
 notes = st.container()
-runs = Store().listing().runs
+runs = Store().listing().full
 link = denoise.asked()
 with st.sidebar:
     dataset_name = pickers.dataset(runs, "cifar10", denoise.PREFIX)

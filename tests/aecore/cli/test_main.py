@@ -28,6 +28,7 @@ from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs import execution, store
+from aecore.runs.outcome import Trained
 from aecore.runs.store import Store
 from aecore.scheduling import costs, supervision
 from aecore.scheduling.queue import Queue
@@ -351,9 +352,7 @@ def finish(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None
     """A finished run without training for it."""
     scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
     state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
-    kept.finish(
-        spec, state, weights=weights, scores=scores, totals=Totals.of(scores), preview=b"", environment={}
-    )  # fmt: skip
+    kept.finish(spec, state, Trained(weights, scores, Totals.of(scores), b"", {}))
 
 
 def test_a_score_on_pictures_of_another_shape_is_refused(aecore: Any, pictures: Path, checkpoints: Path) -> None:

@@ -33,6 +33,7 @@ from aecore.reconstructors import trained
 from aecore.reconstructors.trained import Model, half_precision
 from aecore.runs import execution, store
 from aecore.runs.events import Finished
+from aecore.runs.outcome import Trained
 from aecore.runs.store import (
     HISTORY,
     PREVIEW,
@@ -76,12 +77,10 @@ def table() -> pd.DataFrame:
     )  # fmt: skip
 
 
-def write(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor] | None = None) -> Run:
+def write(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor] | None = None, light: bool = False) -> Run:
     state = state_of(spec)
-    return kept.finish(
-        spec, state, weights=weights or state.weights, scores=table(), totals=Totals.of(table()),
-        preview=b"not looked at", environment={"torch": "x"},
-    )  # fmt: skip
+    trained = Trained(weights or state.weights, table(), Totals.of(table()), b"not looked at", {"torch": "x"})
+    return kept.finish(spec, state, trained, light)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -669,6 +668,96 @@ def test_threads_that_list_while_a_run_is_written_again_see_whole_runs(
     assert [future.result() for future in looking] == [[]] * 2
     assert not list(tmp_path.rglob("*.damaged"))
     assert kept.listing().damaged == []
+
+
+# ---- light runs
+
+
+def test_a_light_run_is_whole_without_its_weights(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    kept.write_state(spec, state_of(spec))
+    run = write(kept, spec, light=True)
+    assert sorted(contents(run.path)) == sorted([RUN, HISTORY, SCORES, PREVIEW])
+    assert (run.is_light, run.missing(), run.dtype) == (True, [], "float32")
+    listing = Store(tmp_path).listing()
+    assert listing == store.Listing(runs=[run])
+    assert listing.full == []
+    assert run.totals == Totals.of(table())
+    pd.testing.assert_frame_equal(run.scores(), table())
+    assert len(run.history()) == 2
+    for ask in (run.model, lambda: kept.load("custom"), lambda: run.read(WEIGHTS), lambda: run.digest(WEIGHTS)):
+        with pytest.raises(StoreError, match=r"was kept light, without its weights\. Train it again in full"):
+            ask()
+
+
+def test_a_light_run_of_a_system_names_the_command_that_trains_it(tmp_path: Path) -> None:
+    system = zoo.SYSTEMS["dense"]
+    run = write(Store(tmp_path), RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, "dense"), {}, True)
+    with pytest.raises(StoreError, match=r"in full to get them: `python -m aecore train dense`, given cifar10\.$"):
+        run.model()
+
+
+def test_a_light_run_answers_only_those_who_need_no_weights(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    light = write(kept, spec, light=True)
+    assert kept.finished(spec) is None
+    assert kept.finished(spec, light=True) == light
+    full = write(kept, spec)
+    assert not full.is_light
+    assert kept.finished(spec) == kept.finished(spec, light=True) == full
+    assert same(dict(full.model().module.state_dict()), state_of(spec).weights)
+    assert len(kept.listing().runs) == 1
+
+
+@pytest.mark.parametrize("damage", ["emptied", "deleted", "a folder"])
+def test_a_damaged_light_run_is_reported_and_no_longer_finished(damage: str, tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    run = write(kept, spec, light=True)
+    DAMAGE[damage](run.path / SCORES)
+    [sentence] = kept.listing().damaged
+    assert f"{run.path.name}/{SCORES} is missing or cut short." in sentence
+    assert kept.finished(spec, light=True) is None
+
+
+def test_a_light_run_without_its_run_json_is_reported(tmp_path: Path) -> None:
+    run = write(Store(tmp_path), spec_of(), light=True)
+    (run.path / RUN).unlink()
+    assert Store(tmp_path).listing().damaged == [
+        f"{run.path.name}/{RUN} is missing. Train the same spec again to replace it."
+    ]
+
+
+def test_a_run_made_light_in_a_folder_of_a_damaged_full_one_leaves_no_weights_there(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    (write(kept, spec).path / RUN).write_text("damaged")
+    assert sorted(contents(write(kept, spec, light=True).path)) == sorted([RUN, HISTORY, SCORES, PREVIEW])
+
+
+def test_of_several_runs_of_a_name_one_with_weights_is_found_before_a_newer_light_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Store(tmp_path)
+    finish_at(monkeypatch, 1, 2, 3)
+    write(kept, spec_of(0))
+    full, light = write(kept, spec_of(1)), write(kept, spec_of(2), light=True)
+    assert kept.find("custom") == full
+    assert kept.find(light.key) == light
+
+
+def test_figures_of_other_weights_are_named_and_a_light_run_has_none_to_compare(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+
+    def own(name: str) -> RunSpec:
+        system = zoo.SYSTEMS[name]
+        return RunSpec(system.architecture, system.recipe, system.dataset, "1" * 64, 0, name)
+
+    full, other = write(kept, own("dense")), write(kept, own("dense-deep"))
+    write(kept, own("conv-dense"), light=True)
+    write(kept, replace(own("shallow-strided"), seed=1))
+    digests = {run.name: hashlib.sha256((run.path / WEIGHTS).read_bytes()).hexdigest() for run in (full, other)}
+    assert kept.with_other_weights(digests) == set()
+    others = dict.fromkeys(["dense", "conv-dense", "shallow-strided", "denoise-030"], "0" * 64)
+    assert kept.with_other_weights(digests | others) == {"dense"}
 
 
 # ---- folders that cannot be written
