@@ -151,7 +151,15 @@ class RunSpec:
     @cached_property
     def key(self) -> str:
         """SHA-256 of the spec's canonical JSON, 64 hexadecimal digits."""
-        content = {name: value for name, value in self.to_json().items() if name not in ("name", "dataset")}
+        return self._hash_without("name", "dataset")
+
+    @cached_property
+    def group(self) -> str:
+        """The same for all but the seed: runs that differ in nothing else are of one group."""
+        return self._hash_without("name", "dataset", "seed")
+
+    def _hash_without(self, *names: str) -> str:
+        content = {name: value for name, value in self.to_json().items() if name not in names}
         # What is left out of a recipe is not hashed, so that a setting added later renames no older run.
         content["recipe"] = {name: value for name, value in content["recipe"].items() if value is not None}
         return hashlib.sha256(canonical(content)).hexdigest()
