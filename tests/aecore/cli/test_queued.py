@@ -14,9 +14,12 @@ from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.scheduling import supervision
+from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.queue import Queue
+from aecore.scheduling.reports import Report
 from aecore.training.events import Progress
 from tests.aecore.cli.commands import LAYERS
+from tests.aecore.scheduling.idle import CPU
 
 
 def test_an_empty_store_says_how_to_begin(aecore: Any) -> None:
@@ -32,11 +35,11 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
     spec = Store(checkpoints).find("custom").spec
     queue = Queue()
     with supervision.hold(checkpoints):  # the test is the supervisor
-        ids = [queue.submit(replace(spec, seed=seed), "cpu").id for seed in range(6)]
-        fences = {run: queue.start(run) for run in ids[1:4]}
+        ids = [queue.submit(replace(spec, seed=seed), CPU).id for seed in range(6)]
+        fences = {run: Dispatch(queue).start(run) for run in ids[1:4]}
         assert all(fences.values())
-        queue.report(ids[1], fences[ids[1]] or 0, 2, Progress(1, 16, 33, 0.1, 1234.0, 7.0))
-        queue.end(ids[3], fences[ids[3]] or 0, "failed", "The disk is full.")
+        Report(queue, ids[1], fences[ids[1]] or 0).progress(Progress(1, 16, 33, 0.1, 1234.0, 7.0))
+        Dispatch(queue).end(ids[3], fences[ids[3]] or 0, "failed", "The disk is full.")
         queue.pause(ids[5])
         rows = aecore("runs", "--json").json
         assert rows[:1] == finished, "a finished entry is its run"
@@ -77,7 +80,7 @@ def test_a_run_of_the_queue_is_shown_stopped_resumed_and_its_log_printed(
     )
     queue = Queue(Store(checkpoints))
     with supervision.hold(checkpoints):  # nobody starts them yet
-        run, other = (queue.submit(spec, "cpu").id for spec in (long, short))
+        run, other = (queue.submit(spec, CPU).id for spec in (long, short))
         assert aecore("runs", "pause", other).err == f"Run {other}, custom: paused after epoch 0 of 2.\n"
         shown = aecore("runs", "show", run, "--json").json
         assert (shown["id"], shown["state"], shown["position"], shown["epochs"]) == (run, "queued", 1, [])
@@ -97,6 +100,7 @@ def test_a_run_of_the_queue_is_shown_stopped_resumed_and_its_log_printed(
     shown = aecore("runs", "show", other)
     assert f"Run {other}, custom: finished after epoch 2 of 2" in shown.out
     assert LAYERS in shown.out
+    assert "initialisation keras; on cpu\n" in shown.out
     assert [row["epoch"] for row in aecore("runs", "show", other, "--json").json["epochs"]] == [1, 2]
     wrong = aecore("runs", "show", "77")
     assert wrong.status == 1
@@ -108,7 +112,7 @@ def test_the_queue_is_worked_off_in_the_foreground_too(aecore: Any, pictures: Pa
     name = f"folder:{pictures}"
     spec = RunSpec(Architecture.parse(LAYERS), Recipe(epochs=1), name, datasets.load(name).fingerprint)
     with supervision.hold(checkpoints):
-        Queue().submit(spec, "cpu")
+        Queue().submit(spec, CPU)
         assert "Another process supervises these runs." in aecore("work").err
     done = aecore("work")
     assert (done.status, done.err) == (0, "custom (run 1) started on cpu.\ncustom (run 1): finished.\n")
