@@ -14,6 +14,7 @@ import torch
 
 from aecore.measuring.totals import Totals
 from aecore.models.recipe import RunSpec
+from aecore.runs.outcome import Trained
 from aecore.runs.store import Store
 from aecore.training.events import Epoch, State
 
@@ -56,4 +57,4 @@ def finish(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None
     """A finished run without training for it."""
     scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
     state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
-    kept.finish(spec, state, weights=weights, scores=scores, totals=Totals.of(scores), preview=b"", environment={})
+    kept.finish(spec, state, Trained(weights, scores, Totals.of(scores), b"", {}))

@@ -15,11 +15,13 @@ from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.scheduling import supervision
 from aecore.scheduling.dispatch import Dispatch
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import Report
 from aecore.training.events import Progress
 from tests.aecore.cli.commands import LAYERS
-from tests.aecore.scheduling.idle import CPU
+
+CPU = Place.here("cpu")
 
 
 def test_an_empty_store_says_how_to_begin(aecore: Any) -> None:
@@ -36,10 +38,11 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
     queue = Queue()
     with supervision.hold(checkpoints):  # the test is the supervisor
         ids = [queue.submit(replace(spec, seed=seed), CPU).id for seed in range(6)]
-        fences = {run: Dispatch(queue).start(run) for run in ids[1:4]}
+        dispatch = Dispatch(queue)
+        fences = {run: dispatch.start(run) for run in ids[1:4]}
         assert all(fences.values())
         Report(queue, ids[1], fences[ids[1]] or 0).progress(Progress(1, 16, 33, 0.1, 1234.0, 7.0))
-        Dispatch(queue).end(ids[3], fences[ids[3]] or 0, "failed", "The disk is full.")
+        Report(queue, ids[3], fences[ids[3]] or 0).end("failed", "The disk is full.")
         queue.pause(ids[5])
         rows = aecore("runs", "--json").json
         assert rows[:1] == finished, "a finished entry is its run"

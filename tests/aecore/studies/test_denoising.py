@@ -22,6 +22,7 @@ from aecore.measuring.totals import Totals
 from aecore.models import zoo
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs import execution
+from aecore.runs.outcome import Trained
 from aecore.runs.store import Store
 from aecore.studies import by_name, denoising, denoising_measurement, tables
 from aecore.studies.denoising import Curves, Point
@@ -202,10 +203,7 @@ def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_pa
         shutil.rmtree(tmp_path / run.folder, ignore_errors=True)
         table = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
         state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
-        kept.finish(
-            run, state, weights=weights, scores=table, totals=Totals.of(table), preview=b"",
-            environment={},
-        )  # fmt: skip
+        kept.finish(run, state, Trained(weights, table, Totals.of(table), b"", {}))
         scores.append(denoising_measurement.scored("denoise-030", sample, 0.1, kept, 5))
     assert not torch.equal(*scores)
 
