@@ -83,6 +83,11 @@ class Run:
         """The spec's SHA-256."""
         return self.spec.key
 
+    @property
+    def is_light(self) -> bool:
+        """Whether it was kept without weights: scores, curve and preview are all there is of it."""
+        return WEIGHTS not in self.files
+
     def missing(self) -> list[str]:
         """Files that are absent or of another size than `run.json` says."""
         return [
