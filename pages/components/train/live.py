@@ -17,7 +17,7 @@ from aecore import AecoreError
 from aecore.runs.store import Run, Store
 from aecore.scheduling.entries import Entry, EpochRow
 from aecore.scheduling.queue import Queue
-from pages.app import paths
+from pages.app.pages import COMPARE, SYSTEM
 from pages.components import amounts, entries, look, png
 from pages.components.explain import explain
 from pages.components.figures import TICKS
@@ -122,13 +122,8 @@ def _result(store: Store, entry: Entry) -> None:
             f"pictures{noise}, after {amounts.duration(run.seconds)}"
         )
         beside = {look.label(each.spec) for each in store.listing().runs} & {run.name}
-        st.page_link(
-            paths.COMPARE,
-            label="Compare",
-            icon=":material/compare:",
-            query_params={"models": list(dict.fromkeys([*beside, label]))},
-        )
-        st.page_link(paths.SYSTEM, label="Look closer", icon=":material/search:", query_params={"run": label})
+        COMPARE.link("Compare", models=list(dict.fromkeys([*beside, label])))
+        SYSTEM.link("Look closer", run=label)
 
 
 def _run(store: Store, entry: Entry) -> Run | None:
