@@ -30,6 +30,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=30, help="test pictures at each level")
     images = parser.parse_args().images
+    if missing := denoisers.METHODS["bm3d"].missing:
+        parser.error(missing)
     if images < FEWEST_PAIRS:
         parser.error(f"--images must be at least {FEWEST_PAIRS}, not {images}: fewer have no interval.")
     torch.set_num_threads(1)

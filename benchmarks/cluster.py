@@ -20,8 +20,9 @@ from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
 from aecore.scheduling import supervision
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
-from tests.aecore import nodes
+from tests.aecore.scheduling import nodes
 
 EPOCHS, PICTURES = 6, 2000
 SETTLE = 20.0  # seconds that a new cluster's own processes take of the cores
@@ -54,7 +55,7 @@ def sweep(cluster: nodes.Nodes, system: str, count: int, kill_after: int | None 
         queue = Queue(Store(Path(folder)))
         for seed in range(count):
             spec = execution.plan(zoo.find(system), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
-            queue.submit(spec, "cpu", cluster.address)
+            queue.submit(spec, Place("ray", cluster.address, "cpu"))
         entries = queue.entries()
         while any(entry.live for entry in entries):
             finished = sum(entry.state == "finished" for entry in entries)

@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -37,12 +38,14 @@ from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs import execution
 from aecore.runs.store import WEIGHTS, Store
-from aecore.scheduling import supervision
+from aecore.scheduling import engines, supervision
 from aecore.scheduling.entries import Entry
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 from benchmarks.session import Session
 from tests.browser import started
 
+HERE = Place.here("cpu")
 AHEAD = 2  # runs kept in the queue behind the one that is trained
 EPOCHS, PICTURES = 100, 200
 MOMENTS = 2.0  # seconds within which the moment of a kill is drawn
@@ -53,8 +56,9 @@ PROMPT = 5.0  # seconds within which training should go on again
 VICTIMS = ("trainer", "supervisor", "dashboard")
 WEIGHTS_OF_CHANCE = (6, 4, 1)
 ASK = (
-    "import sys, json; from aecore.queue import Queue; from aecore.recipe import RunSpec; sys.stdin.readline(); "
-    "print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu').id)"
+    "import sys, json; from aecore.scheduling.queue import Queue; from aecore.models.recipe import RunSpec; "
+    "from aecore.scheduling.places import Place; sys.stdin.readline(); "
+    "print(Queue().submit(RunSpec.from_json(json.loads(sys.argv[1])), Place.here('cpu')).id)"
 )
 
 
@@ -85,7 +89,7 @@ def kills(folder: Path, count: int, draw: Random) -> None:
         while killed.total() < count:
             while sum(entry.live for entry in queue.entries()) <= AHEAD:
                 asked.append(spec_of(len(asked)))
-                queue.submit(asked[-1], "cpu")
+                queue.submit(asked[-1], HERE)
             early = draw.random() < EARLY
             if not early:
                 until(lambda: training(queue))
@@ -103,10 +107,10 @@ def kills(folder: Path, count: int, draw: Random) -> None:
                 dashboard.open()
             elif run and len(queue.epochs(run.id)) == EPOCHS:
                 # No step is left to see it going on by: it is scored once more.
-                until(lambda run=run: not queue.entry(run.id).live)
+                until(partial(is_over, queue, run.id))
                 scored.append(time.time() - moment)
             elif not early:
-                until(lambda moment=moment: training(queue, since=moment))
+                until(partial(training, queue, since=moment))
                 resumed.append(time.time() - moment)
             wrong["more than one trainer at once"] += len(processes(queue, "attempt")) > 1
             wrong["damaged files"] += len(queue.store.listing().damaged)
@@ -115,13 +119,13 @@ def kills(folder: Path, count: int, draw: Random) -> None:
                     wrong["given up after three starts, and resumed by hand"] += 1
                     queue.resume(entry.id)
             if killed.total() % 20 == 0:
-                wrong["damaged databases"] += not is_whole(queue.path)
+                wrong["damaged databases"] += not is_whole(queue.database.path)
                 print(f"  {killed.total()} kills, {len(asked)} runs", file=sys.stderr, flush=True)
         until(lambda: all(entry.state == "finished" for entry in queue.entries()), DEADLINE * (AHEAD + 2))
     until(lambda: not supervision.held(queue.store.root))
     time.sleep(1)
     wrong["processes left over"] += len(processes(queue, "attempt")) + len(processes(queue, "work"))
-    wrong["damaged databases"] += not is_whole(queue.path)
+    wrong["damaged databases"] += not is_whole(queue.database.path)
     entries = Counter(entry.spec.key for entry in queue.entries())
     wrong["lost runs"] += sum(spec.key not in entries for spec in asked)
     wrong["doubled runs"] += sum(number > 1 for number in entries.values())
@@ -131,10 +135,11 @@ def kills(folder: Path, count: int, draw: Random) -> None:
     wrong["files half-written"] += len([*queue.store.root.rglob("*.part"), *queue.store.root.rglob("*.damaged")])
     peaceful = Queue(Store(folder / "peace"))
     for spec in asked:
-        peaceful.submit(spec, "cpu")
+        peaceful.submit(spec, HERE)
     until(lambda: all(entry.state == "finished" for entry in peaceful.entries()), DEADLINE * len(asked))
     wrong["runs with other bits"] += sum(digest(queue, spec) != digest(peaceful, spec) for spec in asked)
-    print(f"{sum(killed.values())} kills ({told(killed)}) of {len(asked)} runs, {missed} moments with nothing to kill:")
+    victims = ", ".join(f"{number} {victim}" for victim, number in killed.items())
+    print(f"{sum(killed.values())} kills ({victims}) of {len(asked)} runs, {missed} moments with nothing to kill:")
     print("  " + "\n  ".join(f"{what}: {number}" for what, number in wrong.items()))
     print(f"  going on after the kill of a trainer or a supervisor: median {median(resumed):.1f} s, ", end="")
     late = sum(seconds > PROMPT for seconds in resumed)
@@ -184,6 +189,11 @@ def spec_of(seed: int) -> RunSpec:
     return execution.plan(zoo.find("shallow-maxpool"), dataset="sample", seed=seed, epochs=EPOCHS, images=PICTURES)
 
 
+def is_over(queue: Queue, run: int) -> bool:
+    """Whether nothing more will happen to the run."""
+    return not queue.entry(run).live
+
+
 def training(queue: Queue, since: float = 0.0) -> Entry | None:
     """The run that trains, if it was started after `since` and has told how fast it is."""
     for entry in queue.entries():
@@ -195,21 +205,21 @@ def training(queue: Queue, since: float = 0.0) -> Entry | None:
 def processes(queue: Queue, command: str) -> list[int]:
     """The processes of this queue that run `command`, by their environment: they may be anybody's children."""
     root = f"AECORE_CHECKPOINTS={queue.store.root.resolve()}".encode()
-    found = []
+    numbers = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
             words = (folder / "cmdline").read_bytes().split(b"\0")
             if {b"aecore", command.encode()} <= {*words} and root in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
+                numbers.append(int(folder.name))
+    return numbers
 
 
-def killed_all(found: list[int]) -> int:
+def killed_all(numbers: list[int]) -> int:
     """kill -9 of each; how many there still were."""
     dead = 0
-    for process in found:
+    for number in numbers:
         with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+            os.kill(number, signal.SIGKILL)
             dead += 1
     return dead
 
@@ -240,11 +250,11 @@ def askers(folder: Path, count: int, draw: Random) -> None:
         for _ in range(count)
     ]
     time.sleep(10)  # until all of them have imported what they need
-    for each in asking:
-        assert each.stdin is not None
-        each.stdin.write("\n")
-        each.stdin.flush()
-    answers = {each.communicate()[0] for each in asking}
+    for process in asking:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    answers = {process.communicate()[0] for process in asking}
     until(lambda: queue.entries()[0].state == "finished")
     trained = queue.log(queue.entries()[0].id, 10_000).count("Epoch 1 of")
     print(
@@ -260,20 +270,13 @@ def queued(folder: Path, count: int, draw: Random) -> None:
     fingerprint = datasets.load("sample").fingerprint
     seeds = draw.sample(range(10_000), count)
     begun = time.monotonic()
-    asked = [queue.submit(RunSpec(architecture, recipe, "sample", fingerprint, seed), "cpu").id for seed in seeds]
+    asked = [queue.submit(RunSpec(architecture, recipe, "sample", fingerprint, seed), HERE).id for seed in seeds]
     until(lambda: not any(entry.live for entry in queue.entries()), DEADLINE * count)
     ends = {entry.id: (entry.state, entry.started or 0.0) for entry in queue.entries()}
     finished = sum(state == "finished" for state, _ in ends.values())
     in_order = all(ends[one][1] <= ends[next_][1] for one, next_ in pairwise(asked))
     print(f"{count} runs queued: {finished} finished, {'in order' if in_order else 'OUT OF ORDER'}, ", end="")
-    print(f"{(time.monotonic() - begun) / count:.1f} s each, {engines_at_once()} at once")
-
-
-def engines_at_once() -> int:
-    """How many runs this machine trains at once on its CPU."""
-    from aecore.scheduling import engines
-
-    return engines.slots("cpu")
+    print(f"{(time.monotonic() - begun) / count:.1f} s each, {engines.slots('cpu')} at once")
 
 
 def until(met: Callable[[], object], seconds: float = DEADLINE) -> None:
@@ -283,11 +286,6 @@ def until(met: Callable[[], object], seconds: float = DEADLINE) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not met after {seconds:.0f} s")
         time.sleep(0.05)
-
-
-def told(counts: Counter[str]) -> str:
-    """In words."""
-    return ", ".join(f"{number} {what}" for what, number in counts.items())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.Slider_pb2 import Slider
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 ANSWERS = 0.2  # seconds without another message after which a part of the page is there
 
@@ -23,7 +24,7 @@ class Session:
         self._sliders: dict[str, tuple[Slider, str]] = {}
         self._repeating: list[str] = []
         self._socket: ClientConnection = connect(
-            f"{address.replace('http', 'ws')}/_stcore/stream", subprotocols=["streamlit"], max_size=None
+            f"{address.replace('http', 'ws')}/_stcore/stream", subprotocols=[Subprotocol("streamlit")], max_size=None
         )
         ask = BackMsg()
         ask.rerun_script.query_string = query

@@ -4,7 +4,7 @@
 
 prints the images/s of three peers on the same architectures and the same pictures, and the ratios between them:
 
-    ours    aecore.training.train on the CPU, as the command line and the dashboard run it
+    ours    aecore.training.loop.train on the CPU, as the command line and the dashboard run it
     plain   torchvision's CIFAR10 with ToTensor through a shuffling DataLoader, default layout, torch.optim.Adam
     keras   Keras 3 on TensorFlow: model.fit on float32 arrays in [0, 1], everything else Keras's default
 
@@ -26,6 +26,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -77,9 +78,11 @@ def ours(system: System, pixels: np.ndarray) -> Peer:
 
     from aecore.data.splits import Dataset, Split
     from aecore.models.recipe import RunSpec
+    from aecore.training.devices import keep_freed_memory
     from aecore.training.events import Progress
     from aecore.training.loop import train
 
+    keep_freed_memory()  # as every process that trains a run does
     torch.set_num_threads(THREADS)
     split = Split(torch.from_numpy(pixels), torch.zeros(len(pixels), dtype=torch.int64))
     held_out = Split(split.pixels[:BATCH], split.labels[:BATCH])
@@ -133,7 +136,7 @@ def plain(system: System, pixels: np.ndarray) -> Peer:
     seconds = {}
     for workers, loader in loaders.items():
         train_on(loader)
-        seconds[workers] = timed(lambda loader=loader: train_on(loader))
+        seconds[workers] = timed(partial(train_on, loader))
     workers = min(seconds, key=lambda each: seconds[each])
     loader = loaders.pop(workers)
     loaders.clear()
@@ -169,7 +172,7 @@ def torch_module(architecture: Architecture) -> nn.Sequential:
     """The architecture as one would write it by hand (symmetric padding, where ours pads as Keras does)."""
     from torch import nn
 
-    activations = {"relu": [nn.ReLU()], "sigmoid": [nn.Sigmoid()]}
+    activations: dict[str, list[nn.Module]] = {"relu": [nn.ReLU()], "sigmoid": [nn.Sigmoid()]}
     modules: list[nn.Module] = []
     for step in architecture.steps:
         match step.layer:

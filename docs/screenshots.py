@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, FloatRect, Page
 from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 from tests.browser import started
 
@@ -44,7 +45,7 @@ EXPLAINED = (
     "weights",
 )
 # The run on the page Train: short, and the same each time the pictures are taken.
-SHOWN = {"epochs": 5, "images": 3000}
+EPOCHS, IMAGES = 5, 3000
 
 # The moving picture. It begins above zero, where the sheet has no column for the noisy pictures.
 MOVING = "/compare?models=dense&models=shallow-maxpool&models=denoise-030&models=denoise-unet&count=4&draw=11&level="
@@ -60,9 +61,9 @@ def main() -> None:
         photograph(browser, log, Store().root, PUBLISHED)
         animate(browser, log, Store().root)
         shutil.copytree(Store().root, store)
-        spec = execution.plan(zoo.find("shallow-strided"), dataset="cifar10", **SHOWN)
+        spec = execution.plan(zoo.find("shallow-strided"), dataset="cifar10", epochs=EPOCHS, images=IMAGES)
         queue = Queue(Store(store))
-        entry = queue.submit(spec, "cpu")
+        entry = queue.submit(spec, Place.here("cpu"))
         while queue.entry(entry.id).live:
             time.sleep(1)
         photograph(browser, log, store, TRAINING)
@@ -98,8 +99,16 @@ def animate(browser: Browser, log: Path, store: Path) -> None:
             frames.append(Image.open(BytesIO(page.screenshot(clip=clip))).convert("RGB"))
     first, *others = frames
     durations = [FRAME] * len(others) + [LAST_FRAME]
-    moving = {"save_all": True, "append_images": others, "duration": durations, "loop": 0}
-    first.save(DOCS / "compare.webp", lossless=True, quality=100, method=6, **moving)
+    first.save(
+        DOCS / "compare.webp",
+        lossless=True,
+        quality=100,
+        method=6,
+        save_all=True,
+        append_images=others,
+        duration=durations,
+        loop=0,
+    )
 
 
 def _visitor(browser: Browser, address: str, scheme: str) -> BrowserContext:

@@ -6,7 +6,6 @@ To add a data set that torchvision knows, add one entry to `SOURCES`.
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aecore import AecoreError
+from aecore.files import folders
 
 Shape = tuple[int, ...]  # (C, H, W)
 Part = Literal["learning", "test"]  # what a source reads at once: train and validation, or test
@@ -190,9 +190,8 @@ def status(root: Path | None = None) -> list[Status]:
 
 
 def data_root(root: Path | None) -> Path:
-    """Where data sets lie: `root`, or the folder that AECORE_DATA names, or `data/` beside the package."""
-    default = Path(__file__).parents[2] / "data"
-    return root if root is not None else Path(os.environ.get("AECORE_DATA") or default).expanduser()
+    """Where data sets lie: `root`, or by default `folders.data()`."""
+    return root if root is not None else folders.data()
 
 
 def find_source(name: str) -> Source:

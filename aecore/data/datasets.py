@@ -15,9 +15,9 @@ from aecore.data.splits import Dataset
 def load(name: str, root: Path | None = None) -> Dataset:
     """The data set `name`: one of `NAMES`, or "folder:PATH" for the pictures under a folder of one's own.
 
-    `root` holds the data sets in torchvision's layout; by default it is the folder that AECORE_DATA names,
-    else `data/` beside the package. Raises `DatasetError` if there is no such name, or the folder of pictures
-    is absent or holds fewer than 10; files that the others lack show when a split is asked for.
+    `root` holds the data sets in torchvision's layout; by default it is `folders.data()`. Raises `DatasetError` if
+    there is no such name, or the folder of pictures is absent or holds fewer than 10; files that the others lack show
+    when a split is asked for.
     """
     if name == SAMPLE:
         return load_sample()

@@ -85,21 +85,25 @@ def _normal(like: Tensor, generator: Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of corruption: how it is drawn, what its level means, and the largest level that makes sense."""
+    """A kind of corruption: how it is drawn, what its level means, and the largest level that makes sense.
+
+    A title that `is_a_name` of a person keeps its capital letter in a sentence.
+    """
 
     title: str
     unit: str
     highest: float
     draw: Callable[[Tensor, float, Generator], Tensor]
     lowest: float = 0.0
+    is_a_name: bool = False
 
 
 KINDS: dict[str, Kind] = {
-    "gaussian": Kind("Gaussian", "standard deviation", 2.0, _gaussian),
+    "gaussian": Kind("Gaussian", "standard deviation", 2.0, _gaussian, is_a_name=True),
     "uniform": Kind("Uniform", "half width", 2.0, _uniform),
     "speckle": Kind("Speckle", "relative standard deviation", 2.0, _speckle),
     "salt-pepper": Kind("Salt and pepper", "share of pixels", 1.0, _salt_pepper),
-    "poisson": Kind("Poisson", "standard deviation at white", 1.0, _poisson, lowest=0.001),
+    "poisson": Kind("Poisson", "standard deviation at white", 1.0, _poisson, lowest=0.001, is_a_name=True),
     "masking": Kind("Masking", "share of pixels", 1.0, _masking),
     "occlusion": Kind("Occlusion", "share of the area", 1.0, _occlusion),
 }

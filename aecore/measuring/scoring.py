@@ -18,6 +18,8 @@ BATCH = 500
 
 def per_picture(output: Tensor, target: Tensor, metrics: Sequence[str] = BASIC) -> pd.DataFrame:
     """One row per picture, one column per metric; `ScoreError` for one that is not defined for these pictures."""
+    for name in metrics:
+        METRICS[name].require(target.shape[1:])
     return pd.DataFrame({name: METRICS[name].compute(output, target).double().numpy() for name in metrics})
 
 

@@ -431,6 +431,9 @@ class Skip(Layer):
     keeps_numbers: ClassVar[bool] = True
     opens_skip: ClassVar[bool] = True
 
+    def _words(self) -> tuple[str, ...]:
+        return ()  # a diagram draws it as a line
+
 
 @dataclass(frozen=True)
 class Join(Layer):

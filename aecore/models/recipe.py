@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from math import isfinite, prod
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from aecore import AecoreError
 from aecore.data.noise import Noise
@@ -50,7 +50,7 @@ class Recipe:
     images: int | None = None
     initialisation: Initialisation = "keras"
     schedule: Schedule | None = None
-    penalties: tuple[tuple[str, float], ...] | None = None
+    penalties: Mapping[str, float] | tuple[tuple[str, float], ...] | None = None
 
     def __post_init__(self) -> None:
         for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
@@ -73,13 +73,17 @@ class Recipe:
                 near = difflib.get_close_matches(str(value), legal, n=1)
                 hint = f"did you mean {near[0]}? " if near else ""
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
-        object.__setattr__(self, "penalties", _weights(dict(self.penalties or ())))
+        object.__setattr__(self, "penalties", _weights(self.penalty_weights) or None)
+
+    @property
+    def penalty_weights(self) -> dict[str, float]:
+        """How much each penalty weighs, by name."""
+        return dict(cast(tuple[tuple[str, float], ...], self.penalties or ()))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the recipe again."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        noise, penalties = str(self.noise) if self.noise else None, dict(self.penalties) if self.penalties else None
-        return values | {"noise": noise, "penalties": penalties}
+        return values | {"noise": str(self.noise) if self.noise else None, "penalties": self.penalty_weights or None}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Recipe:
@@ -100,7 +104,7 @@ def parse_penalties(text: str) -> dict[str, float]:
     return weights
 
 
-def _weights(penalties: Mapping[str, float]) -> tuple[tuple[str, float], ...] | None:
+def _weights(penalties: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
     """The weights by name, those of 0 left out, so that recipes that train alike are equal."""
     known = {layer.penalty for layer in LAYERS.values() if layer.penalty}
     for name, weight in penalties.items():
@@ -108,7 +112,7 @@ def _weights(penalties: Mapping[str, float]) -> tuple[tuple[str, float], ...] | 
             raise RecipeError(f"There is no penalty {name!r}. Legal: {', '.join(sorted(known))}.")
         if not (isfinite(weight) and 0 <= weight <= HEAVIEST_PENALTY):
             raise RecipeError(f"The weight of {name} must be from 0 to {HEAVIEST_PENALTY:g}, not {weight:g}.")
-    return tuple(sorted((name, float(weight)) for name, weight in penalties.items() if weight)) or None
+    return tuple(sorted((name, float(weight)) for name, weight in penalties.items() if weight))
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class RunSpec:
                 "Cross-entropy needs outputs between 0 and 1: let the last layer end in sigmoid, or use the loss mse."
             )
 
-        for name, _ in self.recipe.penalties or ():
+        for name in self.recipe.penalty_weights:
             if name not in self.architecture.penalties:
                 raise RecipeError(
                     f"The recipe weighs the penalty {name}, which no layer reports: put `{name}` after the layer whose "

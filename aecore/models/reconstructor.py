@@ -35,3 +35,14 @@ class Coder(Protocol):
 
     def decode(self, codes: Tensor) -> Tensor:
         """The pictures that codes stand for, not clamped."""
+
+
+class Differentiable(Protocol):
+    """A reconstructor that torch computes from end to end."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    def differentiable(self, pictures: Tensor) -> Tensor:
+        """What a call gives, with gradients."""

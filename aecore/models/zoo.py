@@ -24,19 +24,25 @@ class UnknownSystemError(AecoreError):
 
 
 @dataclass(frozen=True)
-class System:
-    """A system. `seed_psnr` is the pooled PSNR in dB of the 400 test pictures that the seed printed, `seed_words` what
-    it wrote about the system: empty for ours."""
+class Start:
+    """What a run can start from: an architecture, and the recipe and data set that it is trained with by default."""
 
     name: str
     title: str
-    family: Family
-    story: str
     architecture: Architecture
     recipe: Recipe
+    dataset: str
+
+
+@dataclass(frozen=True)
+class System(Start):
+    """A system of the zoo. `seed_psnr` is the pooled PSNR in dB of the 400 test pictures that the seed printed,
+    `seed_words` what it wrote about the system: empty for ours."""
+
+    family: Family
+    story: str
     seed_words: str = ""
     seed_psnr: float | None = None
-    dataset: str = "cifar10"
 
 
 _CODE_8 = "conv32 | conv32:s2 | conv32 | conv32:s2 | conv32"
@@ -70,7 +76,7 @@ def _system(
 ) -> System:
     """A system whose recipe has these `settings` beside its epochs and its noise."""
     recipe = Recipe(epochs=epochs, noise=Noise.parse(noise) if noise else None, **settings)
-    return System(name, title, family, story, Architecture.parse(layers), recipe, seed_words, seed_psnr, dataset)
+    return System(name, title, Architecture.parse(layers), recipe, dataset, family, story, seed_words, seed_psnr)
 
 
 def _compressing(numbers: int, story: str, before: str, after: str, epochs: int, **settings: Any) -> System:
@@ -325,14 +331,33 @@ def find(name: str) -> System:
     raise UnknownSystemError(f"There is no system {name!r}: {hint}Systems: {', '.join(SYSTEMS)}.")
 
 
-def from_run(spec: RunSpec) -> System:
-    """What was run, as a system to start another run from; of the zoo's it has the title and the words."""
+def from_text(text: str) -> Start:
+    """A system by its name, or what a line of layers describes: the system with these layers, or else one of its own
+    on the data set whose pictures have this shape, with the default recipe.
+
+    Raises `UnknownSystemError` for an unknown name, and what `Architecture.parse` raises for layers that do not fit.
+    """
+    if not _is_architecture(text):
+        return find(text)
+    architecture = Architecture.parse(text)
+    alike = [system for system in SYSTEMS.values() if system.architecture.input_shape == architecture.input_shape]
+    for system in alike:
+        if system.architecture == architecture:
+            return system
+    return Start("custom", "Custom", architecture, Recipe(), alike[0].dataset if alike else "cifar10")
+
+
+def from_run(spec: RunSpec) -> Start:
+    """What was run, to start another run from; a system of the zoo keeps its title and words."""
     known = SYSTEMS.get(spec.name)
     if known is None or known.architecture != spec.architecture:
-        return System(
-            spec.name, spec.name.capitalize(), "shallow", "", spec.architecture, spec.recipe, "", None, spec.dataset
-        )
+        return Start(spec.name, spec.name.capitalize(), spec.architecture, spec.recipe, spec.dataset)
     return replace(known, recipe=spec.recipe, dataset=spec.dataset)
+
+
+def _is_architecture(text: str) -> bool:
+    """Whether this is meant as a line of layers and not as a name: `conv4 | up`, `conv3:k1` or `1x28x28`."""
+    return "|" in text or ":" in text or (text[:1].isdigit() and "x" in text)
 
 
 def is_own(spec: RunSpec) -> bool:
@@ -343,3 +368,8 @@ def is_own(spec: RunSpec) -> bool:
         and spec.seed == 0
         and (system.architecture, system.recipe, system.dataset) == (spec.architecture, spec.recipe, spec.dataset)
     )
+
+
+def label(spec: RunSpec) -> str:
+    """What people call a run: the system's name, and for a variant of it the first digits of its key too."""
+    return spec.name if is_own(spec) else f"{spec.name} {spec.key[:6]}"

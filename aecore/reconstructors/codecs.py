@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, features
+from PIL import Image
 from torch import Tensor
 
 from aecore import AecoreError
@@ -133,7 +133,8 @@ class Codec:
     def _file(self, pixels: np.ndarray) -> File:
         """The file of uint8 `pixels` `[H, W, C]`."""
         format = FORMATS[self.kind]
-        if self.kind != "jpeg" and not features.check(self.kind):
+        Image.init()  # of the plugins, whose formats are registered only if their library is there
+        if self.kind.upper() not in Image.SAVE:
             raise CodecError(f"This Pillow knows no {format.title}: install one that does, or choose JPEG.")
         buffer, grey = BytesIO(), self.shape[0] == 1
         picture = Image.fromarray(pixels[..., 0] if grey else pixels)

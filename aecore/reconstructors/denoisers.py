@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
+from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
@@ -93,7 +94,8 @@ class Method:
     """A way to denoise: `clean` takes pictures, what `learn` finds out for a task, and what `choice` settles.
 
     `knowledge` says whether it is given the noise's level or finds it in each picture. A `slow` one is measured on a
-    part of the test pictures. A `linear` one is fitted once and then has the same weights for every picture.
+    part of the test pictures. A `linear` one is fitted once and then has the same weights for every picture. `requires`
+    names an optional package that `clean` imports, and `terms` says what that package's licence allows.
     """
 
     name: str
@@ -106,6 +108,16 @@ class Method:
     choice: Choice | None = None
     slow: bool = False
     linear: bool = False
+    requires: str = ""
+    terms: str = ""
+
+    @property
+    def missing(self) -> str:
+        """A sentence that says how to install the package that the method requires; empty if it can run here."""
+        if not self.requires or find_spec(self.requires):
+            return ""
+        install = f"`python -m pip install -r requirements-{self.requires}.txt`"
+        return f"{self.title} is not installed: {install} gets it; its licence allows {self.terms}."
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,18 +135,18 @@ class Denoiser:
         with torch.inference_mode():
             return self.clean(pictures, **self.settings).to(pictures.dtype).contiguous()
 
+    def differentiable(self, pictures: Tensor) -> Tensor:
+        """What a call gives, with gradients: of methods that torch computes, such as the Wiener filters."""
+        return self.clean(pictures, **self.settings)
+
 
 def prepare(name: str, dataset: Dataset, noise: Noise, root: Path) -> Denoiser:
     """The method `name`, made ready for `noise` on pictures of `dataset`.
 
     The first time this takes seconds, and the fit of the global Wiener filter about a minute on CIFAR-10; what was
-    found out is kept under `root`. Raises `DenoiserError` with the nearest name for an unknown one.
+    found out is kept under `root`. Raises what `find_method` raises.
     """
-    if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise DenoiserError(f"There is no denoiser called {name!r}: {hint}Denoisers: {', '.join(METHODS)}.")
-    method, task = METHODS[name], Task(dataset, noise, root)
+    method, task = find_method(name), Task(dataset, noise, root)
     size = prod(dataset.shape)
     if method.knowledge == "told the level" and task.deviation == 0:
         return Denoiser(name, size, {}, lambda pictures: pictures)
@@ -142,6 +154,20 @@ def prepare(name: str, dataset: Dataset, noise: Noise, root: Path) -> Denoiser:
     if method.choice:
         settings = settings | {method.choice.setting: _chosen(method, method.choice, settings, task)}
     return Denoiser(name, size, settings, method.clean)
+
+
+def find_method(name: str) -> Method:
+    """The method called `name`, which can run here.
+
+    Raises `DenoiserError` with the nearest name for an unknown one, or with the package that is not installed.
+    """
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise DenoiserError(f"There is no denoiser called {name!r}: {hint}Denoisers: {', '.join(METHODS)}.")
+    if missing := METHODS[name].missing:
+        raise DenoiserError(missing)
+    return METHODS[name]
 
 
 def _chosen(method: Method, choice: Choice, settings: Settings, task: Task) -> float:
@@ -227,7 +253,7 @@ def _bm3d(pictures: Tensor, deviation: float, spectrum: int = 0) -> Tensor:
     The noise is white: to reckon with its spectrum takes some forty times as long and gains a tenth of a decibel
     (`python -m benchmarks.bm3d`).
     """
-    import bm3d
+    import bm3d  # optional: its licence allows non-commercial use only
 
     if min(pictures.shape[2:]) < _SMALLEST_FOR_BM3D:
         raise DenoiserError(
@@ -404,6 +430,8 @@ METHODS: dict[str, Method] = {
             _bm3d,
             lambda task: {"deviation": task.deviation},
             slow=True,
+            requires="bm3d",
+            terms="non-commercial use only",
         ),
     )
 }

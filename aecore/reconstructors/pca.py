@@ -42,10 +42,10 @@ class PCA:
     variances: Tensor
 
     def keep(self, components: int) -> Projection:
-        """The reconstructor that keeps so many components. Raises `BaselineError` for more than there are."""
-        if not 0 <= components <= len(self.axes):
-            raise BaselineError(f"PCA of these pictures has 0 to {len(self.axes):,} components, not {components:,}.")
-        return Projection(f"pca-{components}", self.shape, self.mean, self.axes[:components])
+        """The reconstructor that keeps this many components. Raises `BaselineError` for more than there are."""
+        check_components(components, self.shape)
+        # Copied, or a few components would hold all of them in memory.
+        return Projection(f"pca-{components}", self.shape, self.mean, self.axes[:components].clone())
 
     def errors(self, pixels: Tensor) -> Tensor:
         """MSE of uint8 `pixels` `[N, C, H, W]` at 0, 1, … D components, `[D + 1]`, outputs not clamped.
@@ -53,7 +53,6 @@ class PCA:
         The axes are orthonormal, so what a reconstruction misses is the energy along the axes left out: one
         projection gives the whole curve.
         """
-
         energy = torch.zeros_like(self.mean)
         for batch in torch.split(pixels, _BATCH):
             energy += ((_flat(batch) - self.mean) @ self.axes.T).square().sum(0)
@@ -65,7 +64,6 @@ class PCA:
 
         Never above `errors`: the picture lies in `[0, 1]`, so clamping only brings the output nearer.
         """
-
         totals = [0.0] * len(sizes)
         for batch in torch.split(pixels, _BATCH):
             target = _flat(batch)
@@ -97,6 +95,8 @@ class Projection:
         mean, axes = self._single
         return (mean + (pictures.flatten(1) - mean) @ axes.T @ axes).reshape(pictures.shape)
 
+    differentiable = __call__
+
     @cached_property
     def _single(self) -> tuple[Tensor, Tensor]:
         return self.mean.float(), self.axes.float()
@@ -113,13 +113,28 @@ class Identity:
         """`[N, C, H, W]`, untouched."""
         return pictures
 
+    differentiable = __call__
 
-EXAMPLES = ("identity", "mean", "pca-64")
+
+CONTROLS = ("identity", "mean")
+EXAMPLES = (*CONTROLS, "pca-64")
+
+
+def components(name: str) -> int | None:
+    """The number in a name such as `pca-64`; None for other names."""
+    match = re.fullmatch(r"pca-([0-9]{1,6})", name)
+    return int(match[1]) if match else None
+
+
+def check_components(number: int, shape: Shape) -> None:
+    """Raise `BaselineError` where PCA of pictures of `shape` has no so many components."""
+    if not 0 <= number <= prod(shape):
+        raise BaselineError(f"PCA of these pictures has 0 to {prod(shape):,} components, not {number:,}.")
 
 
 def is_known(name: str) -> bool:
     """Whether `find` has something of this name."""
-    return name in EXAMPLES or re.fullmatch(r"pca-[0-9]{1,6}", name) is not None
+    return name in CONTROLS or components(name) is not None
 
 
 def find(name: str, dataset: Dataset, root: Path) -> Identity | Projection:
@@ -132,7 +147,9 @@ def find(name: str, dataset: Dataset, root: Path) -> Identity | Projection:
     if name == "mean":
         mean = _mean(dataset.train.pixels)
         return Projection(name, dataset.shape, mean, mean.new_zeros(0, len(mean)))
-    return kept_pca(dataset, root).keep(int(name.removeprefix("pca-")))
+    number = int(name.removeprefix("pca-"))
+    check_components(number, dataset.shape)  # before a fit of a minute
+    return kept_pca(dataset, root).keep(number)
 
 
 def kept_pca(dataset: Dataset, root: Path) -> PCA:
@@ -152,7 +169,6 @@ def fit_pca(pixels: Tensor) -> PCA:
 
     Raises `BaselineError` for pictures of more than `MOST_NUMBERS` numbers.
     """
-
     shape = tuple(pixels.shape[1:])
     size = prod(shape)
     if size > MOST_NUMBERS:
@@ -172,7 +188,6 @@ def fit_pca(pixels: Tensor) -> PCA:
 
 def _mean(pixels: Tensor) -> Tensor:
     """The mean picture's numbers, float64 `[C × H × W]`."""
-
     total = torch.zeros(prod(pixels.shape[1:]), dtype=torch.float64)
     for batch in torch.split(pixels, _BATCH):
         total += _flat(batch).sum(0)

@@ -42,6 +42,11 @@ class Model:
         """Reconstruct `[N, C, H, W]` float pictures; the output is of the same shape and not clamped."""
         return self._through(self._module, pictures)
 
+    def differentiable(self, pictures: Tensor) -> Tensor:
+        """What a call gives, with gradients."""
+        output: Tensor = self._module(pictures)
+        return output
+
     @property
     def module(self) -> nn.Sequential:
         """What computes it, in evaluation mode: for gradients, which a call does not keep."""

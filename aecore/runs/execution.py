@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from aecore.data.noise import noisy
 from aecore.data.splits import Dataset, to_float
 from aecore.measuring.totals import Totals
 from aecore.models.recipe import RunSpec
-from aecore.models.zoo import System
+from aecore.models.zoo import Start
 from aecore.reconstructors.trained import Model, half_precision
 from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored, Trained
 from aecore.runs.store import STATES, Store, StoreError
@@ -34,13 +34,27 @@ class RunError(AecoreError):
     """A run that cannot be made; the text says what is missing."""
 
 
-Compute = Callable[
-    [RunSpec, Dataset, State | None, torch.device, bool, bool], Iterator[Event | Previewed | Scored | Trained]
-]
+@dataclass(frozen=True)
+class Order:
+    """What to compute: train `spec` on `dataset`, from `state` on where there is one, and score it.
+
+    With `half` the weights are rounded to float16 before they are scored. With `previews` each epoch is followed by a
+    `Previewed`.
+    """
+
+    spec: RunSpec
+    dataset: Dataset
+    state: State | None
+    device: torch.device
+    half: bool = False
+    previews: bool = False
+
+
+Compute = Callable[[Order], Iterator[Event | Previewed | Scored | Trained]]
 
 
 def plan(
-    system: System,
+    system: Start,
     *,
     dataset: str | None = None,
     seed: int = 0,
@@ -80,7 +94,7 @@ def execute(
 
     Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
     after its last whole epoch. With `half` the weights are kept, and scored, in float16; with `previews` each epoch is
-    followed by a `Previewed`. `compute` has it computed elsewhere than in this process.
+    followed by a `Previewed`. `compute` replaces `computed`, to compute the order outside this process.
     """
     store = store or Store()
     device = device or find_device()
@@ -107,7 +121,7 @@ def execute(
             yield Resumed(state.epoch, damage)
         elif damage:
             yield Restarted(damage)
-        for event in (compute or computed)(spec, dataset, state, device, half, previews):
+        for event in (compute or computed)(Order(spec, dataset, state, device, half, previews)):
             match event:
                 case EpochEnded():
                     state = event.state
@@ -120,22 +134,21 @@ def execute(
                     yield event
 
 
-def computed(
-    spec: RunSpec, dataset: Dataset, state: State | None, device: torch.device, half: bool, previews: bool
-) -> Iterator[Event | Previewed | Scored | Trained]:
-    """Train `spec` from `state` on and score it, touching no file; the last event is `Trained`."""
-    for event in train(spec, dataset, device, state):
+def computed(order: Order) -> Iterator[Event | Previewed | Scored | Trained]:
+    """Carry out `order`, touching no file; the last event is `Trained`."""
+    spec, dataset, state = order.spec, order.dataset, order.state
+    for event in train(spec, dataset, order.device, state):
         yield event
         if isinstance(event, EpochEnded):
             state = event.state
-            if previews:
+            if order.previews:
                 yield Previewed(event.row.epoch, preview(Model(spec, state.weights), dataset))
 
     # A run trains before it is scored, so it starts without pandas and the metrics.
     from aecore.measuring.scoring import joined, score
 
     assert state is not None, "a recipe has at least one epoch"
-    weights = half_precision(state.weights) if half else state.weights
+    weights = half_precision(state.weights) if order.half else state.weights
     model = Model(spec, weights)
     tables = []
     for rows in score(model, dataset.test, spec.recipe.noise, SCORING_SEED):
@@ -143,7 +156,7 @@ def computed(
         yield Scored(sum(map(len, tables)), len(dataset.test))
     scores = joined(tables)
     totals = Totals.of(scores)
-    yield Trained(weights, scores, totals, preview(model, dataset), environment(spec.recipe, device))
+    yield Trained(weights, scores, totals, preview(model, dataset), environment(spec.recipe, order.device))
 
 
 def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:

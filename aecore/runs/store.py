@@ -18,7 +18,6 @@ import difflib
 import gzip
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -31,6 +30,7 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 
 from aecore import AecoreError
+from aecore.files import folders
 from aecore.files.whole import canonical, write_whole
 from aecore.measuring.totals import Totals
 from aecore.models import zoo
@@ -152,11 +152,10 @@ class Listing:
 
 
 class Store:
-    """The runs under one folder: `root`, or `AECORE_CHECKPOINTS`, or `checkpoints/` beside the package."""
+    """The runs under one folder: `root`, or by default `folders.checkpoints()`."""
 
     def __init__(self, root: Path | None = None) -> None:
-        default = Path(__file__).parents[2] / "checkpoints"
-        self.root = root or Path(os.environ.get("AECORE_CHECKPOINTS") or default).expanduser()
+        self.root = root or folders.checkpoints()
 
     def listing(self) -> Listing:
         """Everything in the store; reads no weights."""

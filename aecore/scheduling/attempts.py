@@ -1,7 +1,8 @@
-"""An attempt at a run: it is made, reported to the queue under the attempt's fence, and told in the run's log."""
+"""An attempt at a run: it executes the run, reports to the queue and writes the run's log."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,33 +17,40 @@ from aecore import AecoreError
 from aecore.runs import execution
 from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored
 from aecore.runs.execution import Compute
-from aecore.scheduling import costs
-from aecore.scheduling.entries import GoneError, QueueError, State, SupersededError
+from aecore.scheduling.entries import EntryState, GoneError, QueueError, SupersededError
 from aecore.scheduling.queue import Queue
+from aecore.scheduling.reports import Report
+from aecore.scheduling.speeds import Speeds
 from aecore.training import devices
-from aecore.training.events import EpochEnded, Progress
+from aecore.training.events import Epoch, EpochEnded, Progress
 
-REPORT = 0.5  # seconds between two reports
-STUCK = 1.0  # seconds before what could not be written down is tried again
-STEADY = 1.0  # seconds of an epoch below which its speed tells more of its start than of training
+REPORT_INTERVAL = 0.5  # seconds
+RETRY_DELAY = 1.0  # seconds before the end of an attempt is written again, after that failed
+SHORTEST_MEASURED = 1.0  # seconds; the speed of a shorter epoch says more about its start than about training
 
 
 class Attempt:
-    """One start of a run of the queue; `log` is the run's, open for writing."""
+    """One start of a run of the queue; `log` is the run's log, open for writing."""
 
     def __init__(self, queue: Queue, run: int, fence: int, log: TextIO) -> None:
-        self.queue, self.entry, self.fence, self._log = queue, queue.entry(run), fence, log
+        self.entry = queue.entry(run)
+        self._store, self._log = queue.store, log
+        self._report, self._speeds = Report(queue, run, fence), Speeds(queue.database)
+        # The end of an epoch is reported with its preview: these wait for it.
+        self._progress: Progress | None = None
+        self._history: tuple[Epoch, ...] = ()
 
     def make(self, compute: Compute | None = None) -> bool:
-        """Make the run, in this process or by `compute`, or write down the reason it cannot be made: then False."""
-        spec, name = self.entry.spec, self.entry.device
+        """Execute the run, in this process unless `compute` does it elsewhere.
+
+        False where the run cannot be made; the reason is reported then.
+        """
+        spec, name = self.entry.spec, self.entry.place.device
         try:
             device = torch.device(name) if compute else devices.find_device(name)
-            # How fast another machine trains says nothing about this one.
-            accelerator = "" if compute else costs.accelerator(name)
-            events = execution.execute(spec, store=self.queue.store, device=device, previews=True, compute=compute)
+            events = execution.execute(spec, store=self._store, device=device, previews=True, compute=compute)
             for event in thinned(events):
-                self._record(event, accelerator)
+                self._record(event, is_here=compute is None)
         except (GoneError, SupersededError):
             raise
         except AecoreError as error:
@@ -51,41 +59,41 @@ class Attempt:
         return True
 
     def fail(self, reason: str) -> None:
-        """It will not be made, for this reason."""
+        """Report that the run cannot be made."""
         self.say(reason)
         self._end("failed", reason)
 
     def say(self, sentence: str) -> None:
-        """A line in the run's log."""
+        """Write a line to the run's log."""
         with suppress(OSError):  # the disk may be full
             print(time.strftime("%Y-%m-%d %H:%M:%S"), sentence, file=self._log, flush=True)
 
     def is_stopped(self) -> bool:
-        """Whether it should go on no further."""
+        """Whether the attempt should stop."""
         try:
-            return self.queue.is_stopped(self.entry.id, self.fence)
+            return self._report.is_stopped()
         except QueueError:  # the disk may be stuck for a moment
             return False
 
-    def _end(self, state: State, reason: str | None = None) -> None:
-        """Write down what became of the run, however long it takes until that can be written."""
-        told = ""
+    def _end(self, state: EntryState, reason: str | None = None) -> None:
+        """Report how the attempt ended, again and again until that can be written."""
+        message = ""
         while True:
             try:
-                self.queue.end(self.entry.id, self.fence, state, reason)
+                self._report.end(state, reason)
             except GoneError:
                 raise
             except QueueError as error:
-                if str(error) != told:
+                if str(error) != message:
                     self.say(str(error))
-                told = str(error)
-                time.sleep(STUCK)
+                message = str(error)
+                time.sleep(RETRY_DELAY)
             else:
                 return
 
     @contextmanager
-    def _report(self) -> Iterator[None]:
-        """A report that cannot be written, for want of room on the disk, is made up for by the next one."""
+    def _reporting(self) -> Iterator[None]:
+        """A report that cannot be written because the disk is full is logged: the next one makes up for it."""
         try:
             yield
         except (GoneError, SupersededError):
@@ -93,9 +101,8 @@ class Attempt:
         except QueueError as error:
             self.say(str(error))
 
-    def _record(self, event: Any, accelerator: str) -> None:
-        """Report what happened, and write a line an epoch to the log."""
-        run, fence, spec, queue = self.entry.id, self.fence, self.entry.spec, self.queue
+    def _record(self, event: Any, is_here: bool) -> None:
+        """Report an event, and log it where it is an epoch's end or rarer."""
         match event:
             case Resumed(epoch, damage):
                 self.say(f"{damage} Going on after epoch {epoch}.".strip())
@@ -103,45 +110,62 @@ class Attempt:
                 self.say(f"{reason} Training starts anew.")
             case Progress():
                 self._progress = event
-                if event.images < event.images_in_epoch:  # else the epoch is reported with it
-                    with self._report():
-                        queue.report(run, fence, spec.recipe.epochs, event)
+                if event.images < event.images_in_epoch:  # else it is reported with the epoch
+                    with self._reporting():
+                        self._report.progress(event)
             case EpochEnded(row, state):
                 self._history = state.history
-                self.say(
-                    f"Epoch {row.epoch} of {spec.recipe.epochs}: training loss {row.train_loss:.4g}, validation loss "
-                    f"{row.validation_loss:.4g}, {row.images_per_second:,.0f} images/s."
-                )
-                if accelerator and self._progress.images_in_epoch >= STEADY * row.images_per_second:
-                    with self._report():
-                        queue.record_speed(spec, self.entry.device, accelerator, row.images_per_second)
+                self._record_epoch(row, is_here)
             case Previewed(_, png):
-                with self._report():
-                    queue.report_epoch(run, fence, spec.recipe.epochs, self._progress, self._history, png)
+                with self._reporting():
+                    self._report.epoch(self._last_progress(), self._history, png)
             case Scored(pictures, of):
-                with self._report():
-                    queue.report_scored(run, fence, pictures / of)
+                with self._reporting():
+                    self._report.scored(pictures / of)
             case Finished(_, cached):
                 self._end("finished")
                 self.say("It was in the store." if cached else "Finished.")
 
+    def _record_epoch(self, row: Epoch, is_here: bool) -> None:
+        spec, rate = self.entry.spec, row.images_per_second
+        self.say(
+            f"Epoch {row.epoch} of {spec.recipe.epochs}: training loss {row.train_loss:.4g}, validation loss "
+            f"{row.validation_loss:.4g}, {rate:,.0f} images/s."
+        )
+        # How fast another machine trains says nothing about this one.
+        if is_here and self._last_progress().images_in_epoch >= SHORTEST_MEASURED * rate:
+            with self._reporting():
+                self._speeds.record(spec, self.entry.place.device, rate)
+
+    def _last_progress(self) -> Progress:
+        assert self._progress is not None, "an epoch has at least one step"
+        return self._progress
+
+
+def make_in_own_process(queue: Queue, run: int, fence: int) -> bool:
+    """Make the attempt in this process, which does nothing else, and log to standard output. False where it failed."""
+    attempt = Attempt(queue, run, fence, sys.stdout)
+    if attempt.entry.place.device == "cpu":
+        devices.keep_freed_memory()
+    return attempt.make()
+
 
 def thinned(events: Iterable[Any]) -> Iterator[Any]:
-    """The events of a run with no more than one `Progress` or `Scored` every so often, besides the last ones.
+    """A run's events without the `Progress` and `Scored` that come too soon after another one, the last ones excepted.
 
-    The loss of a `Progress` is then the mean over those left out.
+    The loss of a `Progress` becomes the mean over those left out before it.
     """
-    told, losses = -inf, list[float]()
+    reported, losses = -inf, list[float]()
     for event in events:
-        due = time.monotonic() - told >= REPORT
+        due = time.monotonic() - reported >= REPORT_INTERVAL
         match event:
             case Progress(images=images, images_in_epoch=of):
                 losses.append(event.loss)
                 if not due and images < of:
                     continue
-                event, losses, told = replace(event, loss=fmean(losses)), [], time.monotonic()
+                event, losses, reported = replace(event, loss=fmean(losses)), [], time.monotonic()
             case Scored(images, of):
                 if not due and images < of:
                     continue
-                told = time.monotonic()
+                reported = time.monotonic()
         yield event

@@ -1,30 +1,30 @@
-"""What a run will cost before it is launched: seconds, from what was measured here, or else roughly from other runs."""
+"""What a run will cost before it is launched: seconds, from speeds measured here, or roughly from other runs."""
 
 from __future__ import annotations
 
 import csv
-import os
-import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
 from math import prod
 from statistics import median
-from typing import Any
 
 import numpy as np
 
 from aecore import AecoreError
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import HISTORY, Run, StoreError
-from aecore.scheduling.queue import Queue, device_name
+from aecore.scheduling.places import device_name
+from aecore.scheduling.queue import Queue
+from aecore.scheduling.speeds import Speeds
 
 FORWARD_SHARE = 1 / 3  # of a training step: the backward pass costs twice the forward one
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that a run's training and validation will take, and where the figure comes from, in words."""
+    """Seconds that training and validation will take, from `images_per_second`; `source` says in words whence."""
 
     seconds: float
     images_per_second: float
@@ -32,25 +32,16 @@ class Estimate:
     measured_here: bool
 
 
-def accelerator(device: str) -> str:
-    """What computes on `device`, as the key of what was measured: another machine's figures are not this one's."""
-    if device.startswith("cuda"):
-        import torch  # takes a second to import, and a CPU needs none of it
-
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()}, {os.cpu_count()} cores"
-
-
 def estimate(spec: RunSpec, device: str | None = None, queue: Queue | None = None) -> Estimate | None:
-    """What training `spec` on `device` (None: the fastest) will take, or None where there is nothing to go by.
+    """What training `spec` on this machine's `device` (None: the fastest) will take; None if no speed is known.
 
     Counts the pictures of the data set, which reads it the first time.
     """
     queue, device = queue or Queue(), device_name(device)
-    speed = queue.speed(spec, device, accelerator(device))
-    source = "measured here"
+    speed = Speeds(queue.database).find(spec, device)
+    measured, source = speed is not None, "measured here"
     if speed is None:
-        rough = _rough(spec, device, queue)
+        rough = rough_speed(spec, device, queue)
         if rough is None:
             return None
         speed, source = rough
@@ -59,67 +50,68 @@ def estimate(spec: RunSpec, device: str | None = None, queue: Queue | None = Non
     except AecoreError:
         return None
     images = min(spec.recipe.images or train, train) + validation * FORWARD_SHARE
-    return Estimate(spec.recipe.epochs * images / speed, speed, source, source == "measured here")
+    return Estimate(spec.recipe.epochs * images / speed, speed, source, measured)
 
 
 def measure(spec: RunSpec, device: str | None = None, queue: Queue | None = None, seconds: float = 1.0) -> float:
-    """Train on random pictures for about `seconds` after a warm-up; pictures a second, kept for `estimate`.
+    """Pictures per second of training on random pictures for about `seconds` after a warm-up; recorded for `estimate`.
 
     Touches no run. Raises `TrainingError` where the architecture cannot be trained on `device`.
     """
-    # torch takes a second to import, and a page asks for what was measured at every change of a form.
+    # Imports torch, which takes a second; `estimate` needs none of it where a speed was measured.
     from aecore.training.speed import images_per_second
 
     queue, device = queue or Queue(), device_name(device)
     speed = images_per_second(spec, device, seconds)
-    queue.record_speed(spec, device, accelerator(device), speed)
+    Speeds(queue.database).record(spec, device, speed)
     return speed
 
 
 @lru_cache(maxsize=64)
 def _pictures(name: str, fingerprint: str) -> tuple[int, int]:
-    """How many pictures there are to train and to validate on."""
-    from aecore.data import datasets  # brings torch
+    """How many pictures there are to train and to validate on; `fingerprint` is part of the cache's key."""
+    from aecore.data import datasets  # imports torch
 
     dataset = datasets.load(name)
     return len(dataset.train), len(dataset.validation)
 
 
-def _rough(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] | None:
-    """Pictures a second from the finished runs on the same kind of device, and a sentence that says so.
+def rough_speed(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] | None:
+    """Pictures per second, from the finished runs on the same kind of device, and a sentence that says so.
 
-    Seconds a picture are fitted by non-negative least squares on what costs time: the multiplications, the weights
-    (Adam updates each once a batch), the numbers that pass between layers, and those of the picture, which is gathered
-    and compared. Errors are relative, or the largest models alone would decide.
+    Seconds per picture are fitted by non-negative least squares to what costs time: the multiplications, the weights
+    (Adam updates each once per batch), the numbers that pass between layers, and those of the picture, which is
+    gathered and compared. Errors are relative, since otherwise the largest models alone would decide.
     """
     kind = device.partition(":")[0]
     listing = queue.store.listing().runs
     runs = [run for run in listing if str(run.environment.get("device")).partition(":")[0] == kind]
-    timed = [(run, taken) for run in runs if (taken := _seconds_a_picture(run))]
+    timed = [(run, seconds) for run in runs if (seconds := seconds_per_picture(run))]
     if not timed:
         return None
     from scipy.optimize import nnls  # takes half a second to import
 
     causes = np.array([_causes(run.spec) for run, _ in timed])
-    seconds = np.array([taken for _, taken in timed])
-    weights, _ = nnls(causes / seconds[:, None], np.ones(len(timed)))
+    measured = np.array([seconds for _, seconds in timed])
+    weights, _ = nnls(causes / measured[:, None], np.ones(len(timed)))
     predicted = float(weights @ _causes(spec))
     if predicted <= 0:
         return None
-    return 1 / predicted, f"a rough guess from {_counted(timed, kind)}, not measured here"
+    return 1 / predicted, f"a rough guess from {_counted([run for run, _ in timed], kind)}, not measured here"
 
 
-def _seconds_a_picture(run: Run) -> float | None:
+def seconds_per_picture(run: Run) -> float | None:
+    """The median over the epochs of a finished run; None where its curve is damaged, which the listing reports."""
     try:
         rows = csv.DictReader(StringIO(run.read(HISTORY).decode()))
         return 1 / median(float(row["images_per_second"]) for row in rows)
     except (StoreError, ArithmeticError, ValueError, KeyError):
-        return None  # damaged, which the listing tells
+        return None
 
 
 def _causes(spec: RunSpec) -> list[float]:
+    """What costs time, each in units of about a microsecond on one core, so that the fit is well conditioned."""
     architecture = spec.architecture
-    # In units of about a microsecond on a core, so that the fit is well conditioned.
     passed = sum(prod(step.output_shape) for step in architecture.steps)
     picture = prod(architecture.input_shape)
     return [
@@ -130,10 +122,10 @@ def _causes(spec: RunSpec) -> list[float]:
     ]
 
 
-def _counted(timed: list[tuple[Run, Any]], kind: str) -> str:
-    runs = f"{len(timed)} finished run{'s' if len(timed) > 1 else ''}"
+def _counted(runs: Sequence[Run], kind: str) -> str:
+    text = f"{len(runs)} finished run{'s' if len(runs) > 1 else ''}"
     if kind != "cpu":
-        names = sorted({str(run.environment.get("accelerator")) for run, _ in timed})
-        return f"{runs} on {', '.join(names)}"
-    cores = sorted({int(run.environment.get("cores", 1)) for run, _ in timed})
-    return f"{runs} on {' or '.join(map(str, cores))} CPU cores"
+        names = sorted({str(run.environment.get("accelerator")) for run in runs})
+        return f"{text} on {', '.join(names)}"
+    cores = sorted({int(run.environment.get("cores", 1)) for run in runs})
+    return f"{text} on {' or '.join(map(str, cores))} CPU cores"

@@ -1,13 +1,13 @@
-"""Where runs execute: a supervisor process a store, which starts every run's attempt and says what became of it.
+"""The supervisor: one process per store, which starts the attempt of every run and records how it ended.
 
     page, command line  ──  submit, cancel, …  ──►  queue.sqlite
                                                       ▲      ▲
-    python -m aecore work     takes what is queued  ──┘      │  reports; sees that it should stop
-      ├─ python -m aecore attempt RUN FENCE  ────────────────┤   a process a run, on this machine
+    python -m aecore work     takes queued runs  ─────┘      │  reports, and looks whether it should stop
+      ├─ python -m aecore attempt RUN FENCE  ────────────────┤   one process per run, on this machine (`LocalEngine`)
       └─ a thread that waits for a task  ────────────────────┘   on a node of a Ray cluster (`ray_engine`)
 
-No process is known by its number. The supervisor is alive while it holds the store's lock; a run's process is the
-supervisor's child, and dies when the pipe from its parent ends. One that is late reports under an old fence.
+No process is identified by its number. The supervisor is alive while it holds the store's lock. A run's process is the
+supervisor's child and dies when the pipe from its parent closes; if it reports too late, its fence is outdated.
 """
 
 from __future__ import annotations
@@ -25,17 +25,21 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
-from aecore.scheduling import cluster, supervision
-from aecore.scheduling.cluster import ClusterError
+from aecore.scheduling import places, supervision
+from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import Entry, GoneError, QueueError
-from aecore.scheduling.queue import MEMORY_RAN_OUT, WATCH, Queue
+from aecore.scheduling.places import Place, PlaceError
+from aecore.scheduling.queue import Queue
+from aecore.scheduling.reports import Report
 
-STOPPED = 130  # the exit status of a process that did as it was told
-TICK = 0.1  # seconds between two looks at the attempts
-LOOK = 0.5  # seconds between two looks at the queue while none of them ends
-GRACE = 0.5  # seconds for the step at hand
-STUCK = 1.0  # seconds before what could not be written down is tried again
+STOPPED = 130  # the exit status of a process that stopped when told to
+ATTEMPTS_INTERVAL = 0.1  # seconds between two looks at the attempts
+QUEUE_INTERVAL = 0.5  # seconds between two looks at the queue while no attempt ends
+WISH_INTERVAL = 0.25  # seconds between two looks of a run's process at whether it should stop
+GRACE = 0.5  # seconds that a run's process has to complete its step
+RETRY_DELAY = 1.0  # seconds before what could not be written is written again
 LOG_LINES = 5
+MEMORY_RAN_OUT = "Its process was killed because memory ran out: a smaller batch needs less."
 
 
 class Running(Protocol):
@@ -44,23 +48,135 @@ class Running(Protocol):
     entry: Entry
 
     def has_ended(self) -> bool:
-        """Whether nothing of it is left but to `settle`."""
+        """Whether `settle` would return at once."""
 
     def stop(self) -> None:
-        """Have it end soon; what is kept stays whole."""
+        """Ask it to end soon; whole epochs are kept."""
 
     def settle(self) -> None:
-        """Wait for its end, and write down how it ended unless it did so itself."""
+        """Wait for its end, and record how it ended if it did not do so itself."""
 
 
-class Engine(Protocol):
-    """Something that makes runs."""
+class Workers(Protocol):
+    """What trains runs: a connected engine."""
 
     def slots(self, device: str) -> int:
-        """How many runs may train on a device at once."""
+        """How many runs may train on a device at once; `PlaceError` where none can now."""
 
-    def start(self, queue: Queue, entry: Entry, fence: int) -> Running:
-        """Begin an attempt; `OSError` where it cannot be."""
+    def start(self, dispatch: Dispatch, entry: Entry, fence: int) -> Running:
+        """Begin an attempt; `OSError` where that fails."""
+
+
+# ---- the supervisor
+
+
+def supervise(queue: Queue) -> Generator[str]:
+    """Work until nothing is queued or running, yielding a sentence per event; return at once if another process does.
+
+    Must be iterated to its end or closed: then no process is left. Raises `PlaceError` where only runs are left whose
+    place cannot be used now.
+    """
+    # Ask again after the lock was released: a `submit` just before that saw it held, and started no supervisor.
+    while queue.is_waiting():
+        with supervision.hold(queue.store.root) as holds:
+            if not holds:
+                yield "Another process supervises these runs."
+                return
+            yield from _work(Dispatch(queue))
+
+
+def _work(dispatch: Dispatch) -> Generator[str]:
+    running, connections = list[Running](), _Connections()
+    message, recovered = "", False
+    try:
+        while True:
+            try:
+                if not recovered:
+                    dispatch.recover()
+                    recovered = True
+                trouble = yield from _look(dispatch, connections, running)
+            except GoneError:
+                raise
+            except QueueError as error:
+                # Most likely a full disk. What happened to the runs is recorded as soon as there is room.
+                if str(error) != message:
+                    yield str(error)
+                message = str(error)
+                time.sleep(RETRY_DELAY)
+                continue
+            if not running:
+                if trouble:
+                    raise PlaceError(trouble)
+                return
+            looked = time.monotonic()
+            while time.monotonic() - looked < QUEUE_INTERVAL and not any(attempt.has_ended() for attempt in running):
+                time.sleep(ATTEMPTS_INTERVAL)
+    finally:
+        for attempt in running:
+            attempt.stop()
+        for attempt in running:
+            with suppress(QueueError):
+                attempt.settle()
+
+
+def _look(dispatch: Dispatch, connections: _Connections, running: list[Running]) -> Generator[str, None, str]:
+    """Settle the attempts that have ended, and start runs where there is room. Returns why others have to wait."""
+    for ended in [attempt for attempt in running if attempt.has_ended()]:
+        ended.settle()
+        running.remove(ended)
+        entry = dispatch.queue.entry(ended.entry.id)
+        yield f"{entry.spec.name} (run {entry.id}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
+    trouble = dict[Place, str]()
+    for entry in dispatch.waiting():
+        try:
+            if entry.place in trouble:
+                raise PlaceError(trouble[entry.place])
+            workers = connections.to(entry.place, running)
+            room = workers.slots(entry.place.device)
+        except PlaceError as error:
+            trouble[entry.place] = str(error)
+            dispatch.delay(entry.id, str(error))
+            continue
+        busy = sum(attempt.entry.place == entry.place for attempt in running)
+        if busy < room and (fence := dispatch.start(entry.id)) is not None:
+            try:
+                running.append(workers.start(dispatch, entry, fence))
+            except OSError as error:
+                dispatch.end(entry.id, fence, "failed", f"Its process could not be started: {error.strerror}.")
+            else:
+                yield f"{entry.spec.name} (run {entry.id}) started on {entry.place.text}."
+    return " ".join(dict.fromkeys(trouble.values()))
+
+
+class _Connections:
+    """The workers of each engine, connected when the first run needs them and to one address at a time."""
+
+    def __init__(self) -> None:
+        self._current = dict[str, tuple[str | None, Workers]]()  # by engine
+        self._failed = dict[tuple[str, str | None], tuple[float, str]]()  # when and why an address could not be used
+
+    def to(self, place: Place, running: list[Running]) -> Workers:
+        """The workers at this place; `PlaceError` where they cannot be used now."""
+        address, workers = self._current.get(place.engine, (None, None))
+        if workers is not None and address == place.address:
+            return workers
+        engine = places.find_engine(place.engine)
+        if any(attempt.entry.place.engine == place.engine for attempt in running):
+            raise PlaceError(f"It waits until the runs on another {engine.title} have ended.")
+        failed, reason = self._failed.get((place.engine, place.address), (-inf, ""))
+        if time.monotonic() - failed < supervision.BACK_OFF:
+            raise PlaceError(reason)
+        self._current.pop(place.engine, None)
+        try:
+            connected: Workers = engine.connect(place.address)
+        except PlaceError as error:
+            self._failed[place.engine, place.address] = time.monotonic(), str(error)
+            raise
+        self._current[place.engine] = place.address, connected
+        return connected
+
+
+# ---- this machine
 
 
 def slots(device: str) -> int:
@@ -69,143 +185,51 @@ def slots(device: str) -> int:
 
 
 def threads() -> int:
-    """Threads of a run on CPU: the cores, shared among as many runs as may train at once."""
+    """Threads of a run on the CPU: the cores, shared among as many runs as may train at once."""
     return max(1, (os.cpu_count() or 1) // slots("cpu"))
 
 
-class _Engines:
-    """This machine, and the Ray cluster that is in use, if any."""
+class LocalEngine:
+    """This machine: each run trains in a process of its own. There is nothing to connect to, so it is its workers."""
 
-    def __init__(self) -> None:
-        self._local = _ThisMachine()
-        self._cluster: tuple[str, Engine] | None = None
-        self._failed: dict[str, tuple[float, str]] = {}  # when and why a cluster could not be used
+    title = "machine"
 
-    def of(self, entry: Entry, running: list[Running]) -> Engine:
-        """Where this run belongs; `ClusterError` where that is not to be had at the moment."""
-        address = entry.cluster
-        if address is None:
-            return self._local
-        if self._cluster is None or self._cluster[0] != address:
-            # Ray knows one cluster a process.
-            if any(each.entry.cluster is not None for each in running):
-                raise ClusterError("It waits until the runs on another Ray cluster have ended.")
-            when, reason = self._failed.get(address, (-inf, ""))
-            if time.monotonic() - when < supervision.BACK_OFF:
-                raise ClusterError(reason)
-            self._cluster = None
-            try:
-                self._cluster = address, self._connect(address)
-            except ClusterError as error:
-                self._failed[address] = time.monotonic(), str(error)
-                raise
-        return self._cluster[1]
+    def address(self) -> None:
+        """None: there is one such place."""
 
-    def _connect(self, address: str) -> Engine:
-        cluster.check(address)
-        from aecore.scheduling import ray_engine
+    def devices(self) -> list[str]:
+        """The devices of this machine, the fastest first."""
+        return places.device_names()
 
-        return ray_engine.Cluster(address)
+    def device(self, name: str | None) -> str:
+        """The full name of a device of this machine."""
+        return places.device_name(name)
 
+    def connect(self, address: str | None) -> LocalEngine:
+        """Itself."""
+        return self
 
-def supervise(queue: Queue) -> Generator[str]:
-    """Work until nothing is queued or running, yielding a sentence for whatever happens; at once where another does.
-
-    Must be iterated to its end or closed: then no process is left. Raises `ClusterError` where runs are left that wait
-    for a cluster which cannot be used now.
-    """
-    # Asked again once the lock is given back: whoever submitted just before saw it held, and started nobody.
-    while queue.is_waiting():
-        with supervision.hold(queue.store.root) as holds:
-            if not holds:
-                yield "Another process supervises these runs."
-                return
-            yield from _work(queue)
-
-
-def _work(queue: Queue) -> Generator[str]:
-    running, engines = list[Running](), _Engines()
-    told, recovered = "", False
-    try:
-        while True:
-            try:
-                if not recovered:
-                    queue.recover()
-                    recovered = True
-                trouble = yield from _look(queue, engines, running)
-            except GoneError:
-                raise
-            except QueueError as error:
-                # A full disk, most likely. What happens to the runs is written down as soon as there is room.
-                if str(error) != told:
-                    yield str(error)
-                told = str(error)
-                time.sleep(STUCK)
-                continue
-            if not running:
-                if trouble:
-                    raise ClusterError(trouble)
-                return
-            looked = time.monotonic()
-            while time.monotonic() - looked < LOOK and not any(each.has_ended() for each in running):
-                time.sleep(TICK)
-    finally:
-        for each in running:
-            each.stop()
-        for each in running:
-            with suppress(QueueError):
-                each.settle()
-
-
-def _look(queue: Queue, engines: _Engines, running: list[Running]) -> Generator[str, None, str]:
-    """Write down which attempts have ended, and start what there is room for; why something else has to wait."""
-    for each in [each for each in running if each.has_ended()]:
-        each.settle()
-        running.remove(each)
-        entry = queue.entry(each.entry.id)
-        yield f"{entry.spec.name} (run {entry.id}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
-    trouble = dict[str | None, str]()
-    for entry in queue.waiting():
-        try:
-            if entry.cluster in trouble:
-                raise ClusterError(trouble[entry.cluster])
-            engine = engines.of(entry, running)
-            room = engine.slots(entry.device)
-        except ClusterError as error:
-            trouble[entry.cluster] = str(error)
-            queue.delay(entry.id, str(error))
-            continue
-        busy = sum((each.entry.cluster, each.entry.device) == (entry.cluster, entry.device) for each in running)
-        if busy < room and (fence := queue.start(entry.id)) is not None:
-            try:
-                running.append(engine.start(queue, entry, fence))
-            except OSError as error:
-                queue.end(entry.id, fence, "failed", f"Its process could not be started: {error.strerror}.")
-            else:
-                yield f"{entry.spec.name} (run {entry.id}) started on {entry.place}."
-    return " ".join(trouble.values())
-
-
-class _ThisMachine:
     def slots(self, device: str) -> int:
+        """As `slots`."""
         return slots(device)
 
-    def start(self, queue: Queue, entry: Entry, fence: int) -> _Process:
-        return _Process(queue, entry, fence)
+    def start(self, dispatch: Dispatch, entry: Entry, fence: int) -> _Process:
+        """Start `python -m aecore attempt`."""
+        return _Process(dispatch, entry, fence)
 
 
 class _Process:
     """An attempt in a process of its own."""
 
-    def __init__(self, queue: Queue, entry: Entry, fence: int) -> None:
-        self.entry, self._queue, self._fence = entry, queue, fence
+    def __init__(self, dispatch: Dispatch, entry: Entry, fence: int) -> None:
+        self.entry, self._dispatch, self._fence = entry, dispatch, fence
         self._memory_kills = _memory_kills()
-        variables = supervision.variables(queue.store.root)
-        if entry.device == "cpu":
-            # Threads of runs side by side would spin waiting for each other's cores.
+        variables = supervision.variables(dispatch.queue.store.root)
+        if entry.place.device == "cpu":
+            # With more threads than cores, runs side by side would spin while they wait for each other's cores.
             variables.setdefault("OMP_NUM_THREADS", str(threads()))
-        with queue.open_log(entry) as log:
-            # Its standard input says nothing: it ends when this process does, however that ends.
+        with dispatch.queue.open_log(entry) as log:
+            # Nothing is written to its standard input: the pipe closes when this process ends, however it ends.
             self._process = subprocess.Popen(
                 supervision.command("attempt", entry.id, fence),
                 cwd=supervision.ROOT,
@@ -222,18 +246,18 @@ class _Process:
         self._process.terminate()
 
     def settle(self) -> None:
-        run, queue, fence, status = self.entry.id, self._queue, self._fence, self._process.wait()
+        run, dispatch, fence, status = self.entry.id, self._dispatch, self._fence, self._process.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
         if status == 0:
-            queue.end(run, fence, "finished")
+            dispatch.end(run, fence, "finished")
         elif status == STOPPED:
-            queue.stopped(run, fence)
+            dispatch.stopped(run, fence)
         elif status < 0:
-            queue.lost(run, fence, _killed(-status, _memory_kills() > self._memory_kills))
+            dispatch.lost(run, fence, _killed(-status, _memory_kills() > self._memory_kills))
         else:
-            lines = queue.log(run, LOG_LINES)
-            queue.end(
+            lines = dispatch.queue.log(run, LOG_LINES)
+            dispatch.end(
                 run, fence, "failed", f"Its process ended with status {status}; the last lines of its log:\n{lines}"
             )
 
@@ -257,30 +281,36 @@ def _killed(number: int, memory_ran_out: bool) -> str:
     return f"Its process was killed by {name}."
 
 
+# ---- a run's process
+
+
 def attempt(queue: Queue, run: int, fence: int) -> None:
-    """Make the run in this process, reporting to the queue, until it is made, stopped or the supervisor is gone.
+    """Make the run in this process, reporting to the queue, until it is finished, stopped or the supervisor is gone.
 
-    Standard input must be a pipe from the supervisor. Ends the process, having reported what was wrong, where the run
-    cannot be made or is told to stop.
+    Standard input must be a pipe from the supervisor. Ends the process, once that is reported, where the run cannot be
+    made or is told to stop.
     """
-    threading.Thread(target=_watch, args=(queue, run, fence), daemon=True).start()
+    threading.Thread(target=_watch, args=(Report(queue, run, fence),), daemon=True).start()
     try:
-        from aecore.scheduling.attempts import Attempt
+        # Imports torch, which takes seconds, in which the run can be stopped already.
+        from aecore.scheduling.attempts import make_in_own_process
 
-        if not Attempt(queue, run, fence, sys.stdout).make():
+        if not make_in_own_process(queue, run, fence):
             sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped. Whole epochs are kept.", flush=True)
-        os._exit(STOPPED)  # to take torch down in good order would take longer than all the rest
+        os._exit(STOPPED)  # unloading torch in good order would take longer than everything else
 
 
-def _watch(queue: Queue, run: int, fence: int) -> None:
-    """End this process when its supervisor is gone or somebody wishes so: at the next step, or without it if that
-    takes long. Either way what is kept stays whole, as it does under kill -9."""
-    while not select.select([sys.stdin], [], [], WATCH)[0]:
+def _watch(report: Report) -> None:
+    """End this process when its supervisor is gone or the run should stop: at the next step, or within a long one.
+
+    Either way whole epochs are kept, as they are under kill -9.
+    """
+    while not select.select([sys.stdin], [], [], WISH_INTERVAL)[0]:
         with suppress(QueueError):  # the disk may be stuck for a moment
-            if queue.is_stopped(run, fence):
-                signal.raise_signal(signal.SIGTERM)  # heard by the main thread, as KeyboardInterrupt
+            if report.is_stopped():
+                signal.raise_signal(signal.SIGTERM)  # the main thread sees it as KeyboardInterrupt
                 time.sleep(GRACE)
                 break
     os._exit(STOPPED)

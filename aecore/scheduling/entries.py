@@ -1,4 +1,4 @@
-"""What the queue holds of a run that was asked for, and what it raises."""
+"""What the queue stores about a run that was asked for, and the errors that it raises."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Literal
 
 from aecore import AecoreError
 from aecore.models.recipe import RunSpec
+from aecore.scheduling.places import Place
 
-State = Literal["queued", "running", "paused", "finished", "failed", "cancelled", "interrupted"]
+EntryState = Literal["queued", "running", "paused", "finished", "failed", "cancelled", "interrupted"]
 
 
 class QueueError(AecoreError):
@@ -25,26 +26,28 @@ class GoneError(QueueError):
 
 
 class SupersededError(QueueError):
-    """A run's process reported after the run was taken from it."""
+    """The attempt that reports is not the run's current one."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A run that was asked for. Times are seconds since 1970, losses the recipe's.
+    """A run that was asked for. Times are seconds since 1970; losses are the recipe's.
 
-    `epoch` (from 1; 0 before training begins) and `images` say where training stands, `scored` which share of the
-    test pictures is scored after it, and `whole_epochs` how many epochs are kept whatever happens. `attempt` counts
-    the starts since the run was last asked for, `futile` those of them since it got an epoch further, `wish` is
-    `paused` or `cancelled` while a running one is being stopped, and `position` is the place in the queue, from 1.
-    `cluster` is the address of the Ray cluster that trains it, None for this machine.
+    `light` is whether nobody asked for the run's weights. `wish` is `paused` or `cancelled` while a running one is
+    being stopped. `attempt` counts the starts since the run was last asked for, `futile` those among them since it
+    last completed an epoch.
+
+    `epoch` (from 1; 0 before training begins) and `images` say where training stands, and `scored` which share of the
+    test pictures is scored. `whole_epochs` counts the epochs that are kept whatever happens. `position` is the place
+    in the queue, from 1.
     """
 
     id: int
     spec: RunSpec
-    device: str
-    cluster: str | None
-    state: State
-    wish: State | None
+    place: Place
+    light: bool
+    state: EntryState
+    wish: EntryState | None
     attempt: int
     futile: int
     reason: str | None
@@ -62,24 +65,19 @@ class Entry:
     position: int | None
 
     @property
-    def place(self) -> str:
-        """Where it is trained, in words."""
-        return f"{self.device} of the Ray cluster at {self.cluster}" if self.cluster else self.device
-
-    @property
     def queued_text(self) -> str:
-        """Where it waits, and why it was not started yet or has to start again."""
+        """Its place in the queue, and why it was not started yet or must start again."""
         return f"queued, number {self.position}" + (f". {self.reason}" if self.reason else "")
 
     @property
     def live(self) -> bool:
-        """Whether it may still go on by itself or be resumed without being queued beside another of its spec."""
+        """Whether it is queued, running or paused. A spec has one live entry at most."""
         return self.state in ("queued", "running", "paused")
 
 
 @dataclass(frozen=True)
 class EpochRow:
-    """A row of the loss curve, as `training.Epoch`, and the preview after it (a PNG) where one is kept."""
+    """A row of the loss curve, as `training.events.Epoch`, and the preview after it (a PNG) where one is kept."""
 
     epoch: int
     train_loss: float

@@ -1,4 +1,4 @@
-"""One supervisor a store: an exclusive lock proves that it is alive, and ends with its process however that ends."""
+"""One supervisor per store: an exclusive lock shows that it is alive, and is released however its process ends."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from pathlib import Path
 import psutil
 
 from aecore import AecoreError
+from aecore.files import folders
 
 BACK_OFF = 5.0  # seconds before a supervisor that ended badly is started again
-# Their locks may be kept by each machine for itself, and SQLite's write-ahead log needs memory that all readers share.
+# Each machine may have its own locks on these, and SQLite's write-ahead log needs memory that all its readers share.
 NETWORK = frozenset(
     {
         "9p",
@@ -49,10 +50,11 @@ NETWORK = frozenset(
         "webdav",
     }
 )
-PATIENCE = 1.0  # seconds: whoever only asks whether the lock is held has it, shared, for a moment
+PATIENCE = 1.0  # seconds to try for the lock: `held` in another process takes it, shared, for a moment
 ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
-_started: list[subprocess.Popen[bytes]] = []  # kept until they have ended: no zombies, and no warning about them
-_failed: dict[Path, float] = {}  # when a supervisor of this store ended badly, by the clock that nobody sets
+# A process's own memory of the supervisors that it started. What counts for others is the lock alone.
+_started: list[subprocess.Popen[bytes]] = []  # until they have ended: no zombies, and no warning about them
+_failed: dict[Path, float] = {}  # when a supervisor of this store ended badly, by the monotonic clock
 
 
 class SupervisionError(AecoreError):
@@ -61,7 +63,7 @@ class SupervisionError(AecoreError):
 
 @contextmanager
 def hold(root: Path) -> Iterator[bool]:
-    """Be the supervisor of the store at `root` meanwhile; False where another is."""
+    """Be the supervisor of the store at `root` within the block; False where another one is."""
     refuse_network(root)
     file = _open(root, os.O_RDWR | os.O_CREAT)
     try:
@@ -73,9 +75,9 @@ def hold(root: Path) -> Iterator[bool]:
 @lru_cache(maxsize=64)
 def refuse_network(root: Path) -> None:
     """Raise `SupervisionError` where `root` lies on a network file system."""
-    place = root.resolve()
-    mounted = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
-    kind = next((mounted[folder] for folder in (place, *place.parents) if folder in mounted), "")
+    resolved = root.resolve()
+    mounted = {Path(partition.mountpoint): partition.fstype for partition in psutil.disk_partitions(all=True)}
+    kind = next((mounted[folder] for folder in (resolved, *resolved.parents) if folder in mounted), "")
     if kind.removeprefix("fuse.") in NETWORK:
         raise SupervisionError(
             f"Runs cannot be queued under {root}: on its file system ({kind}) neither locks nor SQLite's log are to be "
@@ -89,7 +91,7 @@ def held(root: Path) -> bool:
         return False
     file = _open(root, os.O_RDONLY)
     try:
-        # Shared, so that those who ask at once do not take each other for a supervisor.
+        # Shared, so that two who ask at once do not take each other for a supervisor.
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -99,14 +101,14 @@ def held(root: Path) -> bool:
 
 
 def start(root: Path, *, patient: bool = False) -> None:
-    """Start a supervisor that outlives this process and its terminal; where there is one already, it ends at once.
+    """Start a supervisor that outlives this process and its terminal. Where there is one already, it ends at once.
 
-    With `patient` not so soon after one that this process had started ended badly.
+    If `patient`, not within `BACK_OFF` after one that this process had started ended badly.
     """
     folder = log_folder(root)
-    for each in [each for each in _started if each.poll() is not None]:
-        _started.remove(each)
-        if each.returncode > 0:  # neither killed nor told to stop
+    for process in [process for process in _started if process.poll() is not None]:
+        _started.remove(process)
+        if process.returncode > 0:  # neither killed nor told to stop
             _failed[root] = time.monotonic()
     if patient and time.monotonic() - _failed.get(root, -inf) < BACK_OFF:
         return
@@ -131,20 +133,17 @@ def start(root: Path, *, patient: bool = False) -> None:
 
 
 def command(*arguments: object) -> list[str]:
-    """`python -m aecore …` by this interpreter, to be run in `ROOT`."""
+    """`python -m aecore …` with this interpreter, to be run in `ROOT`."""
     return [sys.executable, "-m", "aecore", *map(str, arguments)]
 
 
 def variables(root: Path) -> dict[str, str]:
-    """This process's environment, for one that works on the store at `root` in another folder."""
-    found = os.environ | {"AECORE_CHECKPOINTS": str(root.resolve())}
-    if data := os.environ.get("AECORE_DATA"):
-        found["AECORE_DATA"] = str(Path(data).expanduser().resolve())
-    return found
+    """The environment of a process in another folder that works on the store at `root`: absolute paths."""
+    return os.environ | {"AECORE_CHECKPOINTS": str(root.resolve()), "AECORE_DATA": str(folders.data().resolve())}
 
 
 def log_folder(root: Path) -> Path:
-    """Where the processes of this store write what they have to say."""
+    """The folder of the logs of this store's processes."""
     return root / ".logs"
 
 

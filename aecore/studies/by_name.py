@@ -1,19 +1,108 @@
-"""Whatever gives pictures back, by its name: a trained run, PCA, a codec, a filter. Nobody need ask which it is.
+"""Everything that gives pictures back, by its name: a trained run, PCA, a codec, a classical denoiser.
 
-find("shallow-strided", …)   find("pca-256", …)   find("jpeg-75", …)   find("bm3d", …)
+    contestant("pca-256")                       what there is to know of it before it is built
+    find("pca-256", dataset, noise, store)      the reconstructor itself: call it with `[N, C, H, W]`
+
+Nobody need ask which kind a contestant is: what a page has to know of it are facts that every kind has.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
+from math import prod
 
+from aecore import AecoreError
 from aecore.data.noise import Noise
 from aecore.data.splits import Dataset
+from aecore.models.layers import Shape
 from aecore.models.reconstructor import Reconstructor
 from aecore.reconstructors import codecs, denoisers, pca
 from aecore.runs.store import Run, Store, StoreError
+from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant, of_run
 
 NONE = Noise("gaussian", 0.0)
+PCA_SIZES = (16, 64, 256, 1024)  # offered; any other may be asked for by name
+CODEC_QUALITIES = (25, 75)
+
+
+class NoContestantError(AecoreError):
+    """Nothing that gives pictures back has this name; the text suggests the nearest."""
+
+
+def baseline(name: str) -> Contestant:
+    """The baseline called `name`, such as `pca-256`, `jpeg-75` or `bm3d`, as a contestant.
+
+    Raises `NoContestantError` with the nearest name where there is none.
+    """
+    if name in pca.CONTROLS:
+        identity = name == "identity"
+        return Contestant(
+            name,
+            name,
+            title="no change at all" if identity else "the mean picture",
+            family=CONTROLS,
+            place=pca.CONTROLS.index(name),
+            story="Gives back what it is given." if identity else "Gives back the mean training picture, always.",
+            knowledge="knows nothing" if identity else "fitted on the training pictures",
+            fits=not identity,
+            is_linear=True,
+        )
+    if (components := pca.components(name)) is not None:
+        return Contestant(
+            name,
+            name,
+            title=f"PCA with {components:,} components",
+            family=LINEAR,
+            place=components.bit_length(),
+            story="The best that any linear autoencoder of this code size can do.",
+            knowledge="fitted on the training pictures",
+            fits=True,
+            is_linear=True,
+        )
+    if codecs.is_known(name):
+        codec = codecs.find(name)
+        return Contestant(
+            name,
+            name,
+            title=f"{codecs.FORMATS[codec.kind].title} at quality {codec.quality}",
+            family=CODECS,
+            place=3 * list(codecs.FORMATS).index(codec.kind) + codec.quality // 34,
+            story="A picture written to a file in memory and read again.",
+            knowledge="made by hand, for large pictures",
+        )
+    if name in denoisers.METHODS:
+        method = denoisers.METHODS[name]
+        return Contestant(
+            name,
+            name,
+            title=method.title,
+            family=CLASSICAL,
+            place=list(denoisers.METHODS).index(name),
+            story=method.story,
+            knowledge=method.knowledge,
+            fits=method.linear,
+            tunes=method.choice is not None,
+            is_slow=method.slow,
+            is_linear=method.linear,
+            is_told_the_noise=True,
+            missing=method.missing,
+        )
+    raise NoContestantError(f"There is no baseline {name!r}{_nearest(name)} Baselines: {', '.join(KNOWN)}.")
+
+
+def baselines(shape: Shape) -> list[Contestant]:
+    """The baselines that are offered for pictures of `shape`; any other size or quality may be asked for by name."""
+    numbers = prod(shape)
+    names = [*pca.CONTROLS, *(f"pca-{size}" for size in PCA_SIZES if size <= numbers)]
+    names += [f"{kind}-{quality}" for kind in codecs.FORMATS for quality in CODEC_QUALITIES]
+    return [baseline(name) for name in (*names, *denoisers.METHODS)]
+
+
+def contestants(runs: Iterable[Run], shape: Shape) -> list[Contestant]:
+    """The runs that take pictures of `shape`, and the baselines that are offered."""
+    trained = [of_run(run) for run in runs if run.spec.architecture.input_shape == shape]
+    return [*trained, *baselines(shape)]
 
 
 def is_baseline(name: str) -> bool:
@@ -21,8 +110,20 @@ def is_baseline(name: str) -> bool:
     return pca.is_known(name) or codecs.is_known(name) or name in denoisers.METHODS
 
 
+def check(name: str, shape: Shape) -> None:
+    """Raise an `AecoreError`, one sentence, where the baseline `name` cannot be had for pictures of `shape`."""
+    if (components := pca.components(name)) is not None:
+        pca.check_components(components, shape)
+    elif codecs.is_known(name):
+        codecs.find(name, shape)
+    elif name in denoisers.METHODS:
+        denoisers.find_method(name)
+    else:
+        baseline(name)
+
+
 def find(name: str, dataset: Dataset, noise: Noise | None, store: Store) -> Reconstructor:
-    """The reconstructor of this name for pictures of `dataset` under `noise`.
+    """The reconstructor of this name or run's key for pictures of `dataset` under `noise`.
 
     What has to be fitted is fitted once and kept beside the runs. Raises an `AecoreError` with what is known where
     nothing has this name.
@@ -41,9 +142,12 @@ def trained(name: str, store: Store) -> Run:
     try:
         return store.find(name)
     except StoreError as error:
-        near = difflib.get_close_matches(name.lower(), KNOWN, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise StoreError(f"{error} Baselines: {', '.join(KNOWN)}{hint}") from None
+        raise StoreError(f"{error} Baselines: {', '.join(KNOWN)}{_nearest(name)}") from None
+
+
+def _nearest(name: str) -> str:
+    matches = difflib.get_close_matches(name.lower(), KNOWN, n=1)
+    return f"; did you mean {matches[0]}?" if matches else "."
 
 
 KNOWN = (*pca.EXAMPLES, *codecs.EXAMPLES, *denoisers.METHODS)

@@ -136,6 +136,8 @@ def publish(
     path = path_of(store.root, dataset_name)
     figures.check(path)
     dataset, runs = datasets.load(dataset_name), trained(store, dataset_name)
+    for name in denoisers.METHODS:
+        denoisers.find_method(name)  # one that cannot run here is reported now, and not after minutes of measuring
     names = [NOISY, *denoisers.METHODS, *(run.name for run in runs)]
     count = min(most or len(dataset.test), len(dataset.test))
     levels = dict.fromkeys(TABLE, count) | dict.fromkeys(BETWEEN, min(FEWER, count))

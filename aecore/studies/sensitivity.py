@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,31 +9,18 @@ from torch import Tensor
 
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import to_float
-from aecore.models.reconstructor import Reconstructor
-from aecore.reconstructors.denoisers import Denoiser
-from aecore.reconstructors.trained import Model
+from aecore.models.reconstructor import Differentiable, Reconstructor
 
 
-def weights_of(model: Model, picture: Tensor, row: int, column: int) -> Tensor:
-    """How the model's output at a pixel of `picture` `[C, H, W]` moves with each pixel of it: `[C, C, H, W]`.
+def weights_of(reconstruct: Differentiable, picture: Tensor, row: int, column: int) -> Tensor:
+    """How the output at a pixel of `picture` `[C, H, W]` moves with each pixel of it: `[C, C, H, W]`.
 
-    A row of the Jacobian for each channel of the output: the linear filter that the network is there, for this
-    picture. Of a weighted average over neighbours it would be the weights.
+    One row of the Jacobian for each channel of the output: the linear filter that a network is there, for this picture.
+    Of a weighted average over neighbours it would be the weights. PCA and the Wiener filters are linear but for a
+    constant: their weights are exact, and equal for every picture of this shape.
     """
-    return _rows(model.module, picture, row, column)
-
-
-def weights_of_linear(denoiser: Denoiser, picture: Tensor, row: int, column: int) -> Tensor:
-    """The same of a classical one that torch computes, `wiener` or `patch-wiener`: `[C, C, H, W]`.
-
-    These are linear but for a constant, so the weights are exact, and equal for every picture of this shape.
-    """
-    return _rows(lambda given: denoiser.clean(given, **denoiser.settings), picture, row, column)
-
-
-def _rows(through: Callable[[Tensor], Tensor], picture: Tensor, row: int, column: int) -> Tensor:
     given = picture.clone().requires_grad_()
-    output = through(given[None])[0, :, row, column]  # [C]
+    output = reconstruct.differentiable(given[None])[0, :, row, column]  # [C]
     rows = [torch.autograd.grad(channel, given, retain_graph=True)[0] for channel in output]
     return torch.stack(rows)
 

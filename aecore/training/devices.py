@@ -46,14 +46,18 @@ def autocasts(recipe: Recipe, device: torch.device) -> bool:
     return device.type == "cuda" and recipe.loss != "bce"
 
 
+def accelerator(device: torch.device) -> str:
+    """The hardware behind `device`: the GPU's name, or else the processor's architecture."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+
+
 def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
     """What a result may depend on besides its spec: recorded beside the run, not hashed."""
-    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": str(device),
-        "accelerator": accelerator,
+        "accelerator": accelerator(device),
         "dtype": "bfloat16 autocast" if autocasts(recipe, device) else "float32",
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count() or 1,
@@ -64,7 +68,8 @@ def keep_freed_memory() -> None:
     """Have the C library keep what is freed for the next step, for the rest of the process.
 
     glibc often returns a large block to the kernel at each free and faults it in again, page by page, at the next
-    step: up to a quarter of the time of a convolutional run on CPU.
+    step: up to a quarter of the time of a convolutional run on CPU. Only a process that trains and then ends should
+    call this, since nothing that it frees goes back to the system.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else object()
     if isinstance(libc, ctypes.CDLL) and hasattr(libc, "mallopt"):

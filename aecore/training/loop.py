@@ -23,7 +23,7 @@ from aecore.models.layers import shape_text
 from aecore.models.modules import Stochastic, memory_format, penalties
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.training.adam import Adam
-from aecore.training.devices import autocasts, keep_freed_memory, memory_budget
+from aecore.training.devices import autocasts, memory_budget
 from aecore.training.events import Epoch, EpochEnded, Event, NotFiniteError, Progress, State, TrainingError
 from aecore.training.initialisation import build
 from aecore.training.losses import loss_of, objective
@@ -65,8 +65,6 @@ def train(
             f"{spec.name} takes pictures of {shape_text(architecture.input_shape)}; those of {dataset.title} are "
             f"{shape_text(dataset.shape)}."
         )
-    if device.type == "cpu":
-        keep_freed_memory()
     if not architecture.parameters:
         raise TrainingError(f"{architecture} has nothing to train: add a conv, deconv, dense or bn layer.")
     architecture.check_memory(memory_budget(device))

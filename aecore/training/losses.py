@@ -41,6 +41,6 @@ def loss_of(recipe: Recipe, output: Tensor, target: Tensor, given: Tensor) -> Te
 
 def objective(recipe: Recipe, loss: Tensor, terms: Mapping[str, Tensor]) -> Tensor:
     """What a step makes smaller: the loss, and each penalty of `terms` by the weight that the recipe gives it."""
-    for name, weight in recipe.penalties or ():
+    for name, weight in recipe.penalty_weights.items():
         loss = loss + weight * terms[name]
     return loss

@@ -114,7 +114,7 @@ def in_short(spec: RunSpec, seeds: Sequence[int] = ()) -> str:
     parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {look.dataset(spec.dataset)}"]
     parts += [f"{recipe.images:,} pictures"] if recipe.images else []
     parts += [f"{recipe.noise} noise"] if recipe.noise else []
-    parts += [f"{name} weight {weight:g}" for name, weight in recipe.penalties or ()]
+    parts += [f"{name} weight {weight:g}" for name, weight in recipe.penalty_weights.items()]
     return ", ".join(parts)
 
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from aecore.runs.store import Run
+from aecore.studies.contestants import Contestant
 from pages.components import look
 
 # Plotly writes 2 and 5 for 0.002 and 0.005 on a logarithmic axis.
@@ -45,15 +46,15 @@ def log_axis(title: str, **settings: Any) -> dict[str, Any]:
     return {"title": title, "type": "log", "tickvals": TICKS, "ticktext": text} | settings
 
 
-def line(run: Run) -> dict[str, Any]:
+def line(model: Contestant | Run) -> dict[str, Any]:
     """How the line of a model is drawn."""
-    style = look.style(run)
+    style = look.style(model)
     return {"color": style.color, "dash": style.dash, "width": 2}
 
 
-def marker(run: Run) -> dict[str, Any]:
+def marker(model: Contestant | Run) -> dict[str, Any]:
     """How the points of a model are drawn."""
-    style = look.style(run)
+    style = look.style(model)
     return {"color": style.color, "symbol": style.symbol, "size": 8}
 
 
@@ -106,25 +107,26 @@ def _losses(figure: go.Figure, run: Run, history: pd.DataFrame, by: Abscissa) ->
         add(term, f"{term}, training", f"{term}, training", mode="lines", line=dotted)
 
 
-def distribution(errors: Mapping[str, pd.Series[float]], runs: Sequence[Run], *, key: str) -> None:
-    """How often each model errs how much: an outline a model over the pictures' mean squared errors."""
-    labels = look.labels(runs)
+def distribution(errors: Mapping[str, pd.Series[float]], chosen: Sequence[Contestant], *, key: str) -> None:
+    """How often each contestant errs how much: one outline over the pictures' mean squared errors, by key, for each."""
     # A picture given back exactly has no place on a logarithmic axis.
-    positive = {run.key: errors[run.key][errors[run.key] > 0] for run in runs}
-    least = min(values.min() for values in positive.values())
-    most = max(values.max() for values in positive.values())
+    positive = {contestant.key: errors[contestant.key][errors[contestant.key] > 0] for contestant in chosen}
+    drawn = [contestant for contestant in chosen if len(positive[contestant.key])]
+    if not drawn:
+        return
+    least = min(positive[contestant.key].min() for contestant in drawn)
+    most = max(positive[contestant.key].max() for contestant in drawn)
     edges = np.geomspace(least, most * (1 + 1e-9), _BINS + 1)
     middles = np.sqrt(edges[1:] * edges[:-1])
     figure = go.Figure()
-    for run in runs:
-        values, label = positive[run.key], labels[run.key]
-        share = np.histogram(values, edges)[0] / len(errors[run.key]) * 100
+    for contestant in drawn:
+        share = np.histogram(positive[contestant.key], edges)[0] / len(errors[contestant.key]) * 100
         figure.add_scatter(
             x=middles,
             y=share,
-            name=label,
+            name=contestant.label,
             mode="lines",
-            line=line(run) | {"shape": "hvh"},
+            line=line(contestant) | {"shape": "hvh"},
             hovertemplate="%{y:.2g}% of the pictures at an MSE of about %{x:.2g}",
         )
     figure.update_layout(
@@ -132,4 +134,5 @@ def distribution(errors: Mapping[str, pd.Series[float]], runs: Sequence[Run], *,
         xaxis=log_axis("Mean squared error of a picture"),
         yaxis={"title": "Pictures, %", "rangemode": "tozero"},
     )
-    show(figure, key=key, alt=f"Distribution of the errors of {', '.join(labels.values())}.", name="errors")
+    names = ", ".join(contestant.label for contestant in drawn)
+    show(figure, key=key, alt=f"Distribution of the errors of {names}.", name="errors")

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from aecore.data.catalog import SAMPLE, SOURCES
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
-from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Run
+from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant
 
 # Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. Its black and its yellow vanish on
 # a dark or a white page: a grey and a darker yellow stand in for them.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7F7F7F", "#B8A800")
+GREY = "#7F7F7F"
 DASHES = ("solid", "dash", "dot")  # of the zoo's systems
 VARIANT = "dashdot"  # of a person's own runs
-CLASSICAL = "longdash"  # what no model is drawn with
+# Dashes that no model is drawn with, and where each family begins in the palette.
+FAMILIES = {CLASSICAL: ("longdash", 6), LINEAR: ("longdashdot", 0), CODECS: ("2px,5px", 4), CONTROLS: ("1px,3px", 6)}
 TRAINING = "#999999"  # the curve on the training pictures beside a model's own colour
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 
@@ -48,24 +51,22 @@ def apply() -> None:
     st.html(STYLE)
 
 
-def style(run: Run | RunSpec) -> Style:
-    """A system's look comes from its place in the zoo, another run's from its key: always the same."""
-    spec = run if isinstance(run, RunSpec) else run.spec
-    if zoo.is_own(spec):
-        number = list(zoo.SYSTEMS).index(spec.name)
-        dash = DASHES[number // len(PALETTE) % len(DASHES)]
-    else:
-        number = int(spec.key[:8], 16)
-        dash = VARIANT
+def style(model: Contestant | Run | RunSpec) -> Style:
+    """A system's look comes from its place in the zoo, another run's from its key, a baseline's from its family and
+    its place there: always the same."""
+    if isinstance(model, Contestant) and model.run is None:
+        dash, start = FAMILIES[model.family]
+        # In steps of three, so that neighbours differ.
+        number = 3 * model.place + start
+        return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 4) % len(MARKERS)])
+    run = model.run if isinstance(model, Contestant) else model
+    spec = run.spec if isinstance(run, Run) else run
+    assert spec is not None
+    own = zoo.is_own(spec)
+    number = list(zoo.SYSTEMS).index(spec.name) if own else int(spec.key[:8], 16)
+    dash = DASHES[number // len(PALETTE) % len(DASHES)] if own else VARIANT
     # Eight colours and eight markers, shifted against each other at every round: two of one colour differ in both.
     return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 3 * (number // len(PALETTE))) % len(MARKERS)])
-
-
-def method_style(name: str) -> Style:
-    """The look of a classical denoiser, by its place among them."""
-    # In steps of three from a start that gives those chosen most other colours than the zoo's denoisers have.
-    number = 3 * list(METHODS).index(name) + 6
-    return Style(PALETTE[number % len(PALETTE)], CLASSICAL, MARKERS[(number + 4) % len(MARKERS)])
 
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:
@@ -73,17 +74,19 @@ def labels(runs: Iterable[Run]) -> dict[str, str]:
     return {run.key: label(run.spec) for run in runs}
 
 
+def label(spec: RunSpec) -> str:
+    """What people call a run."""
+    return zoo.label(spec)
+
+
 def dataset(name: str) -> str:
-    """What people call a data set; the sets' own module would bring torch with it."""
-    return {"cifar10": "CIFAR-10", "mnist": "MNIST", "sample": "the embedded sample"}.get(name, name)
+    """What people call a data set, in a sentence."""
+    if name == SAMPLE:
+        return "the embedded sample"
+    return SOURCES[name].title if name in SOURCES else name
 
 
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: a, b and c."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def label(spec: RunSpec) -> str:
-    """The system's name, and for a variant of it the first digits of its key."""
-    return spec.name if zoo.is_own(spec) else f"{spec.name} {spec.key[:6]}"

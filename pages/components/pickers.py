@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import streamlit as st
 
-from aecore.data import index_lists
+from aecore import AecoreError
+from aecore.data import catalog, datasets, index_lists
+from aecore.data.catalog import SAMPLE, SOURCES
 from aecore.data.noise import KINDS, Noise
-from aecore.models import zoo
-from aecore.models.layers import shape_text
+from aecore.data.splits import Split
+from aecore.models.layers import Shape
+from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY
 from aecore.runs.store import Run
+from aecore.studies import by_name
+from aecore.studies.contestants import Contestant
 from pages.components import look
-
-# Data sets bring torch with them, which takes seconds to import: the gallery, which needs none, must not wait for it.
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from aecore.data.splits import Split
 
 MOST_MODELS = 8
 MOST_PICTURES = 24
-DEFAULT_MODELS = ("dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030")
-OWN = "your own"  # the family of runs that are none of the zoo's
 NOISES = {rule.title: name for name, rule in KINDS.items()}
+_PCA = "PCA"
+_USUAL_PCA = 64
 
-Scores = Callable[[Run], "pd.DataFrame"]
+Scores = Callable[[Run], pd.DataFrame]
 
 
 def linked_dataset(runs: Sequence[Run]) -> str:
@@ -37,12 +36,9 @@ def linked_dataset(runs: Sequence[Run]) -> str:
     return next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
 
 
-# Here and below, `prefix` stands before a page's keys: what a key holds would follow a person to another page.
+# Here and below, a page's `prefix` stands before its keys: Streamlit keeps widget values by key across pages.
 def dataset(runs: Sequence[Run], wanted: str, prefix: str = "") -> str:
     """The data set whose test pictures are looked at: at first `wanted`, or the embedded sample if it is not here."""
-    from aecore.data import catalog
-    from aecore.data.catalog import SAMPLE, SOURCES
-
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
     here = [*(name for name in known if catalog.available(name)), SAMPLE]
     # Titles are what the address shows too.
@@ -57,54 +53,101 @@ def dataset(runs: Sequence[Run], wanted: str, prefix: str = "") -> str:
     return options[chosen]
 
 
-def models(runs: Sequence[Run], dataset_name: str) -> list[Run]:
-    """Up to eight runs whose pictures have the data set's shape: searched by name, or picked by family."""
-    from aecore.data import datasets
+def shape_of(dataset_name: str) -> Shape:
+    """The shape of a data set's pictures, which are not read."""
+    return datasets.load(dataset_name).shape
 
-    shape = datasets.load(dataset_name).shape
-    fitting = [run for run in runs if run.spec.architecture.input_shape == shape]
-    labels = look.labels(fitting)
-    by_label = {labels[run.key]: run for run in fitting}
-    default = [name for name in DEFAULT_MODELS if name in by_label] or list(by_label)[:4]
+
+def contestants(
+    title: str, offered: Sequence[Contestant], shape: Shape, default: Sequence[str], key: str
+) -> list[Contestant]:
+    """Up to eight of those that are `offered`, and of the baselines that the link or the person named beside them.
+
+    They come in the order in which they were chosen; `default` are the labels of those chosen at first.
+    """
+    by_label = {contestant.label: contestant for contestant in offered if not contestant.missing}
+    named = [*st.query_params.get_all(key), *(st.session_state.get(key) or ())]
+    by_label |= {name: by_name.baseline(name) for name in named if name not in by_label and _can_be_had(name, shape)}
+    default = [label for label in default if label in by_label] or list(by_label)[:4]
     # Models of another shape go when the data set changes; the page should not be left empty by it.
-    if (before := st.session_state.get("models")) and not set(before) & set(by_label):
-        st.session_state["models"] = default
+    if (before := st.session_state.get(key)) and not set(before) & set(by_label):
+        st.session_state[key] = default
     chosen = st.multiselect(
-        "Models",
+        title,
         list(by_label),
         default,
-        key="models",
+        key=key,
         bind="query-params",
         max_selections=MOST_MODELS,
         placeholder="Type to search; up to eight",
-        help=f"Trained models that take {shape_text(shape)} pictures.",
+        help="\n".join(
+            [
+                *(f"- **{label}**: {contestant.knowledge}" for label, contestant in by_label.items()),
+                # Of runs without weights there may be hundreds.
+                *(f"- {contestant.missing}" for contestant in offered if contestant.missing and not contestant.run),
+            ]
+        ),
     )
-    _by_family(by_label, chosen)
+    with st.container(horizontal=True, gap="small"):
+        _by_family(by_label, chosen, key)
+        _baseline(shape, chosen, key)
     return [by_label[label] for label in chosen]
 
 
-def _by_family(runs: dict[str, Run], chosen: Sequence[str]) -> None:
+def _can_be_had(name: str, shape: Shape) -> bool:
+    """Whether there is a baseline of this name for pictures of this shape."""
+    try:
+        by_name.check(name, shape)
+    except AecoreError:
+        return False
+    return True
+
+
+def _by_family(offered: dict[str, Contestant], chosen: Sequence[str], key: str) -> None:
     """The same choice again, each family on its own line."""
     groups: dict[str, list[str]] = {}
-    for label, run in runs.items():
-        groups.setdefault(_family(run), []).append(label)
-    keys = [f"models of {family}" for family in groups]
+    for label, contestant in offered.items():
+        groups.setdefault(contestant.family, []).append(label)
+    pills = [f"{key} of {family}" for family in groups]
 
     def gather() -> None:
-        picked = [label for key in keys for label in st.session_state[key]]
+        picked = [label for pill in pills for label in st.session_state[pill]]
         # In the order in which they were chosen, so that columns keep their places.
-        kept = [label for label in chosen if label in picked]
-        st.session_state["models"] = (kept + [label for label in picked if label not in kept])[:MOST_MODELS]
+        before = [label for label in chosen if label in picked]
+        st.session_state[key] = (before + [label for label in picked if label not in before])[:MOST_MODELS]
 
     with st.popover("By family", icon=":material/category:", width="stretch"):
         st.caption(f"{len(chosen)} of at most {MOST_MODELS} chosen")
-        for (family, labels), key in zip(groups.items(), keys, strict=True):
-            st.session_state[key] = [label for label in labels if label in chosen]
-            st.pills(family.capitalize(), labels, selection_mode="multi", key=key, on_change=gather)
+        for (family, labels), pill in zip(groups.items(), pills, strict=True):
+            st.session_state[pill] = [label for label in labels if label in chosen]
+            title = family if family.isupper() else family.capitalize()
+            st.pills(title, labels, selection_mode="multi", key=pill, on_change=gather)
 
 
-def _family(run: Run) -> str:
-    return zoo.SYSTEMS[run.name].family if zoo.is_own(run.spec) else OWN
+def _baseline(shape: Shape, chosen: Sequence[str], key: str) -> None:
+    """PCA at any number of components, an image codec at any quality."""
+    kinds = {_PCA: ("pca", "Components", 1, shape[0] * shape[1] * shape[2], _USUAL_PCA)} | {
+        rule.title: (kind, "Quality", rule.lowest, 100, USUAL_QUALITY) for kind, rule in FORMATS.items()
+    }
+    with st.popover("Add a baseline", icon=":material/add:", width="stretch"):
+        kind, what, low, high, usual = kinds[
+            st.segmented_control("Kind", list(kinds), default=_PCA, key=f"{key} baseline", required=True)
+        ]
+        number = st.number_input(what, low, high, usual, key=f"{key} number of {kind}")
+        name = f"{kind}-{number}"
+
+        def add() -> None:
+            st.session_state[key] = [*chosen, name]
+
+        full = len(chosen) >= MOST_MODELS
+        st.button(
+            f"Add {name}",
+            icon=":material/add:",
+            key=f"{key} add",
+            on_click=add,
+            disabled=full or name in chosen,
+            help="Eight are chosen: take one away first." if full else None,
+        )
 
 
 def pictures(
@@ -176,9 +219,9 @@ def _count(prefix: str, count: int) -> int:
     return int(st.slider("Number of pictures", 1, MOST_PICTURES, count, key=f"{prefix}count", bind="query-params"))
 
 
-def noise_and_view(views: Sequence[str], prefix: str = "", first: float = 0.0) -> tuple[Noise, int, str]:
-    """In one line: a kind of noise, its level in its own unit (at `first` to begin with), the seed of its draw; and
-    what to see of it."""
+def noise_and_view(views: Sequence[str], prefix: str = "", first: float = 0.0) -> tuple[Noise | None, int, str]:
+    """In one line: a kind of noise at a level in its own unit (at `first` to begin with), the seed of its draw, and
+    what to see of it. A level of zero is no noise, None."""
     kinds, levels, seeds, shown = st.columns([1.5, 2.4, 0.9, 3.5], vertical_alignment="bottom", gap="medium")
     title = kinds.selectbox("Noise", list(NOISES), key=f"{prefix}noise", bind="query-params")
     rule = KINDS[NOISES[title]]
@@ -204,13 +247,7 @@ def noise_and_view(views: Sequence[str], prefix: str = "", first: float = 0.0) -
     return _noise(title, level), int(seed), view
 
 
-def chosen_noise() -> tuple[Noise, int]:
-    """The noise that is chosen, for another part of the page."""
-    state = st.session_state
-    return _noise(state["noise"], state["level"]), int(state["seed"])
-
-
-def _noise(title: str, level: float) -> Noise:
+def _noise(title: str, level: float) -> Noise | None:
     kind = NOISES[title]
     # A link may hold a level that the slider cannot reach.
-    return Noise(kind, level if level >= KINDS[kind].lowest else 0.0)
+    return Noise(kind, level) if level and level >= KINDS[kind].lowest else None

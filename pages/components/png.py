@@ -6,7 +6,14 @@ import base64
 import io
 from zlib import Z_DEFAULT_STRATEGY
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+
+def in_colour(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture `[C, H, W]` as `[H, W, 3]`, where a single channel stands for all three."""
+    return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
 
 
 def encoded(picture: Image.Image, compress_type: int = Z_DEFAULT_STRATEGY) -> bytes:

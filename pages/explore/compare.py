@@ -1,46 +1,37 @@
-"""Compare: the same pictures and the same noise through every chosen model."""
+"""Compare: the same pictures and the same noise through everything that was chosen."""
 
 import streamlit as st
 
 from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.data.index_lists import NumbersError
-from aecore.runs.store import Run, Store, StoreError
-from pages.components import cached, links, look, pickers
+from aecore.runs.store import Store
+from aecore.studies import by_name
+from pages.components import cached, jobs, lineup, links, look, pickers
 from pages.components.compare import comparison
 
 look.apply()
 st.title("Compare")
 notes = st.container()
 runs = Store().listing().runs
-link = links.asked(comparison.PAGE, comparison.CHOICES)
+link = jobs.asked(comparison.PAGE, comparison.CHOICES)
 wanted = pickers.linked_dataset(runs)
 with st.sidebar:
     dataset_name = pickers.dataset(runs, wanted)
-    chosen = pickers.models(runs, dataset_name)
+    shape = pickers.shape_of(dataset_name)
+    offered = by_name.contestants(runs, shape)
+    chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.MODELS)
 try:
     dataset = cached.dataset(dataset_name)
 except DatasetError as error:
     st.error(str(error), icon=":material/broken_image:")
     st.stop()
 
-
-def usable(run: Run) -> bool:
-    """Whether the run's files are whole; says which is not."""
-    try:
-        cached.model(run.key)
-        cached.history(run.key)
-        cached.test_scores(run.key, dataset_name)
-    except StoreError as error:
-        st.error(str(error), icon=":material/healing:")
-        return False
-    return True
-
-
-chosen = [run for run in chosen if usable(run)]
+chosen = lineup.usable(chosen, dataset_name)
+trained = [contestant.run for contestant in chosen if contestant.run]
 with st.sidebar:
     try:
         which = pickers.pictures(
-            dataset.test, dataset.classes, chosen, lambda run: cached.test_scores(run.key, dataset_name)
+            dataset.test, dataset.classes, trained, lambda run: cached.stored_scores(run, dataset_name)
         )
     except NumbersError as error:
         st.error(str(error), icon=":material/filter_alt_off:")
@@ -56,9 +47,8 @@ if not chosen:
     st.info("Choose a model on the left to see what it makes of these pictures.", icon=":material/arrow_back:")
 elif which:
     comparison.pictures(chosen, dataset_name, which)
-    st.subheader("How the errors spread")
-    comparison.distribution(chosen, dataset_name)
-    st.subheader("How they learned")
-    comparison.loss_curves(chosen)
+    if trained:
+        st.subheader("How they learned")
+        comparison.loss_curves(trained)
 with notes:
     links.note(link)

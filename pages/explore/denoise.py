@@ -5,46 +5,36 @@ import streamlit as st
 from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.data.index_lists import NumbersError
 from aecore.runs.store import Store, StoreError
-from pages.components import cached, errors, links, look, pickers
-from pages.components.denoise import contenders, denoise
-from pages.components.denoise.contenders import Contender
+from pages.components import cached, errors, jobs, lineup, links, look, pickers, sheets
+from pages.components.denoise import by_level, choices, draws, weights
+from pages.components.explain import explain
 
 look.apply()
 st.title("Denoise")
 notes = st.container()
 runs = Store().listing().runs
-link = denoise.asked()
+link = jobs.asked(choices.PAGE, choices.CHOICES)
 with st.sidebar:
-    dataset_name = pickers.dataset(runs, "cifar10", denoise.PREFIX)
-    chosen = contenders.pick(runs, dataset_name)
+    dataset_name = pickers.dataset(runs, "cifar10", choices.PREFIX)
+    shape = pickers.shape_of(dataset_name)
+    offered = choices.denoisers(runs, shape)
+    chosen = pickers.contestants("Denoisers", offered, shape, choices.DEFAULT, choices.KEY)
 try:
     dataset = cached.dataset(dataset_name)
 except DatasetError as error:
     st.error(str(error), icon=":material/broken_image:")
     st.stop()
 
-
-def usable(contender: Contender) -> bool:
-    """Whether the files of its run, if it is one, are whole; says which is not."""
-    try:
-        if contender.run:
-            cached.model(contender.key)
-    except StoreError as error:
-        st.error(str(error), icon=":material/healing:")
-        return False
-    return True
-
-
-chosen = [contender for contender in chosen if usable(contender)]
+chosen = lineup.usable(chosen)
 with st.sidebar:
     try:
         which = pickers.pictures(
             dataset.test,
             dataset.classes,
-            [contender.run for contender in chosen if contender.run],
-            lambda run: cached.test_scores(run.key, dataset_name),
-            denoise.PREFIX,
-            denoise.COUNT,
+            [contestant.run for contestant in chosen if contestant.run],
+            lambda run: cached.stored_scores(run, dataset_name),
+            choices.PREFIX,
+            choices.COUNT,
         )
     except (NumbersError, StoreError) as error:
         st.error(str(error), icon=":material/filter_alt_off:")
@@ -59,14 +49,34 @@ if dataset_name == SAMPLE:
 if not chosen:
     st.info("Choose a denoiser on the left to see what it makes of noise.", icon=":material/arrow_back:")
 elif which:
-    noise, seed, view = pickers.noise_and_view(list(errors.VIEWS), denoise.PREFIX, denoise.LEVEL)
-    there = denoise.pictures(chosen, dataset_name, which, noise, seed, view)
+    noise, seed, view = pickers.noise_and_view(list(errors.VIEWS), choices.PREFIX, choices.LEVEL)
+    pictures = lineup.compute(chosen, dataset_name, which, noise, seed)
+    columns = lineup.sheet(pictures, view)
+    lineup.watch(pictures)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(lineup.NOTE, width="stretch")
+        st.download_button(
+            "Sheet",
+            lambda: sheets.saved(columns, pictures.rows),
+            "denoised.png",
+            icon=":material/download:",
+            on_click="ignore",
+            help="The sheet as a PNG file, once all are there",
+            disabled=bool(pictures.late),
+        )
+    explain(
+        "denoise-sheet",
+        "Each row is a test picture that nobody saw in training. **noisy** is what every denoiser is given, the very "
+        "same for all; each further column is what one makes of it. Trained models are not told the level, "
+        "and each has seen its own in training. Classical methods are told it, or find it in the picture (wavelet). "
+        "Try a level it never trained on, then zero.",
+    )
     st.subheader("Who wins at which level")
-    denoise.who_wins(chosen, dataset_name, noise, seed)
+    by_level.show(pictures.chosen, dataset_name, noise, seed)
     st.subheader("One picture, many draws")
-    denoise.many_draws(chosen, there, dataset_name, which, noise, seed)
+    draws.show(pictures, noise, seed)
     st.subheader("Just a weighted average over neighbours?")
-    denoise.neighbours(there, dataset_name, which, noise, seed)
-links.keep(denoise.PAGE, denoise.CHOICES)
+    weights.show(pictures, noise, seed)
+links.keep(choices.PAGE, choices.CHOICES)
 with notes:
     links.note(link)

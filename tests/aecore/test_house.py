@@ -24,7 +24,6 @@ LIGHT = (
 PAINTED = (
     "entries",
     "look",
-    "pickers",
     "previews",
     "gallery.bits",
     "gallery.cards",

@@ -12,6 +12,9 @@ from aecore.data import datasets
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import to_float
 from aecore.runs import store
+from aecore.runs.store import Store
+from aecore.studies import by_name
+from tests import optional
 from tests.browser.seen import cell, headings, photographed, settled, sheet
 
 
@@ -180,3 +183,53 @@ def test_a_card_leads_to_its_comparison(page: Page, dashboard: str) -> None:
     page.reload()
     settled(page)
     assert headings(page) == ["input", "deep-maxpool-4"]
+
+
+def at_rest(page: Page) -> None:
+    """Wait until nobody is at work any more, neither on the sheet nor on the figure of errors."""
+    settled(page)
+    expect(sheet(page).locator(".head", has_text="at work")).to_have_count(0, timeout=180_000)
+    expect(page.get_by_text("models done")).to_have_count(0, timeout=180_000)
+    settled(page)
+
+
+@optional.needs_bm3d
+def test_a_model_pca_a_codec_and_bm3d_stand_side_by_side_under_noise(page: Page, dashboard: str) -> None:
+    names = ["shallow-strided", "pca-1024", "jpeg-75", "bm3d"]
+    page.goto(f"{dashboard}/compare?{'&'.join(f'models={name}' for name in names)}&level=0.1&count=2&draw=5")
+    at_rest(page)
+    assert headings(page) == ["input", "noisy", *names]
+    picture = random.Random(5).sample(range(1000), 2)[1]
+    noise, sample = Noise("gaussian", 0.1), datasets.load("sample")
+    given = noisy(to_float(sample.test.pixels[[picture]]), noise, 0, [picture])
+    for column, name in enumerate(names, start=2):
+        output = by_name.find(name, sample, noise, Store())(given)[0].clamp(0, 1)
+        expected_pixels = (output * 255).round().permute(1, 2, 0).numpy()
+        assert np.abs(cell(page, 1, column) - expected_pixels).max() <= 1
+    header = page.get_by_test_id("stDataFrame").first.locator("canvas thead")
+    for name in names:
+        expect(header).to_contain_text(name)
+
+
+def test_the_errors_under_the_noise_above_follow_the_slider(page: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/compare?models=shallow-maxpool&count=1&level=0.3")
+    settled(page)
+    page.get_by_role("radio", name="Under the noise above").click()
+    expect(page.get_by_text("gaussian:0.3 noise, seed 0")).to_be_visible()
+    at_rest(page)
+    release(page, "ArrowRight")
+    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_be_visible()
+    expect(page.get_by_text("gaussian:0.3 noise, seed 0")).to_have_count(0)
+
+
+def test_a_baseline_is_added_from_the_sidebar(page: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/compare?models=dense&count=1")
+    settled(page)
+    page.get_by_role("button", name="Add a baseline").click()
+    page.get_by_role("radio", name="WebP").click()
+    page.get_by_role("button", name="Add webp-75").click()
+    expect(sheet(page).locator(".head b")).to_have_text(["input", "dense", "webp-75"])
+    assert "models=webp-75" in page.url
+    page.reload()
+    settled(page)
+    assert headings(page) == ["input", "dense", "webp-75"]

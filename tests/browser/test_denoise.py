@@ -23,6 +23,7 @@ from aecore.reconstructors import denoisers
 from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies.denoising import Curves, Point
+from tests import optional
 from tests.browser import started
 from tests.browser.seen import cell, headings, settled, sheet
 from tests.browser.test_compare import release
@@ -31,9 +32,10 @@ NOISE = Noise("gaussian", 0.1)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, sample_fits: Path) -> Path:
     """A store with two denoisers and figures made up of them, where fits may be kept."""
     folder = tmp_path_factory.mktemp("denoise") / "checkpoints"
+    shutil.copytree(sample_fits, folder)
     for name in ("denoise-030", "denoise-100"):
         path = Store().find(name).path
         shutil.copytree(path, folder / path.name)
@@ -80,6 +82,7 @@ def released(page: Page, key: str) -> None:
     finished(page)
 
 
+@optional.needs_bm3d
 def test_pixels_in_the_browser_are_those_of_the_core(page: Page, studio: str, root: Path) -> None:
     page.goto(
         f"{studio}/denoise?denoisers=denoise-030&denoisers=bm3d&denoisers=blur&d-pictures=Numbers&d-numbers=7,300"
@@ -111,6 +114,7 @@ def drawn(page: Page) -> list[str]:
     return [each.get_attribute("src") or "" for each in page.locator(".maps img").all()]
 
 
+@optional.needs_bm3d
 def test_a_slow_method_holds_up_nobody(page: Page, studio: str) -> None:
     page.goto(f"{studio}/denoise?denoisers=bm3d&denoisers=denoise-030&d-count=4&d-level=0.37")
     expect(sheet(page).locator(".head", has_text="denoise-030")).to_contain_text("dB")

@@ -1,6 +1,8 @@
 """Compare without a browser: choices, links, noise, and what is said when something is missing."""
 
+import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,9 @@ from aecore.data.splits import to_float
 from aecore.measuring.metrics import METRICS
 from aecore.runs import store
 from aecore.runs.store import Store
+from aecore.studies import by_name
 from pages.components import tables
+from tests.aecore.rounding import SHOWN, of_mse
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,8 +60,8 @@ def test_the_table_holds_what_the_core_computes() -> None:
     chosen = list(table["Picture"])
     clean = to_float(split.pixels[chosen])
     output = store.load("shallow-strided")(noisy(clean, Noise("gaussian", 0.3), 0, chosen))
-    expected = (output.clamp(0, 1) - clean).square().mean((1, 2, 3))
-    np.testing.assert_allclose(table["shallow-strided"], expected.numpy(), rtol=1e-4)
+    expected = (output.clamp(0, 1).double() - clean).square().mean((1, 2, 3))
+    np.testing.assert_allclose(table["shallow-strided"], expected.numpy(), rtol=of_mse(clean[0]))
 
 
 def test_a_link_brings_back_every_choice() -> None:
@@ -247,7 +251,7 @@ def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
     clean = to_float(datasets.load("sample").test.pixels[chosen])
     given = noisy(clean, Noise("gaussian", 0.1), 0, chosen)
     for column, output in [("Noisy input", given), ("dense", store.load("dense")(given))]:
-        np.testing.assert_allclose(table[column], rule.compute(output, clean), rtol=1e-4)
+        np.testing.assert_allclose(table[column], rule.compute(output.double(), clean.double()), atol=SHOWN)
     best = table[["dense", "shallow-maxpool"]].agg("idxmax" if rule.higher_is_better else "idxmin", axis="columns")
     assert list(table["Best model"]) == list(best)
 
@@ -283,9 +287,70 @@ def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> Non
     assert any("at least 6 pictures" in each.value for each in few.caption)
 
 
+def complete(app: AppTest) -> AppTest:
+    """Look again, as the browser does, until everything that takes seconds is there."""
+    while any("hourglass" in caption.value for caption in app.caption):
+        time.sleep(0.05)
+        app.run()
+    return app
+
+
+def captions(app: AppTest) -> str:
+    return "\n".join(caption.value for caption in app.caption)
+
+
 def test_errors_spread_under_the_noise_of_the_page() -> None:
     app = page(models=["shallow-maxpool"], level="0.5")
-    assert any("clean pictures" in each.value for each in app.caption)
+    assert "clean pictures" in captions(app)
     app.segmented_control(key="spread").set_value("Under the noise above").run()
     assert not app.exception
-    assert any("gaussian:0.5 noise, seed 0" in each.value for each in app.caption)
+    assert "gaussian:0.5 noise, seed 0" in captions(complete(app))
+    app.slider(key="level").set_value(0.25).run()
+    assert "gaussian:0.25 noise, seed 0" in captions(complete(app)), "the noise of before must not stay"
+
+
+BASELINES = ["pca-16", "jpeg-75", "wavelet", "identity"]
+
+
+def test_baselines_stand_beside_models_in_the_table_and_the_verdicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Store().find("shallow-strided")
+    shutil.copytree(run.path, tmp_path / "store" / run.path.name)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "store"))
+    app = complete(page(models=["shallow-strided", *BASELINES], level="0.1", count="8"))
+    assert not app.exception
+    assert not app.warning
+    table = app.dataframe[0].value
+    sample = datasets.load("sample")
+    clean = to_float(sample.test.pixels[list(table["Picture"])])
+    noise = Noise("gaussian", 0.1)
+    given = noisy(clean, noise, 0, list(table["Picture"]))
+    for name in BASELINES:
+        output = by_name.find(name, sample, noise, Store(tmp_path / "store"))(given)
+        np.testing.assert_allclose(table[name], METRICS["mse"].compute(output, clean), rtol=1e-4)
+    verdicts = "\n".join(markdown.value for markdown in app.markdown)
+    assert all(name in verdicts for name in BASELINES)
+    # The loss curves are those of what was trained, and the errors those of everything.
+    figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    assert [{trace["name"] for trace in figure["data"]} for figure in figures] == [
+        {"shallow-strided", *BASELINES} - {"identity"},
+        {"shallow-strided"},
+    ]
+    assert "identity: no error on any picture" in captions(app)
+
+
+def test_any_number_of_components_and_any_quality_is_chosen_by_name() -> None:
+    app = page(models=["pca-37", "jpeg-11", "pca-99999", "jpeg-101"], count="1")
+    assert app.multiselect(key="models").value == ["pca-37", "jpeg-11"]
+    assert "models = pca-99999, jpeg-101" in app.warning[0].value
+
+
+def test_a_baseline_is_added_to_the_choice() -> None:
+    app = page(models=["dense"], count="1")
+    app.segmented_control(key="models baseline").set_value("JPEG").run()
+    app.number_input(key="models number of jpeg").set_value(40).run()
+    app.button(key="models add").click().run()
+    assert not app.exception
+    assert app.multiselect(key="models").value == ["dense", "jpeg-40"]
+    assert app.button(key="models add").disabled

@@ -11,6 +11,8 @@ from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
 from aecore.scheduling import supervision
+from aecore.scheduling.dispatch import Dispatch
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +75,7 @@ def test_what_is_launched_is_what_the_form_says(store: Store) -> None:
     changes = {"epochs": 3, "images": 700, "noise": Noise("masking", 0.25)}
     expected = [execution.plan(system, dataset="sample", seed=seed, **changes) for seed in (1, 4, 5)]
     assert [entry.spec for entry in entries] == expected
-    assert {entry.device for entry in entries} == {"cpu"}
+    assert {entry.place for entry in entries} == {Place.here("cpu")}
 
 
 def test_launching_twice_queues_once_and_a_line_can_be_cancelled(store: Store) -> None:
@@ -115,10 +117,10 @@ def test_digits_need_their_data_set() -> None:
 def test_a_failed_run_says_why(store: Store) -> None:
     with supervision.hold(store.root):
         queue = Queue()
-        entry = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), "cpu")
-        fence = queue.start(entry.id)
+        entry = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), Place.here("cpu"))
+        fence = Dispatch(queue).start(entry.id)
         assert fence is not None
-        queue.end(entry.id, fence, "failed", "The disk is full.")
+        Dispatch(queue).end(entry.id, fence, "failed", "The disk is full.")
         app = page()
     assert not app.exception
     assert any("The disk is full." in each.value for each in app.warning)
@@ -128,7 +130,8 @@ def test_the_watched_run_is_in_the_address_and_one_that_is_gone_is_told(store: S
     with supervision.hold(store.root):
         queue = Queue()
         first, second = (
-            queue.submit(execution.plan(zoo.find(name), dataset="sample"), "cpu") for name in ("dense", "conv-dense")
+            queue.submit(execution.plan(zoo.find(name), dataset="sample"), Place.here("cpu"))
+            for name in ("dense", "conv-dense")
         )
         app = page(watched=str(second.id))
         assert any("conv-dense" in each.value for each in app.subheader)

@@ -1,19 +1,20 @@
-"""The parts of Compare. Each is a fragment: what one of its controls changes is drawn anew, and nothing else."""
+"""The parts of Compare. Each is a fragment: what one of its controls changes is drawn again, and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
+from aecore.data.noise import Noise
 from aecore.measuring.metrics import BASIC, METRICS, ScoreError
-from aecore.measuring.totals import Totals
 from aecore.runs.store import Run
-from pages.components import cached, errors, figures, links, look, pickers, sheets, tables
-from pages.components.cached import Pixels
+from aecore.studies.contestants import Contestant
+from pages.components import cached, errors, figures, jobs, lineup, links, look, pickers, sheets, tables
 from pages.components.compare import verdicts
 from pages.components.explain import explain
+from pages.components.lineup import Lineup
 
 PAGE = "compare"
 CHOICES = (
@@ -36,56 +37,69 @@ CHOICES = (
     "by",
     "axis",
 )
-MEASURED = 2000  # test pictures whose errors are measured where a noise of one's own is asked for
+MODELS = "models"  # the key of the choice, and the default of it
+DEFAULT = ("dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030")
+MEASURED = 2000  # test pictures whose errors are measured where they are not stored
 MORE = "More"
 _NAMES = {rule.title: name for name, rule in METRICS.items()}
 
 
 @st.fragment
-def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -> None:
-    """Everything that the noise changes: the sheet, the table and the verdicts."""
-    labels = look.labels(chosen)
+def pictures(chosen: Sequence[Contestant], dataset_name: str, which: tuple[int, ...]) -> None:
+    """Everything that the noise changes: the sheet, the table, the verdicts, and the errors under this noise."""
     noise, seed, view = pickers.noise_and_view(list(errors.VIEWS))
-    clean = cached.originals(dataset_name, which)
-    keys = [run.key for run in chosen]
-    (noisy, noisy_scores), outputs = cached.reconstructions(keys, dataset_name, which, noise, seed)
-    kind = errors.VIEWS[view]
-    scale = errors.ErrorScale.of(kind, [pixels for pixels, _ in outputs.values()], clean) if kind else None
-
-    columns = [sheets.Column("input", "", clean, [[]] * len(which))]
-    if noise.level:
-        columns.append(_column("noisy", noisy, noisy_scores, clean, scale))
-    columns += [_column(labels[run.key], *outputs[run.key], clean, scale, look.style(run).color) for run in chosen]
-    classes = cached.classes(dataset_name, which)
-    rows = [(name, f"#{picture}") for name, picture in zip(classes, which, strict=True)]
+    found = lineup.compute(chosen, dataset_name, which, noise, seed)
     selected = st.session_state.get("table", {}).get("selection", {}).get("rows", [])
-    sheets.show(columns, rows, wipe=view == "Wipe", picked=selected[0] if selected else None)
-    if scale:
-        scale.legend()
-
+    columns = lineup.sheet(found, view, selected[0] if selected else None)
+    lineup.watch(found)
     saving = st.container(horizontal=True, vertical_alignment="center")
     explain(
         "sheet",
         "Each row is a test picture that no model saw in training. **input** is the picture, **noisy** what the models "
-        "are given once you add noise, and every further column what one model makes of it: all get the very same "
+        "are given once you add noise, and every further column is one version of it: all get the same "
         "noise. Hover over a cell, or walk with the arrow keys, to see it large with its numbers. The two error views "
         "show what is wrong; **Wipe** lays one version over another.",
     )
+    if found.outputs:
+        models = _table(found, noise, seed, saving, columns)
+        st.subheader("Is the difference real?")
+        verdicts.show(models)
+        explain(
+            "verdict",
+            "For each pair of models, the mean difference of their squared errors over these pictures, with an "
+            "interval that would hold the true difference 95 times in 100 if the pictures were drawn at random. Where "
+            "it spans zero, these pictures show no difference. If you picked pictures for their errors, this says "
+            "nothing about other pictures.",
+        )
+    st.subheader("How the errors spread")
+    # Inside this fragment: its figure may be under the noise that is chosen here.
+    distribution(chosen, dataset_name, noise, seed)
+    links.keep(PAGE, CHOICES)
 
+
+def _table(
+    found: Lineup,
+    noise: Noise | None,
+    seed: int,
+    saving: st.delta_generator.DeltaGenerator,
+    columns: Sequence[sheets.Column],
+) -> Mapping[str, pd.DataFrame]:
+    """The error of each picture, and the downloads in the container `saving`; the scores by label."""
+    dataset_name, which = found.dataset_name, found.which
     st.subheader("Error of each picture")
-    metric = _metric(clean.shape[1:])
-    scored: dict[str | None, pd.DataFrame] = {None: noisy_scores} if noise.level else {}
-    scored |= {key: scores for key, (_, scores) in outputs.items()}
-    if metric not in BASIC:
-        scored = {
-            key: scores.assign(**{metric: cached.another_score(metric, key, dataset_name, which, noise, seed)})
-            for key, scores in scored.items()
-        }
-    inputs = {"Noisy input": scored[None]} if noise.level else {}
-    models = {labels[key]: scored[key] for key in keys}
+    metric = _metric(found.clean.shape[1:])
+
+    def scored(scores: pd.DataFrame, contestant: Contestant | None) -> pd.DataFrame:
+        if metric in BASIC:
+            return scores
+        return scores.assign(**{metric: cached.another_score(metric, contestant, dataset_name, which, noise, seed)})
+
+    inputs = {"Noisy input": scored(found.noisy[1], None)} if found.noisy else {}
+    models = {contestant.label: scored(found.outputs[contestant.key][1], contestant) for contestant in found.ready}
+    classes = cached.classes(dataset_name, which)
     with saving:
-        st.caption("Under each name: PSNR of these pictures' pooled error; higher is better.", width="stretch")
-        _download("Sheet", lambda: sheets.saved(columns, rows), "sheet.png", "The sheet as a PNG file")
+        st.caption(lineup.NOTE, width="stretch")
+        _download("Sheet", lambda: sheets.saved(columns, found.rows), "sheet.png", "The sheet as a PNG file")
         _download(
             "Table",
             lambda: tables.csv(which, classes, inputs, models),
@@ -93,16 +107,7 @@ def pictures(chosen: Sequence[Run], dataset_name: str, which: tuple[int, ...]) -
             "MSE, PSNR, SSIM and the metric chosen below as a CSV file",
         )
     tables.per_picture(which, classes, cached.thumbnails(dataset_name, which), inputs, models, metric)
-
-    st.subheader("Is the difference real?")
-    verdicts.show(models)
-    explain(
-        "verdict",
-        "For each pair of models, the mean difference of their squared errors over these pictures, with an interval "
-        "that would hold the true difference 95 times in 100 if the pictures were drawn at random. Where it spans "
-        "zero, these pictures show no difference. Pictures chosen for being bad or disputed prove nothing of others.",
-    )
-    links.keep(PAGE, CHOICES)
+    return models
 
 
 def _metric(shape: tuple[int, ...]) -> str:
@@ -129,24 +134,8 @@ def _metric(shape: tuple[int, ...]) -> str:
     return _NAMES[title]
 
 
-def _column(
-    heading: str,
-    pixels: Pixels,
-    scores: pd.DataFrame,
-    clean: Pixels,
-    scale: errors.ErrorScale | None,
-    color: str | None = None,
-) -> sheets.Column:
-    numbers = [
-        [("MSE", f"{mse:.3g}"), ("PSNR", f"{psnr:.2f} dB"), ("SSIM", f"{ssim:.3f}")]
-        for mse, psnr, ssim in zip(scores["mse"], scores["psnr"], scores["ssim"], strict=True)
-    ]
-    shown = scale.colored(pixels, clean) if scale else pixels
-    return sheets.Column(heading, f"{Totals.of(scores).psnr_pooled:.1f} dB", shown, numbers, color)
-
-
 @st.fragment
-def distribution(chosen: Sequence[Run], dataset_name: str) -> None:
+def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
     """How the errors spread over the test pictures."""
     as_trained, under = "Each as it was trained", "Under the noise above"
     how = st.segmented_control(
@@ -156,23 +145,48 @@ def distribution(chosen: Sequence[Run], dataset_name: str) -> None:
         key="spread",
         label_visibility="collapsed",
         required=True,
-        help=f"The second measures the first {MEASURED:,} test pictures, which takes a second or so a model.",
+        help=f"The second measures the first {MEASURED:,} test pictures, which takes a second or so per model.",
     )
+    quick = [contestant for contestant in chosen if not contestant.is_slow]
+    stored = {}
     if how == as_trained:
-        tables_ = {run.key: cached.test_scores(run.key, dataset_name) for run in chosen}
+        stored = {
+            contestant.key: cached.stored_scores(contestant.run, dataset_name) for contestant in quick if contestant.run
+        }
         condition = "clean pictures; a denoiser's under the noise it was trained with"
     else:
-        noise, seed = pickers.chosen_noise()
-        tables_ = {run.key: cached.scores_under(run.key, dataset_name, noise, seed, MEASURED) for run in chosen}
-        condition = f"{noise} noise, seed {seed}" if noise.level else "no noise"
-    figures.distribution({key: table["mse"] for key, table in tables_.items()}, chosen, key="distribution")
-    count = min(len(table) for table in tables_.values())
-    st.caption(f"{count:,} test pictures each; {condition}.")
+        condition = f"{noise} noise, seed {seed}" if noise else "no noise"
+    given = None if how == as_trained else noise
+    measuring = {
+        contestant.key: [cached.scores(contestant, dataset_name, given, seed, MEASURED)]
+        for contestant in sorted(quick, key=lambda contestant: contestant.effort)
+        if contestant.key not in stored
+    }
+    done = jobs.ready("distribution", measuring)
+    quick = jobs.without_failed(quick, measuring, done)
+    measured = {contestant.key: measuring[contestant.key][0].result() for contestant in quick if contestant.key in done}
+    _spread_figure(quick, stored | measured, condition)
+    if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
+        st.caption(f"Without {look.listed(slow)}, which would take many minutes for {MEASURED:,} pictures.")
+    late = {key: own for key, own in measuring.items() if key not in done}
+    jobs.watch(late, f"Measuring {MEASURED:,} test pictures, models done")
     explain(
         "distribution",
-        "How many of the test pictures a model reconstructs how badly: the further left its outline, the better, and a "
+        "How error is distributed over the test pictures: the further left an outline, the better, and a "
         "long tail to the right means that some pictures come out much worse than most.",
     )
+
+
+def _spread_figure(chosen: Sequence[Contestant], scores: Mapping[str, pd.DataFrame], condition: str) -> None:
+    shown = [contestant for contestant in chosen if contestant.key in scores]
+    if not shown:
+        return
+    figures.distribution({key: table["mse"] for key, table in scores.items()}, shown, key="distribution")
+    counts = sorted({len(scores[contestant.key]) for contestant in shown})
+    pictures = " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
+    exact = [contestant.label for contestant in shown if not scores[contestant.key]["mse"].any()]
+    left_out = f" {look.listed(exact)}: no error on any picture, so no outline on this axis." if exact else ""
+    st.caption(f"{pictures} test pictures each; {condition}.{left_out}")
 
 
 @st.fragment

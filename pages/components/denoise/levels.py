@@ -13,9 +13,9 @@ import streamlit as st
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
+from aecore.studies.contestants import Contestant
 from aecore.studies.denoising import NOISY, Curves, Point
 from pages.components import figures, look
-from pages.components.denoise.contenders import Contender
 
 Metric = Literal["psnr", "ssim", "psnr_subset", "ssim_subset"]  # the field of a point
 Line = Mapping[float, float]  # a denoiser's metric by rising level
@@ -105,7 +105,7 @@ def overtaking(crossing: Crossing) -> str:
 
 
 def figure(
-    curves: Curves, chosen: Sequence[Contender], metric: Metric, level: float | None, found: Sequence[Crossing]
+    curves: Curves, chosen: Sequence[Contestant], metric: Metric, level: float | None, found: Sequence[Crossing]
 ) -> None:
     """A line a denoiser over the levels, what it was given in grey, and the chosen `level` as a vertical line."""
     drawn = go.Figure()
@@ -122,7 +122,7 @@ def figure(
         )
     lines = {each.label: line(curves, each.published or "", metric) for each in chosen}
     for each in chosen:
-        seen, style = lines[each.label], each.style
+        seen, style = lines[each.label], look.style(each)
         drawn.add_scatter(
             x=list(seen),
             y=list(seen.values()),
@@ -163,9 +163,9 @@ def figure(
         figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
 
 
-def _trained_mark(each: Contender, seen: Line) -> dict[str, Any] | None:
+def _trained_mark(each: Contestant, seen: Line) -> dict[str, Any] | None:
     """A ring around a model's line at the level that it was trained at, or a broad line along its levels."""
-    noise, color = each.trained_under, each.style.color
+    noise, color = each.trained_under, look.style(each).color
     if noise is None or noise.kind != "gaussian":
         return None
     low, high = (noise.level, noise.level) if noise.low is None else (noise.low, noise.level)
@@ -258,7 +258,7 @@ def measured_on(curves: Curves, names: Sequence[str]) -> str:
     return " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
 
 
-def on_clean(curves: Curves, chosen: Sequence[Contender], subset: bool) -> str | None:
+def on_clean(curves: Curves, chosen: Sequence[Contestant], subset: bool) -> str | None:
     """What each makes of pictures without noise (of the `subset` that the slow were measured on), in a sentence; None
     where nobody was measured on them."""
     points = {each.label: point for each in chosen if (point := curves.at(each.published or "", 0.0))}

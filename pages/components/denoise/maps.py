@@ -88,11 +88,6 @@ class Column:
     color: str = "transparent"
 
 
-def in_colour(pixels: Pixels) -> Pixels:
-    """A picture `[C, H, W]` as `[H, W, 3]`, where one channel stands for all three."""
-    return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
-
-
 def show(rows: Sequence[str], columns: Sequence[Column], legends: Sequence[str], pixel: tuple[int, int] | None) -> None:
     """Draw a table of maps, enlarged by a whole factor without smoothing, with `pixel` (row, column) framed in its
     first column."""

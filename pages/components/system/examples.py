@@ -12,9 +12,9 @@ from PIL import Image
 
 from aecore.data import catalog, datasets
 from aecore.data.catalog import SAMPLE
-from aecore.data.noise import Noise
 from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import Run
+from aecore.studies.contestants import of_run
 from pages.components import cached, png
 from pages.components.cached import Pixels
 
@@ -50,7 +50,7 @@ def choose(run: Run) -> Choice | None:
     name = run.spec.dataset if catalog.available(run.spec.dataset) else SAMPLE
     if datasets.load(name).shape != run.spec.architecture.input_shape:
         return None
-    ranked = cached.test_scores(run.key, name).sort_values("mse", ignore_index=True)
+    ranked = cached.stored_scores(run, name).sort_values("mse", ignore_index=True)
     middle = max(0, (len(ranked) - EACH) // 2)
     kinds = {
         "Best": ranked.head(EACH),
@@ -65,16 +65,12 @@ def show(run: Run, choice: Choice) -> None:
     st.html(f'{_STYLE}<div class="examples">{"".join(_group(run, choice, kind) for kind in choice.kinds)}</div>')
 
 
-def _noise(run: Run) -> Noise:
-    return run.spec.recipe.noise or Noise("gaussian", 0.0)
-
-
 def _group(run: Run, choice: Choice, kind: str) -> str:
     rows = choice.kinds[kind]
-    pictures, noise = tuple(int(number) for number in rows["picture"]), _noise(run)
+    pictures, noise = tuple(int(number) for number in rows["picture"]), run.spec.recipe.noise
     shown = [cached.originals(choice.dataset, pictures)]
-    given, outputs = cached.reconstructions([run.key], choice.dataset, pictures, noise, SCORING_SEED)
-    if noise.level:
+    given, outputs = cached.reconstructions([of_run(run)], choice.dataset, pictures, noise, SCORING_SEED)
+    if noise:
         shown.append(given[0])
     shown.append(outputs[run.key][0])
     classes = cached.classes(choice.dataset, pictures)

@@ -19,7 +19,7 @@ def show(plan: Plan) -> None:
     """Parameters, multiplications and seconds, and a button to measure the latter."""
     spec = plan.specs[0]
     try:
-        estimate = None if plan.cluster else costs.estimate(spec, plan.device)
+        estimate = costs.estimate(spec, plan.place.device) if plan.place.is_here else None
     except AecoreError:
         estimate = None  # the queue, which keeps what was measured, is out of order: its own panel says so
     runs = len(plan.specs)
@@ -43,7 +43,7 @@ def show(plan: Plan) -> None:
             help="Without loading and scoring, and while nothing else takes the device.",
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if plan.cluster:
+        if not plan.place.is_here:
             st.caption("How fast its nodes are is not known before they train.", width="stretch")
             return
         if estimate is None:
@@ -58,7 +58,7 @@ def _measure(plan: Plan) -> None:
     """Train for a second in a process of its own: torch must not compute for long in a page's thread."""
     spec = plan.specs[0]
     command = supervision.command(
-        "measure", str(spec.architecture), "--batch-size", spec.recipe.batch_size, "--device", plan.device
+        "measure", str(spec.architecture), "--batch-size", spec.recipe.batch_size, "--device", plan.place.device
     )
     with st.spinner("Training for a second"):
         try:

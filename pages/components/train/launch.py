@@ -22,7 +22,7 @@ def button(plan: Plan) -> None:
         "Launch" if runs == 1 else f"Launch {runs} runs", type="primary", icon=":material/play_arrow:", width="stretch"
     ):
         try:
-            entries = [Queue().submit(spec, plan.device, plan.cluster) for spec in plan.specs]
+            entries = [Queue().submit(spec, plan.place) for spec in plan.specs]
         except AecoreError as error:
             st.error(str(error), icon=":material/playlist_remove:")
             return

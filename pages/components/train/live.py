@@ -84,7 +84,7 @@ def _watched(asked: Sequence[Entry]) -> Entry:
 def _detail(queue: Queue, entry: Entry) -> None:
     epochs = queue.epochs(entry.id)
     st.subheader(f"{_ICONS[entry.state]} {look.label(entry.spec)}", anchor=False)
-    st.caption(entries.in_short(entry.spec) + (f", {entry.place}" if entry.cluster else ""))
+    st.caption(entries.in_short(entry.spec) + ("" if entry.place.is_here else f", {entry.place.text}"))
     share, text = _progress(entry)
     if entry.state in ("running", "queued", "paused"):
         st.progress(share, text)

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import streamlit as st
 
 from aecore import AecoreError
-from aecore.data import index_lists
+from aecore.data import catalog, datasets, index_lists
+from aecore.data.catalog import SAMPLE, SOURCES
 from aecore.models import zoo
 from aecore.models.recipe import Recipe, RunSpec
-from aecore.models.zoo import System
+from aecore.models.zoo import Start
 from aecore.runs.groups import groups
 from aecore.runs.store import Run
-from aecore.scheduling import cluster
-from pages.components import look
+from aecore.scheduling.places import LOCAL, Place, accelerator
+from pages.components import cached, look
 from pages.components.links import Page
 from pages.components.train import settings
 
@@ -26,21 +27,21 @@ FIRST = "shallow-strided"  # good after a minute, and on the embedded sample too
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be launched: one spec per seed, and the device to run them on, of this machine or a Ray cluster."""
+    """What would be launched: one spec per seed, and where they would be trained."""
 
     specs: tuple[RunSpec, ...]
-    device: str
-    cluster: str | None = None
+    place: Place
 
 
-def starts(runs: Sequence[Run]) -> dict[str, System]:
+def starts(runs: Sequence[Run]) -> dict[str, Start]:
     """What one may start from, by the label that people know: every system, then the runs that are not a system's own,
     one of those that differ only in the seed."""
     firsts = [group.first.spec for group in groups(runs)]
-    return dict(zoo.SYSTEMS) | {look.label(spec): zoo.from_run(spec) for spec in firsts if not zoo.is_own(spec)}
+    own_runs = {look.label(spec): zoo.from_run(spec) for spec in firsts if not zoo.is_own(spec)}
+    return {**zoo.SYSTEMS, **own_runs}
 
 
-def form(page: Page, starts: dict[str, System]) -> Plan | None:
+def form(page: Page, starts: dict[str, Start]) -> Plan | None:
     """The choices as a plan; None where they cannot be followed, which is then said."""
     system = starts[_start(page, starts)]
     st.caption(f"{system.architecture}".replace("|", "→"))
@@ -48,28 +49,26 @@ def form(page: Page, starts: dict[str, System]) -> Plan | None:
     with left:
         dataset, shape_fits = _dataset(page, system)
     with right:
-        device = _device(page)
+        place = _place(page)
     chosen, seeds = settings.ask(page, system)
     if not shape_fits:
         return None
     try:
-        return Plan(_specs(system, Recipe(**chosen), dataset, seeds), *device)
+        return Plan(_specs(system, Recipe(**chosen), dataset, seeds), place)
     except AecoreError as error:
         st.error(str(error), icon=":material/edit_off:")
         return None
 
 
-def _specs(system: System, recipe: Recipe, dataset: str, seeds: str) -> tuple[RunSpec, ...]:
+def _specs(system: Start, recipe: Recipe, dataset: str, seeds: str) -> tuple[RunSpec, ...]:
     """One run per seed of those that `seeds` lists."""
-    from pages.components import cached  # torch, which the form does not wait for
-
     system.architecture.check_memory()
     chosen = index_lists.parse(seeds, below=10_000, most=MOST_SEEDS, what="seed")
     fingerprint = cached.dataset(dataset).fingerprint
     return tuple(RunSpec(system.architecture, recipe, dataset, fingerprint, seed, system.name) for seed in chosen)
 
 
-def _start(page: Page, starts: dict[str, System]) -> str:
+def _start(page: Page, starts: dict[str, Start]) -> str:
     key = page.key("start")
     return st.selectbox(
         "Start from",
@@ -82,11 +81,8 @@ def _start(page: Page, starts: dict[str, System]) -> str:
     )
 
 
-def _dataset(page: Page, system: System) -> tuple[str, bool]:
+def _dataset(page: Page, system: Start) -> tuple[str, bool]:
     """The name of the data set to train on; False, and a sentence, where none here has the right shape."""
-    from aecore.data import catalog, datasets
-    from aecore.data.catalog import SAMPLE, SOURCES
-
     shape = system.architecture.input_shape
     titles = {source.title: name for name, source in SOURCES.items() if catalog.available(name)}
     titles |= {"Embedded sample": SAMPLE}
@@ -113,23 +109,19 @@ def _dataset(page: Page, system: System) -> tuple[str, bool]:
     return fitting[title], True
 
 
-def _device(page: Page) -> tuple[str, str | None]:
-    """Every device of this machine, by name, or what a task on the Ray cluster that is set up here may take."""
-    from aecore.scheduling import costs
-    from aecore.training.devices import devices
-
+def _place(page: Page) -> Place:
+    """A device of this machine, or what a task may take of the cluster that is set up."""
     try:
-        address = cluster.chosen()
+        places = Place.choices()
     except AecoreError as error:
         st.warning(f"{error} Until then runs are trained on this machine.", icon=":material/cloud_off:")
-        address = None
-    if address:
-        titles = {f"{share} of the Ray cluster at {address}": name for name, share in cluster.SHARES.items()}
-    else:
-        titles = {_title(name, costs.accelerator(name)): name for name in devices()}
+        places = Place.choices(LOCAL)
+    titles = {_title(place): place for place in places}
     chosen: str = st.selectbox("Device", list(titles), key=page.key("device"), bind="query-params")
-    return titles[chosen], address
+    return titles[chosen]
 
 
-def _title(name: str, accelerator: str) -> str:
-    return f"CPU, {os.cpu_count()} cores" if name == "cpu" else f"{accelerator} ({name})"
+def _title(place: Place) -> str:
+    if not place.is_here:
+        return place.text
+    return f"CPU, {os.cpu_count()} cores" if place.device == "cpu" else f"{accelerator(place.device)} ({place.device})"

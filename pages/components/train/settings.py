@@ -9,7 +9,7 @@ import streamlit as st
 
 from aecore.data.noise import KINDS, Noise
 from aecore.models.recipe import HEAVIEST_PENALTY, LOSSES, Loss
-from aecore.models.zoo import System
+from aecore.models.zoo import Start
 from pages.components.links import Page
 from pages.components.pickers import NOISES
 
@@ -33,7 +33,7 @@ _MEANINGS = {
 }
 
 
-def ask(page: Page, system: System) -> tuple[Settings, str]:
+def ask(page: Page, system: Start) -> tuple[Settings, str]:
     """The controls, which begin with the system's own recipe: every setting of one, and the seeds as they are typed."""
     given = _given(system)
     length, seeds = _length(page, given)
@@ -41,16 +41,15 @@ def ask(page: Page, system: System) -> tuple[Settings, str]:
     return length | noise | _penalties(page, system, given) | _details(page, given), seeds
 
 
-def take_over(page: Page, system: System) -> None:
+def take_over(page: Page, system: Start) -> None:
     """Put the system's recipe in place of what the controls hold; call it before they are drawn."""
     for name, value in _given(system).items():
         if name != "strength" or value:
             st.session_state[page.key(name)] = value
 
 
-def _given(system: System) -> Given:
+def _given(system: Start) -> Given:
     recipe, noise = system.recipe, system.recipe.noise
-    penalties = dict(recipe.penalties or ())
     return {
         "epochs": recipe.epochs,
         "images": recipe.images or 0,
@@ -62,7 +61,7 @@ def _given(system: System) -> Given:
         "loss": _title("loss", recipe.loss),
         "schedule": _title("schedule", recipe.schedule),
         "weights": _title("weights", recipe.initialisation),
-        **{_weight(name): penalties.get(name, 0.0) for name in system.architecture.penalties},
+        **{_weight(name): recipe.penalty_weights.get(name, 0.0) for name in system.architecture.penalties},
     }
 
 
@@ -143,7 +142,7 @@ def _noise(page: Page, given: Given) -> Settings:
     return {"noise": Noise(NOISES[kind], level, rule.lowest if every and level > rule.lowest else None)}
 
 
-def _penalties(page: Page, system: System, given: Given) -> Settings:
+def _penalties(page: Page, system: Start, given: Given) -> Settings:
     """How much each penalty weighs that the system's layers report."""
     weights = {
         name: st.number_input(

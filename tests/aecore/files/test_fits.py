@@ -165,7 +165,7 @@ def test_two_processes_at_once_make_it_once(tmp_path: Path) -> None:
 import os, sys, time
 from pathlib import Path
 import torch
-from aecore.fits import kept
+from aecore.files.fits import kept
 
 root = Path(sys.argv[1])
 

@@ -13,12 +13,14 @@ from aecore.data import datasets, splits
 from aecore.data.noise import Noise
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Initialisation, Recipe, RunSpec
-from aecore.models.zoo import SYSTEMS, System, UnknownSystemError, find
+from aecore.models.zoo import SYSTEMS, Start, System, UnknownSystemError, find, from_run, from_text
+from aecore.reconstructors.pca import PCA, fit_pca
 from aecore.reconstructors.trained import Model
 from aecore.runs.store import Store
 from aecore.training.adam import EPSILON
 from aecore.training.events import State
 from aecore.training.initialisation import build, initialise
+from tests.aecore.rounding import of_projection
 
 CPU = torch.device("cpu")
 STEPS, FACTOR = 60, 3
@@ -141,17 +143,32 @@ def test_ours_say_nothing_in_the_seeds_name(name: str) -> None:
     assert system.story[-1] == "."
 
 
+@pytest.fixture(scope="module")
+def pixels() -> Tensor:
+    return datasets.load("sample").train.pixels[:600]
+
+
+@pytest.fixture(scope="module")
+def fitted(pixels: Tensor) -> PCA:
+    """The fit, which takes seconds, for every compressor."""
+    return fit_pca(pixels)
+
+
 @pytest.mark.parametrize("numbers", [64, 512])
-def test_a_compressor_starts_as_pca(numbers: int) -> None:
-    system, pixels = SYSTEMS[f"compress-{numbers}"], datasets.load("sample").train.pixels[:600]
-    module = build(system.architecture, system.recipe, 0, CPU, pixels)
-    pictures = splits.to_float(datasets.load("sample").test.pixels[:50])
+def test_a_compressor_starts_as_pca(numbers: int, pixels: Tensor, fitted: PCA, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = {id(pixels): fitted}
+    monkeypatch.setattr("aecore.training.initialisation.fit_pca", lambda learned: fits[id(learned)])
+    system = SYSTEMS[f"compress-{numbers}"]
+    module = build(system.architecture, system.recipe, 0, CPU, pixels).double()
+    pictures = splits.to_float(datasets.load("sample").test.pixels[:50]).double()
     with torch.inference_mode():
         output = module(pictures).flatten(1)
     learned = pixels.flatten(1).numpy() / 255
     mean = learned.mean(0)
     axes = np.linalg.svd(learned - mean, full_matrices=False)[2][:numbers]
-    assert output.numpy() == pytest.approx(mean + (pictures.flatten(1).numpy() - mean) @ axes.T @ axes, abs=1e-4)
+    expected = mean + (pictures.flatten(1).numpy() - mean) @ axes.T @ axes
+    bound = of_projection(pictures, torch.from_numpy(mean), numbers)
+    np.testing.assert_allclose(output, expected, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("name", SEED)
@@ -185,6 +202,37 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
     assert find("dense") is SYSTEMS["dense"]
     with pytest.raises(UnknownSystemError, match="did you mean shallow-strided\\?"):
         find("shalow-strided")
+
+
+def test_a_text_is_a_system_by_name_or_by_its_layers() -> None:
+    assert from_text("dense") is SYSTEMS["dense"]
+    assert from_text(str(SYSTEMS["dense"].architecture)) is SYSTEMS["dense"]
+    with pytest.raises(UnknownSystemError, match="did you mean dense\\?"):
+        from_text("dens")
+
+
+@pytest.mark.parametrize(
+    ("layers", "dataset"),
+    [
+        ("conv4 | conv3:k1:sigmoid", "cifar10"),
+        ("conv3:k1", "cifar10"),
+        ("1x28x28 | flatten | dense784 | reshape1x28x28", "mnist"),
+        ("3x64x64 | conv3", "cifar10"),
+    ],
+)
+def test_other_layers_start_from_the_default_recipe_on_pictures_of_their_shape(layers: str, dataset: str) -> None:
+    assert from_text(layers) == Start("custom", "Custom", Architecture.parse(layers), Recipe(), dataset)
+
+
+def test_a_run_starts_another_by_its_own_recipe() -> None:
+    dense, recipe = SYSTEMS["dense"], Recipe(epochs=1)
+    start = from_run(RunSpec(dense.architecture, recipe, "sample", "", name="dense"))
+    assert isinstance(start, System)
+    assert (start.story, start.recipe, start.dataset) == (dense.story, recipe, "sample")
+    other = Architecture.parse("conv3:k1")
+    assert from_run(RunSpec(other, recipe, "sample", "", name="dense")) == Start(
+        "dense", "Dense", other, recipe, "sample"
+    )
 
 
 # ---- how weights start

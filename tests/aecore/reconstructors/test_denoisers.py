@@ -1,10 +1,11 @@
 """Denoisers: each is its library or its formula, is chosen well, and is worked out once."""
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import bm3d
 import numpy as np
 import pytest
 import torch
@@ -12,16 +13,21 @@ from scipy import ndimage
 from skimage import restoration
 from torch import Tensor
 
+from aecore.cli.main import main
 from aecore.data import datasets
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.metrics import mse, psnr
-from aecore.reconstructors.denoisers import METHODS, Denoiser, DenoiserError, Task, prepare
+from aecore.reconstructors.denoisers import METHODS, Denoiser, DenoiserError, Task, find_method, prepare
+from aecore.reconstructors.pca import fit_pca
+from tests import optional
+from tests.aecore.rounding import EXACT, in_float64, of_projection
 
 ROOT = Path(__file__).parents[3]
 PICTURES = 6
 TOLD = [name for name, method in METHODS.items() if method.knowledge == "told the level"]
 CHOSEN = [name for name, method in METHODS.items() if method.choice]
+pytestmark = pytest.mark.usefixtures("one_thread")  # a fit that is made again must have the same bits
 
 Pixels = Callable[[Tensor], Tensor]
 
@@ -77,7 +83,7 @@ def dataset(request: pytest.FixtureRequest) -> Dataset:
 
 
 @pytest.mark.parametrize("level", [0.1, 0.3])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_pictures_come_out_cleaner(name: str, level: float, dataset: Dataset, root: Path) -> None:
     clean, corrupted = examples(dataset, gaussian(level))
     given = corrupted.clone()
@@ -90,15 +96,15 @@ def test_pictures_come_out_cleaner(name: str, level: float, dataset: Dataset, ro
     assert torch.equal(prepare(name, dataset, gaussian(level), root)(corrupted), output), "and again the same"
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_a_picture_does_not_depend_on_those_beside_it(name: str, dataset: Dataset, root: Path) -> None:
-    _, corrupted = examples(dataset, gaussian(0.1))
-    denoiser = prepare(name, dataset, gaussian(0.1), root)
+    corrupted = examples(dataset, gaussian(0.1))[1].double()
+    denoiser = in_float64(prepare(name, dataset, gaussian(0.1), root))
     together = denoiser(corrupted.contiguous(memory_format=torch.channels_last))
-    torch.testing.assert_close(together[2:3], denoiser(corrupted[2:3]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(together[2:3], denoiser(corrupted[2:3]), atol=EXACT, rtol=0)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_less_noise_leaves_more_of_the_picture(name: str, coloured: Dataset, root: Path) -> None:
     errors = []
     for level in (0.0, 0.01, 0.1, 0.3):
@@ -108,7 +114,7 @@ def test_less_noise_leaves_more_of_the_picture(name: str, coloured: Dataset, roo
     assert errors[1] <= 1.25 * 0.01**2, "hardly worse than left alone, of which nothing is left at one in a hundred"
 
 
-@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("name", optional.methods(TOLD))
 def test_told_that_there_is_no_noise_it_gives_the_picture_back(name: str, coloured: Dataset, tmp_path: Path) -> None:
     clean, _ = examples(coloured, None)
     for noise in (gaussian(0), Noise("poisson", 0)):
@@ -127,7 +133,7 @@ def plain() -> Iterator[tuple[str, Tensor]]:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("kind", "picture"), list(plain()))
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_a_plain_picture_comes_out_as_a_picture(
     name: str, kind: str, picture: Tensor, coloured: Dataset, root: Path
 ) -> None:
@@ -135,6 +141,7 @@ def test_a_plain_picture_comes_out_as_a_picture(
     assert output.isfinite().all()
     assert -0.5 < float(output.min()) <= float(output.max()) < 1.5
     if kind in ("black", "one colour") and name not in ("wiener", "patch-wiener"):
+        # A quarter of a level of 8 bits, a third of which BM3D takes.
         torch.testing.assert_close(output, picture.contiguous(), atol=1e-3, rtol=0)
 
 
@@ -149,9 +156,57 @@ def test_pictures_too_large_for_the_global_filter_are_sent_to_the_patches(tmp_pa
         prepare("wiener", large, gaussian(0.1), tmp_path)
 
 
+@optional.needs_bm3d
 def test_pictures_too_small_for_bm3d_do_not_end_the_process(coloured: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DenoiserError, match="at least 12×12 pixels, not 3×8×8"):
         prepare("bm3d", coloured, gaussian(0.1), tmp_path)(torch.zeros(1, 3, 8, 8))
+
+
+@pytest.fixture
+def without_bm3d(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where it is not installed."""
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+
+
+@pytest.mark.usefixtures("without_bm3d")
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_without_its_package_bm3d_says_what_to_install(level: float, coloured: Dataset, tmp_path: Path) -> None:
+    sentence = (
+        "BM3D is not installed: `python -m pip install -r requirements-bm3d.txt` gets it; its licence allows "
+        "non-commercial use only."
+    )
+    with pytest.raises(DenoiserError) as raised:
+        prepare("bm3d", coloured, gaussian(level), tmp_path)
+    assert str(raised.value) == METHODS["bm3d"].missing == sentence
+    assert (ROOT / "requirements-bm3d.txt").is_file()
+
+
+@pytest.mark.usefixtures("without_bm3d")
+def test_without_its_package_bm3d_is_listed_and_the_others_run(coloured: Dataset, root: Path) -> None:
+    assert "bm3d" in METHODS
+    assert [name for name, method in METHODS.items() if method.missing] == ["bm3d"]
+    for name in METHODS.keys() - {"bm3d"}:
+        assert find_method(name) is METHODS[name]
+    clean, corrupted = examples(coloured, gaussian(0.1))
+    assert mse(prepare("blur", coloured, gaussian(0.1), root)(corrupted), clean).mean() < mse(corrupted, clean).mean()
+
+
+@pytest.mark.usefixtures("without_bm3d")
+def test_without_its_package_the_command_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["score", "bm3d", "--dataset", "sample", "--images", "1"]) == 1
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert capsys.readouterr().err.strip() == METHODS["bm3d"].missing
+
+
+@optional.needs_bm3d
+def test_with_every_package_every_method_can_run() -> None:
+    assert not [name for name, method in METHODS.items() if method.missing]
 
 
 # ---- each against its library
@@ -175,6 +230,7 @@ def directly(name: str, picture: np.ndarray, settings: dict[str, Any]) -> np.nda
     if name == "wavelet":
         given = {"wavelet": "sym8", "wavelet_levels": 3, "convert2ycbcr": len(planes) == 3, "channel_axis": 2}
         return restoration.denoise_wavelet(picture, **given)
+    bm3d = optional.bm3d()
     if settings["deviation"] > 40 / 255:
         profile = bm3d.BM3DProfileVN()
     else:
@@ -182,21 +238,22 @@ def directly(name: str, picture: np.ndarray, settings: dict[str, Any]) -> np.nda
         profile.step_ht = profile.step_wiener = 2
     profile.nf, profile.num_threads = 0, 1
     if len(planes) == 3:
-        return bm3d.bm3d_rgb(picture, settings["deviation"], profile)
-    return bm3d.bm3d(planes[0], settings["deviation"], profile)[..., None]
+        return np.asarray(bm3d.bm3d_rgb(picture, settings["deviation"], profile))
+    return np.asarray(bm3d.bm3d(planes[0], settings["deviation"], profile))[..., None]
 
 
 @pytest.mark.filterwarnings("ignore:Level value")
 @pytest.mark.parametrize("level", [0.1, 0.3])
-@pytest.mark.parametrize("name", [name for name in METHODS if "wiener" not in name])
+@pytest.mark.parametrize("name", optional.methods(name for name in METHODS if "wiener" not in name))
 def test_a_method_is_its_library(name: str, level: float, dataset: Dataset, root: Path) -> None:
-    _, corrupted = examples(dataset, gaussian(level), 2)
+    corrupted = examples(dataset, gaussian(level), 2)[1].double()
     denoiser = prepare(name, dataset, gaussian(level), root)
     expected = directly(name, corrupted[1].permute(1, 2, 0).numpy(), denoiser.settings)
-    np.testing.assert_allclose(denoiser(corrupted)[1].permute(1, 2, 0), expected, atol=1e-5)
+    np.testing.assert_allclose(denoiser(corrupted)[1].permute(1, 2, 0), expected, rtol=0, atol=EXACT)
 
 
 def test_bm3d_reckons_with_white_noise_nearly_as_well_as_with_its_spectrum(coloured: Dataset, root: Path) -> None:
+    bm3d = optional.bm3d()
     clean, corrupted = examples(coloured, gaussian(0.1), 2)
     profile = bm3d.BM3DProfile()
     profile.nf = 16  # of 32, which takes five times as long and comes to the same
@@ -210,21 +267,28 @@ def test_bm3d_reckons_with_white_noise_nearly_as_well_as_with_its_spectrum(colou
 
 
 @pytest.mark.parametrize("level", [0.02, 0.3])
-def test_the_wiener_filter_is_the_best_linear_guess(level: float, dataset: Dataset, root: Path) -> None:
-    _, corrupted = examples(dataset, gaussian(level))
+def test_the_wiener_filter_is_the_best_linear_guess(
+    level: float, dataset: Dataset, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrupted = examples(dataset, gaussian(level))[1].double()
     flat = dataset.train.pixels.flatten(1).numpy() / 255
     mean, covariance = flat.mean(0), np.cov(flat.T, bias=True)
-    given = corrupted.flatten(1).double().numpy() - mean
+    given = corrupted.flatten(1).numpy() - mean
     expected = mean + given @ np.linalg.solve(covariance + level**2 * np.eye(len(mean)), covariance)
+    output = in_float64(prepare("wiener", dataset, gaussian(level), root))(corrupted)
+    bound = of_projection(corrupted, torch.from_numpy(mean), len(mean))
+    np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=bound)
+    # The same with the components as they are before they are kept in float32.
+    monkeypatch.setattr("aecore.reconstructors.pca.kept_pca", lambda dataset, root: fit_pca(dataset.train.pixels))
     output = prepare("wiener", dataset, gaussian(level), root)(corrupted)
-    np.testing.assert_allclose(output.flatten(1), expected, atol=2e-5)
+    np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("level", [0.02, 0.3])
 def test_the_patchwise_filter_is_the_best_linear_guess_of_each_patch(
     level: float, dataset: Dataset, root: Path
 ) -> None:
-    _, corrupted = examples(dataset, gaussian(level), 1)
+    corrupted = examples(dataset, gaussian(level), 1)[1].double()
     pixels = dataset.train.pixels.numpy() / 255
     _, height, width = dataset.shape
     corners = [(row, column) for row in range(0, height - 7, 4) for column in range(0, width - 7, 4)]
@@ -232,15 +296,17 @@ def test_the_patchwise_filter_is_the_best_linear_guess_of_each_patch(
     flat = patches.reshape(len(patches), -1)
     mean, covariance = flat.mean(0), np.cov(flat.T, bias=True)
     weights = np.linalg.solve(covariance + level**2 * np.eye(len(mean)), covariance)
-    given = corrupted[0].double().numpy()
+    given = corrupted[0].numpy()
     total, counts = np.zeros_like(given), np.zeros_like(given)
     for row in range(height - 7):
         for column in range(width - 7):
             here = np.s_[:, row : row + 8, column : column + 8]
             total[here] += (mean + (given[here].reshape(-1) - mean) @ weights).reshape(-1, 8, 8)
             counts[here] += 1
-    output = prepare("patch-wiener", dataset, gaussian(level), root)(corrupted)
-    np.testing.assert_allclose(output[0], total / counts, atol=2e-5)
+    output = in_float64(prepare("patch-wiener", dataset, gaussian(level), root))(corrupted)
+    # Rounding the weights to float32 does no more than on a single axis, as no patch comes out longer than it was.
+    bound = of_projection(corrupted, torch.from_numpy(mean), 1)
+    np.testing.assert_allclose(output[0], total / counts, rtol=0, atol=bound)
 
 
 # ---- what is chosen
@@ -284,6 +350,7 @@ def test_a_noise_is_as_strong_as_what_it_does(noise: Noise, tmp_path: Path) -> N
     assert task.deviation == pytest.approx(STRENGTHS[noise](power), rel=0.03)
 
 
+@optional.needs_bm3d
 def test_outliers_are_for_the_median(coloured: Dataset, root: Path) -> None:
     noise = Noise("salt-pepper", 0.1)
     clean, corrupted = examples(coloured, noise)
@@ -310,7 +377,7 @@ def of_a_known_fingerprint(dataset: Dataset, readable: bool) -> Dataset:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", optional.methods())
 def test_what_was_found_out_is_not_found_out_again(name: str, coloured: Dataset, tmp_path: Path) -> None:
     _, corrupted = examples(coloured, gaussian(0.1), 1)
     first = prepare(name, of_a_known_fingerprint(coloured, readable=True), gaussian(0.1), tmp_path)(corrupted)
@@ -355,6 +422,7 @@ def part(real_data: Path) -> Dataset:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "before", "blurred", "filtered"), [(0.1, 20.0, 24.8, 27.2), (0.3, 10.5, 19.9, 22.1)])
 def test_the_reference_figures_are_met(
     level: float, before: float, blurred: float, filtered: float, part: Dataset, root: Path
@@ -374,6 +442,8 @@ def test_the_reference_figures_are_met(
     assert blur < wiener
 
 
+@pytest.mark.slow
+@optional.needs_bm3d
 def test_on_real_pictures_bm3d_does_best(part: Dataset, root: Path) -> None:
     clean, corrupted = examples(part, gaussian(0.1), 24)
     errors = {

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aecore.cli.main import main
-from aecore.data import datasets
-from aecore.data.splits import to_float
+from aecore.data import catalog, datasets
+from aecore.data.splits import Dataset, Split, to_float
 from aecore.files.figures import PublishedError
 from aecore.measuring.metrics import mse
-from aecore.reconstructors.pca import BaselineError, fit_pca
+from aecore.reconstructors.pca import PCA, BaselineError, fit_pca
 from aecore.runs.store import Store
 from aecore.studies import pca_curves, pca_measurement
 from aecore.studies.pca_curves import Curve, pca_curve
+from tests.aecore.rounding import of_sum
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,6 +49,16 @@ def test_components_and_errors_are_those_of_a_singular_value_decomposition() -> 
     np.testing.assert_allclose(pca.errors(unseen), expected, atol=1e-12)
 
 
+def off_at_most(pca: PCA, pictures: Tensor) -> float:
+    """The most that a number of `pictures` is off after they were projected in float32.
+
+    The axes are of length 1. Without signs, the sum that makes a component is then at most the picture's distance from
+    the mean, and the sum over all components at most that times the root of their number (Cauchy & Schwarz).
+    """
+    distance = float((pictures.flatten(1) - pca.mean).norm(dim=1).max())
+    return of_sum(len(pca.mean) + 2) * (1 + len(pca.mean) ** 0.5) * distance
+
+
 def test_the_curve_is_the_error_of_the_reconstructor() -> None:
     learned, unseen = drawn(200), drawn(50, seed=1)
     pca = fit_pca(learned)
@@ -57,8 +68,10 @@ def test_the_curve_is_the_error_of_the_reconstructor() -> None:
         assert (model.name, model.code_size) == (f"pca-{count}", count)
         output = model(target)
         assert output.shape == target.shape
-        assert float(mse(output, target).mean()) == pytest.approx(error, rel=1e-4)
-        assert float((output - target).square().mean()) == pytest.approx(float(pca.errors(unseen)[count]), rel=1e-4)
+        exact, off = float(pca.errors(unseen)[count]), off_at_most(pca, target)
+        for errors, expected in ((mse(output, target), error), ((output - target).square(), exact)):
+            bound = 2 * off * expected**0.5 + off**2 + of_sum(output.numel()) * expected
+            assert float(errors.mean()) == pytest.approx(expected, abs=bound)
 
 
 def test_more_components_never_do_worse_and_all_of_them_give_the_picture_back() -> None:
@@ -66,7 +79,8 @@ def test_more_components_never_do_worse_and_all_of_them_give_the_picture_back() 
     errors = pca.errors(unseen)
     assert (errors.diff() <= 0).all()
     assert float(errors[-1]) == 0
-    torch.testing.assert_close(pca.keep(24)(to_float(unseen)), to_float(unseen))
+    pictures = to_float(unseen)
+    torch.testing.assert_close(pca.keep(24)(pictures), pictures, rtol=0, atol=off_at_most(pca, pictures))
 
 
 def test_clamping_never_does_worse() -> None:
@@ -126,13 +140,18 @@ def test_the_reference_figures_are_met() -> None:
     assert curve.mse[0] == pytest.approx(0.0618, rel=0.01)
 
 
-def test_the_real_pictures_give_the_published_curve(real_data: Path) -> None:
-    dataset = datasets.load("cifar10", real_data)
-    sizes = [0, 64, 256, 1024]
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("mnist", [0, 64, 256, 512]), pytest.param("cifar10", [0, 64, 256, 1024], marks=pytest.mark.slow)],
+)
+def test_the_real_pictures_give_the_published_curve(name: str, sizes: list[int], real_data: Path) -> None:
+    if not catalog.available(name, real_data):
+        pytest.skip(f"the real {name} is not in AECORE_DATA ({real_data}): `python -m aecore data fetch {name}`")
+    dataset = datasets.load(name, real_data)
     errors = fit_pca(dataset.train.pixels).clamped_errors(dataset.test.pixels, sizes)
-    curve = pca_curve("cifar10", ROOT / "checkpoints")
+    curve = pca_curve(name, ROOT / "checkpoints")
     known = dict(zip(curve.components, curve.mse, strict=True))
-    assert errors == pytest.approx([known[size] for size in sizes], rel=1e-4)
+    assert errors == pytest.approx([known[size] for size in sizes], rel=5e-6)  # six digits are published
 
 
 def test_between_two_points_a_curve_is_a_line_in_logarithms() -> None:
@@ -142,9 +161,12 @@ def test_between_two_points_a_curve_is_a_line_in_logarithms() -> None:
     assert curve.at(150) is None
 
 
-def test_a_curve_is_measured_on_the_test_pictures(pictures: Path) -> None:
-    name = f"folder:{pictures}"
-    dataset = datasets.load(name)
+def test_a_curve_is_measured_on_the_test_pictures() -> None:
+    train, validation, test = (
+        Split(drawn(count, seed, (3, 8, 8)), torch.zeros(count, dtype=torch.int64))
+        for seed, count in enumerate((33, 3, 4))
+    )
+    dataset = Dataset("small", "Small", (), (3, 8, 8), lambda: (train, validation), lambda: (test,))
     curve = pca_measurement.measure(dataset)
     assert curve.fingerprint == dataset.fingerprint
     assert "33 training pictures" in curve.method

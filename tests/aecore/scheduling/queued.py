@@ -14,10 +14,12 @@ from aecore.runs import execution
 from aecore.runs.events import Finished
 from aecore.runs.store import PREVIEW, SCORES, Run, Store
 from aecore.scheduling.entries import Entry
+from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 from aecore.training.events import EpochEnded, State
 
 CPU = torch.device("cpu")
+HERE = Place.here("cpu")
 DEADLINE = 90.0  # seconds: against hanging only, for a machine that is busy with something else
 LONG = 10_000  # epochs: more than any test waits for
 
@@ -33,23 +35,23 @@ def spec_of(
 def processes(queue: Queue, command: str = "") -> list[int]:
     """The processes that work for this queue, by their environment: they may be anybody's children."""
     root = f"AECORE_CHECKPOINTS={queue.store.root.resolve()}".encode()
-    found = []
+    numbers = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             line, variables = (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
         except OSError:
             continue  # it has ended meanwhile
         if root in variables.split(b"\0") and b"aecore" in line.split(b"\0") and command.encode() in line.split(b"\0"):
-            found.append(int(folder.name))
-    return found
+            numbers.append(int(folder.name))
+    return numbers
 
 
 def until(met: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + DEADLINE
-    while not (found := met()):
+    while not (value := met()):
         assert time.monotonic() < deadline, "it takes too long"
         time.sleep(0.02)
-    return found
+    return value
 
 
 def ended(queue: Queue, run: int) -> Entry:
@@ -68,7 +70,7 @@ def result(run: Run | None) -> dict[str, Any]:
     """All of a run that a repetition must give again: everything but the clock's."""
     assert run is not None
     history = run.history().drop(columns=["images_per_second", "seconds"])
-    weights = {name: each.numpy().tobytes() for name, each in run.model()._module.state_dict().items()}
+    weights = {name: tensor.numpy().tobytes() for name, tensor in run.model().module.state_dict().items()}
     return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 

@@ -46,16 +46,16 @@ def test_where_there_is_nothing_to_go_by_nothing_is_said(queue: Queue) -> None:
 def test_an_estimate_agrees_with_what_was_measured(queue: Queue) -> None:
     spec = spec_of(epochs=3)
     speed = costs.measure(spec, "cpu", queue, seconds=0.2)
-    found = costs.estimate(spec, "cpu", queue)
-    assert found is not None
-    assert found.measured_here
-    assert found.images_per_second == speed
+    estimate = costs.estimate(spec, "cpu", queue)
+    assert estimate is not None
+    assert estimate.measured_here
+    assert estimate.images_per_second == speed
     sample = datasets.load("sample")
     pictures = len(sample.train) + len(sample.validation) * costs.FORWARD_SHARE
-    assert found.seconds == pytest.approx(3 * pictures / speed)
+    assert estimate.seconds == pytest.approx(3 * pictures / speed)
     twice = costs.estimate(spec_of(epochs=6), "cpu", queue)
     assert twice is not None
-    assert twice.seconds == pytest.approx(2 * found.seconds)
+    assert twice.seconds == pytest.approx(2 * estimate.seconds)
     fewer = costs.estimate(spec_of(epochs=3, images=100), "cpu", queue)
     assert fewer is not None
     assert fewer.seconds == pytest.approx(3 * (100 + len(sample.validation) * costs.FORWARD_SHARE) / speed)
@@ -82,11 +82,11 @@ def test_what_cannot_be_trained_cannot_be_measured(queue: Queue) -> None:
 
 
 def test_a_rough_estimate_says_that_it_is_and_from_what(published: Queue) -> None:
-    found = costs.estimate(spec_of("conv16 | conv16:s2 | up | conv3:k1:sigmoid"), "cpu", published)
-    assert found is not None
-    assert not found.measured_here
-    assert found.source == f"a rough guess from {len(zoo.SYSTEMS)} finished runs on 2 CPU cores, not measured here"
-    assert costs._rough(spec_of(), "cuda:0", published) is None, "what a CPU took says nothing of a GPU"
+    estimate = costs.estimate(spec_of("conv16 | conv16:s2 | up | conv3:k1:sigmoid"), "cpu", published)
+    assert estimate is not None
+    assert not estimate.measured_here
+    assert estimate.source == f"a rough guess from {len(zoo.SYSTEMS)} finished runs on 2 CPU cores, not measured here"
+    assert costs.rough_speed(spec_of(), "cuda:0", published) is None, "what a CPU took says nothing of a GPU"
 
 
 def test_rough_estimates_are_within_a_third_of_runs_left_out(published: Queue, tmp_path: Path) -> None:
@@ -94,17 +94,17 @@ def test_rough_estimates_are_within_a_third_of_runs_left_out(published: Queue, t
     for run in published.store.listing().runs:
         root = tmp_path / run.name
         shutil.copytree(published.store.root, root, ignore=shutil.ignore_patterns(run.path.name, ".locks", "queue*"))
-        rough = costs._rough(run.spec, "cpu", Queue(Store(root)))
-        taken = costs._seconds_a_picture(run)
+        rough = costs.rough_speed(run.spec, "cpu", Queue(Store(root)))
+        seconds = costs.seconds_per_picture(run)
         assert rough is not None
-        assert taken is not None
-        assert 0.75 < rough[0] * taken < 1.33, run.name
+        assert seconds is not None
+        assert 0.75 < rough[0] * seconds < 1.33, run.name
 
 
 def test_more_work_never_costs_less(published: Queue) -> None:
     speeds = []
     for channels in (8, 16, 32, 64):
-        rough = costs._rough(spec_of(f"conv{channels} | conv{channels} | conv3:k1:sigmoid"), "cpu", published)
+        rough = costs.rough_speed(spec_of(f"conv{channels} | conv{channels} | conv3:k1:sigmoid"), "cpu", published)
         assert rough is not None
         speeds.append(rough[0])
     assert speeds == sorted(speeds, reverse=True)
@@ -114,6 +114,6 @@ def test_a_damaged_history_costs_only_its_own_run(published: Queue, tmp_path: Pa
     root = tmp_path / "store"
     shutil.copytree(published.store.root, root)
     next(root.glob("dense-*/history.csv")).write_text("nothing of the kind")
-    found = costs.estimate(spec_of(), "cpu", Queue(Store(root)))
-    assert found is not None
-    assert f"from {len(zoo.SYSTEMS) - 1} finished runs" in found.source
+    estimate = costs.estimate(spec_of(), "cpu", Queue(Store(root)))
+    assert estimate is not None
+    assert f"from {len(zoo.SYSTEMS) - 1} finished runs" in estimate.source

@@ -19,10 +19,12 @@ from aecore.runs import execution
 from aecore.runs.events import Previewed
 from aecore.runs.store import STATES, Store
 from aecore.scheduling import engines, supervision
+from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.queue import Queue
 from tests.aecore.scheduling.queued import (
     CPU,
+    HERE,
     LONG,
     diverging,
     ended,
@@ -34,7 +36,7 @@ from tests.aecore.scheduling.queued import (
     until,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 # ---- from submit to finished
@@ -42,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_a_submitted_run_is_trained_and_joins_the_store(pictures: Path, queue: Queue, tmp_path: Path) -> None:
     spec = spec_of(pictures, noise=Noise("gaussian", 0.1), epochs=12)
-    entry = ended(queue, queue.submit(spec, "cpu").id)
+    entry = ended(queue, queue.submit(spec, HERE).id)
     assert (entry.state, entry.reason, entry.attempt) == ("finished", None, 1)
     assert (entry.epoch, entry.images, entry.images_in_epoch, entry.whole_epochs) == (12, 33, 33, 12)
     run = queue.store.finished(spec)
@@ -57,13 +59,13 @@ def test_a_submitted_run_is_trained_and_joins_the_store(pictures: Path, queue: Q
     assert "Epoch 12 of 12: training loss" in queue.log(entry.id)
     until(lambda: not processes(queue))
     assert not supervision.held(queue.store.root), "a supervisor without work goes home"
-    assert queue.submit(spec, "cpu") == entry
+    assert queue.submit(spec, HERE) == entry
     assert not processes(queue), "what is finished is not trained again"
 
 
 def test_runs_are_trained_in_their_order(pictures: Path, queue: Queue) -> None:
     specs = [spec_of(pictures, seed) for seed in range(3)]
-    asked = [queue.submit(spec, "cpu").id for spec in specs]
+    asked = [queue.submit(spec, HERE).id for spec in specs]
     entries = [ended(queue, run) for run in asked]
     assert [entry.state for entry in entries] == ["finished"] * 3
     started = [entry.started for entry in entries]
@@ -74,14 +76,14 @@ def test_runs_are_trained_in_their_order(pictures: Path, queue: Queue) -> None:
 
 def test_supervisors_started_at_once_are_one_and_it_trains_what_a_device_admits(pictures: Path, queue: Queue) -> None:
     for seed in range(engines.slots("cpu") + 2):
-        queue.submit(spec_of(pictures, seed, epochs=LONG), "cpu")
+        queue.submit(spec_of(pictures, seed, epochs=LONG), HERE)
     for _ in range(5):
         supervision.start(queue.store.root)
     until(lambda: len(processes(queue, "attempt")) == engines.slots("cpu"))
     until(lambda: len(processes(queue, "work")) == 1)
     running = [entry for entry in queue.entries() if entry.state == "running"]
     assert len(running) == engines.slots("cpu")
-    assert [entry.position for entry in queue.waiting()] == [1, 2]
+    assert [entry.position for entry in Dispatch(queue).waiting()] == [1, 2]
     [supervisor] = processes(queue, "work")
     assert os.getsid(supervisor) == supervisor, "it has a session of its own"
 
@@ -90,7 +92,7 @@ def test_previews_follow_their_epochs(pictures: Path, tmp_path: Path) -> None:
     spec = spec_of(pictures)
     events = list(execution.execute(spec, store=Store(tmp_path), device=CPU, previews=True))
     shown = [event for event in events if isinstance(event, Previewed)]
-    assert [each.epoch for each in shown] == [1, 2, 3]
+    assert [event.epoch for event in shown] == [1, 2, 3]
     assert shown[-1].png == events[-1].run.read("preview.png")  # type: ignore[union-attr]
     assert not any(
         isinstance(event, Previewed) for event in execution.execute(spec_of(pictures, 1), store=Store(tmp_path))
@@ -102,7 +104,7 @@ def test_previews_follow_their_epochs(pictures: Path, tmp_path: Path) -> None:
 
 def test_cancel_ends_the_process_and_keeps_the_last_whole_epoch(pictures: Path, queue: Queue) -> None:
     spec = spec_of(pictures, epochs=LONG)
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     trained(queue, run, 2)
     asked = time.monotonic()
     queue.cancel(run)
@@ -117,7 +119,7 @@ def test_cancel_ends_the_process_and_keeps_the_last_whole_epoch(pictures: Path, 
 
 
 def test_cancel_while_the_process_starts(pictures: Path, queue: Queue) -> None:
-    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    run = queue.submit(spec_of(pictures, epochs=LONG), HERE).id
     until(lambda: queue.entry(run).state == "running")
     queue.cancel(run)
     assert ended(queue, run).state == "cancelled"
@@ -127,7 +129,7 @@ def test_cancel_while_the_process_starts(pictures: Path, queue: Queue) -> None:
 def test_a_step_that_takes_long_does_not_hold_up_a_cancel(pictures: Path, queue: Queue) -> None:
     """One step on all pictures takes many seconds here."""
     spec = spec_of(pictures, layers="conv512 | conv512:k5 | conv512:k5 | conv3:k1:sigmoid", batch_size=33)
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     until(lambda: processes(queue, "attempt"))
     time.sleep(6)
     asked = time.monotonic()
@@ -139,7 +141,7 @@ def test_a_step_that_takes_long_does_not_hold_up_a_cancel(pictures: Path, queue:
 
 def test_a_paused_run_goes_on_and_ends_with_the_same_bits(pictures: Path, queue: Queue, tmp_path: Path) -> None:
     spec = spec_of(pictures, epochs=150, noise=Noise("gaussian", 0.2))
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     trained(queue, run, 5)
     queue.pause(run)
     entry = ended(queue, run)
@@ -153,7 +155,7 @@ def test_a_paused_run_goes_on_and_ends_with_the_same_bits(pictures: Path, queue:
 
 
 def test_a_process_told_to_stop_from_outside_leaves_its_run_interrupted(pictures: Path, queue: Queue) -> None:
-    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    run = queue.submit(spec_of(pictures, epochs=LONG), HERE).id
     trained(queue, run, 1)
     [trainer] = processes(queue, "attempt")
     os.kill(trainer, signal.SIGTERM)
@@ -164,7 +166,7 @@ def test_a_process_told_to_stop_from_outside_leaves_its_run_interrupted(pictures
 
 
 def test_a_supervisor_told_to_stop_takes_its_runs_with_it(pictures: Path, queue: Queue) -> None:
-    run = queue.submit(spec_of(pictures, epochs=LONG), "cpu").id
+    run = queue.submit(spec_of(pictures, epochs=LONG), HERE).id
     trained(queue, run, 1)
     [supervisor] = processes(queue, "work")
     os.kill(supervisor, signal.SIGTERM)
@@ -179,7 +181,7 @@ def test_a_killed_run_goes_on_by_itself_and_ends_with_the_same_bits(
     pictures: Path, queue: Queue, tmp_path: Path
 ) -> None:
     spec = spec_of(pictures, epochs=150, noise=Noise("gaussian", 0.2))
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     for attempt in (1, 2):
         trained(queue, run, 20 * attempt)
         [trainer] = processes(queue, "attempt")
@@ -194,7 +196,7 @@ def test_a_killed_run_goes_on_by_itself_and_ends_with_the_same_bits(
 def test_a_run_that_is_killed_again_and_again_fails_with_the_reason(pictures: Path, queue: Queue) -> None:
     spec = spec_of(pictures)
     with queue.store.lock(spec):  # it waits before its first epoch
-        run = queue.submit(spec, "cpu").id
+        run = queue.submit(spec, HERE).id
         killed_thrice(queue, run)
     entry = queue.entry(run)
     assert entry.state == "failed"
@@ -215,7 +217,7 @@ def test_when_the_supervisor_is_killed_its_run_dies_and_reconcile_resumes_it(
     pictures: Path, queue: Queue, tmp_path: Path
 ) -> None:
     spec = spec_of(pictures, epochs=150)
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     trained(queue, run, 5)
     [supervisor] = processes(queue, "work")
     os.kill(supervisor, signal.SIGKILL)
@@ -232,13 +234,14 @@ def test_when_the_supervisor_is_killed_its_run_dies_and_reconcile_resumes_it(
 def test_a_run_outlives_the_process_that_asked_for_it(pictures: Path, queue: Queue) -> None:
     spec = spec_of(pictures, epochs=LONG)
     code = (
-        "import sys, json, os, signal; from pathlib import Path; from aecore.queue import Queue; "
-        "from aecore.recipe import RunSpec; from aecore.store import Store; "
-        "Queue(Store(Path(sys.argv[2]))).submit(RunSpec.from_json(json.loads(sys.argv[1])), 'cpu'); "
+        "import sys, json, os, signal; from pathlib import Path; from aecore.scheduling.queue import Queue; "
+        "from aecore.models.recipe import RunSpec; from aecore.runs.store import Store; "
+        "from aecore.scheduling.places import Place; "
+        "Queue(Store(Path(sys.argv[2]))).submit(RunSpec.from_json(json.loads(sys.argv[1])), Place.here('cpu')); "
         "os.killpg(0, signal.SIGKILL)"
     )
     command = [sys.executable, "-c", code, json.dumps(spec.to_json()), str(queue.store.root)]
-    asked = subprocess.run(command, cwd=supervision.PACKAGE, start_new_session=True)
+    asked = subprocess.run(command, cwd=supervision.ROOT, start_new_session=True)
     assert asked.returncode == -signal.SIGKILL
     [entry] = queue.entries()
     trained(queue, entry.id, 2)
@@ -248,7 +251,7 @@ def test_a_run_outlives_the_process_that_asked_for_it(pictures: Path, queue: Que
 
 
 def test_a_loss_that_is_no_number_is_told(pictures: Path, queue: Queue) -> None:
-    entry = ended(queue, queue.submit(diverging(pictures, queue.store), "cpu").id)
+    entry = ended(queue, queue.submit(diverging(pictures, queue.store), HERE).id)
     assert (entry.state, entry.attempt) == ("failed", 1)
     assert entry.reason == (
         "The loss stopped being finite in epoch 2 at step 1; the weights after epoch 1 are kept. "
@@ -259,7 +262,7 @@ def test_a_loss_that_is_no_number_is_told(pictures: Path, queue: Queue) -> None:
 def test_missing_data_is_told_and_the_run_goes_on_when_it_is_back(pictures: Path, queue: Queue, tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     shutil.copytree(pictures, folder)
-    run = queue.submit(spec_of(folder), "cpu").id
+    run = queue.submit(spec_of(folder), HERE).id
     shutil.rmtree(folder)
     entry = ended(queue, run)
     assert (entry.state, entry.reason) == (
@@ -276,7 +279,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_is_taken(
     damaged: int, pictures: Path, queue: Queue, tmp_path: Path
 ) -> None:
     spec = spec_of(pictures, epochs=200)
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     for epochs in (5, 15, 25):
         trained(queue, run, epochs)
         queue.pause(run)
@@ -306,7 +309,7 @@ def test_a_crash_is_told_with_the_last_lines_of_its_log(
     (tmp_path / "broken" / "piq.py").write_text("raise ImportError('piq is broken')\n")
     spec = spec_of(pictures)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
-    entry = ended(queue, queue.submit(spec, "cpu").id)
+    entry = ended(queue, queue.submit(spec, HERE).id)
     assert entry.state == "failed"
     assert entry.reason is not None
     assert entry.reason.startswith("Its process ended with status 1; the last lines of its log:\n")
@@ -320,7 +323,7 @@ def test_a_queue_removed_under_a_running_run_stops_it_and_its_epochs_are_kept(
     pictures: Path, queue: Queue, tmp_path: Path
 ) -> None:
     spec = spec_of(pictures, epochs=150)
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     trained(queue, run, 3)
     for file in queue.store.root.glob("queue.sqlite*"):
         file.unlink()
@@ -331,7 +334,7 @@ def test_a_queue_removed_under_a_running_run_stops_it_and_its_epochs_are_kept(
     assert "Traceback" not in supervisor + queue.log(run)
     [unfinished] = queue.store.listing().unfinished
     assert unfinished.epoch >= 3
-    again = queue.submit(spec, "cpu").id
+    again = queue.submit(spec, HERE).id
     assert ended(queue, again).state == "finished"
     assert f"Going on after epoch {unfinished.epoch}." in queue.log(again)
     assert [row.epoch for row in queue.epochs(again)] == list(range(1, 151)), "the curve has no gap"
@@ -355,7 +358,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
 ) -> None:
     queue, ballast = Queue(Store(small_disk / "store")), small_disk / "ballast"
     spec = spec_of(pictures, layers="conv16 | conv16 | conv3:k1:sigmoid", epochs=100)
-    run = queue.submit(spec, "cpu").id
+    run = queue.submit(spec, HERE).id
     trained(queue, run, 2)
     with ballast.open("wb", buffering=0) as file:
         with contextlib.suppress(OSError):
@@ -380,10 +383,10 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
 def test_a_disk_that_may_not_be_written_is_told(pictures: Path, small_disk: Path) -> None:
     queue = Queue(Store(small_disk))
     with supervision.hold(small_disk):
-        run = queue.submit(spec_of(pictures), "cpu").id
+        run = queue.submit(spec_of(pictures), HERE).id
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(QueueError, match=r"queue\.sqlite cannot be used \(.*\): see that its disk has room and its"):
-        queue.submit(spec_of(pictures, seed=1), "cpu")
+        queue.submit(spec_of(pictures, seed=1), HERE)
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
     assert [entry.id for entry in queue.entries()] == [run]
     queue.cancel(run)
@@ -401,10 +404,10 @@ def test_a_clock_set_back_changes_neither_the_order_nor_the_runs(
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "clock"))
     specs = [spec_of(pictures, seed) for seed in range(2)]
-    entries = [queue.submit(spec, "cpu") for spec in specs]
-    told = [ended(queue, entry.id) for entry in entries]
-    assert [entry.state for entry in told] == ["finished"] * 2
-    assert all(entry.ended is not None and entry.ended < entry.submitted for entry in told), "the clock went back"
-    assert [queue.entries()[place].id for place in (0, 1)] == [entries[1].id, entries[0].id]
+    entries = [queue.submit(spec, HERE) for spec in specs]
+    last = [ended(queue, entry.id) for entry in entries]
+    assert [entry.state for entry in last] == ["finished"] * 2
+    assert all(entry.ended is not None and entry.ended < entry.submitted for entry in last), "the clock went back"
+    assert [queue.entries()[position].id for position in (0, 1)] == [entries[1].id, entries[0].id]
     for spec in specs:
         assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / f"other-{spec.seed}")

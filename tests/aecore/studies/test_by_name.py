@@ -1,5 +1,7 @@
 """Whatever gives pictures back is found by its name, and is called in the same way."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from aecore.data.splits import Dataset, to_float
 from aecore.reconstructors import codecs, denoisers, pca
 from aecore.runs.store import Store
 from aecore.studies import by_name
+from tests import optional
 
 PUBLISHED = Store(Path(__file__).parents[3] / "checkpoints")
 
@@ -28,7 +31,7 @@ def pictures(sample: Dataset) -> Tensor:
 
 
 # Of the methods that are tuned, one: their own tests try them all.
-KINDS = [*pca.EXAMPLES, *codecs.EXAMPLES, "pca-7", "blur", "wiener", "bm3d", "shallow-strided"]
+KINDS = [*pca.EXAMPLES, *codecs.EXAMPLES, "pca-7", *optional.methods(["blur", "wiener", "bm3d"]), "shallow-strided"]
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -43,8 +46,10 @@ def test_every_kind_is_called_alike(name: str, sample: Dataset, pictures: Tensor
 
 
 @pytest.fixture(scope="module")
-def fits(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("fits"))
+def fits(sample_fits: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    root = tmp_path_factory.mktemp("fits") / "store"
+    shutil.copytree(sample_fits, root)
+    return Store(root)
 
 
 def test_the_mean_is_the_mean_training_picture_and_identity_the_picture(
@@ -82,6 +87,17 @@ def test_what_is_not_there_is_told(name: str, told: str, sample: Dataset, fits: 
     store = fits if by_name.is_baseline(name) else PUBLISHED
     with pytest.raises(AecoreError, match=told):
         by_name.find(name, sample, None, store)
+
+
+def test_a_baseline_whose_package_is_not_installed_is_listed_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "bm3d", None)
+    missing = {contestant.key: contestant.missing for contestant in by_name.baselines((3, 32, 32))}
+    assert missing["bm3d"] == denoisers.METHODS["bm3d"].missing != ""
+    assert not any(sentence for name, sentence in missing.items() if name != "bm3d")
+    with pytest.raises(AecoreError, match="BM3D is not installed"):
+        by_name.check("bm3d", (3, 32, 32))
 
 
 def test_no_baseline_has_the_name_of_a_run() -> None:

@@ -27,6 +27,7 @@ from aecore.studies import by_name, denoising, denoising_measurement, tables
 from aecore.studies.denoising import Curves, Point
 from aecore.training.events import Epoch, State
 from aecore.training.initialisation import build
+from tests import optional
 
 ROOT = Path(__file__).parents[3]
 PICTURES = 40
@@ -103,6 +104,7 @@ def test_what_was_measured_is_not_measured_again(
     assert again == points
 
 
+@optional.needs_bm3d
 def test_slow_ones_are_measured_on_the_first_pictures(
     sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +125,7 @@ CURVES = Curves(
 )
 
 
+@optional.needs_bm3d
 def test_curves_come_back_from_their_file_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(denoising_measurement, "measure", lambda *_: iter([("", 0.1, list(CURVES.points))]))
     said = list[str]()

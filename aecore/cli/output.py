@@ -1,0 +1,134 @@
+"""What the commands print: results on standard output, as tables or JSON, and sentences on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import cache
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from aecore.models.recipe import KEY_DIGITS, Recipe
+
+if TYPE_CHECKING:
+    from aecore.runs.store import Run
+
+PIPED_WIDTH = 160  # columns: rich would fold what is piped to 80
+WRAPPING = {"story", "state", "path"}  # columns of a table whose text may continue on another line
+
+
+@cache
+def err() -> Console:
+    """Standard error: one console, so that a sentence appears above a progress bar that is being drawn."""
+    return Console(stderr=True)
+
+
+def out() -> Console:
+    """Standard output, as wide as the terminal is now."""
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def say(sentence: str, style: str = "") -> None:
+    """Tell the user something that is not part of the results."""
+    err().print(sentence, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def write(line: str) -> None:
+    """A line of the results."""
+    out().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def write_json(value: Any) -> None:
+    """The results as JSON."""
+    out().print_json(data=value)
+
+
+def add_json(parser: argparse.ArgumentParser, text: str = "print JSON instead of a table") -> None:
+    """The option `--json`."""
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def write_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """The rows as JSON, with everything that they hold, or these `columns` of them as a table."""
+    if as_json:
+        # JSON knows no infinity, which is the PSNR of a picture that comes back without any error.
+        write_json([{name: _finite(value) for name, value in row.items()} for row in rows])
+    else:
+        write_table(rows, columns)
+
+
+def write_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """These `columns` of the rows as a table, numbers to the right."""
+    table, console = Table(box=None, pad_edge=False), out()
+    for name in columns:
+        values = [row.get(name) for row in rows]
+        table.add_column(
+            name,
+            justify="right" if any(_is_number(value) for value in values) else "left",
+            overflow="fold",
+            no_wrap=name not in WRAPPING,
+        )
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in columns))
+    if not WRAPPING & set(columns):  # no digit may be cut: a terminal that is too narrow wraps the line
+        table.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    console.print(table, crop=False)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def run_row(run: Run) -> dict[str, Any]:
+    """A finished run as a row."""
+    architecture = run.spec.architecture
+    return {
+        "name": run.name,
+        "key": run.key[:KEY_DIGITS],
+        "dataset": run.spec.dataset,
+        "seed": run.spec.seed,
+        "state": "finished",
+        "PSNR pooled": round(run.totals.psnr_pooled, 3),
+        "PSNR mean": round(run.totals.psnr_mean, 3),
+        "SSIM": round(run.totals.ssim, 4),
+        "MSE": float(f"{run.totals.mse:.4g}"),
+        "code": architecture.code_size,
+        "parameters": architecture.parameters,
+        "seconds": round(run.seconds, 1),
+        "finished": run.finished,
+        "folder": str(run.path),
+    }
+
+
+def totals_text(run: Run) -> str:
+    """How well a run did, in a sentence."""
+    totals = run.totals
+    noise = f" under {run.spec.recipe.noise}" if run.spec.recipe.noise else ""
+    return (
+        f"{totals.psnr_pooled:.2f} dB pooled, {totals.psnr_mean:.2f} dB mean, SSIM {totals.ssim:.3f} on "
+        f"{totals.pictures:,} test pictures of {run.spec.dataset}{noise}."
+    )
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The settings of a recipe, such as `epochs 5, penalties sparsity:0.001`."""
+    settings = {name.replace("_", " "): value for name, value in recipe.to_json().items() if value}
+    if penalties := settings.get("penalties"):
+        settings["penalties"] = ",".join(f"{name}:{weight:g}" for name, weight in penalties.items())
+    return ", ".join(f"{name} {value}" for name, value in settings.items())

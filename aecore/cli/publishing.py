@@ -1,0 +1,67 @@
+"""The commands `publish`, `baselines`, `denoising` and `rates`: what is trained or measured once, and committed."""
+
+from __future__ import annotations
+
+import argparse
+
+from aecore.cli.output import say
+from aecore.cli.training import DEVICES, GOES_ON, train_here
+from aecore.models import zoo
+from aecore.models.recipe import RecipeError
+from aecore.runs import execution
+from aecore.runs.store import Store, StoreError
+from aecore.studies import denoising_measurement, pca_measurement, rate_measurement, tables
+from aecore.studies.denoising import SUBSET
+from aecore.training.devices import find_device
+
+
+def add_publish(parser: argparse.ArgumentParser) -> None:
+    """The options of `publish`."""
+    parser.add_argument("names", metavar="NAME", nargs="*", help="systems (default: all)")
+    parser.add_argument("--device", metavar="NAME", help=DEVICES)
+    parser.set_defaults(command=_publish, stopped=GOES_ON)
+
+
+def add_baselines(parser: argparse.ArgumentParser) -> None:
+    """The options of `baselines`: none."""
+    parser.set_defaults(command=_baselines)
+
+
+def add_denoising(parser: argparse.ArgumentParser) -> None:
+    """The options of `denoising`."""
+    parser.add_argument("--images", type=int, metavar="N", help="only the first N test pictures (default: all)")
+    parser.set_defaults(
+        command=_denoising, stopped="Stopped. What is measured is kept: the same command goes on from there."
+    )
+
+
+def add_rates(parser: argparse.ArgumentParser) -> None:
+    """The options of `rates`: none."""
+    parser.set_defaults(command=_rates)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    store, device = Store(), find_device(options.device)
+    for system in [zoo.find(name) for name in options.names] or zoo.SYSTEMS.values():
+        # With its name given, the data set must be here: figures of the embedded sample are never published.
+        spec = execution.plan(system, dataset=system.dataset, store=store)
+        run = store.finished(spec)
+        if run and run.dtype != "float16":
+            raise StoreError(f"{run.path.name} is kept in {run.dtype}: remove the folder to publish it in float16.")
+        train_here(spec, device, half=True)
+    print(tables.results_table(store), tables.compressing_table(store), sep="\n\n")
+
+
+def _baselines(options: argparse.Namespace) -> None:
+    pca_measurement.publish(Store().root, progress=say)
+
+
+def _denoising(options: argparse.Namespace) -> None:
+    if options.images is not None and options.images < SUBSET:
+        raise RecipeError(f"--images must be at least {SUBSET}, not {options.images}.")
+    curves = denoising_measurement.publish(Store(), progress=say, most=options.images)
+    print(tables.denoising_table(curves), tables.denoising_comparison(curves), sep="\n\n")
+
+
+def _rates(options: argparse.Namespace) -> None:
+    rate_measurement.publish(Store().root, progress=say)

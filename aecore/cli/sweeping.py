@@ -1,0 +1,101 @@
+"""The command `sweep`: several systems with several seeds each, trained by way of the queue."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aecore.cli.output import add_json, err, run_row, say, write_json, write_table
+from aecore.cli.queued import entry_text
+from aecore.cli.training import add_recipe_options, recipe_changes
+from aecore.data import index_lists
+from aecore.models import zoo
+from aecore.models.recipe import RunSpec
+from aecore.runs import execution
+from aecore.runs.store import Run
+from aecore.scheduling.entries import Entry, QueueError
+from aecore.scheduling.places import ENGINES, Place
+from aecore.scheduling.queue import Queue
+from aecore.scheduling.sweeps import Delayed, Ended, Standing, sweep
+
+SEEDS = 10_000  # at most
+
+
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """The options of `sweep`."""
+    parser.add_argument("names", metavar="NAME", nargs="+", help="systems, or lines of layers")
+    add_recipe_options(parser)
+    parser.add_argument("--seeds", default="0", metavar="LIST", help="such as 0-9 or 1,3,5 (default 0)")
+    parser.add_argument("--engine", choices=ENGINES, help="where runs are trained (default: AECORE_ENGINE, or local)")
+    add_json(parser, "print the finished runs as JSON")
+    parser.set_defaults(
+        command=_sweep,
+        stopped="Stopped waiting. The runs go on: `python -m aecore runs` lists them, `runs cancel ID` stops one.",
+    )
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    place = Place.chosen(options.engine, options.device)
+    seeds = index_lists.parse(options.seeds, below=SEEDS, most=SEEDS, what="seed")
+    changes, queue = recipe_changes(options), Queue()
+    specs = [
+        execution.plan(start, dataset=options.dataset, seed=seed, **changes)
+        for start in map(zoo.from_text, options.names)
+        for seed in seeds
+    ]
+    ended = _wait(queue, specs, place)
+    entries = [ended[key] for key in dict.fromkeys(spec.key for spec in specs)]
+    runs = [queue.store.finished(entry.spec) for entry in entries if entry.state == "finished"]
+    finished = [run for run in runs if run is not None]
+    if options.json:
+        write_json([run_row(run) for run in finished])
+    elif finished:
+        write_table(_rows(finished), ["name", "runs", "PSNR pooled", "± sd", "SSIM", "MSE"])
+    if missing := len(entries) - len(finished):
+        raise QueueError(f"{missing} of {len(entries)} runs did not finish: `python -m aecore runs` tells why.")
+
+
+def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place) -> dict[str, Entry]:
+    """The ended entry of each spec, by its key; meanwhile draws a bar and says how each one ended."""
+    ended = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err()) as progress:
+        bar = progress.add_task("runs")
+        for event in sweep(queue, specs, place):
+            match event:
+                case Ended(entry):
+                    ended[entry.spec.key] = entry
+                    say(f"{_name(entry.spec)}, seed {entry.spec.seed}: {entry_text(entry)}")
+                case Delayed(reason):
+                    say(reason)
+                case Standing(running, count, of):
+                    progress.update(bar, completed=count, total=of, description=f"{running} running")
+    return ended
+
+
+def _name(spec: RunSpec) -> str:
+    """The system's name, or the layers of what is not in the zoo."""
+    return spec.name if spec.name in zoo.SYSTEMS else str(spec.architecture)
+
+
+def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One row per system: the mean over its runs, and the standard deviation of their PSNR."""
+    rows = []
+    for name in dict.fromkeys(_name(run.spec) for run in runs):
+        totals = [run.totals for run in runs if _name(run.spec) == name]
+        psnr = [of_run.psnr_pooled for of_run in totals]
+        rows.append(
+            {
+                "name": name,
+                "runs": len(totals),
+                "PSNR pooled": f"{fmean(psnr):.3f}",
+                "± sd": f"{stdev(psnr):.3f}" if len(psnr) > 1 else "",
+                "SSIM": f"{fmean(of_run.ssim for of_run in totals):.4f}",
+                "MSE": f"{fmean(of_run.mse for of_run in totals):.4g}",
+            }
+        )
+    return rows

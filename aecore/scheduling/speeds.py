@@ -1,0 +1,33 @@
+"""How fast this machine trains, as it was measured: kept in the queue's database."""
+
+from __future__ import annotations
+
+from aecore.models.recipe import RunSpec
+from aecore.scheduling.database import Database
+from aecore.scheduling.places import accelerator
+
+
+class Speeds:
+    """Pictures per second by architecture, batch size and device; those of other hardware are kept apart."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, spec: RunSpec, device: str, images_per_second: float) -> None:
+        """Keep what was measured on this machine's `device`, in place of an earlier measurement."""
+        with self._database.writing(create=True) as db:
+            db.execute("INSERT OR REPLACE INTO speeds VALUES (?, ?, ?, ?, ?)", (*_key(spec, device), images_per_second))
+
+    def find(self, spec: RunSpec, device: str) -> float | None:
+        """Pictures per second on this machine's `device`, as last measured, or None."""
+        with self._database.reading() as db:
+            row = db.execute(
+                "SELECT images_per_second FROM speeds "
+                "WHERE architecture = ? AND batch_size = ? AND device = ? AND accelerator = ?",
+                _key(spec, device),
+            ).fetchone()
+        return row["images_per_second"] if row else None
+
+
+def _key(spec: RunSpec, device: str) -> tuple[str, int, str, str]:
+    return str(spec.architecture), spec.recipe.batch_size, device, accelerator(device)

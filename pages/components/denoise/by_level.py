@@ -1,0 +1,156 @@
+"""Who denoises best at which level: the published figures, or a table measured on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from aecore.data.noise import Noise
+from aecore.files.figures import PublishedError
+from aecore.measuring.intervals import margin
+from aecore.measuring.totals import Totals
+from aecore.studies.contestants import Contestant
+from aecore.studies.denoising import SUBSET, Curves
+from pages.components import cached, jobs, links, look
+from pages.components.denoise import choices, levels
+from pages.components.explain import explain
+
+MEASURED = 100  # test pictures for a noise without published figures
+_ASKED = "measured on denoise"
+
+
+@st.fragment
+def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
+    """The published figures of the chosen denoisers, level by level, and the trained ones across levels."""
+    if noise and noise.kind != "gaussian":
+        st.info(
+            f"The published figures are for Gaussian noise. {choices.kind_of(noise).capitalize()} noise was not "
+            "measured yet.",
+            icon=":material/insights:",
+        )
+        _measured_here(chosen, dataset_name, noise, seed)
+        return
+    try:
+        curves = choices.published()
+    except PublishedError as error:
+        st.info(str(error), icon=":material/insights:")
+        _measured_here(chosen, dataset_name, noise, seed)
+        return
+    measured = _lines(curves, chosen, noise)
+    _caption(curves, chosen, measured, dataset_name)
+    if note := levels.on_clean(curves, measured, any(contestant.is_slow for contestant in chosen)):
+        st.markdown(note)
+    if names := levels.trained_names(curves):
+        st.markdown("**Trained under one noise, tested under another**")
+        levels.heat_map(curves)
+        st.caption(
+            f"PSNR in dB, mean over {levels.measured_on(curves, names)} test pictures. Bold is the best of a column; "
+            f"the darker a cell, the further below it, down to {levels.WORST:g} dB or more."
+        )
+    explain(
+        "levels",
+        "How well each denoiser does at each level of noise, on average over test pictures. A **ring** marks the level "
+        "that a model was trained at, a **broad line** the levels of one that saw many. A **triangle** on the axis "
+        "marks a level where one overtakes another, as if the lines were straight between the measured levels. "
+        "The **dotted line** is the level chosen above. A classical method is told the level and does "
+        "nothing where there is no noise. A model is not told: trained at one level, it erases real detail "
+        "under weaker noise and leaves noise in under stronger. In the table each row is a trained model and each "
+        "column a level that it was tested at.",
+    )
+    links.keep(choices.PAGE, choices.CHOICES)
+
+
+def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) -> list[Contestant]:
+    """Draw the figure and say who leads where; those of the chosen that were measured."""
+    metric = _metric(chosen)
+    lines = {contestant.label: levels.line(curves, contestant.published or "", metric) for contestant in chosen}
+    measured = [contestant for contestant in chosen if lines[contestant.label]]
+    if not measured:
+        return []
+    lines = {contestant.label: lines[contestant.label] for contestant in measured}
+    crossings = levels.crossings(lines)
+    if len(measured) > 1:
+        st.markdown(levels.leading(levels.leads(lines)))
+    level, highest = noise.level if noise else 0.0, max(point.level for point in curves.points)
+    levels.figure(curves, measured, metric, level if level <= highest else None, crossings)
+    if crossings:
+        many = len(crossings) > 6
+        with st.container(height=170 if many else "content", border=many, gap=None):
+            st.markdown("\n".join(f"- {levels.overtaking(crossing)}" for crossing in crossings))
+    return measured
+
+
+def _metric(chosen: Sequence[Contestant]) -> levels.Metric:
+    """The figure to draw: where one of the chosen is slow, all are compared on the pictures that it was measured on."""
+    title = st.segmented_control(
+        "Metric",
+        ["PSNR", "SSIM"],
+        default="PSNR",
+        key=f"{choices.PREFIX}metric",
+        bind="query-params",
+        label_visibility="collapsed",
+        required=True,
+    )
+    if any(contestant.is_slow for contestant in chosen):
+        return "psnr_subset" if title == "PSNR" else "ssim_subset"
+    return "psnr" if title == "PSNR" else "ssim"
+
+
+def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Contestant], dataset_name: str) -> None:
+    """Which pictures the figures are of, and who has none."""
+    title = look.dataset(choices.FIGURES)
+    if slow := [contestant.key for contestant in measured if contestant.is_slow]:
+        verb = "is" if len(slow) == 1 else "are"
+        text = f"Measured on the first {SUBSET} test pictures of {title}, as {look.listed(slow)} {verb} slow"
+    else:
+        names = [contestant.published or "" for contestant in measured] or curves.names
+        text = f"Measured on {levels.measured_on(curves, names)} test pictures of {title}"
+    if dataset_name != choices.FIGURES:
+        text += ", and not on those shown above"
+    if unmeasured := [contestant.label for contestant in chosen if contestant not in measured]:
+        text += f"; nothing is published of {look.listed(unmeasured)}"
+    st.caption(f"{text}.")
+
+
+def _measured_here(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
+    """A table of the chosen denoisers under the chosen noise, measured once somebody asks for it."""
+    quick = [contestant for contestant in chosen if not contestant.is_slow]
+    this = (dataset_name, noise, seed)
+    label = f"Measure {MEASURED} test pictures under this noise"
+    if st.button(label, icon=":material/speed:", disabled=not quick or not noise):
+        st.session_state[_ASKED] = this
+    if st.session_state.get(_ASKED) != this:
+        jobs.ready("measured", {})
+        return
+    measuring = {
+        contestant.key: [cached.scores(contestant, dataset_name, noise, seed, MEASURED)] for contestant in quick
+    }
+    done = jobs.ready("measured", measuring)
+    quick = jobs.without_failed(quick, measuring, done)
+    rows = []
+    for contestant in quick:
+        if contestant.key in done:
+            table = measuring[contestant.key][0].result()
+            totals = Totals.of(table)
+            rows.append((contestant.label, totals.psnr_mean, margin(table["psnr"]), totals.psnr_pooled, totals.ssim))
+    if rows:
+        _totals(rows, noise)
+    jobs.watch(
+        {key: own for key, own in measuring.items() if key not in done},
+        f"Measuring the first {MEASURED} test pictures, denoisers done",
+    )
+    if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
+        st.caption(f"Without {look.listed(slow)}: {MEASURED} pictures would take minutes.")
+
+
+def _totals(rows: Sequence[tuple[object, ...]], noise: Noise | None) -> None:
+    columns = ["Denoiser", "PSNR, mean", "± 95%", "PSNR, pooled", "SSIM"]
+    decibels = st.column_config.NumberColumn(format="%.2f dB")
+    st.dataframe(
+        pd.DataFrame(rows, columns=columns).sort_values("PSNR, mean", ascending=False),
+        hide_index=True,
+        column_config=dict.fromkeys(columns[1:4], decibels) | {"SSIM": st.column_config.NumberColumn(format="%.3f")},
+        alt=f"PSNR and SSIM of each denoiser under {choices.words(noise)}",
+    )

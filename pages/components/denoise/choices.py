@@ -1,0 +1,65 @@
+"""What can be chosen on Denoise, and where its figures come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from aecore.data.noise import KINDS, Noise
+from aecore.models.layers import Shape
+from aecore.runs.store import Run, Store
+from aecore.studies import by_name, denoising
+from aecore.studies.contestants import CLASSICAL, Contestant
+from aecore.studies.denoising import Curves
+from pages.components import cached
+
+PAGE = "denoise"
+KEY = "denoisers"
+PREFIX = "d-"  # before the keys that the pickers make
+CHOICES = (
+    KEY,
+    *(
+        f"{PREFIX}{name}"
+        for name in (
+            *("data", "pictures", "numbers", "worst", "one", "other", "class", "count", "draw", "noise", "level"),
+            *("seed", "view", "metric", "picture", "slow", "at", "row", "column"),
+        )
+    ),
+)
+DEFAULT = ("denoise-030", "denoise-unet", "wiener", "bm3d")
+LEVEL = 0.1  # of the noise at first
+COUNT = 4  # pictures at first: BM3D takes a second for each
+FIGURES = "cifar10"  # whose figures are published
+
+
+def denoisers(runs: Sequence[Run], shape: Shape) -> list[Contestant]:
+    """The models that were trained on noisy pictures of `shape`, and the classical methods."""
+    everyone = by_name.contestants(runs, shape)
+    return [contestant for contestant in everyone if contestant.trained_under or contestant.family == CLASSICAL]
+
+
+def published() -> Curves:
+    """The published figures; raises `PublishedError` where they are missing or damaged."""
+    return denoising.curves(FIGURES, Store().root)
+
+
+def kind_of(noise: Noise) -> str:
+    """A kind of noise, in a sentence."""
+    rule = KINDS[noise.kind]
+    return rule.title if rule.is_a_name else rule.title.lower()
+
+
+def words(noise: Noise | None) -> str:
+    """A noise in a sentence."""
+    return f"{kind_of(noise)} noise, {KINDS[noise.kind].unit} {noise.level:g}" if noise else "no noise"
+
+
+def picture(name: str, dataset_name: str, which: tuple[int, ...]) -> int:
+    """One of the pictures of the sheet."""
+    titles = [f"{title} #{picture}" for title, picture in zip(cached.classes(dataset_name, which), which, strict=True)]
+    key = f"{PREFIX}{name}"
+    if st.session_state.get(key) not in titles:
+        st.session_state.pop(key, None)  # other pictures are shown now
+    title: str = st.selectbox("Picture", titles, key=key, bind="query-params", width=200)
+    return which[titles.index(title)]

@@ -1,0 +1,100 @@
+"""One picture under many draws of the noise: where a denoiser always errs, and where its output depends on the draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from aecore.data.noise import Noise
+from aecore.measuring.totals import decibels
+from aecore.studies.contestants import Contestant
+from aecore.studies.sensitivity import Spread
+from pages.components import cached, jobs, lineup, links, look
+from pages.components.cached import Pixels
+from pages.components.denoise import choices, maps
+from pages.components.explain import explain
+from pages.components.lineup import Lineup
+
+DRAWS = 50
+_NAMES = ["Bias", "Deviation", "Bias²", "Variance", "MSE", "PSNR"]
+
+
+@st.fragment
+def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
+    """Bias and deviation of every denoiser that is ready on the sheet above."""
+    if not noise:
+        jobs.ready("draws", {})
+        st.caption("Without noise every draw is the same: choose a level above.")
+        return
+    slow = [contestant for contestant in pictures.chosen if contestant.is_slow]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        picture = choices.picture("picture", pictures.dataset_name, pictures.which)
+        with_slow = bool(slow) and st.checkbox(
+            f"{look.listed([contestant.label for contestant in slow])} too",
+            key=f"{choices.PREFIX}slow",
+            bind="query-params",
+            help=f"{DRAWS} draws of a slow one take a minute.",
+        )
+    shown = [contestant for contestant in pictures.ready if with_slow or not contestant.is_slow]
+    drawing = {
+        contestant.key: [cached.spread(contestant, pictures.dataset_name, picture, noise, seed, DRAWS)]
+        for contestant in shown
+    }
+    done = jobs.ready("draws", drawing)
+    shown = jobs.without_failed(shown, drawing, done)
+    spreads = {contestant.key: drawing[contestant.key][0].result() for contestant in shown if contestant.key in done}
+    if shown:
+        _maps(shown, spreads)
+        st.caption(
+            f"{DRAWS} draws of {choices.words(noise)}. The maps show the mean of the channels, the numbers are over "
+            "all values."
+        )
+    elif len(slow) == len(pictures.chosen) and not with_slow:
+        st.caption("Only slow ones are chosen: tick them, or choose another.")
+    else:
+        st.caption("Drawn once the pictures above are there.")
+    late = {contestant.key: drawing[contestant.key] for contestant in shown if contestant.key not in done}
+    jobs.watch(late, f"Denoising {DRAWS} draws, denoisers done")
+    explain(
+        "draws",
+        f"One picture, with {DRAWS} draws of the same noise. **Bias** is what the mean of the outputs misses: detail "
+        "that is lost whatever the draw. **Deviation** is how much the output moves from draw to draw: noise that got "
+        "through. Their squares add up to the mean squared error, so a denoiser trades one for the other: blur more, "
+        f"and there is more bias and less variance. The mean of {DRAWS} draws still moves a little: Bias² contains "
+        f"1/{DRAWS} of the variance.",
+    )
+    links.keep(choices.PAGE, choices.CHOICES)
+
+
+def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
+    bias = {key: spread.bias.mean(0).numpy() for key, spread in spreads.items()}
+    deviation = {key: spread.deviation.square().mean(0).sqrt().numpy() for key, spread in spreads.items()}
+    legends = list[str]()
+    if spreads:
+        signed = maps.Scale.of("signed", list(bias.values()))
+        positive = maps.Scale.of("positive", list(deviation.values()))
+        legends = [
+            signed.legend("bias: red is too bright on average, blue too dark; white is 1"),
+            positive.legend("deviation from draw to draw"),
+        ]
+    columns = []
+    for contestant in shown:
+        key = contestant.key
+        cells: Sequence[Pixels | str] = ["…"] * len(_NAMES)
+        if key in spreads:
+            squared, variance = spreads[key].mse
+            cells = [
+                signed.colored(bias[key]),
+                positive.colored(deviation[key]),
+                *map(_positional, (squared, variance, squared + variance)),
+                lineup.decibels(decibels(squared + variance)),
+            ]
+        columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
+    maps.show(_NAMES, columns, legends, None)
+
+
+def _positional(number: float) -> str:
+    """Three significant digits without an exponent, so that what is small looks small beside the rest."""
+    return np.format_float_positional(number, 3, fractional=False)

@@ -1,0 +1,110 @@
+"""The weights with which a denoiser averages the pixels around one, beside the Wiener filter's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+from torch import Tensor
+
+from aecore.data.noise import Noise
+from aecore.files.figures import PublishedError
+from aecore.studies import by_name, sensitivity
+from aecore.studies.contestants import Contestant
+from aecore.studies.denoising import SUBSET
+from pages.components import cached, jobs, links, look, png
+from pages.components.cached import Pixels
+from pages.components.denoise import choices, levels, maps
+from pages.components.explain import explain
+from pages.components.lineup import Lineup
+
+SHARE = 0.9  # of the absolute weight, whose pixels are counted
+REFERENCE = "wiener"
+_NAMES = ["Weights", "Colours reach", "Sum", f"Pixels with {SHARE:.0%} of the weight"]
+
+
+@st.fragment
+def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
+    """The weights of every trained or linear denoiser that is ready on the sheet above."""
+    shown = [contestant for contestant in pictures.ready if contestant.run or contestant.is_linear]
+    if not any(contestant.key == REFERENCE for contestant in shown):
+        shown.append(by_name.baseline(REFERENCE))
+    dataset_name, (height, width) = pictures.dataset_name, pictures.clean.shape[2:]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        picture = choices.picture("at", dataset_name, pictures.which)
+        pixel = _place("Row", "row", height), _place("Column", "column", width)
+    measuring = {
+        contestant.key: [cached.weights(contestant, dataset_name, picture, noise, seed, pixel)] for contestant in shown
+    }
+    done = jobs.ready("weights", measuring)
+    shown = jobs.without_failed(shown, measuring, done)
+    weights = {contestant.key: measuring[contestant.key][0].result() for contestant in shown if contestant.key in done}
+    (given, _), _ = cached.reconstructions([], dataset_name, (picture,), noise, seed)
+    _maps("noisy" if noise else "input", given[0], shown, weights, pixel)
+    st.caption(
+        f"What the output at row {pixel[0]}, column {pixel[1]} is made of under {choices.words(noise)}: for each "
+        "channel its weights on itself, averaged over the channels. Red adds, blue takes away, and white is nothing."
+    )
+    jobs.watch(
+        {contestant.key: measuring[contestant.key] for contestant in shown if contestant.key not in done},
+        "Working out weights, for the Wiener filter after a fit that is made once, denoisers done",
+    )
+    for line in _over_wiener(pictures.ready, noise):
+        st.markdown(line)
+    explain(
+        "weights",
+        "The study of 2018 called its denoiser *a simple weighted average over neighbors*. Near this noisy picture "
+        "every denoiser is one: the output at a pixel moves in proportion to each pixel of the input, and the map "
+        "shows by how much. Where noise of one strength is added everywhere, as Gaussian noise is, the **Wiener "
+        "filter** is the best average with fixed weights, the same for every picture. A network's weights change with "
+        "the picture: pick a pixel at an edge, and see whether they follow it. If they never did, it could do no "
+        "better than the Wiener filter.",
+    )
+    links.keep(choices.PAGE, choices.CHOICES)
+
+
+def _maps(
+    name: str, given: Pixels, shown: Sequence[Contestant], weights: dict[str, Tensor], pixel: tuple[int, int]
+) -> None:
+    columns = [maps.Column(name, [png.in_colour(given), *[""] * (len(_NAMES) - 1)])]
+    for contestant in shown:
+        cells: Sequence[Pixels | str] = ["…"] * len(_NAMES)
+        if contestant.key in weights:
+            own = weights[contestant.key]
+            scale = maps.Scale.of("signed", [own.numpy()])
+            count = sensitivity.pixels_with(SHARE, own)
+            cells = [scale.colored(own.numpy()), f"±{scale.highest:g}", f"{own.sum():.3f}", str(count)]
+        columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
+    maps.show(_NAMES, columns, [], pixel)
+
+
+def _place(label: str, name: str, size: int) -> int:
+    key = f"{choices.PREFIX}{name}"
+    if st.session_state.get(key, 0) >= size:
+        st.session_state[key] = size // 2  # of larger pictures
+    return int(st.slider(label, 0, size - 1, size // 2, key=key, bind="query-params", width=220))
+
+
+def _over_wiener(chosen: Sequence[Contestant], noise: Noise | None) -> list[str]:
+    """By how much each trained denoiser beats the Wiener filter at the nearest level that was measured."""
+    trained = [contestant for contestant in chosen if contestant.run]
+    if not trained or (noise and noise.kind != "gaussian"):
+        return []
+    try:
+        curves = choices.published()
+    except PublishedError:
+        return []  # the figure above says what is wrong
+    wanted = noise.level if noise else 0.0
+    level = levels.nearest(curves, wanted)
+    points = [(contestant.label, curves.at(contestant.published or "", level)) for contestant in trained]
+    lines = [
+        f"- {levels.over_wiener(label, point.over[REFERENCE])}"
+        for label, point in points
+        if point and REFERENCE in point.over
+    ]
+    if not lines:
+        return []
+    where = f"At σ {level:.2g}" + (", the nearest level that was measured" if abs(level - wanted) > 1e-3 else "")
+    measured = curves.at(REFERENCE, level)
+    count = min(SUBSET, measured.pictures if measured else SUBSET)
+    return [f"{where}, on the first {count} test pictures of {look.dataset(choices.FIGURES)}:", "\n".join(lines)]

@@ -1,0 +1,175 @@
+"""Work that takes seconds: computed in the background, shared by every session, and drawn as soon as it is done.
+
+A page begins jobs, draws what is ready, and looks again. What nobody waits for any more is given up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from math import inf
+from time import monotonic
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+import streamlit as st
+import torch
+
+from aecore import AecoreError
+from aecore.studies.contestants import Contestant
+from pages.components import links
+
+Lane = Literal["quick", "fits", "slow", "slow draws"]
+Jobs = Mapping[str, Sequence[Future[Any]]]  # what is computed for each contestant, by its key
+
+HELPERS = max(1, (os.cpu_count() or 1) - 1)
+FORGIVEN = 60  # seconds after which a failed job is tried again: what it lacked may be there by now
+_WANTED = 10  # seconds that a job waits for its turn after a page last asked for it
+_MOMENT = 0.2  # seconds that a part of a page waits before it is drawn without what is not ready
+_EVERY = 0.5  # seconds between two looks
+_BEGUN = "jobs begun"
+_LINK, _AGAIN = "link of the page", "drawn again by itself"
+
+
+def one_core() -> None:
+    """Have torch compute on one core in this thread: torch keeps the number per thread, and every script run has a new
+    one.
+
+    A dozen pictures take milliseconds. On more cores torch's threads would wait for each other whenever another
+    session or a training run holds one: hundreds of milliseconds.
+    """
+    torch.set_num_threads(1)
+
+
+@dataclass
+class _Lease:
+    """Monotonic times at which a job was last requested and finished."""
+
+    asked: float
+    ended: float = inf
+
+
+# One lane per cost class, so that slow jobs cannot delay quick ones.
+_LANES: dict[Lane, ThreadPoolExecutor] = {
+    lane: ThreadPoolExecutor(1, initializer=one_core) for lane in ("quick", "fits", "slow", "slow draws")
+}
+_leases: WeakKeyDictionary[Future[Any], _Lease] = WeakKeyDictionary()
+
+
+def lane_of(contestant: Contestant, *, many_draws: bool = False) -> Lane:
+    """Where a contestant's work is done."""
+    if contestant.is_slow:
+        return "slow draws" if many_draws else "slow"
+    return "fits" if contestant.fits else "quick"
+
+
+def begun(lane: Lane, work: Callable[..., Any], contestant: Contestant, *facts: object) -> Future[Any]:
+    """`work(contestant, *facts)` in the background, begun once for every session that asks for it.
+
+    `facts` must be hashable, and decide the result together with the contestant's key.
+    """
+    job = _job(lane, work, contestant, work.__name__, contestant.key, *facts)
+    still_wanted([job])
+    if _is_over(job):
+        _job.clear(lane, work, contestant, work.__name__, contestant.key, *facts)
+        job = _job(lane, work, contestant, work.__name__, contestant.key, *facts)
+    return job
+
+
+@st.cache_resource(max_entries=2048, show_spinner=False)
+def _job(
+    _lane: Lane, _work: Callable[..., Any], _contestant: Contestant, work: str, key: str, *facts: object
+) -> Future[Any]:
+    lease = _Lease(monotonic())
+    job = _LANES[_lane].submit(_if_wanted, lease, _work, _contestant, *facts)
+    _leases[job] = lease
+    return job
+
+
+def _if_wanted(lease: _Lease, work: Callable[..., Any], *facts: object) -> Any:
+    if monotonic() - lease.asked > _WANTED:
+        raise CancelledError
+    try:
+        return work(*facts)
+    finally:
+        lease.ended = monotonic()
+
+
+def still_wanted(jobs: Iterable[Future[Any]]) -> None:
+    """Keep waiting jobs from being given up: a page that waits for them says so every few seconds."""
+    for job in jobs:
+        if lease := _leases.get(job):
+            lease.asked = monotonic()
+
+
+def given_up(job: Future[Any]) -> bool:
+    """Whether it will not be done: cancelled by a page that moved on, or left alone by one that was closed."""
+    return job.done() and (job.cancelled() or isinstance(job.exception(), CancelledError))
+
+
+def _is_over(job: Future[Any]) -> bool:
+    """Whether it has to be begun again to give a result: given up, or failed long ago."""
+    if not job.done():  # asked first, as another session may cancel it at any moment until then
+        return False
+    return given_up(job) or (bool(job.exception()) and monotonic() - _leases[job].ended >= FORGIVEN)
+
+
+# ---- how a page waits
+
+
+def asked(page: str, keys: Sequence[str]) -> links.Asked:
+    """What the link asks for, as `links.asked` says; and again where the page was drawn by itself."""
+    link = links.asked(page, keys)
+    if st.session_state.pop(_AGAIN, False):
+        link = st.session_state[_LINK]
+    st.session_state[_LINK] = link
+    return link
+
+
+def ready(part: str, jobs: Jobs, patient: Iterable[Contestant] = ()) -> set[str]:
+    """The keys of `jobs` that are done, after a moment's wait for all but those of `patient` contestants.
+
+    Gives up what the same `part` of the page began before and no longer needs.
+    """
+    now = [job for own in jobs.values() for job in own]
+    begun_before = st.session_state.setdefault(_BEGUN, {})
+    for job in begun_before.get(part, ()):
+        if job not in now:
+            job.cancel()
+    begun_before[part] = now
+    slow = {contestant.key for contestant in patient if contestant.is_slow}
+    wait([job for key, own in jobs.items() if key not in slow for job in own], _MOMENT)
+    return {key for key, own in jobs.items() if all(job.done() and not given_up(job) for job in own)}
+
+
+def watch(left: Jobs, message: str) -> None:
+    """Say what is not there yet, and draw the page again once more of it is."""
+    # With nothing left there is a fragment too, which the browser may still ask for.
+    st.fragment(_look_again, run_every=_EVERY if left else None)(left, message)
+
+
+def _look_again(left: Jobs, message: str) -> None:
+    if any(all(job.done() for job in own) for own in left.values()):
+        st.session_state[_AGAIN] = True
+        st.rerun()
+    if left:
+        jobs = [job for own in left.values() for job in own]
+        still_wanted(jobs)
+        st.caption(f":material/hourglass_top: {message}: {sum(job.done() for job in jobs)} of {len(jobs)}.")
+
+
+def without_failed(chosen: Sequence[Contestant], jobs: Jobs, done: set[str]) -> list[Contestant]:
+    """The contestants that could be computed or still may; says why another could not."""
+    left = []
+    for contestant in chosen:
+        own = jobs.get(contestant.key, ()) if contestant.key in done else ()
+        failure = next((job.exception() for job in own if job.exception()), None)
+        if failure is None:
+            left.append(contestant)
+        elif isinstance(failure, AecoreError):
+            st.error(str(failure), icon=":material/error:")
+        else:
+            raise failure
+    return left

@@ -1,0 +1,152 @@
+"""The chosen contestants on the same noisy pictures: computed, scored and drawn as a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from aecore import AecoreError
+from aecore.data.noise import Noise
+from aecore.measuring.totals import Totals
+from aecore.studies.contestants import Contestant
+from pages.components import cached, errors, jobs, look, sheets
+from pages.components.cached import Scored
+
+_GREY = 127  # of pictures that are not computed yet
+NOTE = "Under each name: PSNR of these pictures' pooled error; higher is better."
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """Test pictures, what the contestants were given, and what those that are `ready` made of it, by key.
+
+    `late` contestants are still at work in `waiting` jobs, by key; `chosen` are both, in the order of choice.
+    """
+
+    dataset_name: str
+    which: tuple[int, ...]
+    clean: cached.Pixels
+    noisy: Scored | None
+    chosen: Sequence[Contestant]
+    outputs: dict[str, Scored]
+    waiting: jobs.Jobs
+
+    @property
+    def ready(self) -> list[Contestant]:
+        """The contestants that are done."""
+        return [contestant for contestant in self.chosen if contestant.key in self.outputs]
+
+    @property
+    def late(self) -> list[Contestant]:
+        """The contestants that are still at work."""
+        return [contestant for contestant in self.chosen if contestant.key not in self.outputs]
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """The name of each picture, in two parts."""
+        classes = cached.classes(self.dataset_name, self.which)
+        return [(name, f"#{picture}") for name, picture in zip(classes, self.which, strict=True)]
+
+
+def usable(chosen: Sequence[Contestant], dataset_name: str | None = None) -> list[Contestant]:
+    """The contestants whose weights are whole, and with a `dataset_name` their loss curves and scores on it; says
+    which are not."""
+    whole = []
+    for contestant in chosen:
+        try:
+            cached.check_model(contestant)
+            if dataset_name:
+                cached.check_tables(contestant, dataset_name)
+        except AecoreError as error:
+            st.error(str(error), icon=":material/healing:")
+        else:
+            whole.append(contestant)
+    return whole
+
+
+def compute(
+    chosen: Sequence[Contestant], dataset_name: str, which: tuple[int, ...], noise: Noise | None, seed: int
+) -> Lineup:
+    """Let the contestants reconstruct the pictures `which` under `noise`; whoever takes seconds does so in the
+    background."""
+    waiting = {
+        contestant.key: [cached.denoised(contestant, dataset_name, picture, noise, seed) for picture in which]
+        for contestant in sorted(chosen, key=lambda contestant: contestant.effort)
+        if not contestant.is_instant
+    }
+    done = jobs.ready("pictures", waiting, chosen)
+    chosen = jobs.without_failed(chosen, waiting, done)
+    there = [contestant for contestant in chosen if contestant.is_instant or contestant.key in done]
+    given, outputs = cached.reconstructions(there, dataset_name, which, noise, seed)
+    late = {contestant.key for contestant in chosen} - set(outputs)
+    return Lineup(
+        dataset_name,
+        which,
+        cached.originals(dataset_name, which),
+        given if noise else None,
+        chosen,
+        outputs,
+        {key: own for key, own in waiting.items() if key in late},
+    )
+
+
+def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.Column]:
+    """Draw the sheet in one of `errors.VIEWS`, with the row `picked` enlarged; returns its columns."""
+    kind = errors.VIEWS[view]
+    outputs = [pixels for pixels, _ in lineup.outputs.values()]
+    if lineup.noisy and not outputs:
+        outputs = [lineup.noisy[0]]  # else left out: it is so far off that it would dim the rest
+    scale = errors.ErrorScale.of(kind, outputs, lineup.clean) if kind and outputs else None
+    nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.which)
+    columns = [sheets.Column("input", "", lineup.clean, nothing)]
+    if lineup.noisy:
+        columns.append(_column("noisy", lineup.noisy, lineup.clean, scale))
+    for contestant in lineup.chosen:
+        color = look.style(contestant).color
+        if contestant.key in lineup.outputs:
+            columns.append(_column(contestant.label, lineup.outputs[contestant.key], lineup.clean, scale, color))
+        else:
+            grey = np.full_like(lineup.clean, _GREY)
+            columns.append(sheets.Column(contestant.label, "at work", grey, nothing, color))
+    sheets.show(columns, lineup.rows, wipe=view == "Wipe", picked=picked)
+    if scale:
+        scale.legend()
+    return columns
+
+
+def watch(lineup: Lineup) -> None:
+    """Say who is still at work, and draw the page again once another is done."""
+    work = "; ".join(_work(contestant) for contestant in lineup.late)
+    jobs.watch(lineup.waiting, f"{work[:1].upper()}{work[1:]}, pictures done")
+
+
+def _work(contestant: Contestant) -> str:
+    if contestant.fits:
+        return f"{contestant.title} is at work, after a fit the first time"
+    if contestant.tunes:
+        return f"{contestant.title} is at work, after it was tuned the first time under this noise"
+    return f"{contestant.title} is at work"
+
+
+def _column(
+    heading: str, scored: Scored, clean: cached.Pixels, scale: errors.ErrorScale | None, color: str | None = None
+) -> sheets.Column:
+    pixels, scores = scored
+    shown = scale.colored(pixels, clean) if scale else pixels
+    return sheets.Column(heading, decibels(Totals.of(scores).psnr_pooled), shown, _numbers(scores), color)
+
+
+def _numbers(scores: pd.DataFrame) -> list[list[tuple[str, str]]]:
+    return [
+        [("MSE", f"{mse:.3g}"), ("PSNR", decibels(psnr, 2)), ("SSIM", f"{ssim:.3f}")]
+        for mse, psnr, ssim in zip(scores["mse"], scores["psnr"], scores["ssim"], strict=True)
+    ]
+
+
+def decibels(psnr: float, digits: int = 1) -> str:
+    """A PSNR in words: `27.3 dB`; that of a picture given back exactly is infinite."""
+    return f"{psnr:.{digits}f} dB" if np.isfinite(psnr) else "no error"

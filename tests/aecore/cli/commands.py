@@ -1,0 +1,59 @@
+"""What the tests of the commands share: how one is run in a process, and a finished run that needed no training."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from aecore.measuring.totals import Totals
+from aecore.models.recipe import RunSpec
+from aecore.runs.store import Store
+from aecore.training.events import Epoch, State
+
+ROOT = Path(__file__).parents[3]
+LAYERS = "conv4 | conv3:k1:sigmoid"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command: its exit status, what it printed, and what it said on standard error."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """The command in a process of its own, which hears Ctrl-C even where the tests run in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "aecore", *map(str, arguments)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
+
+
+def files(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file() and file.suffix != ".lock"}
+
+
+def finish(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None:
+    """A finished run without training for it."""
+    scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
+    state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
+    kept.finish(spec, state, weights=weights, scores=scores, totals=Totals.of(scores), preview=b"", environment={})

@@ -1,0 +1,51 @@
+"""`list` and `show`: what there is to train, and what is known of one system."""
+
+from typing import Any
+
+from aecore.models import zoo
+
+
+def test_the_list_has_every_system_with_what_its_architecture_costs(aecore: Any) -> None:
+    rows = {row["name"]: row for row in aecore("list", "--json").json}
+    assert list(rows) == list(zoo.SYSTEMS)
+    row = rows["shallow-strided-bn"]
+    assert (row["parameters"], row["code"], row["epochs"], row["dataset"]) == (28_931, 8192, 4, "cifar10")
+    assert row["layers"].startswith("conv32 | bn | conv32:s2 |")
+    text = aecore("list").out
+    assert all(name in text for name in rows)
+    assert "28,931" in text
+
+
+def test_a_system_is_shown_layer_by_layer(aecore: Any) -> None:
+    done = aecore("show", "shallow-strided", "--json").json
+    assert done["architecture"] == "conv32 | conv32:s2 | conv32 | up | conv32 | conv3:k1:sigmoid"
+    assert [layer["output"] for layer in done["layers"]] == [
+        "32×32×32",
+        "32×16×16",
+        "32×16×16",
+        "32×32×32",
+        "32×32×32",
+        "3×32×32",
+    ]
+    assert [layer["parameters"] for layer in done["layers"]] == [896, 9248, 9248, 0, 9248, 99]
+    assert done["parameters"] == sum(layer["parameters"] for layer in done["layers"])
+    assert done["macs"] == sum(layer["MACs"] for layer in done["layers"])
+    assert (done["code_size"], done["recipe"]["epochs"], done["run"]) == (8192, 2, None)
+    text = aecore("show", "shallow-strided").out
+    assert "28,739 parameters" in text
+    assert "2.67× the picture's" in text
+    assert "Not trained yet: python -m aecore train 'shallow-strided'" in text
+
+
+def test_a_line_of_layers_is_shown_as_it_is(aecore: Any) -> None:
+    done = aecore("show", "1x28x28 | flatten | dense8 | dense784:sigmoid | reshape1x28x28", "--json").json
+    assert (done["name"], done["code_size"], done["code_shape"]) == ("custom", 8, [8])
+    assert done["parameters"] == 784 * 8 + 8 + 8 * 784 + 784
+
+
+def test_the_penalties_that_layers_report_are_shown(aecore: Any) -> None:
+    layers = "conv4 | sparsity | conv3:k1:sigmoid"
+    assert aecore("show", layers, "--json").json["penalties"] == ["sparsity"]
+    assert "Penalties that its layers report: sparsity." in aecore("show", layers).out
+    assert aecore("show", "dense", "--json").json["penalties"] == []
+    assert "enalties" not in aecore("show", "dense").out

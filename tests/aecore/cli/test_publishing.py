@@ -1,0 +1,38 @@
+"""`publish`: only the systems' own runs, and their table."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aecore.models import zoo
+from aecore.runs import execution
+from aecore.runs.store import Store
+from tests.aecore.cli.commands import files, finish
+
+
+def test_only_the_systems_own_runs_are_published(aecore: Any, checkpoints: Path) -> None:
+    kept, half = Store(checkpoints), {"none": torch.zeros(1).half()}
+    dense, shallow = (zoo.find(name) for name in ("dense", "shallow-strided"))
+    finish(kept, execution.plan(dense, dataset="cifar10", seed=1), half)
+    finish(kept, execution.plan(shallow, dataset="sample"), half)
+    finish(kept, execution.plan(zoo.find("deep-strided-8"), dataset="cifar10"), half)
+    done = aecore("publish", "deep-strided-8")
+    assert done.status == 0
+    assert "| deep-strided-8 |" in done.out
+    assert "| dense |" not in done.out
+    assert "| shallow-strided |" not in done.out
+
+
+def test_publishing_takes_what_is_in_the_store_and_prints_a_line_a_system(aecore: Any, checkpoints: Path) -> None:
+    for system in zoo.SYSTEMS.values():
+        finish(Store(checkpoints), execution.plan(system, dataset=system.dataset), {"none": torch.zeros(1).half()})
+    before = files(checkpoints)
+    done = aecore("publish")
+    assert done.status == 0
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.out.splitlines()]
+    compressors = [name for name, system in zoo.SYSTEMS.items() if system.family == "compressing"]
+    assert [line[0] for line in lines[2:] if line[0] in zoo.SYSTEMS] == [*zoo.SYSTEMS, *compressors]
+    row = next(line for line in lines if line[0] == "shallow-strided-bn")
+    assert row == ["shallow-strided-bn", "8,192", "28,931", "20.00", "20.00", "0.500", "12", "30.2"]
+    assert files(checkpoints) == before
