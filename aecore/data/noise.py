@@ -109,6 +109,9 @@ KINDS: dict[str, Kind] = {
 }
 
 
+BY_TITLE = {kind.title: name for name, kind in KINDS.items()}
+
+
 @dataclass(frozen=True)
 class Noise:
     """A kind of corruption at a `level`, or, with `low`, at one that is drawn evenly from there up to `level`."""
