@@ -72,8 +72,8 @@ def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
     deviation = {key: spread.deviation.square().mean(0).sqrt().numpy() for key, spread in spreads.items()}
     legends = list[str]()
     if spreads:
-        signed = maps.Scale.of("signed", list(bias.values()))
-        positive = maps.Scale.of("positive", list(deviation.values()))
+        signed = maps.scale_of("signed", list(bias.values()))
+        positive = maps.scale_of("absolute", list(deviation.values()))
         legends = [
             signed.legend("bias: red is too bright on average, blue too dark; white is 1"),
             positive.legend("deviation from draw to draw"),

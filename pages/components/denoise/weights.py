@@ -70,7 +70,7 @@ def _maps(
         cells: Sequence[Pixels | str] = ["…"] * len(_NAMES)
         if contestant.key in weights:
             own = weights[contestant.key]
-            scale = maps.Scale.of("signed", [own.numpy()])
+            scale = maps.scale_of("signed", [own.numpy()])
             count = sensitivity.pixels_with(SHARE, own)
             cells = [scale.colored(own.numpy()), f"±{scale.highest:g}", f"{own.sum():.3f}", str(count)]
         columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
