@@ -27,7 +27,7 @@ from aecore.data import catalog, datasets, splits
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Split
 from aecore.measuring.intervals import margin, paired_differences
-from aecore.measuring.metrics import BASIC, METRICS, SALIENT, ScoreError, _network, mse, parse, psnr, ssim
+from aecore.measuring.metrics import BASIC, METRICS, VSI_BATCH, ScoreError, _network, mse, parse, psnr, ssim
 from aecore.measuring.scoring import BATCH, per_picture, score
 from aecore.measuring.totals import Totals
 from aecore.runs import store
@@ -127,7 +127,7 @@ def defined(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def test_the_other_metrics_of_a_batch_are_those_that_piq_gives_for_each_picture(clean: Tensor) -> None:
-    target = clean[: SALIENT + 2]
+    target = clean[: VSI_BATCH + 2]
     output = noisy(target, Noise("gaussian", 0.1), 0, range(len(target)))
     names = [name for name in OF_PIQ if defined(name, tuple(target.shape[1:]))]
     assert len(names) == (7 if target.shape[1] == 3 else 4)
