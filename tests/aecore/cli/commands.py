@@ -52,8 +52,8 @@ def files(folder: Path) -> dict[Path, int]:
     return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file() and file.suffix != ".lock"}
 
 
-def finish(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None:
+def finish(store: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None:
     """A finished run without training for it."""
     scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
     state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
-    kept.finish(spec, state, weights=weights, scores=scores, totals=Totals.of(scores), preview=b"", environment={})
+    store.finish(spec, state, weights=weights, scores=scores, totals=Totals.of(scores), preview=b"", environment={})
