@@ -20,7 +20,8 @@ from aecore.measuring.totals import Totals
 from aecore.models.recipe import RunSpec
 from aecore.models.zoo import Start
 from aecore.reconstructors.trained import Model, half_precision
-from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored, Trained
+from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored
+from aecore.runs.outcome import Trained
 from aecore.runs.store import STATES, Store, StoreError
 from aecore.training.devices import environment, find_device
 from aecore.training.events import EpochEnded, Event, State
@@ -74,7 +75,7 @@ def plan(
         return RunSpec(system.architecture, recipe, found.name, found.fingerprint, seed, system.name)
 
     spec = spec_on(dataset or system.dataset)
-    if dataset or catalog.available(spec.dataset, data_root) or (store or Store()).finished(spec):
+    if dataset or catalog.available(spec.dataset, data_root) or (store or Store()).finished(spec, light=True):
         return spec
     fits = datasets.load(SAMPLE).shape == system.architecture.input_shape
     return spec_on(SAMPLE) if fits else spec
@@ -88,25 +89,29 @@ def execute(
     device: torch.device | None = None,
     half: bool = False,
     previews: bool = False,
+    light: bool = False,
     compute: Compute | None = None,
 ) -> Iterator[Event | Resumed | Restarted | Previewed | Scored | Finished]:
     """Make the run of `spec`, yielding what happens, or return it from the store; the last event is `Finished`.
 
     Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
     after its last whole epoch. With `half` the weights are kept, and scored, in float16; with `previews` each epoch is
-    followed by a `Previewed`. `compute` replaces `computed`, to compute the order outside this process.
+    followed by a `Previewed`. A `light` run is kept without its weights; a full one in the store serves as well, but
+    where a full one is wanted a light one is trained again. `compute` replaces `computed`, to
+    compute the order outside this process.
     """
     store = store or Store()
     device = device or find_device()
     try:
-        if run := store.finished(spec):
-            store.drop_states(spec)  # left where the process was killed in the very moment of finishing
+        if run := store.finished(spec, light):
+            if not run.is_light:  # beside a light run they may be those of a full one in the making
+                store.drop_states(spec)  # left where the process was killed in the very moment of finishing
             yield Finished(run, cached=True)
             return
     except StoreError as error:
         yield Restarted(str(error))
     with store.lock(spec):
-        if run := store.finished(spec):
+        if run := store.finished(spec, light):
             yield Finished(run, cached=True)
             return
         store.tidy(spec)
@@ -129,7 +134,7 @@ def execute(
                     yield event
                 case Trained():
                     assert state is not None, "a recipe has at least one epoch"
-                    yield Finished(store.finish(spec, state, **vars(event)), cached=False)
+                    yield Finished(store.finish(spec, state, event, light), cached=False)
                 case _:
                     yield event
 

@@ -48,7 +48,9 @@ class Attempt:
         spec, name = self.entry.spec, self.entry.place.device
         try:
             device = torch.device(name) if compute else devices.find_device(name)
-            events = execution.execute(spec, store=self._store, device=device, previews=True, compute=compute)
+            events = execution.execute(
+                spec, store=self._store, device=device, previews=True, light=self.entry.light, compute=compute
+            )
             for event in thinned(events):
                 self._record(event, is_here=compute is None)
         except (GoneError, SupersededError):

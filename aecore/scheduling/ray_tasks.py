@@ -30,8 +30,8 @@ import aecore
 from aecore import AecoreError
 from aecore.data.splits import Dataset
 from aecore.runs import execution
-from aecore.runs.events import Trained
 from aecore.runs.execution import Order, RunError
+from aecore.runs.outcome import Trained
 from aecore.scheduling.attempts import Attempt, thinned
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.engines import MEMORY_RAN_OUT

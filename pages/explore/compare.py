@@ -12,7 +12,7 @@ from pages.components.compare import comparison
 look.apply()
 st.title("Compare")
 notes = st.container()
-runs = Store().listing().runs
+runs = Store().listing().full
 link = jobs.asked(comparison.PAGE, comparison.CHOICES)
 wanted = pickers.linked_dataset(runs)
 with st.sidebar:

@@ -12,7 +12,7 @@ from pages.components.explain import explain
 look.apply()
 st.title("Denoise")
 notes = st.container()
-runs = Store().listing().runs
+runs = Store().listing().full
 link = jobs.asked(choices.PAGE, choices.CHOICES)
 with st.sidebar:
     dataset_name = pickers.dataset(runs, "cifar10", choices.PREFIX)

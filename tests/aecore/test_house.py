@@ -12,6 +12,7 @@ LIGHT = (
     "aecore.cli.listing",
     "aecore.data.catalog",
     "aecore.models.zoo",
+    "aecore.runs.groups",
     "aecore.runs.store",
     "aecore.scheduling.costs",
     "aecore.scheduling.engines",

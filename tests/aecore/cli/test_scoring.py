@@ -19,7 +19,8 @@ from aecore.models import zoo
 from aecore.runs import execution, store
 from aecore.runs.store import Store
 from aecore.training.initialisation import build
-from tests.aecore.cli.commands import LAYERS, finish
+from tests.aecore.cli.commands import LAYERS
+from tests.aecore.finished import finish
 
 
 def test_a_score_on_pictures_of_another_shape_is_refused(aecore: Any, pictures: Path, checkpoints: Path) -> None:

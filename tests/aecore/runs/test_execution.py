@@ -29,6 +29,7 @@ from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs import execution, store
 from aecore.runs.events import Finished, Restarted, Resumed, Scored
 from aecore.runs.execution import RunError
+from aecore.runs.outcome import Trained
 from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Run, Store, StoreError
 from aecore.training import initialisation
 from aecore.training.events import Epoch, EpochEnded, NotFiniteError, State
@@ -108,10 +109,8 @@ def test_a_published_run_is_found_without_its_data(tmp_path: Path) -> None:
     weights = initialisation.build(spec.architecture, spec.recipe, 0, CPU).state_dict()
     row = Epoch(2, 0.1, 0.1, 0.1, 1.0, 1.0)
     scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.1], "psnr": [10.0], "ssim": [0.5]})
-    kept.finish(
-        spec, State(2, {}, {}, (row,)), weights={name: each.contiguous() for name, each in weights.items()},
-        scores=scores, totals=Totals.of(scores), preview=b"", environment={},
-    )  # fmt: skip
+    trained = Trained({name: each.contiguous() for name, each in weights.items()}, scores, Totals.of(scores), b"", {})
+    kept.finish(spec, State(2, {}, {}, (row,)), trained)
     assert execution.plan(system, **nowhere(tmp_path)) == spec
     events = list(execution.execute(spec, **nowhere(tmp_path)))
     assert [(type(event), event.cached) for event in events] == [(Finished, True)]
@@ -225,6 +224,102 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state_in_the_store(pictur
     assert back is not None
     assert back.epoch == 1
     assert all(torch.equal(back.weights[name], values) for name, values in large.items())
+
+
+# ---- light runs
+
+
+def test_a_light_run_has_the_figures_of_the_full_one_and_no_weights(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures, noise=Noise("gaussian", 0.2))
+    light = make(spec, tmp_path / "light", light=True)[-1].run
+    full = make(spec, tmp_path / "full")[-1].run
+    assert {file.name for file in light.path.iterdir()} == {RUN, HISTORY, SCORES, PREVIEW}
+    assert (light.is_light, full.is_light) == (True, False)
+    assert (light.totals, light.dtype) == (full.totals, full.dtype)
+    for name in (SCORES, PREVIEW):
+        assert light.read(name) == full.read(name)
+    assert Store(tmp_path / "light").listing() == store.Listing(runs=[light])
+    with pytest.raises(StoreError, match="was kept light"):
+        light.model()
+
+
+def test_a_light_run_is_made_once(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    first = make(spec, tmp_path, light=True)[-1]
+    before = touched(tmp_path)
+    assert not first.cached
+    assert make(spec, tmp_path, light=True) == [Finished(first.run, cached=True)]
+    assert touched(tmp_path) == before
+
+
+def test_where_a_full_run_is_wanted_a_light_one_is_trained_again_and_replaced(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    make(spec, tmp_path / "light", light=True)
+    events = make(spec, tmp_path / "light")
+    assert [event.row.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2, 3]
+    assert (events[-1].cached, events[-1].run.is_light) == (False, False)
+    assert Store(tmp_path / "light").listing().runs == [events[-1].run]
+    assert result(events[-1].run) == result(make(spec, tmp_path / "whole")[-1].run)
+
+
+def test_a_full_run_serves_where_a_light_one_would_do(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    full = make(spec, tmp_path)[-1].run
+    before = touched(tmp_path)
+    assert make(spec, tmp_path, light=True) == [Finished(full, cached=True)]
+    assert touched(tmp_path) == before
+
+
+def test_a_full_run_that_was_stopped_goes_on_though_the_light_one_was_asked_for_meanwhile(
+    pictures: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures)
+    light = make(spec, tmp_path / "stopped", light=True)[-1].run
+    stop_after(spec, tmp_path / "stopped", 2)
+    assert make(spec, tmp_path / "stopped", light=True) == [Finished(light, cached=True)]
+    events = make(spec, tmp_path / "stopped")
+    assert events[0] == Resumed(2)
+    assert result(events[-1].run) == result(make(spec, tmp_path / "whole")[-1].run)
+    assert not any((events[-1].run.path / name).exists() for name in STATES)
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_a_run_that_was_stopped_ends_light_or_full_as_it_is_asked_for(
+    light: bool, pictures: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures)
+    stop_after(spec, tmp_path, 2)
+    events = make(spec, tmp_path, light=light)
+    assert events[0] == Resumed(2)
+    assert events[-1].run.is_light == light
+    assert not any((events[-1].run.path / name).exists() for name in STATES)
+
+
+def test_a_light_run_is_whole_until_the_full_one_replaces_it(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies just before the full run's `run.json` is there: the next one finishes from the last epoch."""
+    spec, kept = spec_of(pictures), Store(tmp_path)
+    make(spec, tmp_path, light=True)
+    stop_after(spec, tmp_path, 3)
+    assert kept.listing().damaged == []
+    assert kept.finished(spec, light=True) is not None
+    whole = store._write
+
+    def dying(path: Path, content: bytes, before: Path | None = None) -> None:
+        if path.name == RUN:
+            raise KeyboardInterrupt
+        whole(path, content, before)
+
+    monkeypatch.setattr(store, "_write", dying)
+    with pytest.raises(KeyboardInterrupt):
+        make(spec, tmp_path)
+    monkeypatch.undo()
+    assert [each.epoch for each in kept.listing().unfinished] == [3]
+    assert kept.finished(spec, light=True) is None
+    events = make(spec, tmp_path)
+    assert events[0] == Resumed(3)
+    assert not events[-1].run.is_light
 
 
 def test_a_run_whose_store_cannot_be_written_says_so(pictures: Path, tmp_path: Path) -> None:

@@ -14,15 +14,14 @@ from aecore.data.noise import Noise
 from aecore.data.splits import Dataset, Split
 from aecore.measuring.intervals import paired_differences
 from aecore.measuring.scoring import score
-from aecore.measuring.totals import Totals
 from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
 from aecore.studies import by_name, denoising, denoising_measurement
 from aecore.studies.denoising import Point
-from aecore.training.events import Epoch, State
 from aecore.training.initialisation import build
 from tests import optional
+from tests.aecore.finished import finish
 from tests.aecore.studies.published_denoising import CURVES
 
 ROOT = Path(__file__).parents[3]
@@ -124,17 +123,11 @@ def test_curves_come_back_from_their_file_without_torch(tmp_path: Path, monkeypa
 
 
 def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_path: Path) -> None:
-    kept, scores = Store(tmp_path), []
+    store, scores = Store(tmp_path), []
     for seed in (0, 1):
         run = execution.plan(zoo.find("denoise-030"), dataset="sample", epochs=1, images=100)
         module = build(run.architecture, run.recipe, seed, torch.device("cpu"))
-        weights = {name: each.contiguous() for name, each in module.state_dict().items()}
         shutil.rmtree(tmp_path / run.folder, ignore_errors=True)
-        table = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
-        state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
-        kept.finish(
-            run, state, weights=weights, scores=table, totals=Totals.of(table), preview=b"",
-            environment={},
-        )  # fmt: skip
-        scores.append(denoising_measurement.scored("denoise-030", sample, 0.1, kept, 5))
+        finish(store, run, module.state_dict())
+        scores.append(denoising_measurement.scored("denoise-030", sample, 0.1, store, 5))
     assert not torch.equal(*scores)
