@@ -54,8 +54,10 @@ def deconvs(channels: st.SearchStrategy[int], highest: int) -> st.SearchStrategy
     ]
     return st.builds(
         lambda channels, geometry, activation: TransposedConv(channels, *geometry, activation),
-        channels, st.sampled_from(legal), activations,
-    )  # fmt: skip
+        channels,
+        st.sampled_from(legal),
+        activations,
+    )
 
 
 WRITTEN: dict[str, st.SearchStrategy[Layer]] = {

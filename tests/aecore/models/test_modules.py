@@ -50,9 +50,11 @@ def keras_padding(extent: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 @given(
-    kernel=st.integers(1, 6), stride=st.integers(1, 4),
-    extents=st.tuples(st.integers(1, 9), st.integers(1, 9)), seed=st.integers(0, 2**32 - 1),
-)  # fmt: skip
+    kernel=st.integers(1, 6),
+    stride=st.integers(1, 4),
+    extents=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    seed=st.integers(0, 2**32 - 1),
+)
 def test_a_convolution_pads_as_keras_does(kernel: int, stride: int, extents: tuple[int, int], seed: int) -> None:
     picture = np.random.default_rng(seed).standard_normal(extents)
     module = module_of(Conv(1, kernel, stride, "linear"), (1, *extents)).double()

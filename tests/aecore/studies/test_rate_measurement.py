@@ -182,8 +182,12 @@ def test_all_kinds_are_measured_on_the_test_pictures() -> None:
     told: list[str] = []
     found = rate_measurement.measure(dataset, [Linear(1, 2, 3)], told.append)
     assert [(curve.name, curve.kind) for curve in found.curves] == [
-        ("linear", "autoencoder"), ("pca", "pca"), ("jpeg", "codec"), ("webp", "codec"), ("avif", "codec")
-    ]  # fmt: skip
+        ("linear", "autoencoder"),
+        ("pca", "pca"),
+        ("jpeg", "codec"),
+        ("webp", "codec"),
+        ("avif", "codec"),
+    ]
     assert "first 40 test pictures" in found.method
     assert "first 300 training pictures" in found.method
     assert found.fingerprint == dataset.fingerprint

@@ -133,31 +133,34 @@ def _bce(output: Tensor, target: Tensor) -> Tensor:
     return -(target * output.log() + (1 - target) * (1 - output).log()).mean()
 
 
+def half_size() -> list[nn.Module]:
+    """A convolution of stride 2, padded at the bottom and right only, as Keras does."""
+    return [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU()]
+
+
+def back() -> list[nn.Module]:
+    return [nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid()]
+
+
+def plain_convolutions() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), *half_size(), *back())
+
+
+def plain_batch_norm() -> nn.Module:
+    first, second = (nn.BatchNorm2d(4, eps=1e-3, momentum=0.01) for _ in range(2))
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), first, *half_size(), second, *back())
+
+
+def plain_dense() -> nn.Module:
+    encoder, decoder = nn.Linear(192, 16), nn.Linear(16, 192)
+    return nn.Sequential(nn.Flatten(), encoder, nn.ReLU(), decoder, nn.Sigmoid(), nn.Unflatten(1, (3, 8, 8)))
+
+
 PLAIN_MODELS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "convolutions": (
-        PLAIN,
-        lambda: nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(),
-            nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU(),
-            nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid(),
-        ),
-    ),
-    "batch norm": (
-        BATCH_NORM,
-        lambda: nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(4, eps=1e-3, momentum=0.01),
-            nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU(),
-            nn.BatchNorm2d(4, eps=1e-3, momentum=0.01),
-            nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid(),
-        ),
-    ),
-    "dense": (
-        DENSE,
-        lambda: nn.Sequential(
-            nn.Flatten(), nn.Linear(192, 16), nn.ReLU(), nn.Linear(16, 192), nn.Sigmoid(), nn.Unflatten(1, (3, 8, 8)),
-        ),
-    ),
-}  # fmt: skip
+    "convolutions": (PLAIN, plain_convolutions),
+    "batch norm": (BATCH_NORM, plain_batch_norm),
+    "dense": (DENSE, plain_dense),
+}
 
 
 @pytest.mark.parametrize("loss", [_mse, _bce, _mae], ids=["mse", "bce", "mae"])
