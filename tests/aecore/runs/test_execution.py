@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -22,17 +21,16 @@ from aecore.data import datasets
 from aecore.data.catalog import DatasetError
 from aecore.data.noise import Noise
 from aecore.data.splits import to_float
-from aecore.measuring.totals import Totals
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs import execution, store
 from aecore.runs.events import Finished, Restarted, Resumed, Scored
 from aecore.runs.execution import RunError
-from aecore.runs.outcome import Trained
 from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Run, Store, StoreError
 from aecore.training import initialisation
-from aecore.training.events import Epoch, EpochEnded, NotFiniteError, State
+from aecore.training.events import EpochEnded, NotFiniteError, State
+from tests.aecore.finished import finish
 from tests.aecore.rounding import EXACT, in_decibels, of_mse
 
 CPU = torch.device("cpu")
@@ -64,7 +62,7 @@ def stop_after(spec: RunSpec, root: Path, epoch: int) -> None:
 def result(run: Run) -> dict[str, Any]:
     """All of a run that a repetition must give again: everything but the clock's."""
     history = run.history().drop(columns=["images_per_second", "seconds"])
-    weights = {name: each.numpy().tobytes() for name, each in run.model()._module.state_dict().items()}
+    weights = {name: each.numpy().tobytes() for name, each in run.model().module.state_dict().items()}
     return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 
@@ -107,13 +105,10 @@ def test_where_the_sample_does_not_fit_the_absent_data_is_told(nowhere: dict[str
 
 
 def test_a_published_run_is_found_without_its_data(nowhere: dict[str, Any]) -> None:
-    system, kept = zoo.SYSTEMS["shallow-strided"], nowhere["store"]
+    system = zoo.SYSTEMS["shallow-strided"]
     spec = execution.plan(system, dataset="cifar10", **nowhere)
     weights = initialisation.build(spec.architecture, spec.recipe, 0, CPU).state_dict()
-    row = Epoch(2, 0.1, 0.1, 0.1, 1.0, 1.0)
-    scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.1], "psnr": [10.0], "ssim": [0.5]})
-    trained = Trained({name: each.contiguous() for name, each in weights.items()}, scores, Totals.of(scores), b"", {})
-    kept.finish(spec, State(2, {}, {}, (row,)), trained)
+    finish(nowhere["store"], spec, weights)
     assert execution.plan(system, **nowhere) == spec
     events = list(execution.execute(spec, **nowhere))
     assert [(type(event), event.cached) for event in events] == [(Finished, True)]
@@ -164,8 +159,8 @@ def test_half_precision_is_what_is_kept_and_what_is_scored(pictures: Path, tmp_p
     half = make(spec, tmp_path / "half", half=True)[-1].run
     assert half.dtype == "float16"
     test = to_float(datasets.load(spec.dataset).test.pixels)
-    for name, values in whole.model()._module.state_dict().items():
-        kept = half.model()._module.state_dict()[name]
+    for name, values in whole.model().module.state_dict().items():
+        kept = half.model().module.state_dict()[name]
         assert torch.equal(kept, values.half().float() if values.is_floating_point() else values)
     errors = (half.model()(test).clamp(0, 1).double() - test).square().flatten(1).mean(1)
     np.testing.assert_allclose(half.scores()["mse"], errors, rtol=of_mse(test[0]) + SIX_DIGITS)

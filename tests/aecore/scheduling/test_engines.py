@@ -266,9 +266,8 @@ def test_missing_data_is_told_and_the_run_goes_on_when_it_is_back(pictures: Path
     run = queue.submit(spec_of(folder), HERE).id
     shutil.rmtree(folder)
     entry = ended(queue, run)
-    assert (entry.state, entry.reason) == (
-        "failed", f"There is no folder '{folder}': give one that holds pictures, as folder:PATH."
-    )  # fmt: skip
+    assert entry.state == "failed"
+    assert entry.reason == f"There is no folder '{folder}': give one that holds pictures, as folder:PATH."
     until(lambda: entry.reason in queue.log(run))
     shutil.copytree(pictures, folder)
     queue.resume(run)
