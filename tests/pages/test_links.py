@@ -1,4 +1,4 @@
-"""A page's choices, on two small pages: they outlive a visit elsewhere, stay on their page, and give way to a link."""
+"""A page's choices, on two small pages: they outlive a visit elsewhere, are the page's own, and give way to a link."""
 
 from pathlib import Path
 
