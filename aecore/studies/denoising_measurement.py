@@ -15,7 +15,7 @@ from aecore.data import datasets
 from aecore.data.noise import Noise
 from aecore.data.splits import Dataset, Split
 from aecore.files import figures
-from aecore.files.fits import kept
+from aecore.files.fits import load_or_make
 from aecore.measuring.intervals import margin, paired_differences
 from aecore.measuring.metrics import BASIC
 from aecore.measuring.scoring import score
@@ -73,7 +73,7 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
         table = pd.concat(score(reconstruct, split, noise, SEED))
         return {"scores": torch.from_numpy(table[list(BASIC)].to_numpy("float64", copy=True))}
 
-    return kept(store.root, "denoised", facts, measure)["scores"]
+    return load_or_make(store.root, "denoised", facts, measure)["scores"]
 
 
 def measure(

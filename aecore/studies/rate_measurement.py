@@ -102,7 +102,7 @@ def pca_curve(projection: Projection, learning: Tensor, pictures: Tensor, bits: 
         # After the last component with more than one level there is nothing to keep.
         live = max(index for index, table in enumerate(alphabet.tables, start=1) if len(table) > 1)
         points += [
-            _point(coder, alphabet.first(size), codes[:, :size], pictures, each)
+            _point(coder, alphabet.first_components(size), codes[:, :size], pictures, each)
             for size in sorted({min(size, live) for size in sizes})
         ]
     return Curve(coder.name, "pca", tuple(envelope(points)))

@@ -21,7 +21,7 @@ from torchvision.models import vgg16
 from aecore.data import datasets, splits
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Split
-from aecore.measuring.metrics import BASIC, METRICS, SALIENT, ScoreError, mse, parse, psnr, ssim
+from aecore.measuring.metrics import BASIC, METRICS, VSI_BATCH, ScoreError, mse, parse, psnr, ssim
 from aecore.measuring.scoring import per_picture
 from tests.aecore.rounding import EPS, EXACT, SHOWN, in_decibels, of_mse, of_sum
 
@@ -111,7 +111,7 @@ def defined(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def test_the_other_metrics_of_a_batch_are_those_that_piq_gives_for_each_picture(clean: Tensor) -> None:
-    target = clean[: SALIENT + 2]
+    target = clean[: VSI_BATCH + 2]
     output = noisy(target, Noise("gaussian", 0.1), 0, range(len(target)))
     names = [name for name in OF_PIQ if defined(name, tuple(target.shape[1:]))]
     assert len(names) == (7 if target.shape[1] == 3 else 4)

@@ -73,43 +73,46 @@ def touched(folder: Path) -> dict[Path, int]:
 # ---- plan
 
 
-def nowhere(tmp_path: Path) -> dict[str, Any]:
-    return {"store": Store(tmp_path / "store"), "data_root": tmp_path / "data"}
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An empty store, and a folder without data sets."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "data"))
+    return {"store": Store(tmp_path / "store")}
 
 
-def test_where_the_systems_data_is_absent_the_sample_takes_its_place(tmp_path: Path) -> None:
+def test_where_the_systems_data_is_absent_the_sample_takes_its_place(nowhere: dict[str, Any]) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
-    spec = execution.plan(system, **nowhere(tmp_path), seed=3, epochs=1, images=100)
+    spec = execution.plan(system, **nowhere, seed=3, epochs=1, images=100)
     assert (spec.dataset, spec.fingerprint) == ("sample", datasets.load("sample").fingerprint)
     assert (spec.recipe.epochs, spec.recipe.images, spec.seed, spec.name) == (1, 100, 3, "shallow-strided")
     assert spec.architecture == system.architecture
 
 
-def test_a_data_set_asked_for_is_never_replaced(tmp_path: Path, pictures: Path) -> None:
+def test_a_data_set_asked_for_is_never_replaced(nowhere: dict[str, Any], pictures: Path) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
-    spec = execution.plan(system, dataset="cifar10", **nowhere(tmp_path))
+    spec = execution.plan(system, dataset="cifar10", **nowhere)
     assert spec.dataset == "cifar10"
     with pytest.raises(DatasetError, match="python -m aecore data fetch cifar10"):
-        list(execution.execute(spec, **nowhere(tmp_path), device=CPU))
-    assert execution.plan(system, dataset=f"folder:{pictures}", **nowhere(tmp_path)).dataset == f"folder:{pictures}"
+        list(execution.execute(spec, **nowhere, device=CPU))
+    assert execution.plan(system, dataset=f"folder:{pictures}", **nowhere).dataset == f"folder:{pictures}"
 
 
-def test_where_the_sample_does_not_fit_the_absent_data_is_told(tmp_path: Path) -> None:
-    spec = execution.plan(zoo.SYSTEMS["mnist-dense"], **nowhere(tmp_path))
+def test_where_the_sample_does_not_fit_the_absent_data_is_told(nowhere: dict[str, Any]) -> None:
+    spec = execution.plan(zoo.SYSTEMS["mnist-dense"], **nowhere)
     assert spec.dataset == "mnist"
     with pytest.raises(DatasetError, match="python -m aecore data fetch mnist"):
-        list(execution.execute(spec, **nowhere(tmp_path), device=CPU))
+        list(execution.execute(spec, **nowhere, device=CPU))
 
 
-def test_a_published_run_is_found_without_its_data(tmp_path: Path) -> None:
+def test_a_published_run_is_found_without_its_data(nowhere: dict[str, Any]) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
-    spec = execution.plan(system, dataset="cifar10", **nowhere(tmp_path))
+    spec = execution.plan(system, dataset="cifar10", **nowhere)
     weights = initialisation.build(spec.architecture, spec.recipe, 0, CPU).state_dict()
-    finish(Store(tmp_path / "store"), spec, weights)
-    assert execution.plan(system, **nowhere(tmp_path)) == spec
-    events = list(execution.execute(spec, **nowhere(tmp_path)))
+    finish(nowhere["store"], spec, weights)
+    assert execution.plan(system, **nowhere) == spec
+    events = list(execution.execute(spec, **nowhere))
     assert [(type(event), event.cached) for event in events] == [(Finished, True)]
-    assert execution.plan(system, **nowhere(tmp_path), epochs=1).dataset == "sample"
+    assert execution.plan(system, **nowhere, epochs=1).dataset == "sample"
 
 
 # ---- execute

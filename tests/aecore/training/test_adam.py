@@ -96,7 +96,7 @@ def test_training_starts_without_torch_s_compiler() -> None:
         "from aecore.models import zoo; "
         "spec = execution.plan(zoo.find('shallow-maxpool'), dataset='sample', epochs=1, images=100); "
         "data = datasets.load('sample'); from torch import device; "
-        "next(execution.computed(execution.Order(spec, data, None, device('cpu'), previews=True))); print(*sys.modules)"
+        "next(execution.computed(execution.Order(spec, data, None, device('cpu')), previews=True)); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch.nn" in loaded
