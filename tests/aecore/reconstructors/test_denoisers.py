@@ -279,7 +279,9 @@ def test_the_wiener_filter_is_the_best_linear_guess(
     bound = of_projection(corrupted, torch.from_numpy(mean), len(mean))
     np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=bound)
     # The same with the components as they are before they are kept in float32.
-    monkeypatch.setattr("aecore.reconstructors.pca.cached_pca", lambda dataset, root: fit_pca(dataset.train.pixels))
+    monkeypatch.setattr(
+        "aecore.reconstructors.denoisers.cached_pca", lambda dataset, root: fit_pca(dataset.train.pixels)
+    )
     output = prepare("wiener", dataset, gaussian(level), root)(corrupted)
     np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=EXACT)
 
