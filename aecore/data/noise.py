@@ -109,6 +109,9 @@ KINDS: dict[str, Kind] = {
 }
 
 
+BY_TITLE = {kind.title: name for name, kind in KINDS.items()}
+
+
 @dataclass(frozen=True)
 class Noise:
     """A kind of corruption at a `level`; with `low`, each picture's level is drawn uniformly from `low` to `level`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
@@ -79,6 +79,7 @@ class Architecture:
             )
 
     @classmethod
+    @lru_cache(maxsize=512)  # most runs of a store share a line with others
     def parse(cls, text: str) -> Architecture:
         """Read a line such as `conv32 | pool | conv32 | up | conv3:k1:sigmoid`; raises `ArchitectureError`.
 

@@ -83,7 +83,9 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the recipe again."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        return values | {"noise": str(self.noise) if self.noise else None, "penalties": self.penalty_weights or None}
+        # A version without penalties reads every recipe that has none.
+        penalties = {"penalties": self.penalty_weights} if values.pop("penalties") else {}
+        return values | {"noise": str(self.noise) if self.noise else None} | penalties
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Recipe:
@@ -154,7 +156,15 @@ class RunSpec:
     @cached_property
     def key(self) -> str:
         """SHA-256 of the spec's canonical JSON, 64 hexadecimal digits."""
-        content = {name: value for name, value in self.to_json().items() if name not in ("name", "dataset")}
+        return self._hash_without("name", "dataset")
+
+    @cached_property
+    def group(self) -> str:
+        """SHA-256 of all but the seed: equal for runs that differ in nothing else."""
+        return self._hash_without("name", "dataset", "seed")
+
+    def _hash_without(self, *names: str) -> str:
+        content = {name: value for name, value in self.to_json().items() if name not in names}
         # Settings that are None are not hashed, so that a setting added later changes no older key.
         content["recipe"] = {name: value for name, value in content["recipe"].items() if value is not None}
         return hashlib.sha256(canonical(content)).hexdigest()

@@ -2,16 +2,21 @@
 
 import streamlit as st
 
-from pages.app import paths
+from pages.app.pages import ICON, PAGES
 
 # An icon of our own: Streamlit fetches the Material one for the tab from the network.
-st.set_page_config("Autoencoders side by side", paths.ICON, layout="wide")
+st.set_page_config("Autoencoders side by side", ICON, layout="wide")
 
-gallery = st.Page(paths.GALLERY, title="Gallery", icon=":material/grid_view:", default=True)
-compare = st.Page(paths.COMPARE, title="Compare", icon=":material/compare:")
-denoise = st.Page(paths.DENOISE, title="Denoise", icon=":material/blur_on:")
-train = st.Page(paths.TRAIN, title="Train", icon=":material/model_training:")
-# Opened from the gallery: the page of one system, `/system?run=…`.
-system = st.Page(paths.SYSTEM, title="System", icon=":material/schema:", visibility="hidden")
-
-st.navigation([gallery, compare, denoise, train, system], position="top").run()
+st.navigation(
+    [
+        st.Page(
+            page.path,
+            title=page.title,
+            icon=f":material/{page.icon}:",
+            default=page is PAGES[0],
+            visibility="hidden" if page.hidden else "visible",
+        )
+        for page in PAGES
+    ],
+    position="top",
+).run()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pages.app.paths import URLS
+from pages.app.pages import PAGES
 
 # Whatever folder a proxy serves the app from, the root is the address without the name of a page at its end.
 _SCRIPT = f"""<script>
   window.__streamlit = {{
-    BACKEND_BASE_URL: location.origin + location.pathname.replace(/({"|".join(URLS)})?\\/?$/, "")
+    BACKEND_BASE_URL: location.origin + location.pathname.replace(/({"|".join(page.url for page in PAGES)})?\\/?$/, "")
   }};
 </script>"""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
-from pages.app import paths
-from pages.components.entries import Entry
+from pages.app.pages import COMPARE, TRAIN
+from pages.components import look
+from pages.components.entries import LIGHT, Entry
 
 
 def show(entry: Entry) -> None:
-    """Compare it, train a variant of it."""
+    """Compare the run in view, train a variant of it."""
     if entry.run:
-        st.page_link(paths.COMPARE, label="Compare", icon=":material/compare:", query_params={"models": entry.label})
-    what = "Train a variant" if entry.run else "Train it"
-    st.page_link(paths.TRAIN, label=what, icon=":material/model_training:", query_params={"start": entry.label})
+        COMPARE.link("Compare", disabled=LIGHT if entry.run.is_light else "", models=look.label(entry.run.spec))
+    TRAIN.link("Train a variant" if entry.run else "Train it", start=entry.label)

@@ -1,31 +1,55 @@
-"""What the gallery shows and the system page opens: a system of the zoo, trained or not, or a run of one's own."""
+"""What the gallery shows and the system page opens: a system of the zoo, trained or not, or a person's own runs.
+
+Runs that differ only in the seed are one entry.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.models.zoo import System
+from aecore.runs.groups import Group, groups
 from aecore.runs.store import Run
 from pages.components import look
+
+LIGHT = "Kept light: scores and curve, no weights."
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A system and its run; `run` is None where it is not trained, `system` where the run's name is no system's."""
+    """A system and its runs, by seed. `run` is the one in view, None where nothing is trained yet; `system` is None
+    where the runs' name is no system's."""
 
     label: str
     title: str
     story: str
-    architecture: Architecture
-    recipe: Recipe
-    dataset: str
-    seed: int
     system: System | None
+    group: Group | None
     run: Run | None
+
+    @property
+    def architecture(self) -> Architecture:
+        """Its layers."""
+        return self._source.architecture
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        return self._source.recipe
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data set it is trained on."""
+        return self._source.dataset
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run in view, or the one that a system is trained with first."""
+        return self.run.spec.seed if self.run else 0
 
     @property
     def is_own_run(self) -> bool:
@@ -37,56 +61,76 @@ class Entry:
         """Whether any of its layers is batch norm."""
         return self.architecture.normalises_batch
 
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """One run per seed, the lowest seed first."""
+        return self.group.runs if self.group else ()
+
+    @property
+    def psnr(self) -> str:
+        """The pooled test PSNR, of several seeds their mean and its sample standard deviation; a dash without a run."""
+        if self.group is None:
+            return "–"
+        deviation = self.group.deviation
+        if deviation is None:
+            return f"{self.group.psnr:.1f} dB"
+        digits = 1 if deviation >= 0.05 else 2
+        return f"{self.group.psnr:.{digits}f} ± {deviation:.{digits}f} dB"
+
+    def of_seed(self, seed: int) -> Entry:
+        """The same with the run of this seed in view."""
+        return replace(self, run=next(run for run in self.runs if run.spec.seed == seed))
+
+    @property
+    def _source(self) -> RunSpec | System:
+        if self.run:
+            return self.run.spec
+        assert self.system is not None, "what is no system is here for its run"
+        return self.system
+
 
 def entries(runs: Sequence[Run]) -> list[Entry]:
-    """Every system of the zoo in its order, then the runs that are not a system's own."""
-    own = {run.name: run for run in runs if zoo.is_own(run.spec)}
-    variants = [run for run in runs if not zoo.is_own(run.spec)]
-    labels = look.labels(variants)
-    return [
-        *(_of_system(system, own.get(name)) for name, system in zoo.SYSTEMS.items()),
-        *(_of_variant(run, labels[run.key]) for run in variants),
-    ]
+    """Every system of the zoo in its order, then the groups of runs that are not a system's own."""
+    every = groups(runs)
+    own = {group.first.name: group for group in every if zoo.is_own(group.first.spec)}
+    variants = [group for group in every if not zoo.is_own(group.first.spec)]
+    return [*(_of_system(system, own.get(name)) for name, system in zoo.SYSTEMS.items()), *map(_of_variant, variants)]
 
 
 def settings(entry: Entry) -> dict[str, str]:
-    """How it is trained: a name and a value each. What a recipe leaves open is told only where that means something."""
-    found = {"Data set": look.dataset(entry.dataset), "Seed": str(entry.seed)}
+    """How it is trained, by the setting's name. What a recipe leaves open is named only where that means something."""
+    shown = {"Data set": look.dataset(entry.dataset), "Seed": str(entry.seed)}
+    open_ = {"images": "all", "noise": "none"}
     for name, value in entry.recipe.to_json().items():
-        if value is None and name not in ("images", "noise"):
-            continue
-        told = (
-            {"images": "all", "noise": "none"}[name] if value is None else f"{value:,}" if _whole(value) else str(value)
-        )
-        found[name.replace("_", " ").capitalize()] = told
-    return found
+        if value is not None or name in open_:
+            shown[name.replace("_", " ").capitalize()] = open_[name] if value is None else _text(value)
+    return shown
 
 
-def in_short(spec: RunSpec) -> str:
-    """How a run is trained, in a few words."""
+def in_short(spec: RunSpec, seeds: Sequence[int] = ()) -> str:
+    """How a run is trained, or its like with several `seeds`, in a few words."""
     recipe = spec.recipe
-    told = [
-        f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}",
-        f"seed {spec.seed}",
-        f"on {look.dataset(spec.dataset)}",
-    ]
-    told += [f"{recipe.images:,} pictures"] if recipe.images else []
-    told += [f"{recipe.noise} noise"] if recipe.noise else []
-    return ", ".join(told)
+    seed = f"seeds {look.listed([str(seed) for seed in seeds])}" if len(seeds) > 1 else f"seed {spec.seed}"
+    parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {look.dataset(spec.dataset)}"]
+    parts += [f"{recipe.images:,} pictures"] if recipe.images else []
+    parts += [f"{recipe.noise} noise"] if recipe.noise else []
+    parts += [f"{name} weight {weight:g}" for name, weight in recipe.penalty_weights.items()]
+    return ", ".join(parts)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}:{_text(part)}" for name, part in value.items())
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _of_system(system: System, run: Run | None) -> Entry:
-    return Entry(
-        system.name, system.title, system.story, system.architecture, system.recipe, system.dataset, 0, system, run
-    )
+def _of_system(system: System, group: Group | None) -> Entry:
+    return Entry(system.name, system.title, system.story, system, group, group.first if group else None)
 
 
-def _of_variant(run: Run, label: str) -> Entry:
-    spec, system = run.spec, zoo.SYSTEMS.get(run.name)
+def _of_variant(group: Group) -> Entry:
+    run = group.first
+    system = zoo.SYSTEMS.get(run.name)
     title = f"{system.title}, own run" if system else run.name.capitalize()
-    story = f"{in_short(spec)}."
-    return Entry(label, title, story, spec.architecture, spec.recipe, spec.dataset, spec.seed, system, run)
+    story = f"{in_short(run.spec, [run.spec.seed for run in group.runs])}."
+    return Entry(look.label(run.spec), title, story, system, group, run)

@@ -20,6 +20,9 @@ _REMOVED_BUTTONS = ("select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d
 _LINES_HEIGHT = 320
 _BINS = 50
 
+# What every history table holds, whatever its recipe; further columns are penalties.
+_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_mse", "images_per_second", "seconds")
+
 Abscissa = Literal["epoch", "seconds"]
 
 
@@ -63,35 +66,12 @@ def loss_curves(
     by: Abscissa = "epoch",
     logarithmic: bool = True,
 ) -> None:
-    """Two lines a model: error on the validation pictures and, thin, on those it learns from if the loss is the MSE."""
+    """Lines by model: the error on the validation pictures; thin, that on those it learns from if the loss is the MSE;
+    dotted, each penalty."""
     labels = look.labels(runs)
     figure = go.Figure()
-    unit = "epoch" if by == "epoch" else "s"
-    where = f"at %{{x:.4g}} {unit}" if by == "seconds" else f"after {unit} %{{x}}"
     for run in runs:
-        history, label = histories[run.key], labels[run.key]
-        figure.add_scatter(
-            x=history[by],
-            y=history["validation_mse"],
-            name=label,
-            legendgroup=label,
-            mode="lines+markers",
-            line=line(run),
-            marker=marker(run),
-            hovertemplate=f"%{{y:.3g}} validation, {where}",
-        )
-        if run.spec.recipe.loss == "mse":
-            figure.add_scatter(
-                x=history[by],
-                y=history["train_loss"],
-                name=label,
-                legendgroup=label,
-                showlegend=False,
-                opacity=0.5,
-                mode="lines",
-                line=line(run) | {"width": 1},
-                hovertemplate=f"%{{y:.3g}} training, {where}",
-            )
+        _losses(figure, run, histories[run.key], by)
     error, longest = "Mean squared error", max(run.spec.recipe.epochs for run in runs)
     figure.update_layout(
         height=_LINES_HEIGHT,
@@ -101,6 +81,30 @@ def loss_curves(
     )
     alt = f"Training and validation error by {by} of {', '.join(labels.values())}."
     show(figure, key=key, alt=alt, name="loss-curves")
+
+
+def _losses(figure: go.Figure, run: Run, history: pd.DataFrame, by: Abscissa) -> None:
+    """The lines of one model."""
+    label, drawn = look.label(run.spec), line(run)
+    where = "after epoch %{x}" if by == "epoch" else "at %{x:.4g} s"
+
+    def add(column: str, name: str, what: str, **how: Any) -> None:
+        figure.add_scatter(
+            x=history[by],
+            y=history[column],
+            name=name,
+            legendgroup=label,
+            hovertemplate=f"%{{y:.3g}} {what}, {where}",
+            **how,
+        )
+
+    add("validation_mse", label, "validation", mode="lines+markers", line=drawn, marker=marker(run))
+    if run.spec.recipe.loss == "mse":
+        thin = drawn | {"width": 1}
+        add("train_loss", label, "training", mode="lines", line=thin, opacity=0.5, showlegend=False)
+    for term in [str(column) for column in history if column not in _COLUMNS]:
+        dotted = drawn | {"width": 1.5, "dash": "dot"}
+        add(term, f"{term}, training", f"{term}, training", mode="lines", line=dotted)
 
 
 def distribution(errors: Mapping[str, pd.Series[float]], chosen: Sequence[Contestant], *, key: str) -> None:

@@ -1,56 +1,87 @@
-"""What a page's address asks for: noted where it cannot be had, and brought back when a person returns to the page."""
+"""A page's choices: their keys, what the address asks of them, and their return when the page is opened again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import streamlit as st
 
-_SHOWN = "page that is shown"
+_SHOWN, _LINK, _REDRAWN, _CHOICES = "page shown", "link followed", "page redrawn", "choices by page"
 
 Asked = dict[str, list[str]]
 
+_keys: defaultdict[str, set[str]] = defaultdict(set)  # by page: of every widget that was drawn on it so far
 
-def asked(page: str, keys: Sequence[str]) -> Asked:
-    """What the link says about `keys`, the page's widgets; call it before they are drawn.
 
-    Empty but for the first run after the page was opened. Who comes back to `page` by a link that names none of
-    them, or by the browser's back button, finds the choices of before.
+@dataclass(frozen=True)
+class Page:
+    """The choices on one page, by the keys of its widgets; `prefix` stands before each of them.
+
+    Streamlit keeps what is bound to the address for the session, by key and on whatever page; here each page has its
+    own. Keys should differ between pages all the same: a link from one to another loses a key that both have.
     """
-    arrived = st.session_state.get(_SHOWN) != page
-    st.session_state[_SHOWN] = page
-    if not arrived:
-        return {}
-    link = {key: values for key in keys if (values := st.query_params.get_all(key))}
-    before = st.session_state.get(_memory(page))
-    if before and not link:
-        st.session_state.update(before)
-        # In a run that the back button began, Streamlit sets every widget to what the address says.
-        st.rerun()
-    return link
+
+    name: str
+    prefix: str = ""
+
+    def key(self, name: str) -> str:
+        """The key of a widget, which `bind="query-params"` makes its name in the address too."""
+        key = self.prefix + name
+        if key not in _keys[self.name]:
+            _keys[self.name].add(key)
+            st.session_state.pop(key, None)  # whatever it holds, another page's widget put it there
+        return key
+
+    def arrive(self) -> Asked:
+        """What the address asks for; call it before the page's widgets are drawn.
+
+        Empty but for the first run of a visit. A link speaks of every choice: what it leaves out is at its default. One
+        that names no choice, as the navigation's and often the back button's, brings back those of the visit before.
+        """
+        state = st.session_state
+        shown, redrawn = state.get(_SHOWN), state.pop(_REDRAWN, False)
+        if shown == self.name:
+            state[_LINK] = link = state[_LINK] if redrawn else {}
+            return link
+        state[_SHOWN] = self.name
+        state[_LINK] = link = {name: st.query_params.get_all(name) for name in st.query_params}
+        choices: dict[str, dict[str, Any]] = state.setdefault(_CHOICES, {})
+        if shown:
+            choices[shown] = {key: state[key] for key in tuple(_keys[shown]) if key in state}
+        before = {} if link.keys() & _keys[self.name] else choices.get(self.name, {})
+        for key in _keys[self.name] - before.keys():
+            state.pop(key, None)
+        if before:
+            state.update(before)
+            # In a run that the back button began, Streamlit sets every widget to what the address says.
+            st.rerun()
+        return link
+
+    def note(self, link: Asked) -> None:
+        """Say what the link asked for and did not get; call it after the widgets are drawn."""
+        _note({key: wanted for key, wanted in link.items() if key in _keys[self.name]})
 
 
-def keep(page: str, keys: Sequence[str]) -> None:
-    """Remember the page's choices for the rest of the session; call it after its widgets are drawn."""
-    st.session_state[_memory(page)] = {key: st.session_state[key] for key in keys if key in st.session_state}
+def redraw() -> NoReturn:
+    """Run the page again by itself: what was noted of its link, but for what was taken out of it, is noted again."""
+    st.session_state[_REDRAWN] = True
+    st.rerun()
 
 
-def note(link: Asked) -> None:
+def _note(link: Asked) -> None:
     """Say what the link asked for and did not get; call it after the widgets are drawn."""
     lines = []
     for key, wanted in link.items():
         value = st.session_state.get(key)
         chosen = value if isinstance(value, list | tuple) else [value]
-        unmet = [text for text in dict.fromkeys(wanted) if not any(_same(text, each) for each in chosen)]
+        unmet = [text for text in dict.fromkeys(wanted) if not any(_same(text, choice) for choice in chosen)]
         if unmet:
             instead = "nothing" if value in (None, []) else ", ".join(map(_text, chosen))
             lines.append(f"{key} = {', '.join(unmet)} (shown: {instead})")
     if lines:
         st.warning("The link asks for what cannot be had here: " + "; ".join(lines) + ".", icon=":material/link_off:")
-
-
-def _memory(page: str) -> str:
-    return f"choices on {page}"
 
 
 def _same(text: str, value: object) -> bool:

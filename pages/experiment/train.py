@@ -6,19 +6,19 @@ from aecore.runs.store import Store
 from pages.components import links, look
 from pages.components.train import costs, launch, live, recipes
 
+page = links.Page("train")
+link = page.arrive()
+
 look.apply()
 st.title("Train")
 notes = st.container()
 form, watch = st.columns([3, 5], gap="large")
 with form:
-    starts = recipes.starts(Store().listing().runs)
-    link = links.asked(recipes.PAGE, recipes.CHOICES)
-    plan = recipes.form(starts)
+    plan = recipes.form(page, recipes.starts(Store().listing().runs))
     if plan:
         costs.show(plan)
         launch.button(plan)
-    links.keep(recipes.PAGE, recipes.CHOICES)
 with watch:
     live.panel()
 with notes:
-    links.note(link)
+    page.note(link)

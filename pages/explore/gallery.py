@@ -7,13 +7,12 @@ import streamlit as st
 
 from aecore.files.figures import Figures, PublishedError
 from aecore.runs.store import Store
-from pages.app import paths
+from pages.app.pages import SYSTEM
 from pages.components import links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
 from pages.components.gallery import bits, cards, filters, headline
-
-CHOICES = (*filters.KEYS, bits.AGAINST)
+from pages.components.preload import preload
 
 
 def figures_of(read: Callable[[str, Path], Figures | None], dataset: str) -> Figures | None:
@@ -25,7 +24,8 @@ def figures_of(read: Callable[[str, Path], Figures | None], dataset: str) -> Fig
         return None
 
 
-asked = links.asked("gallery", CHOICES)
+page = links.Page("gallery")
+link = page.arrive()
 store = Store()
 listing = store.listing()
 everyone = entries(listing.runs)
@@ -37,7 +37,7 @@ st.markdown(
 )
 for sentence in listing.damaged:
     st.warning(sentence, icon=":material/healing:")
-chosen, dataset = filters.show(everyone)
+chosen, dataset = filters.show(page, everyone)
 notes = st.container()
 
 points = headline.comparable(everyone, dataset)
@@ -45,19 +45,19 @@ if points:
     bright = [entry for entry in points if entry in chosen]
     faint = [entry for entry in points if entry not in chosen]
     curve, rates = figures_of(headline.published, dataset), figures_of(bits.published, dataset)
-    in_bits = rates is not None and bits.chosen()
+    in_bits = rates is not None and bits.chosen(page)
     st.html(headline.STYLE)
     with st.container(key="headline-box"):
         if rates and in_bits:
             bits.show(bright, faint, rates)
             bits.caption(points, rates)
         elif clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
-            st.switch_page(paths.SYSTEM, query_params={"run": clicked})
+            st.switch_page(SYSTEM.path, query_params={"run": clicked})
     st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))
     explain("gallery", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
 
 if not chosen:
-    filters.empty()
+    filters.empty(page)
 for heading, shown in (
     ("Systems", [entry for entry in chosen if not entry.is_own_run]),
     ("Your runs", [entry for entry in chosen if entry.is_own_run]),
@@ -68,8 +68,5 @@ for heading, shown in (
             for entry in shown:
                 cards.show(entry)
 with notes:
-    links.note(asked)
-links.keep("gallery", CHOICES)
-
-# The page is painted by now. torch takes seconds to import and Compare needs it: start while the person looks.
-import pages.components.cached  # noqa: E402, F401
+    page.note(link)
+preload()

@@ -8,16 +8,18 @@ from pages.components.entries import entries
 from pages.components.explain import explain
 from pages.components.system import diagrams, differences, portrait
 
-link = links.asked("system", portrait.KEYS)
+page = links.Page("system")
+link = page.arrive()
+link.pop("run", None)  # answered where it is picked
 store = Store()
 listing = store.listing()
 everyone = entries(listing.runs)
 
 look.apply()
 with st.container(horizontal=True):
-    entry = portrait.pick(everyone, link.pop("run", []))
-    other = portrait.beside(everyone, entry)
-links.note(link)
+    entry = portrait.of_seed(page, portrait.pick(page, everyone))
+    other = portrait.beside(page, everyone, entry)
+page.note(link)
 
 portrait.head(entry, listing)
 portrait.toolbar(entry)
@@ -43,7 +45,6 @@ with left:
 with right:
     portrait.recipe(entry)
 
-if trained := [each.run for each in (entry, other) if each and each.run]:
+if trained := [shown.run for shown in (entry, other) if shown and shown.run]:
     st.subheader("Loss curves")
     portrait.loss_curves(trained)
-links.keep("system", portrait.KEYS)

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import re
+import shutil
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,12 @@ from playwright.sync_api import Page, expect
 from aecore.data import datasets
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
+from aecore.runs.store import Store
 from pages.components.system import diagrams
 from pages.components.system.examples import EACH
+from tests.browser import started
 from tests.browser.seen import settled
+from tests.pages.copies import copied
 
 # Draws each of many diagrams on a page that holds one already, in the same theme and font, and says where its parts
 # lie: left, top, right and bottom in pixels from the drawing's corner.
@@ -234,3 +239,30 @@ def test_a_bad_link_to_a_system_is_answered_with_a_note(page: Page, dashboard: s
     settled(page)
     expect(page.get_by_test_id("stAlert").first).to_contain_text("nearest names are shallow-strided")
     expect(page.locator("h1")).to_have_text("Shallow, strided")
+
+
+def test_a_link_to_one_seed_keeps_to_it(page: Page, tmp_path: Path) -> None:
+    """Whatever the link calls the run, the address then names system and seed: a reload and a return show the same."""
+    run = Store().find("shallow-strided")
+    shutil.copytree(run.path, tmp_path / "store" / run.path.name)
+    other = copied(run, tmp_path / "store", seed=3, mse=0.002)
+    environment = {"AECORE_DATA": str(tmp_path / "nothing"), "AECORE_CHECKPOINTS": str(tmp_path / "store")}
+    with started.dashboard(tmp_path / "log", environment) as served:
+        page.goto(f"{served.address}/system?run={other.key[:10]}")
+        address = re.compile(r"/system\?run=shallow-strided&seed=3$")
+        expect(page).to_have_url(address)
+        psnr = page.get_by_test_id("stMetric").filter(has_text="27.0 dB")
+        expect(psnr).to_be_visible()
+        settled(page)
+        page.reload()
+        expect(psnr).to_be_visible()
+        expect(page).to_have_url(address)
+        settled(page)
+        page.get_by_role("link", name="Gallery").first.click()
+        expect(page.get_by_text("Test PSNR, 2 seeds")).to_be_visible()
+        settled(page)
+        page.go_back()
+        expect(psnr).to_be_visible()
+        settled(page)
+        page.goto("about:blank")
+    assert "Traceback" not in (tmp_path / "log").read_text()

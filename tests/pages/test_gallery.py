@@ -3,7 +3,9 @@
 import json
 import shutil
 from itertools import pairwise
+from math import log10
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import plotly.graph_objects as go
@@ -16,6 +18,7 @@ from aecore.runs.store import Store
 from aecore.studies.pca_curves import Curve, pca_curve
 from pages.components.entries import Entry, entries, settings
 from pages.components.gallery import headline
+from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,6 +130,59 @@ def test_a_selected_point_names_its_system() -> None:
     assert headline.clicked({"selection": {"points": [{"x": 3}]}}) is None
     assert headline.clicked({"selection": {"points": []}}) is None
     assert headline.clicked(None) is None
+
+
+# ---- runs that differ only in the seed, and runs without weights
+
+
+def test_several_seeds_are_one_card_and_one_point_with_a_bar(some_runs: Path) -> None:
+    run = Store().find("shallow-strided")
+    errors = [run.totals.mse, 0.0008, 0.0014]
+    for seed in (1, 2):
+        copied(run, some_runs, seed=seed, mse=errors[seed])
+    app = shown()
+    assert not app.exception
+    assert not app.header or "Your runs" not in [header.value for header in app.header]
+    (metric,) = [metric for metric in app.metric if metric.label == "Test PSNR, 3 seeds"]
+    decibels = [-10 * log10(error) for error in errors]
+    assert metric.value == f"{mean(decibels):.1f} ± {stdev(decibels):.1f} dB"
+    (point,) = [trace for trace in figure(app)["data"] if trace["name"] == "shallow-strided"]
+    assert point["y"] == [pytest.approx(mean(errors))]
+    assert point["error_y"]["array"] == [pytest.approx(stdev(errors))]
+    assert point["error_y"]["visible"]
+    (single,) = [trace for trace in figure(app)["data"] if trace["name"] == "shallow-maxpool"]
+    assert not single["error_y"]["visible"]
+
+
+def test_seeds_of_a_variant_are_one_entry(some_runs: Path) -> None:
+    run = Store().find("shallow-maxpool")
+    first = copied(run, some_runs, seed=0, epochs=7)
+    copied(run, some_runs, seed=4, epochs=7)
+    (entry,) = [entry for entry in entries(Store().listing().runs) if entry.is_own_run]
+    assert entry.label == f"shallow-maxpool {first.key[:6]}"
+    assert entry.story == "7 epochs, seeds 0 and 4, on CIFAR-10."
+    assert [run.spec.seed for run in entry.runs] == [0, 4]
+    assert entry.of_seed(4).run == entry.runs[1]
+
+
+def test_a_small_deviation_is_shown_with_another_digit(some_runs: Path) -> None:
+    run = Store().find("shallow-strided")
+    copied(run, some_runs, seed=1, mse=run.totals.mse * 1.005)
+    (entry,) = [entry for entry in entries(Store().listing().runs) if entry.label == "shallow-strided"]
+    assert entry.psnr.endswith(" ± 0.02 dB")
+
+
+def test_a_run_without_weights_is_shown_and_cannot_be_compared(some_runs: Path) -> None:
+    shutil.rmtree(Store().find("shallow-strided").path)
+    copied(Store().find("shallow-maxpool"), some_runs, epochs=7, light=True)
+    app = shown()
+    assert not app.exception
+    assert "weights.safetensors" not in texts(app)
+    assert [caption.value for caption in app.caption].count("Kept light: scores and curve, no weights.") == 1
+    links = [link.proto for link in app.get("page_link") if link.proto.label == "Compare"]
+    assert [link.disabled for link in links] == [False, True]
+    assert links[1].help == "Kept light: scores and curve, no weights."
+    assert len(app.get("image")) == 2
 
 
 # ---- filters

@@ -1,20 +1,27 @@
 """A system's own page without a browser: every system, links good and bad, a second one beside it, what is damaged."""
 
+import base64
 import io
 import json
 import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe
+from aecore.models.zoo import Start
+from aecore.runs import execution
+from aecore.runs.events import Finished
 from aecore.runs.store import Store, StoreError
 from pages.components.entries import entries
 from pages.components.system import diagrams, differences, downloads
+from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +61,11 @@ def html(app: AppTest) -> str:
 def drawings(app: AppTest) -> list[str]:
     """Every drawing on the page in words."""
     return [json.loads(element.proto.json)["alt"] for element in app.get("bidi_component")]
+
+
+def value_of(app: AppTest, label: str) -> str:
+    (metric,) = [metric for metric in app.metric if metric.label == label]
+    return str(metric.value)
 
 
 def texts(app: AppTest) -> str:
@@ -149,7 +161,82 @@ def test_a_second_system_can_be_laid_beside() -> None:
     assert not app.exception, "it cannot stand beside itself"
 
 
+# ---- runs that differ only in the seed
+
+
+def test_a_seed_is_chosen_beside_the_system(some_runs: Path) -> None:
+    run = Store().find("shallow-strided")
+    copied(run, some_runs, seed=3, mse=0.002)
+    app = page(run="shallow-strided")
+    assert not app.exception
+    assert app.selectbox(key="seed").options == ["0", "3"]
+    app.selectbox(key="seed").set_value(3).run()
+    assert value_of(app, "Test PSNR") == "27.0 dB"
+    assert "±" in value_of(app, "PSNR of 2 seeds")
+    assert app.title[0].value == "Shallow, strided"
+    assert value_of(page(run="shallow-strided", seed="3"), "Test PSNR") == "27.0 dB"
+
+
+@pytest.mark.parametrize("named_by", ["label", "key", "folder"])
+def test_a_link_to_any_run_opens_it_and_is_rewritten(some_runs: Path, named_by: str) -> None:
+    run = copied(Store().find("shallow-strided"), some_runs, seed=3, mse=0.002)
+    app = page(run={"label": f"shallow-strided {run.key[:6]}", "key": run.key[:10], "folder": run.path.name}[named_by])
+    assert not app.exception
+    assert not app.warning
+    assert app.selectbox(key="run").value == "shallow-strided"
+    assert app.selectbox(key="seed").value == 3
+    assert (app.query_params["run"], app.query_params["seed"]) == ("shallow-strided", "3")
+    assert value_of(app, "Test PSNR") == "27.0 dB"
+
+
+def test_a_seed_that_another_system_lacks_is_no_choice_there(some_runs: Path) -> None:
+    for name, seed in (("shallow-strided", 3), ("shallow-maxpool", 5)):
+        copied(Store().find(name), some_runs, seed=seed)
+    app = page(run="shallow-strided", seed="3")
+    app.selectbox(key="run").set_value("shallow-maxpool").run()
+    assert not app.exception
+    assert app.selectbox(key="seed").value == 0
+    app.selectbox(key="run").set_value("dense").run()
+    assert not [choice for choice in app.selectbox if choice.key == "seed"]
+    assert "cannot be had here: seed = 9" in page(run="shallow-strided", seed="9").warning[0].value
+
+
 # ---- what is missing or damaged
+
+
+def test_a_run_without_weights_says_so_and_shows_what_is_stored(some_runs: Path) -> None:
+    run = copied(Store().find("shallow-strided"), some_runs, epochs=7, light=True)
+    app = page(run=run.key)
+    assert not app.exception
+    assert not app.error
+    assert not app.warning
+    assert app.info[0].value == "Kept light: scores and curve, no weights."
+    assert "only the first test pictures can be shown, as stored" in app.info[1].value
+    assert len(app.get("image")) == 1
+    (compare,) = [link.proto for link in app.get("page_link") if link.proto.label == "Compare"]
+    (weights,) = [button.proto for button in app.get("download_button") if button.proto.label == "Weights and manifest"]
+    assert compare.disabled
+    assert weights.disabled
+    assert weights.help == compare.help == "Kept light: scores and curve, no weights."
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_penalty_is_a_dotted_line_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "store"))
+    layers = Architecture.parse("flatten | dense8 | sparsity | dense3072:sigmoid | reshape3x32x32")
+    recipe = Recipe(epochs=2, images=100, penalties={"sparsity": 1e-3})
+    *_, last = execution.execute(execution.plan(Start("sparse", "Sparse", layers, recipe, "sample"), dataset="sample"))
+    assert isinstance(last, Finished)
+    app = page(run=last.run.key)
+    assert not app.exception
+    assert "sparsity weight 0.001" in texts(app)
+    (chart,) = app.get("plotly_chart")
+    lines = {line["name"]: line for line in json.loads(chart.proto.spec)["data"]}
+    assert lines["sparsity, training"]["line"]["dash"] == "dot"
+    known = {line["line"]["color"] for line in lines.values()}
+    assert len(known) == 1
+    drawn = np.frombuffer(base64.b64decode(lines["sparsity, training"]["y"]["bdata"]), np.float64)
+    assert drawn == pytest.approx(last.run.history()["sparsity"].to_numpy())
 
 
 def test_an_untrained_system_shows_its_architecture_and_how_to_train_it(some_runs: Path) -> None:

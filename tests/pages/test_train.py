@@ -1,5 +1,6 @@
 """Train without a browser: the form follows what one starts from, its cost is told, and what cannot be is said."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,17 @@ from streamlit.testing.v1 import AppTest
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe
+from aecore.models.zoo import Start
 from aecore.runs import execution
+from aecore.runs.events import Finished
 from aecore.runs.store import Store
 from aecore.scheduling import supervision
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
+from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,6 +64,43 @@ def test_the_form_holds_the_recipe_of_what_one_starts_from(name: str) -> None:
     assert app.selectbox(key="added").value == ("Gaussian" if recipe.noise else "None")
     if recipe.noise:
         assert app.slider(key="strength").value == recipe.noise.level
+
+
+def test_a_link_to_another_start_brings_its_whole_recipe() -> None:
+    app = page()
+    app.number_input(key="epochs").set_value(50).run()
+    app.switch_page(str(ROOT / "pages/explore/gallery.py")).run()
+    app.query_params["start"] = "denoise-100"
+    app.switch_page(str(ROOT / "pages/experiment/train.py")).run()
+    assert app.selectbox(key="start").value == "denoise-100"
+    assert app.number_input(key="epochs").value == zoo.find("denoise-100").recipe.epochs
+    assert app.selectbox(key="added").value == "Gaussian"
+
+
+def test_each_penalty_of_the_layers_can_be_weighed(store: Store) -> None:
+    layers = Architecture.parse("flatten | dense8 | sparsity | dense3072:sigmoid | reshape3x32x32")
+    recipe = Recipe(epochs=1, images=100, penalties={"sparsity": 1e-3})
+    spec = execution.plan(Start("sparse", "Sparse", layers, recipe, "sample"), dataset="sample")
+    assert isinstance([*execution.execute(spec)][-1], Finished)
+    app = page(start=f"sparse {spec.key[:6]}")
+    assert app.number_input(key="weight-sparsity").value == 1e-3
+    app.number_input(key="weight-sparsity").set_value(0.5).run()
+    with supervision.hold(store.root):
+        assert not launch(app).exception
+        (entry,) = Queue().entries()
+    assert entry.spec == replace(spec, recipe=replace(recipe, penalties={"sparsity": 0.5}))
+    app.selectbox(key="start").set_value("dense").run()
+    assert not [control for control in app.number_input if control.key == "weight-sparsity"]
+
+
+def test_seeds_of_a_run_are_one_start(store: Store) -> None:
+    published = Store(ROOT / "checkpoints").find("shallow-maxpool")
+    first, _ = (copied(published, store.root, seed=seed, epochs=7) for seed in (1, 2))
+    options = page().selectbox(key="start").options
+    assert [option for option in options if option.startswith("shallow-maxpool")] == [
+        "shallow-maxpool",
+        f"shallow-maxpool {first.key[:6]}",
+    ]
 
 
 def test_what_is_launched_is_what_the_form_says(store: Store) -> None:

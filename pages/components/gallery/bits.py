@@ -15,9 +15,9 @@ from aecore.studies import rates
 from aecore.studies.rates import Curve, Rates, gain
 from pages.components import figures, look
 from pages.components.entries import Entry
+from pages.components.links import Page
 
 KEY = "bits"
-AGAINST = "against"  # what the figure's horizontal axis is
 EXPLANATION = (
     "- **Against bits**: a number of a code costs nothing until somebody says how exactly it is kept. Here each is "
     "rounded to whole steps and packed by an entropy coder into real bytes; then the picture is made from these. "
@@ -36,14 +36,14 @@ def published(dataset: str, root: Path) -> Rates | None:
     return rates.curves(dataset, root) if dataset in rates.PUBLISHED else None
 
 
-def chosen() -> bool:
+def chosen(page: Page) -> bool:
     """Whether a person wants bits in place of numbers."""
     options = ["Code size", "Bits a picture"]
     against = st.segmented_control(
         "Against",
         options,
         default=options[0],
-        key=AGAINST,
+        key=page.key("against"),
         bind="query-params",
         label_visibility="collapsed",
         required=True,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.models.architecture import Architecture
-from aecore.runs.store import Run
-from pages.app import paths
+from pages.app.pages import SYSTEM
 from pages.components import actions, amounts, previews
-from pages.components.entries import Entry
+from pages.components.entries import LIGHT, Entry
 
 WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
 EXPLANATION = (
@@ -31,18 +29,20 @@ def show(entry: Entry) -> None:
         else:
             st.info(f"Not trained yet: `python -m aecore train {entry.label}`", icon=":material/hourglass_empty:")
         st.markdown(entry.story)
-        _figures(entry.run, entry.architecture)
+        _figures(entry)
         st.caption(str(entry.architecture).replace("|", "→"))
+        if entry.run and entry.run.is_light:
+            st.caption(LIGHT)
         with st.container(horizontal=True, gap="small", vertical_alignment="bottom", height="stretch"):
-            st.page_link(paths.SYSTEM, label="Open", icon=":material/schema:", query_params={"run": entry.label})
+            SYSTEM.link("Open", run=entry.label)
             actions.show(entry)
 
 
-def _figures(run: Run | None, architecture: Architecture) -> None:
+def _figures(entry: Entry) -> None:
     with st.container(horizontal=True, gap="medium"):
-        noise = run.spec.recipe.noise if run else None
-        psnr = f"{run.totals.psnr_pooled:.1f} dB" if run else "–"
-        st.metric(f"PSNR, {noise}" if noise else "Test PSNR", psnr, width="content")
-        size, ratio = architecture.code_size, architecture.code_ratio
+        noise = entry.recipe.noise if entry.run else None
+        seeds = f", {len(entry.runs)} seeds" if len(entry.runs) > 1 else ""
+        st.metric((f"PSNR, {noise}" if noise else "Test PSNR") + seeds, entry.psnr, width="content")
+        size, ratio = entry.architecture.code_size, entry.architecture.code_ratio
         st.metric("Code size", f"{size:,} · {ratio:.2g}×", width="content")
-        st.metric("Parameters", amounts.short(architecture.parameters), width="content")
+        st.metric("Parameters", amounts.short(entry.architecture.parameters), width="content")

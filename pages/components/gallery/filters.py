@@ -10,20 +10,22 @@ import streamlit as st
 from aecore.models import zoo
 from pages.components import look
 from pages.components.entries import Entry
+from pages.components.links import Page
 
-KEYS = ("family", "dataset", "bn")
+_FAMILY, _DATASET, _NORM = _NAMES = ("family", "dataset", "bn")
 _WITH, _WITHOUT = "Batch norm", "No batch norm"
 
 
-def show(entries: Sequence[Entry]) -> tuple[list[Entry], str]:
+def show(page: Page, entries: Sequence[Entry]) -> tuple[list[Entry], str]:
     """The entries that every choice fits, and the data set that the figure is about. No choice means all."""
     with st.container(horizontal=True, gap="medium"):
-        families = _pills("Family", KEYS[0], list(dict.fromkeys(system.family for system in zoo.SYSTEMS.values())))
+        known: list[str] = list(dict.fromkeys(system.family for system in zoo.SYSTEMS.values()))
+        families = _pills("Family", page.key(_FAMILY), known)
         names = list(dict.fromkeys(entry.dataset for entry in entries))
         # CIFAR-10 first: the warm-up on MNIST opens the zoo, but is not what it is about.
         names.sort(key=lambda name: name != "cifar10")
-        chosen = _pills("Data set", KEYS[1], [_title(name) for name in names])
-        norms = _pills("Batch norm", KEYS[2], [_WITH, _WITHOUT])
+        chosen = _pills("Data set", page.key(_DATASET), [_title(name) for name in names])
+        norms = _pills("Batch norm", page.key(_NORM), [_WITH, _WITHOUT])
     datasets = [name for name in names if _title(name) in chosen] or names
     tests: list[Callable[[Entry], bool]] = [
         lambda entry: not families or (entry.system is not None and entry.system.family in families),
@@ -33,16 +35,15 @@ def show(entries: Sequence[Entry]) -> tuple[list[Entry], str]:
     return [entry for entry in entries if all(test(entry) for test in tests)], datasets[0]
 
 
-def clear() -> None:
-    """Take every choice back."""
-    for key in KEYS:
-        st.session_state[key] = []
-
-
-def empty() -> None:
+def empty(page: Page) -> None:
     """Say that no system fits, and offer the way back."""
     st.info("No system fits all of these choices.", icon=":material/filter_alt_off:")
-    st.button("Show all systems", icon=":material/restart_alt:", on_click=clear)
+    st.button("Show all systems", icon=":material/restart_alt:", on_click=_clear, args=[page])
+
+
+def _clear(page: Page) -> None:
+    for name in _NAMES:
+        st.session_state[page.key(name)] = []
 
 
 def _pills(label: str, key: str, options: list[str]) -> list[str]:

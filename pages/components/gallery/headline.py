@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from math import log10, prod
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import plotly.graph_objects as go
@@ -27,8 +28,9 @@ STYLE = """
 </style>
 """
 EXPLANATION = (
-    "- **The figure**: a point a trained model, further down is better, further left is a smaller code. The "
-    "line is PCA, the best that any linear autoencoder can do with as many numbers; a model under it earns its keep. "
+    "- **The figure**: one point per trained model, further down is better, further left is a smaller code. Of several "
+    "seeds it is the mean of their errors, with a bar of ± one standard deviation. The line is PCA, the best that any "
+    "linear autoencoder can do with as many numbers; a model under it earns its keep. "
     "In the shaded part the code is larger than the picture, so that copying it would do. Denoisers are left out: "
     "their error is measured under noise. Click a point to open its system.\n"
 )
@@ -72,9 +74,12 @@ def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
 
 
 def mse(entry: Entry) -> float:
-    """Mean squared error over all test pictures."""
-    assert entry.run is not None
-    return float(entry.run.totals.mse)
+    """Mean squared error over all test pictures, and over the seeds."""
+    return fmean(_errors(entry))
+
+
+def _errors(entry: Entry) -> list[float]:
+    return [run.totals.mse for run in entry.runs]
 
 
 def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, dataset_title: str) -> str | None:
@@ -171,16 +176,20 @@ def _point(figure: go.Figure, entry: Entry, curve: Curve | None, *, faint: bool)
     error = mse(entry)
     best = curve.at(_code(entry)) if curve else None
     against = f"<br>{error / best:.3g} times PCA's error" if best else ""
+    marker, several = figures.marker(entry.run), len(entry.runs) > 1
+    spread = stdev(_errors(entry)) if several else None
+    seeds = f"<br>{len(entry.runs)} seeds, MSE ± {spread:.2g}" if several else ""
     figure.add_scatter(
         x=[_code(entry)],
         y=[error],
         mode="markers",
         name=entry.label,
-        marker=figures.marker(entry.run) | {"size": 11, "line": {"width": 0}},
+        marker=marker | {"size": 11, "line": {"width": 0}},
+        error_y={"array": [spread], "color": marker["color"], "thickness": 1.5, "width": 5, "visible": several},
         opacity=0.25 if faint else 1,
         customdata=[entry.label],
         hovertemplate=f"<b>{entry.label}</b><br>code size {_code(entry):,}<br>MSE {error:.3g}, "
-        f"{-10 * log10(error):.1f} dB{against}<extra></extra>",
+        f"{-10 * log10(error):.1f} dB{seeds}{against}<extra></extra>",
     )
 
 

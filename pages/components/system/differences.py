@@ -88,7 +88,7 @@ def _figures(entry: Entry) -> dict[str, str]:
     found = {
         "Code size": f"{architecture.code_size:,} numbers",
         "Parameters": f"{architecture.parameters:,}",
-        "MACs a picture": f"{architecture.macs:,}",
+        "MACs per picture": f"{architecture.macs:,}",
     }
     if entry.run:
         totals = entry.run.totals

@@ -5,24 +5,26 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
-from math import log10
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from aecore.files.figures import PublishedError
+from aecore.measuring.totals import decibels
 from aecore.models.layers import shape_text
 from aecore.models.steps import Step
 from aecore.runs.store import Listing, Run, Store, StoreError
 from aecore.studies.pca_curves import pca_curve
 from pages.components import actions, amounts, figures, look, previews
-from pages.components.entries import Entry, settings
+from pages.components.entries import LIGHT, Entry, settings
+from pages.components.links import Page, redraw
 from pages.components.system import downloads
 
 DEFAULT = "shallow-strided"
-KEYS = ("run", "beside")
 EXPLANATION = (
     "- **The drawing**: every tensor on the way from the picture to its reconstruction, the code in colour. All that "
     "the decoder knows of the picture went through the code.\n"
@@ -33,24 +35,49 @@ EXPLANATION = (
 _ALBUM = ":material/photo_library:"
 
 
-def pick(everyone: Sequence[Entry], asked: Sequence[str]) -> Entry:
-    """The system that the page is about; what a link asks for in vain is answered by the nearest names."""
+def pick(page: Page, everyone: Sequence[Entry]) -> Entry:
+    """The system that the page is about. A run's key, folder or label leads to it; for a name that is nobody's, a note
+    names the nearest."""
     by_label = {entry.label: entry for entry in everyone}
-    for wanted in asked:
-        if wanted not in by_label:
-            st.session_state["run"] = _instead(wanted, everyone)
+    run = page.key("run")
+    if (wanted := st.query_params.get(run)) and wanted not in by_label:
+        if address := _address(wanted, everyone):
+            with suppress(StreamlitAPIException):  # on the way from Compare, its own `seed` still holds the name
+                st.query_params.update({name: str(value) for name, value in address.items()})
+                redraw()
+            st.session_state.update(address)
+        else:
+            st.session_state[run] = _nearest(wanted, list(by_label))
     # Without a default of its own, the widget keeps `run=` in the address whatever is shown.
-    if not asked and st.session_state.get("run") is None:
-        st.session_state["run"] = DEFAULT
-    label = st.selectbox("System", list(by_label), None, key="run", bind="query-params", width=320)
+    elif st.session_state.get(run) is None and not wanted:
+        st.session_state[run] = DEFAULT
+    label = st.selectbox("System", list(by_label), None, key=run, bind="query-params", width=320)
     return by_label[label or DEFAULT]
 
 
-def beside(everyone: Sequence[Entry], entry: Entry) -> Entry | None:
+def of_seed(page: Page, entry: Entry) -> Entry:
+    """The entry with the run of one seed in view; a choice where there are several."""
+    seeds = [run.spec.seed for run in entry.runs]
+    if len(seeds) < 2:
+        return entry
+    key = page.key("seed")
+    if st.session_state.get(key) not in seeds:
+        st.session_state.pop(key, None)  # of another system
+    seed = st.selectbox("Seed", seeds, seeds.index(entry.seed), key=key, bind="query-params", width=100)
+    return entry.of_seed(seed)
+
+
+def beside(page: Page, everyone: Sequence[Entry], entry: Entry) -> Entry | None:
     """A second system to lay beside the first, if one is chosen."""
-    by_label = {other.label: other for other in everyone if other is not entry}
+    by_label = {other.label: other for other in everyone if other.label != entry.label}
     label = st.selectbox(
-        "Beside", list(by_label), None, key="beside", bind="query-params", width=320, placeholder="Choose a second one"
+        "Beside",
+        list(by_label),
+        None,
+        key=page.key("beside"),
+        bind="query-params",
+        width=320,
+        placeholder="Choose a second one",
     )
     return by_label.get(label or "")
 
@@ -68,6 +95,8 @@ def head(entry: Entry, listing: Listing) -> None:
     for sentence in listing.damaged:
         if re.match(rf"{re.escape(name)}-[0-9a-f]{{12}}/", sentence):
             st.warning(sentence, icon=":material/healing:")
+    if entry.run and entry.run.is_light:
+        st.info(LIGHT, icon=":material/weight:")
     if entry.run is None:
         st.info(f"Not trained yet: `python -m aecore train {entry.label}`", icon=":material/hourglass_empty:")
 
@@ -77,74 +106,76 @@ def toolbar(entry: Entry) -> None:
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         actions.show(entry)
         if entry.run:
-            missing = entry.run.missing()
-            st.download_button(
-                "Weights and manifest",
-                partial(downloads.archive, entry.run),
-                f"{entry.run.path.name}.zip",
-                "application/zip",
-                on_click="ignore",
-                icon=":material/download:",
-                type="tertiary",
-                disabled=bool(missing),
-                help=f"Missing: {', '.join(missing)}"
-                if missing
-                else "A zip of run.json, weights, loss curves and scores",
-            )
+            _download(entry.run)
+
+
+def _download(run: Run) -> None:
+    missing = f"Missing: {', '.join(run.missing())}" if run.missing() else ""
+    obstacle = LIGHT if run.is_light else missing
+    st.download_button(
+        "Weights and manifest",
+        partial(downloads.archive, run),
+        f"{run.path.name}.zip",
+        "application/zip",
+        on_click="ignore",
+        icon=":material/download:",
+        type="tertiary",
+        disabled=bool(obstacle),
+        help=obstacle or "A zip of run.json, weights, loss curves and scores",
+    )
 
 
 def key_figures(entry: Entry, store: Store) -> None:
     """What it costs and what it achieves; each term explains itself."""
-    architecture, run = entry.architecture, entry.run
-    summary = architecture.summary()
+    summary = entry.architecture.summary()
     with st.container(horizontal=True, gap="medium"):
-        st.metric(
+        _metric(
             "Code size",
             f"{summary.code_size:,} · {summary.code_ratio:.2g}×",
-            width="content",
-            help="Numbers in the smallest tensor that everything passes through, and their ratio to the picture's. "
+            "Numbers in the smallest tensor that everything passes through, and their ratio to the picture's. "
             "Above 1× nothing need be compressed.",
         )
-        if run:
-            noise = f", {entry.recipe.noise}" if entry.recipe.noise else ""
-            st.metric(
-                f"Test PSNR{noise}",
-                f"{run.totals.psnr_pooled:.1f} dB",
-                width="content",
-                help="Peak signal-to-noise ratio of the mean squared error over all test pictures: −10 log₁₀ MSE. "
-                f"3 dB more is half the error. The mean over pictures is {run.totals.psnr_mean:.1f} dB.",
-            )
-            st.metric(
-                "Test SSIM",
-                f"{run.totals.ssim:.3f}",
-                width="content",
-                help="Structural similarity, at most 1: how alike local brightness, contrast and structure are.",
-            )
+        if entry.run:
+            _test_figures(entry, entry.run)
         if pca := _pca(entry, store):
-            st.metric(
+            _metric(
                 "PCA, same code",
                 pca,
-                width="content",
-                help="Test PSNR of principal components, the best linear autoencoder, with as many numbers.",
+                "Test PSNR of principal components, the best linear autoencoder, with as many numbers.",
             )
-        st.metric(
-            "Parameters",
-            amounts.short(summary.parameters),
-            width="content",
-            help=f"Numbers that training sets: {summary.parameters:,}.",
-        )
-        st.metric(
-            "MACs a picture",
-            amounts.short(summary.macs),
-            width="content",
-            help=f"Multiply-accumulates to reconstruct one picture: {summary.macs:,}.",
-        )
-        st.metric(
+        parameters, macs = summary.parameters, summary.macs
+        _metric("Parameters", amounts.short(parameters), f"Numbers that training sets: {parameters:,}.")
+        _metric("MACs per picture", amounts.short(macs), f"Multiply-accumulates to reconstruct one picture: {macs:,}.")
+        _metric(
             "Receptive field",
             shape_text(summary.rows[-1].receptive_field),
-            width="content",
-            help="The window of the picture, in pixels, that one pixel of the output depends on, at most.",
+            "The window of the picture, in pixels, that one pixel of the output depends on, at most.",
         )
+
+
+def _test_figures(entry: Entry, run: Run) -> None:
+    noise = f", {entry.recipe.noise}" if entry.recipe.noise else ""
+    _metric(
+        f"Test PSNR{noise}",
+        f"{run.totals.psnr_pooled:.1f} dB",
+        "Peak signal-to-noise ratio of the mean squared error over all test pictures: −10 log₁₀ MSE. "
+        f"3 dB more is half the error. The mean over pictures is {run.totals.psnr_mean:.1f} dB.",
+    )
+    if len(entry.runs) > 1:
+        _metric(
+            f"PSNR of {len(entry.runs)} seeds",
+            entry.psnr,
+            "The mean of the test PSNR over the seeds, and its sample standard deviation.",
+        )
+    _metric(
+        "Test SSIM",
+        f"{run.totals.ssim:.3f}",
+        "Structural similarity, at most 1: how alike local brightness, contrast and structure are.",
+    )
+
+
+def _metric(label: str, value: str, meaning: str) -> None:
+    st.metric(label, value, width="content", help=meaning)
 
 
 def pictures(run: Run) -> None:
@@ -153,6 +184,10 @@ def pictures(run: Run) -> None:
     from aecore.data.catalog import SAMPLE, DatasetError
     from pages.components.system import examples
 
+    if run.is_light:
+        st.info("Without its weights only the first test pictures can be shown, as stored.", icon=_ALBUM)
+        previews.show(run)
+        return
     fetch = f"`python -m aecore data fetch {run.spec.dataset}` gets the real ones."
     try:
         choice = examples.choose(run)
@@ -189,6 +224,8 @@ def loss_curves(runs: Sequence[Run]) -> None:
         st.caption(
             "Mean squared error after each epoch: thick on the validation pictures, thin on those it learns from. "
             "A denoiser's is under the noise it is trained on."
+            + " Dotted: each penalty, before it is weighted."
+            * any(run.spec.architecture.penalties for run in shown)
         )
 
 
@@ -248,15 +285,21 @@ def _pca(entry: Entry, store: Store) -> str | None:
         error = pca_curve(entry.dataset, store.root).at(entry.architecture.code_size)
     except PublishedError:
         return None  # the gallery, whose line it is, says what is wrong
-    return f"{-10 * log10(error):.1f} dB" if error else None
+    return f"{decibels(error):.1f} dB" if error else None
 
 
-def _instead(wanted: str, everyone: Sequence[Entry]) -> str:
-    """What to show for a link to `wanted`: the run of that key, or the nearest name, with a note."""
+def _address(wanted: str, everyone: Sequence[Entry]) -> dict[str, str | int]:
+    """What the address should say to show the run of this key (four digits or more), folder or label."""
     for entry in everyone:
-        if entry.run and len(wanted) >= 4 and (entry.run.key.startswith(wanted) or entry.run.path.name == wanted):
-            return entry.label
-    labels = [entry.label for entry in everyone]
+        for run in entry.runs:
+            names = (look.label(run.spec), run.path.name)
+            if wanted in names or (len(wanted) >= 4 and run.key.startswith(wanted)):
+                return {"run": entry.label} | ({"seed": run.spec.seed} if run != entry.run else {})
+    return {}
+
+
+def _nearest(wanted: str, labels: Sequence[str]) -> str:
+    """What to show for a name that is nobody's, with a note."""
     near = difflib.get_close_matches(wanted.lower(), labels, cutoff=0.5)
     shown = near[0] if near else DEFAULT
     hint = f"the nearest names are {', '.join(near)}" if near else "no name comes near it"

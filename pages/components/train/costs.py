@@ -31,7 +31,7 @@ def show(plan: Plan) -> None:
             help="The numbers that training sets.",
         )
         st.metric(
-            "MACs a picture",
+            "MACs per picture",
             amounts.short(spec.architecture.macs),
             width="content",
             help="Multiplications with addition, to reconstruct one picture; training takes about three times as many.",

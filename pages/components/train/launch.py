@@ -8,7 +8,7 @@ from aecore import AecoreError
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import Store, StoreError
 from aecore.scheduling.queue import Queue
-from pages.app import paths
+from pages.app.pages import COMPARE
 from pages.components import look
 from pages.components.train import live
 from pages.components.train.recipes import Plan
@@ -30,12 +30,7 @@ def button(plan: Plan) -> None:
         st.toast(f"{runs} run{'s' * (runs > 1)} queued", icon=":material/playlist_add:")
     if known:
         text = "This run is in the store." if runs == 1 else f"{len(known)} of these runs are in the store."
-        st.page_link(
-            paths.COMPARE,
-            label=f"{text} Compare",
-            icon=":material/compare:",
-            query_params={"models": [look.label(spec) for spec in known][:8]},
-        )
+        COMPARE.link(f"{text} Compare", models=[look.label(spec) for spec in known][:8])
 
 
 def _is_finished(spec: RunSpec) -> bool:

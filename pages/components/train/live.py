@@ -17,7 +17,7 @@ from aecore import AecoreError
 from aecore.runs.store import Run, Store
 from aecore.scheduling.entries import Entry, EpochRow
 from aecore.scheduling.queue import Queue
-from pages.app import paths
+from pages.app.pages import COMPARE, SYSTEM
 from pages.components import amounts, entries, look, png
 from pages.components.explain import explain
 from pages.components.figures import TICKS
@@ -122,18 +122,13 @@ def _result(store: Store, entry: Entry) -> None:
             f"pictures{noise}, after {amounts.duration(run.seconds)}"
         )
         beside = {look.label(each.spec) for each in store.listing().runs} & {run.name}
-        st.page_link(
-            paths.COMPARE,
-            label="Compare",
-            icon=":material/compare:",
-            query_params={"models": list(dict.fromkeys([*beside, label]))},
-        )
-        st.page_link(paths.SYSTEM, label="Look closer", icon=":material/search:", query_params={"run": label})
+        COMPARE.link("Compare", models=list(dict.fromkeys([*beside, label])))
+        SYSTEM.link("Look closer", run=label)
 
 
 def _run(store: Store, entry: Entry) -> Run | None:
     try:
-        return store.finished(entry.spec)
+        return store.finished(entry.spec, light=True)
     except AecoreError:
         return None
 
@@ -203,9 +198,18 @@ def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
     points = points[:: len(points) // POINTS + 1]
     training = [{"epoch": at, "loss": loss, "pictures": "training"} for at, loss in points]
     validation = [{"epoch": row.epoch, "loss": row.validation_loss, "pictures": "validation"} for row in epochs]
+    terms = {f"{name}, training": name for row in epochs for name in row.terms}
+    penalties = [
+        {"epoch": row.epoch, "loss": row.terms[name], "pictures": title}
+        for title, name in terms.items()
+        for row in epochs
+        if row.terms.get(name)
+    ]
     losses = [loss for _, loss in points] + [row.validation_loss for row in epochs]
+    losses += [value for row in epochs for value in row.terms.values() if value]
     if not losses:
         return
+    color = look.style(entry.spec).color
     # Told outright: of a curve that has not begun Vega would warn that it has no extent.
     domain = [min(losses) / 1.1, max(losses) * 1.1]
     chart = {
@@ -231,8 +235,8 @@ def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
                 "title": None,
                 "legend": {"orient": "top", "offset": 4},
                 "scale": {
-                    "domain": ["training", "validation"],
-                    "range": [look.TRAINING, look.style(entry.spec).color],
+                    "domain": ["training", "validation", *terms],
+                    "range": [look.TRAINING, color, *[color for _ in terms]],
                 },
             },
             "tooltip": [
@@ -244,6 +248,10 @@ def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
         "layer": [
             {"data": {"values": training}, "mark": {"type": "line", "strokeWidth": 2}},
             {"data": {"values": validation}, "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 50}}},
+            {
+                "data": {"values": penalties},
+                "mark": {"type": "line", "strokeWidth": 1, "strokeDash": [2, 3], "point": {"size": 15}},
+            },
         ],
     }
     st.vega_lite_chart(chart, key="live")

@@ -1,0 +1,48 @@
+"""Every page: its file, title and icon. The navigation, the server and links from page to page derive from `PAGES`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+_ROOT = Path(__file__).parents[2]
+
+ICON = _ROOT / "docs" / "icon.png"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, by its file below `pages/`; a hidden one is opened from other pages and not from the navigation."""
+
+    file: str
+    title: str
+    icon: str
+    hidden: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file that is run."""
+        return _ROOT / "pages" / self.file
+
+    @property
+    def url(self) -> str:
+        """What its address ends in."""
+        return self.path.stem
+
+    def link(self, label: str, *, disabled: str = "", **choices: str | list[str]) -> None:
+        """A link that opens the page with `choices` in its address; `disabled` says why it cannot be followed."""
+        icon = f":material/{self.icon}:"
+        st.page_link(
+            self.path, label=label, icon=icon, query_params=choices, disabled=bool(disabled), help=disabled or None
+        )
+
+
+GALLERY = Page("explore/gallery.py", "Gallery", "grid_view")
+COMPARE = Page("explore/compare.py", "Compare", "compare")
+DENOISE = Page("explore/denoise.py", "Denoise", "blur_on")
+TRAIN = Page("experiment/train.py", "Train", "model_training")
+SYSTEM = Page("explore/system.py", "System", "schema", hidden=True)
+
+PAGES = (GALLERY, COMPARE, DENOISE, TRAIN, SYSTEM)  # in the navigation's order; the first is opened at the root

@@ -1,0 +1,208 @@
+"""The settings of a recipe, as the Train page asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from aecore.data.noise import BY_TITLE, KINDS, Noise
+from aecore.models.recipe import HEAVIEST_PENALTY, LOSSES, Loss
+from aecore.models.zoo import Start
+from pages.components.links import Page
+
+Settings = dict[str, Any]  # of a `Recipe`, by its names
+Given = Mapping[str, str | int | float]  # what the controls hold at first, by the names of their keys
+
+_NO_NOISE = "None"
+_LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae"}
+# What a recipe may say, by the title of the choice.
+_CHOICES: dict[str, Mapping[str, str | None]] = {
+    "loss": _LOSSES,
+    "schedule": {"Constant": None, "Cosine": "cosine"},
+    "weights": {"keras": "keras", "torch": "torch", "PCA": "pca"},
+}
+_MEANINGS = {
+    "loss": "What training makes small: " + ", ".join(f"{title} ({LOSSES[loss]})" for title, loss in _LOSSES.items()),
+    "schedule": "The learning rate stays, or rises for a twentieth of the steps and then falls to nothing along half a "
+    "cosine.",
+    "weights": "Glorot-uniform with zero biases, as in Keras; torch's own; or, for two linear dense layers around the "
+    "code, the principal components of the training pictures.",
+}
+
+
+def ask(page: Page, system: Start) -> tuple[Settings, str]:
+    """The controls, which begin with the system's own recipe: every setting of one, and the seeds as they are typed."""
+    given = _given(system)
+    length, seeds = _length(page, given)
+    noise = _noise(page, given)
+    return length | noise | _penalties(page, system, given) | _details(page, given), seeds
+
+
+def take_over(page: Page, system: Start) -> None:
+    """Put the system's recipe in place of what the controls hold; call it before they are drawn."""
+    for name, value in _given(system).items():
+        if name != "strength" or value:
+            st.session_state[page.key(name)] = value
+
+
+def _given(system: Start) -> Given:
+    recipe, noise = system.recipe, system.recipe.noise
+    return {
+        "epochs": recipe.epochs,
+        "images": recipe.images or 0,
+        "added": KINDS[noise.kind].title if noise else _NO_NOISE,
+        "strength": noise.level if noise else 0.0,
+        "below": noise is not None and noise.low is not None,
+        "batch": recipe.batch_size,
+        "rate": recipe.learning_rate,
+        "loss": _title("loss", recipe.loss),
+        "schedule": _title("schedule", recipe.schedule),
+        "weights": _title("weights", recipe.initialisation),
+        **{_weight(name): recipe.penalty_weights.get(name, 0.0) for name in system.architecture.penalties},
+    }
+
+
+def _title(name: str, value: str | None) -> str:
+    return next(title for title, meant in _CHOICES[name].items() if meant == value)
+
+
+def _weight(penalty: str) -> str:
+    return f"weight-{penalty}"
+
+
+def _length(page: Page, given: Given) -> tuple[Settings, str]:
+    """How long to train, on how many pictures, and from which seeds."""
+    left, middle, right = st.columns(3)
+    epochs = left.number_input(
+        "Epochs",
+        1,
+        10_000,
+        int(given["epochs"]),
+        key=page.key("epochs"),
+        bind="query-params",
+        help="How often every training picture is shown.",
+    )
+    images = middle.number_input(
+        "Pictures",
+        0,
+        10_000_000,
+        int(given["images"]),
+        1000,
+        key=page.key("images"),
+        bind="query-params",
+        help="How many training pictures are used, from the first on; 0 takes all of them.",
+    )
+    seeds = right.text_input(
+        "Seeds",
+        "0",
+        key=page.key("seeds"),
+        bind="query-params",
+        help="One run per seed, which decides initial weights, order and noise: 0, or 0-4 for five.",
+    )
+    return {"epochs": int(epochs), "images": int(images) or None}, seeds
+
+
+def _noise(page: Page, given: Given) -> Settings:
+    """What is added to the pictures that the model is shown."""
+    left, right = st.columns(2)
+    kinds = [_NO_NOISE, *BY_TITLE]
+    kind = left.selectbox(
+        "Noise",
+        kinds,
+        kinds.index(str(given["added"])),
+        key=page.key("added"),
+        bind="query-params",
+        help="Added to the pictures that the model is shown, newly drawn in each epoch; its target is the clean ones.",
+    )
+    if kind == _NO_NOISE:
+        return {"noise": None}
+    rule = KINDS[BY_TITLE[kind]]
+    strength = page.key("strength")
+    if not rule.lowest <= st.session_state.get(strength, rule.lowest) <= rule.highest:
+        st.session_state[strength] = rule.highest
+    level = right.slider(
+        rule.unit.capitalize(),
+        rule.lowest,
+        rule.highest,
+        float(given["strength"] or 0.3),
+        0.01,
+        key=strength,
+        bind="query-params",
+    )
+    every = right.checkbox(
+        "Every level up to it",
+        bool(given["below"]),
+        key=page.key("below"),
+        bind="query-params",
+        help="Each picture gets a level of its own, which the model does not know.",
+    )
+    return {"noise": Noise(BY_TITLE[kind], level, rule.lowest if every and level > rule.lowest else None)}
+
+
+def _penalties(page: Page, system: Start, given: Given) -> Settings:
+    """How much each penalty weighs that the system's layers report."""
+    weights = {
+        name: st.number_input(
+            f"Weight of {name}",
+            0.0,
+            HEAVIEST_PENALTY,
+            float(given[_weight(name)]),
+            1e-4,
+            format="%g",
+            key=page.key(_weight(name)),
+            bind="query-params",
+            help=f"A layer measures {name} while the model trains. Its mean times this weight is added to the loss; "
+            "0 leaves it out.",
+        )
+        for name in system.architecture.penalties
+    }
+    return {"penalties": weights}
+
+
+def _details(page: Page, given: Given) -> Settings:
+    with st.expander("Batch size, learning rate, loss, initial weights", icon=":material/tune:"):
+        left, right = st.columns(2)
+        batch = left.number_input(
+            "Batch size",
+            1,
+            65_536,
+            int(given["batch"]),
+            10,
+            key=page.key("batch"),
+            bind="query-params",
+            help="Pictures per step of the optimiser.",
+        )
+        rate = right.number_input(
+            "Learning rate",
+            0.0,
+            10.0,
+            float(given["rate"]),
+            1e-4,
+            format="%.5f",
+            key=page.key("rate"),
+            bind="query-params",
+            help="The step size of Adam.",
+        )
+        with left:
+            loss = _choice(page, "loss", "Loss", given)
+        with right:
+            schedule = _choice(page, "schedule", "Schedule", given)
+        with left:
+            weights = _choice(page, "weights", "Initial weights", given)
+    return {
+        "batch_size": int(batch),
+        "learning_rate": float(rate),
+        "loss": loss,
+        "schedule": schedule,
+        "initialisation": weights,
+    }
+
+
+def _choice(page: Page, name: str, label: str, given: Given) -> str | None:
+    choices = _CHOICES[name]
+    titles = list(choices)
+    place = titles.index(str(given[name]))
+    title = st.selectbox(label, titles, place, key=page.key(name), bind="query-params", help=_MEANINGS[name])
+    return choices[title]
