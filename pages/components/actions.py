@@ -1,4 +1,4 @@
-"""What can be done with a system, as links to other pages."""
+"""Links from a system to other pages: compare it, train it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pages.components.entries import Entry
 
 
 def show(entry: Entry) -> None:
-    """Compare it, train a variant of it."""
+    """Show the links of `entry`."""
     if entry.run:
         st.page_link(paths.COMPARE, label="Compare", icon=":material/compare:", query_params={"models": entry.label})
-    what = "Train a variant" if entry.run else "Train it"
-    st.page_link(paths.TRAIN, label=what, icon=":material/model_training:", query_params={"start": entry.label})
+    label = "Train a variant" if entry.run else "Train it"
+    st.page_link(paths.TRAIN, label=label, icon=":material/model_training:", query_params={"start": entry.label})
