@@ -20,7 +20,7 @@ from aecore.data.splits import to_float
 from aecore.measuring.intervals import FEWEST_PAIRS, paired_differences
 from aecore.measuring.scoring import per_picture
 from aecore.reconstructors import denoisers
-from aecore.studies.denoising import SEED, TABLE
+from aecore.studies.denoising import SEED, TABLE_LEVELS
 
 LIBRARY_DEFAULT = 32
 
@@ -36,7 +36,7 @@ def main() -> None:
         parser.error(f"--images must be at least {FEWEST_PAIRS}, not {images}: fewer have no interval.")
     torch.set_num_threads(1)
     clean = to_float(datasets.load("cifar10").test.pixels[:images])
-    for level in TABLE:
+    for level in TABLE_LEVELS:
         given = noisy(clean, Noise("gaussian", level), SEED, range(images))
         psnr, seconds = dict[str, pd.Series](), []
         for name, spectrum in (("with", LIBRARY_DEFAULT), ("without", 0)):

@@ -282,7 +282,7 @@ def test_the_file_of_the_table_holds_the_basic_metrics_and_the_chosen_one() -> N
 
 def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
     told = "\n".join(each.value for each in page(models=["dense", "shallow-strided"], count="12").markdown)
-    assert "**shallow-strided** errs less than dense" in told
+    assert "**shallow-strided** has a lower error than dense" in told
     few = page(models=["dense", "shallow-strided"], count="5")
     assert any("at least 6 pictures" in each.value for each in few.caption)
 

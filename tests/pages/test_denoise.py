@@ -210,7 +210,7 @@ def test_the_published_lines_say_who_wins_where() -> None:
     assert "Above σ 0.4, **blur** does better than denoise-030." in told(app)
     assert "Above σ 0.54, **denoise-100** does better than denoise-030." in told(app)
     assert "come back at 25.0 dB from denoise-030 and at 19.0 dB from denoise-100" in told(app)
-    assert "blur, told that there is none, leaves them as they are" in told(app)
+    assert "blur, given the level zero, leaves them unchanged" in told(app)
 
 
 def drawn(app: AppTest) -> dict[str, list[float]]:
@@ -226,7 +226,7 @@ def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured
     for others, less in ((["blur"], 0.0), (["blur", "bm3d"], 0.25)):
         app = page(denoisers=["denoise-030", *others])
         assert drawn(app)["denoise-030"] == pytest.approx([25.0 - less, 24.5 - less, 17.5 - less, 12.0 - less])
-        slow_one = "Measured on the first 200 test pictures of CIFAR-10, as bm3d is slow"
+        slow_one = "Measured on the first 200 test pictures of CIFAR-10, because bm3d is slow"
         shown = slow_one if less else "Measured on 1,000 test pictures of CIFAR-10"
         assert any(shown in each for each in captions(app))
 
@@ -260,7 +260,7 @@ def test_nobody_is_called_best_where_one_gives_pictures_back_without_error() -> 
 
 def test_who_was_not_measured_is_named() -> None:
     app = page(denoisers=["denoise-030", "wavelet"])
-    assert any("nothing is published of wavelet" in each for each in captions(app))
+    assert any("no curve is published for wavelet" in each for each in captions(app))
 
 
 @pytest.mark.parametrize(
