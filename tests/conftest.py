@@ -24,12 +24,12 @@ def sample_fits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     # Imported here, after the number of threads is set above.
     from aecore.data import datasets
-    from aecore.reconstructors.pca import kept_pca
+    from aecore.reconstructors.pca import cached_pca
 
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent  # of all the workers' folders
-    kept_pca(datasets.load("sample"), root / "sample")
+    cached_pca(datasets.load("sample"), root / "sample")
     return root / "sample"
 
 

@@ -116,7 +116,7 @@ def _show(options: argparse.Namespace) -> None:
         return
     write(f"Run {entry.id}, {spec.name}: {entry_text(entry)}")
     write(str(spec.architecture))
-    write(f"{spec.dataset}, seed {spec.seed}, {recipe_text(spec.recipe)}; on {entry.place}")
+    write(f"{spec.dataset}, seed {spec.seed}, {recipe_text(spec.recipe)}; on {entry.place.text}")
     write("; ".join(f"{name} {moment}" for name, moment in times.items() if moment))
     if epochs:
         rows = [_curve_row(row) for row in epochs]

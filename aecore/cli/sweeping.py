@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aecore.cli.output import add_json, err, run_row, say, write_json, write_table
 from aecore.cli.queued import entry_text
-from aecore.cli.training import add_recipe_options, recipe_changes
+from aecore.cli.training import add_light, add_recipe_options, recipe_changes
 from aecore.data import index_lists
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
@@ -29,6 +29,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     """The options of `sweep`."""
     parser.add_argument("names", metavar="NAME", nargs="+", help="systems, or lines of layers")
     add_recipe_options(parser)
+    add_light(parser)
     parser.add_argument("--seeds", default="0", metavar="LIST", help="such as 0-9 or 1,3,5 (default 0)")
     parser.add_argument("--engine", choices=ENGINES, help="where runs are trained (default: AECORE_ENGINE, or local)")
     add_json(parser, "print the finished runs as JSON")
@@ -47,9 +48,9 @@ def _sweep(options: argparse.Namespace) -> None:
         for start in map(zoo.from_text, options.names)
         for seed in seeds
     ]
-    ended = _wait(queue, specs, place)
+    ended = _wait(queue, specs, place, options.light)
     entries = [ended[key] for key in dict.fromkeys(spec.key for spec in specs)]
-    runs = [queue.store.finished(entry.spec) for entry in entries if entry.state == "finished"]
+    runs = [queue.store.finished(entry.spec, light=True) for entry in entries if entry.state == "finished"]
     finished = [run for run in runs if run is not None]
     if options.json:
         write_json([run_row(run) for run in finished])
@@ -59,13 +60,13 @@ def _sweep(options: argparse.Namespace) -> None:
         raise QueueError(f"{missing} of {len(entries)} runs did not finish: `python -m aecore runs` tells why.")
 
 
-def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place) -> dict[str, Entry]:
+def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place, light: bool) -> dict[str, Entry]:
     """The ended entry of each spec, by its key; meanwhile draws a bar and says how each one ended."""
     ended = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err()) as progress:
         bar = progress.add_task("runs")
-        for event in sweep(queue, specs, place):
+        for event in sweep(queue, specs, place, light=light):
             match event:
                 case Ended(entry):
                     ended[entry.spec.key] = entry

@@ -38,11 +38,19 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         help="systems, or lines of layers such as 'conv8 | conv3:k1:sigmoid'",
     )
     add_recipe_options(parser)
+    add_light(parser)
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="decides weights, order of pictures and noise (default 0)"
     )
     add_json(parser, "print the finished runs as JSON")
     parser.set_defaults(command=_train, stopped=GOES_ON)
+
+
+def add_light(parser: argparse.ArgumentParser) -> None:
+    """The option to keep runs light."""
+    parser.add_argument(
+        "--light", action="store_true", help="keep scores, loss curves and the preview of each run, but no weights"
+    )
 
 
 def add_measure(parser: argparse.ArgumentParser) -> None:
@@ -109,16 +117,16 @@ def _train(options: argparse.Namespace) -> None:
                 f"{start.dataset} is not here: training on the embedded sample instead, whose figures say nothing "
                 f"about {start.dataset}. `python -m aecore data fetch {start.dataset}` gets the real pictures."
             )
-        finished.append(train_here(spec, device))
+        finished.append(train_here(spec, device, light=options.light))
     if options.json:
         write_json([run_row(run) for run in finished])
 
 
-def train_here(spec: RunSpec, device: torch.device, *, half: bool = False) -> Run:
+def train_here(spec: RunSpec, device: torch.device, *, half: bool = False, light: bool = False) -> Run:
     """The run of `spec`, trained in this process with a progress bar, or taken from the store."""
     if device.type == "cpu":
         keep_freed_memory()
-    return _follow(spec, execution.execute(spec, device=device, half=half))
+    return _follow(spec, execution.execute(spec, device=device, half=half, light=light))
 
 
 def _follow(spec: RunSpec, events: Iterable[Any]) -> Run:

@@ -1,4 +1,4 @@
-"""What data sets there are and where they lie, without reading any: no torch here.
+"""The data sets by name, and where their files are; nothing is read and torch is not imported.
 
 To add a data set that torchvision knows, add one entry to `SOURCES`.
 """
@@ -16,16 +16,16 @@ from aecore import AecoreError
 from aecore.files import folders
 
 Shape = tuple[int, ...]  # (C, H, W)
-Part = Literal["learning", "test"]  # what a source reads at once: train and validation, or test
+Part = Literal["learning", "test"]  # a source reads train and validation together, and test on its own
 
 
 class DatasetError(AecoreError):
-    """A data set is unknown, absent, damaged or cannot be fetched."""
+    """A data set is unknown, absent or damaged, or cannot be fetched."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of a data set without reading it; `size` is text for people, units included."""
+    """A data set's facts that are known without reading it; `size` is text with units."""
 
     name: str
     title: str
@@ -41,19 +41,19 @@ _BY_SPLIT: Mapping[Part, dict[str, Any]] = {"learning": {"split": "train"}, "tes
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that torchvision reads: `factory` is its class, `parts` the arguments that pick a part."""
+    """A data set that torchvision reads: `factory` names its class, `parts` holds the arguments that select a part."""
 
     title: str
     factory: str
     parts: Mapping[Part, dict[str, Any]]
-    labels: str  # the attribute of the torchvision object that holds them
+    labels: str  # the attribute of the torchvision object that holds the labels
     folder: str
     files: tuple[str, ...]
-    classes: str  # their names in the order of the labels, separated by commas
+    classes: str  # class names in label order, separated by commas
     shape: Shape
     pictures: int
-    megabytes: int  # to download
-    digests: Mapping[Part, str] | None = None  # SHA-256 of each part's splits, where we know them
+    megabytes: int  # size of the download
+    digests: Mapping[Part, str] | None = None  # SHA-256 of each part's splits, if known
 
 
 _IDX = tuple(
@@ -149,7 +149,7 @@ SOURCES: dict[str, Source] = {
         parts=_BY_SPLIT,
         labels="labels",
         folder="stl10_binary",
-        # torchvision refuses the set without its unlabelled pictures, which we do not use.
+        # torchvision requires the unlabelled pictures too; we do not use them.
         files=("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "unlabeled_X.bin", "class_names.txt"),
         classes=_STL10_CLASSES,
         shape=(3, 96, 96),
@@ -158,11 +158,11 @@ SOURCES: dict[str, Source] = {
     ),
 }
 SAMPLE = "sample"
-NAMES: tuple[str, ...] = (*SOURCES, SAMPLE)  # what `load` takes, beside "folder:PATH"
+NAMES: tuple[str, ...] = (*SOURCES, SAMPLE)  # the names that `load` accepts, besides "folder:PATH"
 
 
 def available(name: str, root: Path | None = None) -> bool:
-    """Whether the files of `name` are there; they are not read. Raises `DatasetError` for an unknown name."""
+    """Whether the files of `name` exist; they are not read. Raises `DatasetError` for an unknown name."""
     if name == SAMPLE:
         return all((files("skimage") / "data" / file).is_file() for file in PHOTOGRAPHS.values())
     if name.startswith("folder:"):
@@ -173,24 +173,24 @@ def available(name: str, root: Path | None = None) -> bool:
 
 
 def status(root: Path | None = None) -> list[Status]:
-    """One `Status` for each of `NAMES`, in their order."""
+    """One `Status` per data set, in the order of `NAMES`."""
     root = data_root(root)
-    found = []
+    statuses = []
     for name, source in SOURCES.items():
-        here, folder = available(name, root), root / source.folder
-        if here:
+        is_here, folder = available(name, root), root / source.folder
+        if is_here:
             size = f"{sum((folder / file).stat().st_size for file in source.files) / 1e6:,.0f} MB on disk"
         else:
             size = f"{source.megabytes:,} MB to download"
-        found.append(Status(name, source.title, here, folder, source.pictures, size))
+        statuses.append(Status(name, source.title, is_here, folder, source.pictures, size))
     count = sum(strips.crops for strips in STRIPS.values()) * len(PHOTOGRAPHS)
     photographs = Path(str(files("skimage") / "data"))
-    found.append(Status(SAMPLE, SAMPLE_TITLE, available(SAMPLE), photographs, count, "built in memory"))
-    return found
+    statuses.append(Status(SAMPLE, SAMPLE_TITLE, available(SAMPLE), photographs, count, "built in memory"))
+    return statuses
 
 
 def data_root(root: Path | None) -> Path:
-    """Where data sets lie: `root`, or by default `folders.data()`."""
+    """The folder of the data sets: `root`, or `folders.data()` by default."""
     return root if root is not None else folders.data()
 
 
@@ -204,7 +204,7 @@ def find_source(name: str) -> Source:
 
 @dataclass(frozen=True)
 class Strips:
-    """Which fifths of a photograph's width a split owns, from the left, and how many crops it takes of them."""
+    """The fifths of a photograph's width, from the left, that belong to a split, and the number of its crops."""
 
     fifths: tuple[int, ...]
     crops: int
@@ -216,7 +216,7 @@ STRIPS = {
     "validation": Strips((3,), 63),
     "test": Strips((2,), 125),  # in the middle, where the subject is
 }
-PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, but for a second view of the motorcycle
+PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, except a second view of the motorcycle
     "astronaut": "astronaut.png",
     "cat": "chelsea.png",
     "coffee": "coffee.png",

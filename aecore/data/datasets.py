@@ -1,4 +1,4 @@
-"""Any data set by its name: `load("cifar10")` reads lazily."""
+"""Load a data set by its name; its files are read when a split is first used."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from aecore.data.splits import Dataset
 
 
 def load(name: str, root: Path | None = None) -> Dataset:
-    """The data set `name`: one of `NAMES`, or "folder:PATH" for the pictures under a folder of one's own.
+    """The data set `name`: one of `NAMES`, or "folder:PATH" for the pictures under a folder of your own.
 
-    `root` holds the data sets in torchvision's layout; by default it is `folders.data()`. Raises `DatasetError` if
-    there is no such name, or the folder of pictures is absent or holds fewer than 10; files that the others lack show
-    when a split is asked for.
+    `root` holds the data sets in torchvision's layout; by default it is `folders.data()`. Raises `DatasetError` for an
+    unknown name, and for a folder that does not exist or holds fewer than 10 pictures. Missing files of the other data
+    sets raise it when a split is first used.
     """
     if name == SAMPLE:
         return load_sample()

@@ -1,4 +1,4 @@
-"""Data sets that torchvision reads: from the disk, and fetched whole or not at all."""
+"""Read the data sets that torchvision knows from disk, and download them whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aecore.data.splits import Split, digest, hold_out
 
 
 def read(source: Source, name: str, root: Path, part: Part) -> tuple[Split, ...]:
-    """(train, validation) or (test,) from `root`; `DatasetError` when the files are absent or damaged."""
+    """(train, validation) or (test,) from `root`; raises `DatasetError` if the files are absent or damaged."""
     if not available(name, root):
         raise DatasetError(
             f"{source.title} is not in {root}: run `python -m aecore data fetch {name}`, "
@@ -35,7 +35,7 @@ def read(source: Source, name: str, root: Path, part: Part) -> tuple[Split, ...]
 
 
 def _torchvision_splits(source: Source, root: Path, part: Part, download: bool = False) -> tuple[Split, ...]:
-    # Imported here because it takes about a second, which naming a set or asking for help must not cost.
+    # This import takes about a second; naming a data set or printing help must not wait for it.
     import torchvision.datasets
 
     loaded = getattr(torchvision.datasets, source.factory)(root, **source.parts[part], download=download)
@@ -46,37 +46,37 @@ def _torchvision_splits(source: Source, root: Path, part: Part, download: bool =
         pixels = pixels.permute(0, 3, 1, 2)  # [N, H, W, C] → [N, C, H, W]
     whole = Split(pixels.contiguous(), torch.as_tensor(getattr(loaded, source.labels), dtype=torch.int64))
     splits = hold_out(whole) if part == "learning" else (whole,)
-    # torchvision looks at MNIST's archives only while it downloads them, never at the unpacked files.
+    # torchvision verifies MNIST's archives while it downloads them, but never the unpacked files.
     if source.digests and digest(*splits) != source.digests[part]:
         raise RuntimeError("The content is corrupted: it differs from the published data set.")
     return splits
 
 
-_SILENCE = 60.0  # seconds without a byte after which a server counts as out of reach; torchvision waits for ever
+_READ_TIMEOUT = 60.0  # seconds without a byte before a server counts as unreachable; torchvision has no limit
 
 
 def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] = print) -> None:
-    """Download `name` into `root` (see `load`) unless it is there intact; tell `progress` each step.
+    """Download `name` into `root` (see `load`) unless it is already there intact; report steps through `progress`.
 
-    The files are fetched and checked in `root/.fetch-<name>` and moved to their names when whole, so a cut
-    connection or a killed process leaves nothing half-written there. Damaged files are replaced. torchvision
-    writes the percentage to stderr. Raises `DatasetError` when the server cannot be reached, what it sent is
-    not the published archive, the folder cannot be written, or `name` is not fetched from anywhere.
+    The files are downloaded and checked in `root/.fetch-<name>` and moved into place once they are complete, so a lost
+    connection or a killed process leaves no half-written files. Damaged files are replaced. torchvision writes the
+    percentage to stderr. Raises `DatasetError` if the server cannot be reached, if it sent something other than the
+    published archive, if the folder cannot be written, or if `name` has nothing to download.
     """
     if name == SAMPLE or name.startswith("folder:"):
         raise DatasetError(f"{name!r} needs no fetching: its pictures are already on this machine.")
     source, root = find_source(name), data_root(root)
-    with _explained(source, name, root):
-        # Asked before locking too: an intact set may lie in a folder that we cannot write a lock to.
+    with _as_dataset_errors(source, name, root):
+        # Checked before locking too: an intact data set may be in a folder where no lock can be written.
         if not _intact(source, name, root):
             root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(root / f".fetch-{name}.lock")
             try:
-                held = lock.acquire(timeout=0)
+                acquired = lock.acquire(timeout=0)
             except Timeout:
                 progress(f"Another process is fetching {source.title}: waiting for it.")
-                held = lock.acquire()
-            with held:
+                acquired = lock.acquire()
+            with acquired:
                 if not _intact(source, name, root):
                     progress(f"Fetching {source.title} ({source.megabytes:,} MB) into {root}.")
                     _download(source, root, root / f".fetch-{name}")
@@ -97,10 +97,10 @@ def _intact(source: Source, name: str, root: Path) -> bool:
 
 
 def _download(source: Source, root: Path, staging: Path) -> None:
-    # What a killed fetch left may be cut short, and torchvision believes MNIST's unpacked files unseen.
+    # A killed fetch may have left truncated files, and torchvision does not verify MNIST's unpacked files.
     shutil.rmtree(staging, ignore_errors=True)
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SILENCE)
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_READ_TIMEOUT)
     try:
         for part in source.parts:
             _torchvision_splits(source, staging, part, download=True)
@@ -108,18 +108,18 @@ def _download(source: Source, root: Path, staging: Path) -> None:
         for file in source.files:
             (staging / source.folder / file).replace(root / source.folder / file)
     finally:
-        socket.setdefaulttimeout(patience)
+        socket.setdefaulttimeout(timeout)
         shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager
-def _explained(source: Source, name: str, root: Path) -> Iterator[None]:
-    """Whatever a fetch died of, as a `DatasetError`."""
+def _as_dataset_errors(source: Source, name: str, root: Path) -> Iterator[None]:
+    """Turn any error of a download into a `DatasetError` that says what to do."""
     again = f"check the network and run `python -m aecore data fetch {name}` again"
     try:
         yield
     except (RuntimeError, URLError, ConnectionError, TimeoutError, HTTPException) as error:
-        # torchvision raises one kind of error for a wrong checksum and, for MNIST, for no connection.
+        # torchvision raises the same type for a wrong checksum and, with MNIST, for a failed connection.
         if isinstance(error, IncompleteRead) or "corrupted" in str(error):
             raise DatasetError(
                 f"What the server of {source.title} sent was cut short or altered, and is not kept: {again}."
@@ -133,8 +133,8 @@ def _explained(source: Source, name: str, root: Path) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    """Why, without the address: from the text, because torchvision's MNIST passes on nothing else."""
-    found = re.search(r"<urlopen error (?:\[[^]]*] )?(.+?)>|(HTTP Error \d+)", str(error))
-    if found:
-        return found[1] or found[2]
+    """The reason without the address, parsed from the text: torchvision's MNIST keeps only the text."""
+    match = re.search(r"<urlopen error (?:\[[^]]*] )?(.+?)>|(HTTP Error \d+)", str(error))
+    if match:
+        return match[1] or match[2]
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

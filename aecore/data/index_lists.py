@@ -1,4 +1,4 @@
-"""Whole numbers written by hand, such as `3, 17, 200-205`."""
+"""Lists of indices as people type them, such as `3, 17, 200-205`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from aecore import AecoreError
 
 
 class NumbersError(AecoreError):
-    """A text that is not such numbers; it says what would be legal."""
+    """A text is not a list of indices; the message says what would be legal."""
 
 
 def parse(text: str, *, below: int, most: int, what: str) -> tuple[int, ...]:
-    """The numbers of `text`, each once and at most `most` of them, in their order.
+    """The first `most` distinct numbers in `text`, in their order.
 
-    Raises `NumbersError` where one is no number from 0 to `below` - 1, calling it `what`.
+    Raises `NumbersError` if one is not a number from 0 to `below` - 1; the message calls a number `what`.
     """
     legal = f"write numbers from 0 to {below - 1}, such as 3, 17, 20-25"
-    found: dict[int, None] = {}
+    numbers: dict[int, None] = {}  # an ordered set
     for part in filter(None, re.split(r"[,;\s]+", text)):
         match = re.fullmatch(r"(\d{1,9})(?:[-–](\d{1,9}))?", part)
         if not match:
-            raise NumbersError(f"{part!r} is no {what}: {legal}.")
+            raise NumbersError(f"{part!r} is not a {what}: {legal}.")
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < below:
             raise NumbersError(f"There is no {what} {part}: {legal}.")
-        found |= dict.fromkeys(range(first, min(last, first + most) + 1))
-    if not found:
+        numbers |= dict.fromkeys(range(first, min(last, first + most) + 1))
+    if not numbers:
         raise NumbersError(f"No {what} is given: {legal}.")
-    return tuple(found)[:most]
+    return tuple(numbers)[:most]

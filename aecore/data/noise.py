@@ -1,11 +1,11 @@
-"""Corruptions: what is done to a picture before a model sees it.
+"""Corruptions that are applied to a picture before a model sees it.
 
-Each is a frozen record with a level in its own unit and a text form, `gaussian:0.3`; or with a range of them,
-`gaussian:0..1`, of which every picture gets one. Noise is added unclipped, as
-the seed did. Every draw comes from an explicit generator: `noisy` keys it by (seed, picture), so that the same
-picture gets the same noise in every model; training keys it by (seed, epoch).
+A noise is a frozen record of a kind and a level in the kind's unit, with a text form: `gaussian:0.3`. With a range of
+levels, `gaussian:0..1`, each picture gets its own level. Noise is added unclipped, as in the study of 2018. Every draw
+comes from an explicit generator: `noisy` keys it by (seed, picture), so the same picture gets the same noise in every
+model; training keys it by (seed, epoch).
 
-To add a kind: write its function here and name it in `KINDS`.
+To add a kind: write its function here and add it to `KINDS`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class NoiseError(AecoreError):
-    """A noise that cannot be: the text says what would be legal."""
+    """A noise is not legal; the message says what would be."""
 
 
 def _gaussian(images: Tensor, level: float, generator: Generator) -> Tensor:
@@ -39,16 +39,16 @@ def _speckle(images: Tensor, level: float, generator: Generator) -> Tensor:
 
 
 def _salt_pepper(images: Tensor, level: float, generator: Generator) -> Tensor:
-    # One draw a pixel, shared by its channels: a dead pixel is white or black, not coloured.
+    # One draw per pixel, shared by its channels: a dead pixel is white or black, not coloured.
     draw = _random(images[:, :1], generator)
     return images.masked_fill(draw < level / 2, 0.0).masked_fill(draw > 1 - level / 2, 1.0)
 
 
 def _poisson(images: Tensor, level: float, generator: Generator) -> Tensor:
-    # `level` is the noise's standard deviation at white, so that every kind's slider starts at no noise.
+    # `level` is the standard deviation at white, so that level 0 means no noise, as for every other kind.
     photons = 1 / level**2
-    counted: Tensor = _torch().poisson(images.clamp(min=0) * photons, generator=generator)
-    return counted / photons
+    counts: Tensor = _torch().poisson(images.clamp(min=0) * photons, generator=generator)
+    return counts / photons
 
 
 def _masking(images: Tensor, level: float, generator: Generator) -> Tensor:
@@ -57,19 +57,19 @@ def _masking(images: Tensor, level: float, generator: Generator) -> Tensor:
 
 def _occlusion(images: Tensor, level: float, generator: Generator) -> Tensor:
     height, width = images.shape[2:]
-    # One square per picture, of this share of its area, anywhere that it fits.
-    tall, wide = round(height * level**0.5), round(width * level**0.5)
+    # One rectangle per picture, with this share of its area, at a random place inside it.
+    hidden_height, hidden_width = round(height * level**0.5), round(width * level**0.5)
     corner = _random(images[:, :1, :1, :2], generator)
-    room = corner.new_tensor([height - tall + 1, width - wide + 1])
+    room = corner.new_tensor([height - hidden_height + 1, width - hidden_width + 1])
     top, left = (corner * room).floor().unbind(3)
     rows, columns = (images.new_ones(extent).cumsum(0) - 1 for extent in (height, width))
-    inside_rows = (rows >= top) & (rows < top + tall)  # [N, 1, H]
-    inside_columns = (columns >= left) & (columns < left + wide)  # [N, 1, W]
+    inside_rows = (rows >= top) & (rows < top + hidden_height)  # [N, 1, H]
+    inside_columns = (columns >= left) & (columns < left + hidden_width)  # [N, 1, W]
     return images.masked_fill(inside_rows[:, :, :, None] & inside_columns[:, :, None, :], 0.0)
 
 
 def _torch() -> Any:
-    # A noise is named in every recipe: listing runs must not wait for torch.
+    # Every recipe holds a noise, and listing runs must not wait for torch.
     import torch
 
     return torch
@@ -85,9 +85,9 @@ def _normal(like: Tensor, generator: Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of corruption: how it is drawn, what its level means, and the largest level that makes sense.
+    """A kind of corruption: how it is drawn, the unit of its level, and the range of legal levels.
 
-    A title that `is_a_name` of a person keeps its capital letter in a sentence.
+    If the title `is_a_name` of a person, it keeps its capital letter within a sentence.
     """
 
     title: str
@@ -109,9 +109,12 @@ KINDS: dict[str, Kind] = {
 }
 
 
+BY_TITLE = {kind.title: name for name, kind in KINDS.items()}
+
+
 @dataclass(frozen=True)
 class Noise:
-    """A kind of corruption at a `level`, or, with `low`, at one that is drawn evenly from there up to `level`."""
+    """A kind of corruption at a `level`; with `low`, each picture's level is drawn uniformly from `low` to `level`."""
 
     kind: str
     level: float
@@ -137,7 +140,7 @@ class Noise:
 
     @classmethod
     def parse(cls, text: str) -> Noise:
-        """The noise of a text such as `gaussian:0.3` or `gaussian:0..1`."""
+        """Read a text such as `gaussian:0.3` or `gaussian:0..1`; raises `NoiseError`."""
         kind, _, levels = text.partition(":")
         low, dots, level = levels.rpartition("..")
         try:
@@ -152,7 +155,7 @@ class Noise:
         return f"{self.kind}:{'..'.join(repr(float(level)).removesuffix('.0') for level in levels)}"
 
     def add(self, images: Tensor, generator: Generator) -> Tensor:
-        """`images` `[N, C, H, W]` in `[0, 1]`, corrupted with draws from `generator`; not clipped."""
+        """Corrupt `images` `[N, C, H, W]` in `[0, 1]` with draws from `generator`; the result is not clipped."""
         draw = KINDS[self.kind].draw
         if self.low is None:
             return draw(images, self.level, generator) if self.level else images
@@ -164,13 +167,13 @@ class Noise:
 
 
 def key(*parts: object) -> int:
-    """A seed for a generator, from anything that has a text: equal parts give equal seeds, on every machine."""
+    """A seed for a generator, derived from the text of `parts`: equal parts give equal seeds on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
 def noisy(images: Tensor, noise: Noise | None, seed: int, pictures: Sequence[int]) -> Tensor:
-    """`images` `[N, C, H, W]` with each picture's own draw, keyed by (seed, its index in `pictures`)."""
+    """Corrupt `images` `[N, C, H, W]`; the draw of a picture is keyed by `seed` and its index, given in `pictures`."""
     if noise is None or noise.level == 0:
         return images
     torch = _torch()

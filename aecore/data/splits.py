@@ -1,4 +1,4 @@
-"""Pictures as uint8 tensors in three splits, each data set named by the SHA-256 of its content."""
+"""Data sets: uint8 pictures in three splits, identified by the SHA-256 of their content."""
 
 from __future__ import annotations
 
@@ -24,71 +24,69 @@ class Split:
         return len(self.labels)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Pictures of one shape in three splits; nothing is read before it is asked for, and nothing twice.
+    """Pictures of one shape in three splits; each split is read once, when it is first used.
 
-    `name` is what `load` takes, `title` what a person reads, `classes[label]` the name of a label, `shape`
-    the (C, H, W) of each picture. Asking for a split raises `DatasetError` if its files are absent or
-    damaged.
+    `name` is the name that `load` takes, `title` the name in texts, `classes[label]` the name of a label and `shape`
+    the (C, H, W) of every picture. `read_learning` returns (train, validation) and `read_test` (test,). `digests` are
+    the SHA-256 of both parts, where they are known without reading. Reading a split raises `DatasetError` if its files
+    are absent or damaged.
     """
 
-    def __init__(
-        self,
-        name: str,
-        title: str,
-        classes: tuple[str, ...],
-        shape: Shape,
-        read_learning: Callable[[], tuple[Split, ...]],
-        read_test: Callable[[], tuple[Split, ...]],
-        digests: Mapping[Part, str] | None = None,
-    ) -> None:
-        self.name, self.title, self.classes, self.shape = name, title, classes, shape
-        self._read_learning, self._read_test, self._digests = read_learning, read_test, digests
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    shape: Shape
+    read_learning: Callable[[], tuple[Split, ...]]
+    read_test: Callable[[], tuple[Split, ...]]
+    digests: Mapping[Part, str] | None = None
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r})"
 
     @cached_property
     def _learning(self) -> tuple[Split, ...]:
-        return self._read_learning()
+        return self.read_learning()
 
     @property
     def train(self) -> Split:
-        """The pictures to learn from."""
+        """The pictures to train on."""
         return self._learning[0]
 
     @property
     def validation(self) -> Split:
-        """The pictures to choose on."""
+        """The pictures to choose models and settings on."""
         return self._learning[1]
 
     @cached_property
     def test(self) -> Split:
-        """The pictures to report on; reading them does not read the others where the source allows it."""
-        return self._read_test()[0]
+        """The pictures to report results on; reading them does not read the others if the source allows it."""
+        return self.read_test()[0]
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hex SHA-256 over shapes, pixels and labels of all splits; known unread for CIFAR-10 and MNIST."""
-        digests = self._digests or {"learning": digest(*self._learning), "test": digest(self.test)}
+        """Hex SHA-256 over shapes, pixels and labels of all splits; CIFAR-10 and MNIST need not be read for it."""
+        digests = self.digests or {"learning": digest(*self._learning), "test": digest(self.test)}
         return hashlib.sha256(f"{digests['learning']} {digests['test']}".encode()).hexdigest()
 
 
 def to_float(pixels: Tensor) -> Tensor:
-    """uint8 pixels of any shape to float32 in [0, 1]."""
+    """Convert uint8 pixels of any shape to float32 in [0, 1]."""
     return pixels.to(torch.float32) / 255
 
 
 def digest(*splits: Split) -> str:
-    digest = hashlib.sha256()
+    """Hex SHA-256 over shapes, pixels and labels."""
+    hashed = hashlib.sha256()
     for split in splits:
         for values in (split.pixels, split.labels):
-            digest.update(str(tuple(values.shape)).encode())
-            digest.update(values.numpy().data.cast("B"))
-    return digest.hexdigest()
+            hashed.update(str(tuple(values.shape)).encode())
+            hashed.update(values.numpy().data.cast("B"))
+    return hashed.hexdigest()
 
 
 def hold_out(split: Split) -> tuple[Split, Split]:
     """`split` without its last tenth, and that tenth (at least one picture)."""
-    kept = len(split) - max(1, len(split) // 10)
-    return Split(split.pixels[:kept], split.labels[:kept]), Split(split.pixels[kept:], split.labels[kept:])
+    end = len(split) - max(1, len(split) // 10)
+    return Split(split.pixels[:end], split.labels[:end]), Split(split.pixels[end:], split.labels[end:])

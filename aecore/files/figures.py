@@ -1,4 +1,4 @@
-"""Figures that were measured once and come with the project: a JSON file with a checksum, read without torch."""
+"""Published figures: measured once and shipped with the project as JSON files with a checksum. No torch here."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Figures = TypeVar("Figures")
 
 
 class PublishedError(AecoreError):
-    """A file of figures that cannot be read or written; the text says why and what makes it again."""
+    """A file of figures cannot be read or written; the message says why and which command writes it again."""
 
 
 class MissingError(PublishedError):
-    """There is no such file."""
+    """The file does not exist."""
 
 
 def check(path: Path) -> None:
-    """Raise `PublishedError` where nothing could be written at `path`: before what takes minutes to measure."""
+    """Fail early: raise `PublishedError` if `path` is not writable, before a long measurement starts."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
@@ -34,7 +34,7 @@ def check(path: Path) -> None:
 
 
 def write(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write `facts`, JSON values, whole; `PublishedError` where that cannot be."""
+    """Write `facts` (JSON values) with a checksum, whole or not at all; raises `PublishedError` on failure."""
     facts = {"format": FORMAT, **facts}
     content = json.dumps(facts | {"sha256": _digest(facts)}, indent=1).encode()
     try:
@@ -49,10 +49,10 @@ def _unwritable(path: Path, error: OSError) -> PublishedError:
 
 
 def read(path: Path, dataset: str, build: Callable[[dict[str, Any]], Figures], remedy: str) -> Figures:
-    """What `build` makes of the facts that `write` wrote, measured on `dataset`.
+    """Read the facts that `write` wrote for `dataset`, and return what `build` makes of them.
 
-    Raises `PublishedError`, one sentence that ends with the `remedy`, where the file cannot be read, is damaged, of
-    another data set or of another version; `MissingError` where there is none.
+    Raises `PublishedError` if the file cannot be read, is damaged, or belongs to another data set or version;
+    `MissingError` if it does not exist. The message is one sentence that ends with `remedy`.
     """
     try:
         facts: dict[str, Any] = json.loads(path.read_bytes())

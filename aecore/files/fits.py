@@ -1,8 +1,8 @@
-"""What was fitted or tuned once on a data set, kept beside the runs: `.fits/<name>-<key>.safetensors`.
+"""A cache on disk for fits and tuned settings, beside the runs: `.fits/<name>-<key>.safetensors`.
 
-A fit is named by the facts that decide it, as a run is by its spec, and its content is vouched for by a checksum. A
-file that is damaged, cut short or another's is renamed to `….damaged` and the fit is made again. Where nothing can be
-written, nothing is kept, and that is all.
+The key is a hash of the facts that decide the fit, as a run's key is of its spec; a checksum guards the content. A
+file that is damaged, cut short or holds another fit is renamed to `….damaged`, and the fit is made again. If the
+folder is read-only, the fit is returned but not cached.
 """
 
 from __future__ import annotations
@@ -25,38 +25,39 @@ FOLDER = ".fits"
 KEY_DIGITS = 12
 
 
-def kept(
+def load_or_make(
     root: Path, name: str, facts: Mapping[str, Any], make: Callable[[], Mapping[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """The fit that `facts` (JSON values) decide: read from under `root`, or made and kept there.
+    """The fit that `facts` (JSON values) decide: read from the cache under `root`, or made and stored there.
 
-    Asked for twice at once it is made once. Whatever `make` raises is passed on, and nothing is kept.
+    Two processes that ask at the same time make it once. An error that `make` raises is passed on, and nothing is
+    stored.
     """
     key = hashlib.sha256(canonical({"fit": name, **facts})).hexdigest()
     path = root / FOLDER / f"{name}-{key[:KEY_DIGITS]}.safetensors"
-    if found := _read(path, key):
-        return found
-    with _alone(path):
-        # Another process may have made it while we waited. Only now is what cannot be read damaged for sure.
-        if found := _read(path, key):
-            return found
-        _clear(path)
+    if stored := _read(path, key):
+        return stored
+    with _lock(path):
+        # Another process may have made it while we waited. Under the lock, an unreadable file is certainly damaged.
+        if stored := _read(path, key):
+            return stored
+        _set_aside(path)
         made = {part: tensor.contiguous() for part, tensor in make().items()}
         with suppress(OSError):
             write_whole(path, _content(made, key))
         return made
 
 
-def _alone(path: Path) -> AbstractContextManager[Any]:
+def _lock(path: Path) -> AbstractContextManager[Any]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(path.with_suffix(".lock")).acquire()
     except OSError:
-        return nullcontext()  # where nothing can be kept, nobody waits for it
+        return nullcontext()  # in a read-only folder nothing is stored, so there is nothing to wait for
 
 
-def _clear(path: Path) -> None:
-    """Set a damaged file aside, and remove what a killed process left half-written."""
+def _set_aside(path: Path) -> None:
+    """Rename a damaged file to `….damaged`, and remove the half-written files of killed processes."""
     with suppress(OSError):
         path.replace(path.with_name(path.name + ".damaged"))
     with suppress(OSError):
@@ -65,11 +66,10 @@ def _clear(path: Path) -> None:
 
 
 def _read(path: Path, key: str) -> dict[str, Tensor] | None:
-
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
-            # Copied, or they would change with the file for as long as they live.
+            # Copied: the originals are mapped to the file and would change with it.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a mapping
         intact = metadata["key"] == key and metadata["sha256"] == digest(tensors, key.encode())
     except (OSError, SafetensorError, KeyError, TypeError):
@@ -78,5 +78,4 @@ def _read(path: Path, key: str) -> dict[str, Tensor] | None:
 
 
 def _content(tensors: Mapping[str, Tensor], key: str) -> bytes:
-
     return safetensors.torch.save(dict(tensors), {"key": key, "sha256": digest(tensors, key.encode())})

@@ -1,11 +1,11 @@
-"""Where data sets and runs lie."""
+"""The folders that hold data sets and runs."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-_BESIDE = Path(__file__).parents[2]  # the folder that holds the package
+_PARENT = Path(__file__).parents[2]  # the folder that holds the package
 
 
 def data() -> Path:
@@ -19,6 +19,6 @@ def checkpoints() -> Path:
 
 
 def home() -> Path:
-    """The checkout that the package lies in, or the current folder if the package is installed elsewhere."""
-    is_checkout = (_BESIDE / "pyproject.toml").is_file() and (_BESIDE / "checkpoints").is_dir()
-    return _BESIDE if is_checkout else Path.cwd()
+    """The checkout that contains the package, or the current folder if the package is installed elsewhere."""
+    is_checkout = (_PARENT / "pyproject.toml").is_file() and (_PARENT / "checkpoints").is_dir()
+    return _PARENT if is_checkout else Path.cwd()

@@ -1,4 +1,4 @@
-"""Files that reach their final name whole or not at all, and JSON whose bytes can be hashed."""
+"""Atomic file writes, and JSON in a canonical form that can be hashed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
-    """Write beside the place, force to disk, rename into it, and force the folder too.
+def write_whole(path: Path, content: bytes, backup: Path | None = None) -> None:
+    """Write `content` to a temporary file beside `path`, fsync it, rename it to `path`, and fsync the folder.
 
-    What was at `path` is renamed to `before`, if that is given. Raises `OSError`; what was there is then kept.
+    The previous file at `path` is renamed to `backup` if that is given. Raises `OSError`; the previous content then
+    still exists, at `path` or at `backup`.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -21,8 +22,8 @@ def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if before and path.exists():
-            path.replace(before)
+        if backup and path.exists():
+            path.replace(backup)
         part.replace(path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -30,11 +31,11 @@ def write_whole(path: Path, content: bytes, before: Path | None = None) -> None:
         finally:
             os.close(folder)
     finally:
-        # A process told to stop leaves nothing half-written; where nothing can be written nothing can be removed.
+        # A process that is asked to stop leaves no half-written file. In a read-only folder the removal fails too.
         with suppress(OSError):
             part.unlink(missing_ok=True)
 
 
 def canonical(facts: Mapping[str, Any]) -> bytes:
-    """JSON values as bytes that are equal whenever the values are, to be hashed."""
+    """JSON values as bytes for hashing: equal values give equal bytes."""
     return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()

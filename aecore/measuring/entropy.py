@@ -1,4 +1,4 @@
-"""A code in bits: its numbers rounded to levels, and the levels entropy-coded into real bytes."""
+"""Codes in bits: numbers are rounded to levels, and the levels are entropy-coded into real bytes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 
 from aecore import AecoreError
 
-PRIOR = 2.0  # pictures that each half of a range counts for before any is seen
+PRIOR = 2.0  # pseudo-count of pictures for each half of a range
 
 
 class EntropyError(AecoreError):
-    """A code that cannot be quantised; the text says why."""
+    """A code cannot be quantised; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
 class Alphabet:
-    """The levels that a code's numbers are rounded to, and how likely each is.
+    """The quantisation levels of a code, and their probabilities.
 
-    A component is a number of a flat code or a channel of a feature map; codes are float `[components, samples]`. Each
-    component has its step, its lowest level (in steps) and a table of its levels' probabilities from there on, as many
-    as a whole number of bits tells apart.
+    A component is a number of a flat code or a channel of a feature map; codes are float `[components, samples]`.
+    `steps` and `lowest` hold the step of each component and its lowest level, in steps. `tables` holds the
+    probabilities of each component's levels from the lowest up; their count is a power of two.
     """
 
     steps: np.ndarray
@@ -33,10 +33,10 @@ class Alphabet:
 
     @classmethod
     def fit(cls, code: np.ndarray, gains: np.ndarray, bits: float) -> Alphabet:
-        """The levels for codes such as `code`; the component that is widest in the picture has 2^`bits` of them.
+        """Fit levels to `code`: the component whose range matters most in the picture gets 2^`bits` levels.
 
-        `gains` `[components]` are the squared errors in the picture for each squared error in a component. Raises
-        `EntropyError` where the code never changes.
+        `gains` `[components]` are the squared error in the picture per squared error in a component. Raises
+        `EntropyError` if the code is constant.
         """
         low, high = code.min(1).astype(float), code.max(1).astype(float)
         scales = np.sqrt(gains)
@@ -45,7 +45,7 @@ class Alphabet:
             raise EntropyError("The code is the same for every training picture: there is nothing to keep.")
         steps = widest / (2**bits - 1) / scales
         lowest, highest = np.round(low / steps), np.round(high / steps)
-        # Both ends rounded outwards would make one level too many.
+        # Rounding both ends outwards can make one level too many: hence the upper limit.
         sizes = 2 ** np.ceil(np.log2(highest - lowest + 1)).clip(0, ceil(bits)).astype(int)
         tables = (
             probabilities(np.bincount(_levels(*row), minlength=row[-1]))
@@ -53,28 +53,27 @@ class Alphabet:
         )
         return cls(steps, lowest, tuple(tables))
 
-    def first(self, count: int) -> Alphabet:
-        """That of the first `count` components alone."""
+    def first_components(self, count: int) -> Alphabet:
+        """The alphabet of the first `count` components."""
         return Alphabet(self.steps[:count], self.lowest[:count], self.tables[:count])
 
     @property
     def plain_bits(self) -> int:
-        """Bits of one sample of every component where each level takes as many, without entropy coding."""
+        """Bits for one sample of every component without entropy coding: log2 of the number of levels, summed."""
         return sum(len(table).bit_length() - 1 for table in self.tables)
 
     def levels(self, code: np.ndarray) -> np.ndarray:
-        """The nearest level of each number, counted from the lowest, int32 `[components, samples]`."""
+        """Quantise: the nearest level of each number, counted from the lowest, int32 `[components, samples]`."""
         rows = zip(code, self.steps, self.lowest, map(len, self.tables), strict=True)
         return np.stack([_levels(*row) for row in rows])
 
     def values(self, levels: np.ndarray) -> np.ndarray:
-        """The numbers that `levels` stand for, float32 `[components, samples]`."""
+        """Dequantise: the numbers of `levels`, float32 `[components, samples]`."""
         values: np.ndarray = ((levels + self.lowest[:, None]) * self.steps[:, None]).astype(np.float32)
         return values
 
     def pack(self, levels: np.ndarray) -> bytes:
-        """`levels` entropy-coded, component after component, by a range coder (Martin 1979)."""
-
+        """Entropy-code `levels`, component after component, with a range coder (Martin 1979)."""
         encoder = constriction.stream.queue.RangeEncoder()
         for symbols, table in zip(levels, self.tables, strict=True):
             if len(table) > 1:
@@ -83,8 +82,7 @@ class Alphabet:
         return words.astype("<u4").tobytes()
 
     def unpack(self, packed: bytes, samples: int) -> np.ndarray:
-        """The levels that `pack` was given, so many `samples` of each component."""
-
+        """The levels that were packed, `samples` per component."""
         decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(packed, "<u4").astype(np.uint32))
         levels = np.zeros((len(self.tables), samples), np.int32)
         for symbols, table in zip(levels, self.tables, strict=True):
@@ -94,22 +92,20 @@ class Alphabet:
 
 
 def _levels(code: np.ndarray, step: float, lowest: float, size: int) -> np.ndarray:
-    """Those of one component, `[samples]`; component by component, as a code of 5,000 pictures takes 160 MB."""
+    """The levels of one component, `[samples]`. One at a time, since a code of 5,000 pictures takes 160 MB."""
     levels: np.ndarray = (np.round(code / step) - lowest).clip(0, size - 1)
     return levels.astype(np.int32)
 
 
 def _model(table: np.ndarray) -> Any:
-
     return constriction.stream.model.Categorical(table, perfect=False)
 
 
 def probabilities(counts: np.ndarray) -> np.ndarray:
-    """How likely each level is that was seen `counts` times, `[2^n]` both; none is impossible.
+    """Estimate the probability of every level from how often it occurred, `counts`; both `[2^n]`, none is zero.
 
-    The range is halved again and again, and each half of a half is as likely as it was seen, with `PRIOR` pictures
-    more (a Pólya tree: Ferguson 1974). So levels that are seen often are learned each, as a ReLU's zero is, and where
-    few are seen neighbours share what is known.
+    The range is halved repeatedly; the probability of a half is its share of the counts plus `PRIOR` (a Pólya tree:
+    Ferguson 1974). Frequent levels, such as a ReLU's zero, get their own estimate; rare ones share with neighbours.
     """
     halvings = [counts]
     while len(halvings[-1]) > 1:

@@ -1,4 +1,4 @@
-"""How sure a mean is, and whether two models differ on the same pictures."""
+"""Confidence intervals of a mean, and of the difference of two models on the same pictures."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-FEWEST_PAIRS = 6  # of fewer, even all one way, chance alone gives more than one in twenty: 2 × 2⁻⁵
+FEWEST_PAIRS = 6  # with 5, chance puts all differences on one side more than once in twenty: 2 × 2⁻⁵
 RESAMPLES = 2000
 
 
 def margin(values: Sequence[float] | pd.Series) -> float | None:
-    """Half the width of the 95% interval of the mean, by Student's t, of numbers drawn at random.
+    """Half the width of the 95% interval of the mean, by Student's t, for a random sample.
 
-    None for fewer than two numbers, and where one is infinite.
+    None for fewer than two numbers, and if one is infinite.
     """
-
     numbers = np.asarray(values, float)
     count = len(numbers)
     if count < 2 or not np.isfinite(numbers).all():
@@ -31,9 +30,9 @@ def margin(values: Sequence[float] | pd.Series) -> float | None:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much larger the `first` model's numbers are than the `second`'s, on the same pictures.
+    """The mean of `first`'s numbers minus `second`'s, on the same pictures.
 
-    `low` and `high` bound the mean difference with 95% confidence; both are None for fewer than `FEWEST_PAIRS`.
+    `low` and `high` are the 95% confidence interval; both are None for fewer than `FEWEST_PAIRS` pictures.
     """
 
     first: str
@@ -44,16 +43,16 @@ class Difference:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the interval excludes no difference at all."""
+        """Whether the interval excludes zero."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 def paired_differences(values: pd.DataFrame, seed: int = 0) -> list[Difference]:
     """Compare every pair of columns (models) over the rows (pictures).
 
-    The interval is the studentised bootstrap's (Efron & Tibshirani 1993, section 12.5) over pictures, which holds up
-    for a dozen of skewed numbers where percentiles come out too narrow. It is for pictures drawn at random, and for
-    one pair: of twenty pairs that do not differ, about one will seem to.
+    The interval is the studentised bootstrap (Efron & Tibshirani 1993, section 12.5) over pictures. It holds for a
+    dozen skewed numbers, where the percentile bootstrap is too narrow. It assumes pictures drawn at random, and it is
+    for a single pair: of twenty pairs that do not differ, about one will seem to.
     """
     pairs = list(combinations(values.columns, 2))
     if not pairs:
@@ -78,6 +77,6 @@ def paired_differences(values: pd.DataFrame, seed: int = 0) -> list[Difference]:
 
 @lru_cache(maxsize=8)
 def _resamples(count: int, seed: int) -> np.ndarray:
-    """Which share of each resample each picture is, `[RESAMPLES, count]`: means are then a matrix product."""
+    """The share of each picture in each resample, `[RESAMPLES, count]`, so that a matrix product gives the means."""
     shares: np.ndarray = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), RESAMPLES) / count
     return shares

@@ -1,7 +1,7 @@
-"""How far a reconstruction is from the picture: one number per picture.
+"""Metrics between a reconstruction and its target: one number per picture.
 
 Pictures are float32 `[N, C, H, W]` in `[0, 1]`; reconstructions are clamped to `[0, 1]` before anything is measured.
-To add a metric: write its function here and name it in `METRICS`.
+To add a metric: write its function here and add it to `METRICS`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from torch import Tensor
 from aecore import AecoreError
 from aecore.models.layers import Shape, shape_text
 
-BASIC = ("mse", "psnr", "ssim")  # what every run's scores hold, and what a slider may wait for
+BASIC = ("mse", "psnr", "ssim")  # the metrics of every run's scores, and fast enough for a slider
 SSIM_WINDOW = 11
-SALIENT = 20  # pictures at once in VSI, which enlarges each to 256×256: 500 would take gigabytes
+VSI_BATCH = 20  # pictures per batch in VSI, which enlarges them to 256×256: 500 would take gigabytes
 
 
 class ScoreError(AecoreError):
-    """A score that is not defined for these pictures."""
+    """A metric is not defined for these pictures, cannot be computed here, or does not exist."""
 
 
 def _piq() -> Any:
-    # It brings torchvision: a second that a run which is only trained must not wait for.
+    # piq imports torchvision, which takes a second: a run that only trains must not wait for it.
     import piq
 
     return piq
@@ -52,26 +52,26 @@ def ssim(output: Tensor, target: Tensor) -> Tensor:
     11×11 Gaussian window of σ 1.5, data range 1, per channel and averaged, valid area only. Raises `ScoreError` for
     pictures smaller than the window.
     """
-    # The layout in which the windows of one channel each are fastest.
-    pair = [each.contiguous(memory_format=torch.channels_last) for each in _pair("ssim", output, target)]
+    # The layout in which depthwise convolutions are fastest.
+    pair = [images.contiguous(memory_format=torch.channels_last) for images in _pair("ssim", output, target)]
     values: Tensor = _piq().ssim(*pair, data_range=1.0, reduction="none", downsample=False)
     return values
 
 
 def gmsd(output: Tensor, target: Tensor) -> Tensor:
-    """Gradient magnitude similarity deviation of each picture, `[N]`, 0 for the same (Xue, Zhang, Mou & Bovik 2014).
+    """Gradient magnitude similarity deviation of each picture, `[N]`, 0 if identical (Xue, Zhang, Mou & Bovik 2014).
 
-    Of the luminance, which is first averaged over 2×2 pixels, as published for pictures of every size: of 32×32
-    pixels it sees 16×16.
+    Measured on the luminance, first averaged over 2×2 pixels as published for pictures of every size: a picture of
+    32×32 pixels is seen at 16×16.
     """
     values: Tensor = _piq().gmsd(*_pair("gmsd", output, target), reduction="none")
     return values
 
 
 def ms_gmsd(output: Tensor, target: Tensor) -> Tensor:
-    """GMSD on four scales of each picture, `[N]`, 0 for the same (Zhang, Sander & Bermak 2017).
+    """GMSD on four scales of each picture, `[N]`, 0 if identical (Zhang, Sander & Bermak 2017).
 
-    Of the luminance alone, the default of piq: the paper's variant with colour is undefined for grey pictures. The
+    Measured on the luminance only, piq's default: the paper's variant with colour is undefined for grey pictures. The
     scales are the picture's own size, a half, a quarter and an eighth: at 32×32 the last is 4×4. Raises `ScoreError`
     for pictures smaller than 17×17.
     """
@@ -80,22 +80,22 @@ def ms_gmsd(output: Tensor, target: Tensor) -> Tensor:
 
 
 def haarpsi(output: Tensor, target: Tensor) -> Tensor:
-    """Haar wavelet perceptual similarity of each picture, `[N]`, 1 for the same (Reisenhofer, Bosse, Kutyniok &
+    """Haar wavelet perceptual similarity of each picture, `[N]`, 1 if identical (Reisenhofer, Bosse, Kutyniok &
     Wiegand 2018).
 
     The picture is first averaged over 2×2 pixels, as published for pictures of every size. Raises `ScoreError` for
     pictures smaller than 16×16.
     """
     values: Tensor = _piq().haarpsi(*_pair("haarpsi", output, target), reduction="none")
-    return values.clamp(max=1)  # two black pictures weigh nothing, and piq makes infinity of it
+    return values.clamp(max=1)  # for two black pictures piq gives infinity
 
 
 def fsim(output: Tensor, target: Tensor) -> Tensor:
-    """Feature similarity of each picture, `[N]`, 1 for the same (Zhang, Zhang, Mou & Zhang 2011).
+    """Feature similarity of each picture, `[N]`, 1 if identical (Zhang, Zhang, Mou & Zhang 2011).
 
-    With colour (FSIMc) where there is any. It is averaged over blocks of a 256th of the picture's side, which is one
-    pixel here: it sees small pictures whole. Its wavelets keep their published lengths of 6, 12, 24 and 48 pixels,
-    the last of which is longer than a small picture and sees of it only what is coarsest.
+    Colour pictures are compared with colour (FSIMc). Large pictures are first averaged over blocks of a 256th of
+    their side; small ones are seen at full resolution. The wavelets have their published lengths of 6, 12, 24 and 48
+    pixels; the last is longer than a small picture and sees only its coarsest structure.
     """
     pair = _pair("fsim", output, target)
     values: Tensor = _piq().fsim(*pair, reduction="none", chromatic=target.shape[1] == 3)
@@ -103,81 +103,82 @@ def fsim(output: Tensor, target: Tensor) -> Tensor:
 
 
 def mdsi(output: Tensor, target: Tensor) -> Tensor:
-    """Mean deviation similarity index of each picture, `[N]`, 0 for the same (Nafchi, Shahkolaei, Hedjam & Cheriet
-    2016).
+    """Mean deviation similarity index of each picture, `[N]`, 0 if identical (Nafchi, Shahkolaei, Hedjam &
+    Cheriet 2016).
 
-    Gradients and colours are summed, the default of the paper and of piq; pictures are averaged as for FSIM, small
-    ones not at all. Raises `ScoreError` for pictures without colour, for which it was not made.
+    Gradients and colours are summed, the default of the paper and of piq. As in FSIM, only large pictures are
+    averaged first. Raises `ScoreError` for pictures without colour: the metric is not defined for them.
     """
     values: Tensor = _piq().mdsi(*_pair("mdsi", output, target), reduction="none")
     return values
 
 
 def vsi(output: Tensor, target: Tensor) -> Tensor:
-    """Visual saliency index of each picture, `[N]`, 1 for the same (Zhang, Shen & Li 2014).
+    """Visual saliency index of each picture, `[N]`, 1 if identical (Zhang, Shen & Li 2014).
 
-    What draws the eye is found on the picture enlarged to 256×256, as published; edges and colours are compared at its
-    own size, averaged as for FSIM, small ones not at all. The slowest of all. Raises `ScoreError` for pictures without
-    colour, for which it was not made.
+    Saliency is computed on the picture enlarged to 256×256, as published; edges and colours are compared at its own
+    size. As in FSIM, only large pictures are averaged first. The slowest metric. Raises `ScoreError` for pictures
+    without colour: the metric is not defined for them.
     """
-    batches = zip(*(torch.split(each, SALIENT) for each in _pair("vsi", output, target)), strict=True)
+    batches = zip(*(torch.split(images, VSI_BATCH) for images in _pair("vsi", output, target)), strict=True)
     return torch.cat([_piq().vsi(*batch, reduction="none") for batch in batches])
 
 
 def dss(output: Tensor, target: Tensor) -> Tensor:
-    """Similarity of the subbands of each picture's cosine transform, `[N]`, 1 for the same (Balanov, Schwartz, Moshe &
+    """Similarity of the subbands of each picture's cosine transform, `[N]`, 1 if identical (Balanov, Schwartz, Moshe &
     Peleg 2015).
 
-    Of the luminance in blocks of 8×8 pixels, of which the least alike twentieth counts: at 32×32 that is one block of
-    16. Below 0, which contrary pictures reach, it is 0, as in piq's loss. Raises `ScoreError` for pictures smaller
-    than 32×32: of the nine blocks in 28×28 pixels a twentieth is none.
+    Measured on the luminance in blocks of 8×8 pixels. Only the worst twentieth of the blocks counts: at 32×32 that is
+    one of 16. Negative values are set to 0, as in piq's loss. Raises `ScoreError` for pictures smaller than 32×32: a
+    twentieth of the nine blocks in 28×28 pixels is none.
     """
     values: Tensor = _piq().dss(*_pair("dss", output, target), reduction="none")
     return values.clamp(0, 1)
 
 
 def lpips(output: Tensor, target: Tensor) -> Tensor:
-    """Learned perceptual similarity of each picture, `[N]`, 0 for the same (Zhang, Isola, Efros, Shechtman & Wang
+    """Learned perceptual similarity of each picture, `[N]`, 0 if identical (Zhang, Isola, Efros, Shechtman & Wang
     2018).
 
-    By VGG-16 on the picture's own size, so that its last layer sees 2×2 at 32×32. Raises `ScoreError` for pictures
-    that are smaller or without colour, and where the weights are not in torch's cache: nothing is downloaded.
+    Computed by VGG-16 at the picture's own size, so that its last layer has 2×2 pixels at 32×32. Raises `ScoreError`
+    for pictures that are smaller or without colour, and if the weights are not in torch's cache: nothing is
+    downloaded.
     """
-    pair = _pair("lpips", output, target)  # first: piq would download what is not here
+    pair = _pair("lpips", output, target)  # checks first: piq would download missing weights
     values: Tensor = _network("LPIPS", torch.hub.get_dir())(*pair)
     return values
 
 
 def dists(output: Tensor, target: Tensor) -> Tensor:
-    """Deep structure and texture dissimilarity of each picture, `[N]`, 0 for the same (Ding, Ma, Wang & Simoncelli
+    """Deep structure and texture dissimilarity of each picture, `[N]`, 0 if identical (Ding, Ma, Wang & Simoncelli
     2020).
 
-    By VGG-16, as `lpips`, with the same errors.
+    Computed by VGG-16, as `lpips`, and raises the same errors.
     """
-    pair = _pair("dists", output, target)  # first: piq would download what is not here
+    pair = _pair("dists", output, target)  # checks first: piq would download missing weights
     values: Tensor = _network("DISTS", torch.hub.get_dir())(*pair)
     return values
 
 
 @lru_cache(maxsize=2)
 def _network(name: str, hub: str) -> Any:
-    """One of piq's networks; `hub` is where torch will find the weights, so that another place is another network."""
+    """One of piq's networks. `hub` is torch's folder of weights: part of the cache key, as another may hold others."""
     return getattr(_piq(), name)(reduction="none")
 
 
 def _pair(name: str, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The clamped output and its target, if the metric called `name` is defined for them."""
+    """The clamped output and its target; raises `ScoreError` if the metric `name` is not defined for them."""
     METRICS[name].require(target.shape[1:])
     return output.clamp(0, 1), target
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: how to compute it from (output, target), what it means, and which pictures it is defined for.
+    """A metric: how to compute it from (output, target), what it means, and which pictures it is defined for.
 
-    `range` is its lowest and highest value, `sees` one sentence on what it measures, `source` where it was published.
-    It is defined for pictures of at least `smallest` pixels a side whose channels are as many as one of `channels`
-    (none named: any number), on a machine that has the files `weights` in torch's cache.
+    `range` is its lowest and highest value, `sees` one sentence on what it measures, `source` its publication. It is
+    defined for pictures of at least `smallest` pixels per side whose number of channels is in `channels` (empty: any
+    number). The files `weights` must be in torch's cache.
     """
 
     title: str
@@ -193,13 +194,13 @@ class Metric:
 
     @property
     def meaning(self) -> str:
-        """What it sees, how far it goes, which way is better, and who says so."""
+        """What it measures, its range, which direction is better, and its source, in two sentences."""
         low, high = (f"{bound:g}{self.unit and f' {self.unit}'}".replace("-", "−") for bound in self.range)
         span = f"From {low} to {high}" if isfinite(self.range[1]) else f"From {low} up"
         return f"{self.sees} {span}, {'higher' if self.higher_is_better else 'lower'} is better ({self.source})."
 
     def require(self, shape: Shape) -> None:
-        """Raise `ScoreError` where it cannot be computed, for pictures of this `shape` or without its weights."""
+        """Raise `ScoreError` if it cannot be computed: for pictures of this `shape`, or without its weights."""
         if self.channels and shape[0] not in self.channels:
             legal = " or ".join(map(str, self.channels))
             raise ScoreError(f"{self.title} needs pictures of {legal} channels, got {shape_text(shape)}.")
@@ -225,7 +226,7 @@ METRICS: dict[str, Metric] = {
         False,
         (0, 1),
         "Wang & Bovik 2009",
-        "Mean squared error over all values of the picture, white being 1.",
+        "Mean squared error over all values of the picture, where white is 1.",
         mse,
     ),
     "psnr": Metric(
@@ -243,7 +244,7 @@ METRICS: dict[str, Metric] = {
         True,
         (-1, 1),
         "Wang, Bovik, Sheikh & Simoncelli 2004",
-        "Structural similarity: how alike small neighbourhoods are in brightness, contrast and pattern.",
+        "Structural similarity: how similar small neighbourhoods are in brightness, contrast and pattern.",
         ssim,
         smallest=SSIM_WINDOW,
     ),
@@ -253,7 +254,7 @@ METRICS: dict[str, Metric] = {
         False,
         (0, 0.5),
         "Xue, Zhang, Mou & Bovik 2014",
-        "Gradient magnitude similarity deviation: how unevenly edges suffer from place to place.",
+        "Gradient magnitude similarity deviation: how unevenly the damage to edges is spread over the picture.",
         gmsd,
         channels=LUMINANCE,
     ),
@@ -263,7 +264,7 @@ METRICS: dict[str, Metric] = {
         False,
         (0, 0.5),
         "Zhang, Sander & Bermak 2017",
-        "GMSD on four scales: how unevenly edges suffer, fine ones and coarse ones.",
+        "GMSD on four scales: how unevenly the damage to fine and coarse edges is spread over the picture.",
         ms_gmsd,
         smallest=17,
         channels=LUMINANCE,
@@ -274,7 +275,7 @@ METRICS: dict[str, Metric] = {
         True,
         (0, 1),
         "Reisenhofer, Bosse, Kutyniok & Wiegand 2018",
-        "Haar wavelet similarity: how alike fine edges and colours are, above all where coarse edges stand out.",
+        "Haar wavelet similarity: how similar fine edges and colours are, above all where coarse edges stand out.",
         haarpsi,
         smallest=16,
         channels=LUMINANCE,
@@ -285,7 +286,7 @@ METRICS: dict[str, Metric] = {
         True,
         (0, 1),
         "Zhang, Zhang, Mou & Zhang 2011",
-        "Feature similarity: how alike edges, lines and colours are, above all where they are distinct.",
+        "Feature similarity: how similar edges, lines and colours are, above all where they are distinct.",
         fsim,
         channels=LUMINANCE,
     ),
@@ -295,7 +296,7 @@ METRICS: dict[str, Metric] = {
         False,
         (0, 1),
         "Nafchi, Shahkolaei, Hedjam & Cheriet 2016",
-        "Mean deviation similarity index: how unevenly edges and colours suffer from place to place.",
+        "Mean deviation similarity index: how unevenly the damage to edges and colours is spread over the picture.",
         mdsi,
         channels=COLOUR,
     ),
@@ -305,7 +306,7 @@ METRICS: dict[str, Metric] = {
         True,
         (0, 1),
         "Zhang, Shen & Li 2014",
-        "Visual saliency index: how alike edges and colours are, above all where the eye is drawn.",
+        "Visual saliency index: how similar edges and colours are, above all where the eye is drawn.",
         vsi,
         channels=COLOUR,
     ),
@@ -315,7 +316,7 @@ METRICS: dict[str, Metric] = {
         True,
         (0, 1),
         "Balanov, Schwartz, Moshe & Peleg 2015",
-        "Cosine transform similarity: how alike coarse and fine patterns vary, where they are least alike.",
+        "Cosine transform similarity: how similarly coarse and fine patterns vary, where the match is worst.",
         dss,
         smallest=32,
         channels=LUMINANCE,
@@ -326,7 +327,7 @@ METRICS: dict[str, Metric] = {
         False,
         (0, inf),
         "Zhang, Isola, Efros, Shechtman & Wang 2018",
-        "Learned perceptual similarity: how far apart a network finds them, weighed to agree with people.",
+        "Learned perceptual similarity: the distance of a network's features, weighted to agree with people.",
         lpips,
         smallest=32,
         channels=COLOUR,
@@ -338,7 +339,7 @@ METRICS: dict[str, Metric] = {
         False,
         (0, 1),
         "Ding, Ma, Wang & Simoncelli 2020",
-        "Deep structure and texture: how far apart a network finds them, forgiving of moved texture.",
+        "Deep structure and texture: the distance of a network's features, tolerant of shifted texture.",
         dists,
         channels=COLOUR,
         weights=(VGG16, "dists_weights.pt"),
@@ -347,7 +348,7 @@ METRICS: dict[str, Metric] = {
 
 
 def parse(text: str) -> tuple[str, ...]:
-    """The metrics in a line such as `gmsd,fsim`, or all of them for `all`; `ScoreError` suggests the nearest names."""
+    """The metrics in a line such as `gmsd,fsim`, or all for `all`; `ScoreError` suggests the nearest name."""
     names = [name.strip().lower() for name in text.split(",")]
     for name in names:
         if name not in METRICS and name != "all":

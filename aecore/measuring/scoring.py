@@ -17,14 +17,14 @@ BATCH = 500
 
 
 def per_picture(output: Tensor, target: Tensor, metrics: Sequence[str] = BASIC) -> pd.DataFrame:
-    """One row per picture, one column per metric; `ScoreError` for one that is not defined for these pictures."""
+    """One row per picture, one column per metric; `ScoreError` if one is not defined for these pictures."""
     for name in metrics:
         METRICS[name].require(target.shape[1:])
     return pd.DataFrame({name: METRICS[name].compute(output, target).double().numpy() for name in metrics})
 
 
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """The rows that `score` yields, in one table."""
+    """The tables that `score` yields, as one."""
     return pd.concat(tables, ignore_index=True)
 
 
@@ -36,16 +36,16 @@ def score(
     metrics: Sequence[str] = BASIC,
     batch: int = BATCH,
 ) -> Iterator[pd.DataFrame]:
-    """Score every picture of `split`, in batches: each yields its rows (picture, label, then the metrics).
+    """Score every picture of `split`, and yield one table per batch: picture, label, then the metrics.
 
-    With `noise` the model gets the noisy picture and is measured against the clean one.
+    With `noise` the model gets the noisy picture, and its output is compared with the clean one.
     """
     with torch.inference_mode():
         for first in range(0, len(split), batch):
-            chosen = range(first, min(first + batch, len(split)))
+            pictures = range(first, min(first + batch, len(split)))
             clean = to_float(split.pixels[first : first + batch])
-            output = model(noisy(clean, noise, seed, chosen))
+            output = model(noisy(clean, noise, seed, pictures))
             rows = per_picture(output, clean, metrics)
-            rows.insert(0, "picture", list(chosen))
+            rows.insert(0, "picture", list(pictures))
             rows.insert(1, "label", split.labels[first : first + batch].numpy())
             yield rows

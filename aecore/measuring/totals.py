@@ -1,4 +1,4 @@
-"""The totals of a score table, as they are stored beside a run: no torch here."""
+"""The totals of a score table, as stored beside a run. No torch here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def decibels(error: float) -> float:
-    """PSNR in dB of a mean squared error, with peak 1: `-10 log10(MSE)`; infinite for no error."""
+    """PSNR in dB of a mean squared error, with peak 1: `-10 log10(MSE)`; infinite if the error is 0."""
     return -10 * log10(error) if error else inf
 
 
 @dataclass(frozen=True)
 class Totals:
-    """A score table in one line. Pooled PSNR is that of the mean MSE; the mean of the pictures' PSNRs is higher."""
+    """The means of a score table. Pooled PSNR is computed from the mean MSE; the mean of PSNRs is never lower."""
 
     pictures: int
     mse: float
@@ -27,6 +27,6 @@ class Totals:
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> Totals:
-        """The totals of a table with one row per picture."""
+        """Compute them from a table with one row per picture."""
         error = float(rows["mse"].mean())
         return cls(len(rows), error, decibels(error), float(rows["psnr"].mean()), float(rows["ssim"].mean()))

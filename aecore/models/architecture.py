@@ -1,11 +1,11 @@
-"""An architecture is data: a tuple of layer records, and one shape-inference pass from which all else derives."""
+"""An architecture is data: a tuple of layer records. One shape-inference pass derives everything else."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ MOST_LAYERS = 200
 
 @dataclass(frozen=True)
 class Row:
-    """A row of `Architecture.summary()`: a step and how much of the picture each of its outputs sees."""
+    """A row of `Architecture.summary()`: a step, and the height and width in pixels that one of its outputs sees."""
 
     step: Step
     receptive_field: tuple[int, int]
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """A row a layer, and the totals for one picture."""
+    """One row per layer, and the totals for one picture."""
 
     rows: tuple[Row, ...]
     parameters: int
@@ -53,9 +53,9 @@ class Summary:
 
 @dataclass(frozen=True)
 class Architecture:
-    """An autoencoder: layers that turn a picture of `input_shape` into one of the same shape.
+    """An autoencoder: layers that map a picture of `input_shape` to one of the same shape.
 
-    Raises `ArchitectureError` where the layers do not fit each other.
+    Raises `ArchitectureError` if the layers do not fit together.
     """
 
     layers: tuple[Layer, ...]
@@ -68,7 +68,7 @@ class Architecture:
             raise ArchitectureError(f"{len(self.layers)} layers are too many: at most {MOST_LAYERS} are built.")
         if len(self.input_shape) != 3 or min(self.input_shape) < 1 or prod(self.input_shape) > LARGEST_OUTPUT:
             raise ArchitectureError(
-                f"Pictures of {shape_text(self.input_shape)} cannot be: channels × height × width is needed, "
+                f"Pictures cannot have the shape {shape_text(self.input_shape)}: give channels × height × width, "
                 f"at most {LARGEST_OUTPUT:,} numbers, for example 3×32×32."
             )
         last = self.steps[-1]
@@ -79,10 +79,11 @@ class Architecture:
             )
 
     @classmethod
+    @lru_cache(maxsize=512)  # most runs of a store share a line with others
     def parse(cls, text: str) -> Architecture:
-        """The architecture of a line such as `conv32 | pool | conv32 | up | conv3:k1:sigmoid`.
+        """Read a line such as `conv32 | pool | conv32 | up | conv3:k1:sigmoid`; raises `ArchitectureError`.
 
-        Pictures other than 3×32×32 come first, as in `1x28x28 | flatten | dense784:sigmoid | reshape1x28x28`.
+        An input shape other than 3×32×32 comes first: `1x28x28 | flatten | dense784:sigmoid | reshape1x28x28`.
         """
         words = [word.strip() for word in text.split("|")]
         input_shape = CIFAR_SHAPE
@@ -103,36 +104,37 @@ class Architecture:
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
-        """Every layer with the shapes it gets and gives."""
+        """Every layer with its input and output shape."""
         return tuple(inferred(self.layers, self.input_shape))
 
     @property
     def code(self) -> Step:
-        """The step whose output is the code: the smallest tensor that everything passes through.
+        """The step whose output is the code: the smallest tensor that all information passes through.
 
-        The picture at either end does not count, however it is reshaped, nor does what a `skip` goes past. Of several
-        equally small ones it is the first.
+        The input and output pictures do not count, even reshaped, nor do layers that a `skip` bypasses. Of equally
+        small tensors the first is taken.
         """
-        computing = [index for index, step in enumerate(self.steps) if not step.layer.keeps_numbers]
-        between = self.steps[computing[0] : computing[-1]] if computing else ()
-        inner = [step for step in between if not step.bypasses]
-        return min(inner or self.steps[:1], key=lambda step: prod(step.output_shape))
+        changing = [index for index, step in enumerate(self.steps) if not step.layer.keeps_numbers]
+        inner = self.steps[changing[0] : changing[-1]] if changing else ()
+        candidates = [step for step in inner if not step.bypasses]
+        return min(candidates or self.steps[:1], key=lambda step: prod(step.output_shape))
 
     @property
     def code_size(self) -> int:
-        """Numbers in the code."""
+        """How many numbers the code has."""
         return prod(self.code.output_shape)
 
     @property
     def code_ratio(self) -> float:
-        """Size of the code over the size of the picture: above 1 nothing need be compressed."""
+        """Numbers in the code per number in the picture; above 1 the model need not compress."""
         return self.code_size / prod(self.input_shape)
 
     @property
     def linear_pairs(self) -> tuple[tuple[Step, Step], ...]:
-        """Two linear dense layers in a row, from the picture's numbers to no more of them and back: what can be a PCA.
+        """Pairs of adjacent linear dense layers that can start as a PCA: from all numbers of a picture to a code that
+        is not larger, and back.
 
-        Not where an `add` follows: what is added to a picture is not a picture.
+        A pair followed by `add` is left out: its output is a correction and not a picture.
         """
         numbers, layers = prod(self.input_shape), (*self.layers, None)
 
@@ -159,66 +161,63 @@ class Architecture:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates to reconstruct one picture."""
+        """Multiply-accumulates for the reconstruction of one picture."""
         return sum(step.macs for step in self.steps)
 
     @property
     def ends_in_unit_interval(self) -> bool:
-        """Whether the last layer is a sigmoid, so that the output can be read as a probability."""
-        ends = (layer.last_activation for layer in reversed(self.layers) if not layer.keeps_values)
-        return next(ends, "linear") == "sigmoid"
+        """Whether the output comes from a sigmoid, so that its numbers can be taken as probabilities."""
+        activations = (layer.last_activation for layer in reversed(self.layers) if not layer.keeps_values)
+        return next(activations, "linear") == "sigmoid"
 
     @property
     def convolves(self) -> bool:
-        """Whether any layer multiplies feature maps, which is fastest with the channels last in memory."""
+        """Whether any layer is a convolution, which is fastest with the channels last in memory."""
         return any(step.macs and len(step.input_shape) == 3 for step in self.steps)
 
     @property
     def normalises_batch(self) -> bool:
-        """Whether any layer needs more than one picture at a time while training."""
+        """Whether any layer needs batches of more than one picture for training."""
         return any(layer.normalises_batch for layer in self.layers)
 
     @property
     def penalties(self) -> tuple[str, ...]:
-        """The names of the penalties that its layers report while training, in their order."""
+        """The names of the penalties that the layers report during training, in layer order."""
         return tuple(dict.fromkeys(layer.penalty for layer in self.layers if layer.penalty))
 
     def summary(self) -> Summary:
-        """A row a layer with its output shape, parameters, MACs and receptive field, and the totals."""
+        """One row per layer with its output shape, parameters, MACs and receptive field, and the totals."""
         rows = tuple(map(Row, self.steps, receptive_fields(self.steps, self.input_shape)))
         code = self.code.output_shape
         return Summary(rows, self.parameters, self.macs, code, self.code_size, self.code_ratio)
 
     def check_memory(self, budget: int = MEMORY_BUDGET) -> None:
-        """Raise `ArchitectureError` where training on one picture takes more than `budget` bytes."""
+        """Raise `ArchitectureError` if training on one picture takes more than `budget` bytes."""
         used = 0
         for step in self.steps:
             left, need = budget - used, step.training_bytes
             if need > left:
-                shape = step.input_shape
-
                 fitting = largest_that_fits(step.layer, partial(self._fits, step, left, budget))
                 legal = f"; at most `{fitting}` fits" if fitting else "; make the layers before it smaller"
                 raise ArchitectureError(
-                    f"{step}: got {shape_text(shape)}, would need {need / 1e9:.3g} GB to train "
+                    f"{step}: got {shape_text(step.input_shape)}, would need {need / 1e9:.3g} GB to train "
                     f"(weights, gradients and Adam's moments), {max(left, 0) / 1e9:.3g} GB are left of the "
                     f"budget of {budget / 1e9:.3g} GB{legal}."
                 )
             used += need
 
-    def _fits(self, step: Step, left: int, budget: int, instead: Layer) -> bool:
-        """Whether the memory suffices with `instead` in the place of `step`'s layer."""
-        layers = (*self.layers[: step.position - 1], instead, *self.layers[step.position :])
+    def _fits(self, step: Step, left: int, budget: int, replacement: Layer) -> bool:
+        """Whether training fits into `budget` bytes with `replacement` at `step`, for which `left` of them remain."""
+        layers = (*self.layers[: step.position - 1], replacement, *self.layers[step.position :])
         try:
-            return sum(each.training_bytes for each in inferred(layers, self.input_shape)) <= budget
+            return sum(inner.training_bytes for inner in inferred(layers, self.input_shape)) <= budget
         except ArchitectureError:
-            # The layers after it would have to change with it: then only its own need can be told.
-            return (
-                replace(step, layer=instead, output_shape=instead.output_shape(step.input_shape)).training_bytes <= left
-            )
+            # The layers after it would have to change too, so only its own memory is known.
+            output_shape = replacement.output_shape(step.input_shape)
+            return replace(step, layer=replacement, output_shape=output_shape).training_bytes <= left
 
     def module(self) -> nn.Sequential:
-        """The torch module, `[N, C, H, W]` to the same shape, one child a layer, with torch's initial weights."""
+        """The torch module, `[N, C, H, W]` to the same shape, one child per layer, with torch's initial weights."""
         # torch takes a second to import; records, shapes and counts must load in milliseconds.
         from aecore.models.modules import Sequence, module_of
 

@@ -1,10 +1,10 @@
-"""The vocabulary of architectures: each layer a small frozen record that derives everything else from itself.
+"""The layers of architectures, as small frozen records.
 
-A layer is data. It knows its text form (`conv32:k5:s2`), the shape it turns a shape into, its parameters and
-multiply-accumulates, which input coordinates an output coordinate reads, and what else is true of it, as class facts.
-Shapes are without the batch: `(channels, height, width)` or, flat, `(numbers,)`.
+A record holds a layer's settings and derives the rest: its text form (`conv32:k5:s2`), output shape, parameters,
+multiply-accumulates (MACs) and input window. Class variables state further properties. Shapes have no batch axis:
+`(channels, height, width)` for feature maps, `(numbers,)` for flat vectors.
 
-To add a layer: write its record here, name it in `LAYERS`, and register its module in `aecore.models.modules`.
+To add a layer: write its record here, add it to `LAYERS`, and register its module in `aecore.models.modules`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from aecore import AecoreError
 Shape = tuple[int, ...]
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "linear"]
 Interpolation = Literal["nearest", "bilinear"]
-Window = tuple[np.ndarray, np.ndarray]
+Window = tuple[np.ndarray, np.ndarray]  # first and last coordinate
 LARGEST_OUTPUT = 2**24
 LARGEST_SIZE = 2**31
 LONGEST_WORD = 80
 
 
 class LayerError(AecoreError):
-    """A layer that cannot be: the text says what it got and what would be legal."""
+    """A layer is not legal; the message says what it got and what would be legal."""
 
 
 def shape_text(shape: Shape) -> str:
@@ -41,46 +41,46 @@ def shape_text(shape: Shape) -> str:
 def size(
     default: Any = MISSING, *, letter: str = "", low: float = 1, high: float = LARGEST_SIZE, shrinks: bool = False
 ) -> Any:
-    """A whole number in a layer's text form: after its keyword (no letter) or as an option (`:k3`).
+    """A whole-number field; in the text form it follows the keyword (no letter) or is an option (`:k3`).
 
-    With `shrinks` the layer may be made smaller by this number, where it does not fit the memory.
+    `shrinks` marks the field that is reduced to suggest a layer that fits into memory.
     """
     rule = {"letter": letter, "low": low, "high": high, "shrinks": shrinks, "pattern": r"[0-9]{1,12}", "read": int}
     return field(default=default, metadata=rule)
 
 
 def share(default: float, *, high: float) -> Any:
-    """A number from 0 to `high`, below 1, after a layer's keyword: `dropout0.5`."""
+    """A field for a number from 0 to `high` < 1, after the keyword: `dropout0.5`."""
     rule = {"letter": "", "low": 0.0, "high": high, "pattern": r"[0-9](\.[0-9]*)?|\.[0-9]+", "read": float}
     return field(default=default, metadata=rule)
 
 
 def extents() -> Any:
-    """A shape after a layer's keyword: `reshape32x8x8`."""
+    """A field for a shape, after the keyword: `reshape32x8x8`."""
     rule = {"letter": "", "pattern": r"[0-9]{1,9}(x[0-9]{1,9})+", "read": lambda text: tuple(map(int, text.split("x")))}
     return field(metadata=rule)
 
 
 def choice(default: str, kind: Any) -> Any:
-    """A word in a layer's text form: `:sigmoid`."""
+    """A field for one of the words of the literal type `kind`, as an option: `:sigmoid`."""
     return field(default=default, metadata={"words": get_args(kind)})
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What every layer offers; the defaults are those of a layer that changes no shape and learns nothing."""
+    """The interface of all layers. The defaults suit a layer that keeps the shape and has no parameters."""
 
     keyword: ClassVar[str]
-    title: ClassVar[str] = ""  # in words, where that is not the keyword
-    example: ClassVar[str] = ""  # what follows the keyword in an example of its text form
-    keeps_numbers: ClassVar[bool] = False  # every number of the input can be read off the output
-    keeps_values: ClassVar[bool] = False  # the output's numbers are the input's, perhaps in another shape
-    mixes_everything: ClassVar[bool] = False  # each output depends on every input
-    is_drawn_folded: ClassVar[bool] = False  # a diagram names it with the operation before it
-    normalises_batch: ClassVar[bool] = False  # it needs more than one value per channel while training
-    opens_skip: ClassVar[bool] = False  # its input also goes to the layer that closes this skip
-    closes_skip: ClassVar[Literal["", "sum", "channels"]] = ""  # how it joins its input with what was skipped to it
-    penalty: ClassVar[str] = ""  # the name of the penalty that its module reports while training
+    title: ClassVar[str] = ""  # the name in texts; empty if it is the keyword
+    example: ClassVar[str] = ""  # the text after the keyword in an example of the text form
+    keeps_numbers: ClassVar[bool] = False  # as many output numbers as input numbers, computed one by one
+    keeps_values: ClassVar[bool] = False  # the output has the same values, perhaps in another shape
+    mixes_everything: ClassVar[bool] = False  # every output depends on every input
+    is_drawn_folded: ClassVar[bool] = False  # diagrams draw it as part of the layer before it
+    normalises_batch: ClassVar[bool] = False  # training needs more than one value per channel
+    opens_skip: ClassVar[bool] = False  # sends its input also to the layer that closes the skip
+    closes_skip: ClassVar[Literal["", "sum", "channels"]] = ""  # how it joins its input with the skipped tensor
+    penalty: ClassVar[str] = ""  # the name of the penalty that its module reports during training
 
     def __post_init__(self) -> None:
         for setting in fields(self):
@@ -91,28 +91,28 @@ class Layer:
                 raise LayerError(f"{setting.name} must be from {rule['low']} to {rule['high']:,}, not {value}")
 
     def output_shape(self, shape: Shape) -> Shape:
-        """The shape this layer turns `shape` into; raises `LayerError` where it cannot."""
+        """The output shape for an input of `shape`; raises `LayerError` if the layer cannot take it."""
         return shape
 
     def parameters(self, shape: Shape) -> int:
-        """Trainable parameters of this layer on an input of `shape`."""
+        """Trainable parameters for an input of `shape`."""
         return 0
 
     def macs(self, shape: Shape) -> int:
-        """Multiply-accumulates for one picture, as `torch.utils.flop_counter` counts them (its flops / 2)."""
+        """Multiply-accumulates per picture, as `torch.utils.flop_counter` counts them (its FLOPs / 2)."""
         return 0
 
-    def reads(self, position: np.ndarray, extent: int) -> Window:
-        """First and last input coordinate, along one axis of `extent`, that each output `position` depends on."""
+    def input_window(self, position: np.ndarray, extent: int) -> Window:
+        """First and last input coordinate that each output `position` depends on, along one axis of `extent`."""
         return position, position
 
     @property
     def last_activation(self) -> str:
-        """The function that its output comes from; `linear` if there is none."""
+        """The activation that its output comes from; `linear` if there is none."""
         return str(getattr(self, "activation", "linear"))
 
     def words(self) -> tuple[str, ...]:
-        """The layer for people, one line each: `conv 32`, `3×3`, `stride 2`. ReLU goes without saying."""
+        """The layer in words, one per line of a diagram: `conv 32`, `3×3`, `stride 2`. ReLU is not mentioned."""
         activation = getattr(self, "activation", "relu")
         return (*self._words(), *([activation] if activation != "relu" else []))
 
@@ -125,7 +125,7 @@ class Layer:
 
 
 def _text_fields(kind: type[Layer]) -> list[Field[Any]]:
-    """The fields in text order: the size that follows the keyword first."""
+    """The fields in the order of the text form: first the one that follows the keyword."""
     return sorted(fields(kind), key=lambda setting: setting.metadata.get("letter") != "")
 
 
@@ -175,12 +175,12 @@ class Conv(Layer):
     def macs(self, shape: Shape) -> int:
         return prod(self.output_shape(shape)) * shape[0] * self.kernel**2
 
-    def reads(self, position: np.ndarray, extent: int) -> Window:
+    def input_window(self, position: np.ndarray, extent: int) -> Window:
         first = position * self.stride - self.padding(extent)[0]
         return first, first + self.kernel - 1
 
     def padding(self, extent: int) -> tuple[int, int]:
-        """Zeros before and after `extent` pixels, along one axis."""
+        """How many zeros `same` pads before and after `extent` pixels of one axis."""
         total = max((ceil(extent / self.stride) - 1) * self.stride + self.kernel - extent, 0)
         return total // 2, total - total // 2
 
@@ -192,7 +192,7 @@ class Conv(Layer):
 class TransposedConv(Layer):
     """Transposed convolution that multiplies height and width by `stride`, then `activation`.
 
-    It is the transpose of `Conv` with the same kernel and stride, as Keras's `same` has it.
+    It is the transpose of `Conv` with the same kernel and stride, as in Keras with `same` padding.
     """
 
     keyword: ClassVar[str] = "deconv"
@@ -219,13 +219,13 @@ class TransposedConv(Layer):
     def macs(self, shape: Shape) -> int:
         return prod(_maps(shape)) * self.channels * self.kernel**2
 
-    def reads(self, position: np.ndarray, extent: int) -> Window:
+    def input_window(self, position: np.ndarray, extent: int) -> Window:
         last = (position + self.padding) // self.stride
         return -((self.kernel - 1 - self.padding - position) // self.stride), last
 
     @property
     def padding(self) -> int:
-        """Rows and columns of the full output that are dropped on each side."""
+        """Rows and columns that are cropped from each side of the full output."""
         return (self.kernel - self.stride) // 2
 
     def _words(self) -> tuple[str, ...]:
@@ -262,7 +262,7 @@ class Dense(Layer):
 
 @dataclass(frozen=True)
 class _Pool(Layer):
-    """Pooling over windows of `factor`×`factor` that do not overlap; an incomplete window is dropped."""
+    """Pooling over disjoint windows of `factor`×`factor`; incomplete windows are dropped."""
 
     example: ClassVar[str] = "2"
     factor: int = size(2, low=2, high=64)
@@ -277,7 +277,7 @@ class _Pool(Layer):
             )
         return channels, height // self.factor, width // self.factor
 
-    def reads(self, position: np.ndarray, extent: int) -> Window:
+    def input_window(self, position: np.ndarray, extent: int) -> Window:
         return position * self.factor, position * self.factor + self.factor - 1
 
     def _words(self) -> tuple[str, ...]:
@@ -286,7 +286,7 @@ class _Pool(Layer):
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
-    """The largest value of each window."""
+    """Max pooling: the largest value of each window."""
 
     keyword: ClassVar[str] = "pool"
     title: ClassVar[str] = "max pool"
@@ -294,7 +294,7 @@ class MaxPool(_Pool):
 
 @dataclass(frozen=True)
 class AveragePool(_Pool):
-    """The mean of each window."""
+    """Average pooling: the mean of each window."""
 
     keyword: ClassVar[str] = "avgpool"
     title: ClassVar[str] = "mean pool"
@@ -302,7 +302,7 @@ class AveragePool(_Pool):
 
 @dataclass(frozen=True)
 class Upsample(Layer):
-    """Enlargement by a whole `factor`, by repetition or by bilinear interpolation."""
+    """Upsampling by a whole `factor`, by nearest-neighbour or bilinear interpolation."""
 
     keyword: ClassVar[str] = "up"
     example: ClassVar[str] = "2"
@@ -313,10 +313,10 @@ class Upsample(Layer):
         channels, height, width = _maps(shape)
         return channels, height * self.factor, width * self.factor
 
-    def reads(self, position: np.ndarray, extent: int) -> Window:
+    def input_window(self, position: np.ndarray, extent: int) -> Window:
         if self.mode == "nearest":
             return position // self.factor, position // self.factor
-        # A pixel centre of the large grid lies between these two of the small one (align_corners=False).
+        # An output pixel's centre lies between the centres of these two input pixels (align_corners=False).
         doubled = 2 * position + 1 - self.factor
         return doubled // (2 * self.factor), -(-doubled // (2 * self.factor))
 
@@ -340,7 +340,7 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """Zeroes each value with probability `rate` while training."""
+    """Sets each value to zero with probability `rate` during training."""
 
     keyword: ClassVar[str] = "dropout"
     example: ClassVar[str] = "0.5"
@@ -371,10 +371,10 @@ class Activate(Layer):
 
 @dataclass(frozen=True)
 class Sparsity(Layer):
-    """Passes its input on, and reports the mean absolute value of it as the penalty `sparsity`.
+    """Passes its input on unchanged, and reports its mean absolute value as the penalty `sparsity`.
 
-    An L1 penalty on the activity of a code makes most of its numbers zero for any one picture (Ng 2011, "Sparse
-    autoencoder", CS294A lecture notes). A recipe says how much the penalty weighs.
+    An L1 penalty on the code makes most of its numbers zero for any given picture (Ng 2011, "Sparse autoencoder",
+    CS294A lecture notes). The recipe sets the weight of the penalty.
     """
 
     keyword: ClassVar[str] = "sparsity"
@@ -386,7 +386,7 @@ class Sparsity(Layer):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """Feature maps to a flat vector, channel by channel."""
+    """Turns feature maps into a flat vector, channel by channel."""
 
     keyword: ClassVar[str] = "flatten"
     keeps_numbers: ClassVar[bool] = True
@@ -398,7 +398,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Reshape(Layer):
-    """A flat vector to feature maps of `shape` (channels × height × width)."""
+    """Turns a flat vector into feature maps of `shape` (channels × height × width)."""
 
     keyword: ClassVar[str] = "reshape"
     example: ClassVar[str] = "32x8x8"
@@ -421,10 +421,9 @@ class Reshape(Layer):
 
 @dataclass(frozen=True)
 class Skip(Layer):
-    """Sends its input also past the layers that follow, to the `add` or `concat` that closes this bracket.
+    """Opens a skip connection: sends its input also to the matching `add` or `concat`.
 
-    Brackets lie inside each other, as in a U-Net (Ronneberger, Fischer & Brox 2015): `skip | … | skip | … | add | … |
-    add`.
+    Skips nest like brackets, as in a U-Net (Ronneberger, Fischer & Brox 2015): `skip | … | skip | … | add | … | add`.
     """
 
     keyword: ClassVar[str] = "skip"
@@ -437,16 +436,16 @@ class Skip(Layer):
 
 @dataclass(frozen=True)
 class Join(Layer):
-    """Closes the bracket that the last open `skip` began."""
+    """Closes the most recent open `skip`."""
 
     def joined(self, shape: Shape, skipped: Shape) -> Shape:
-        """The shape made of `shape` and of the `skipped` one; raises `LayerError` where they do not fit."""
+        """The output shape for an input of `shape` and a `skipped` tensor; raises `LayerError` if they do not fit."""
         raise NotImplementedError(self.keyword)
 
 
 @dataclass(frozen=True)
 class Add(Join):
-    """The sum of both, as in a residual network (He, Zhang, Ren & Sun 2016)."""
+    """Adds the skipped tensor, as in a residual network (He, Zhang, Ren & Sun 2016)."""
 
     keyword: ClassVar[str] = "add"
     closes_skip: ClassVar[Literal["", "sum", "channels"]] = "sum"
@@ -454,7 +453,7 @@ class Add(Join):
     def joined(self, shape: Shape, skipped: Shape) -> Shape:
         if shape != skipped:
             raise LayerError(
-                f"got {shape_text(shape)}, but its `skip` kept {shape_text(skipped)}: only equal shapes can be added"
+                f"got {shape_text(shape)}, but its `skip` saved {shape_text(skipped)}: only equal shapes can be added"
             )
         return shape
 
@@ -471,7 +470,7 @@ class Concat(Join):
         more, *other = _maps(skipped)
         if extent != other:
             raise LayerError(
-                f"got {shape_text(shape)}, but its `skip` kept {shape_text(skipped)}: height and width must be equal"
+                f"got {shape_text(shape)}, but its `skip` saved {shape_text(skipped)}: height and width must be equal"
             )
         return channels + more, *extent
 
@@ -486,9 +485,9 @@ LAYERS: dict[str, type[Layer]] = {
 
 
 def parse_layer(text: str) -> Layer:
-    """A layer from its text form, for example `conv32:k5:s2:gelu`; raises `LayerError`."""
+    """Read a layer's text form, for example `conv32:k5:s2:gelu`; raises `LayerError`."""
     if len(text) > LONGEST_WORD:
-        raise LayerError(f"a layer has at most {LONGEST_WORD} characters; separate layers by |")
+        raise LayerError(f"a layer has at most {LONGEST_WORD} characters; separate layers with |")
     head, *options = text.strip().split(":")
     match = re.fullmatch(r"([a-z]+?)([0-9][0-9x.]*|\.[0-9]+)?", head)
     if match is None or match[1] not in LAYERS:
@@ -511,7 +510,7 @@ def parse_layer(text: str) -> Layer:
 
 
 def _read(kind: type[Layer], option: str) -> tuple[str, Any]:
-    """The field that `option` sets, and its value."""
+    """The name of the field that `option` sets, and its value."""
     for setting in fields(kind):
         rule = setting.metadata
         if option in rule.get("words", ()):
@@ -521,7 +520,7 @@ def _read(kind: type[Layer], option: str) -> tuple[str, Any]:
             number = option.removeprefix(letter)
             if re.fullmatch(rule["pattern"], number):
                 return setting.name, rule["read"](number)
-    raise LayerError(f"`{option}` means nothing here; legal: {_legal(kind)}")
+    raise LayerError(f"`{option}` is not an option of this layer; legal: {_legal(kind)}")
 
 
 def _legal(kind: type[Layer]) -> str:
@@ -541,7 +540,7 @@ def _example(kind: type[Layer]) -> str:
 
 
 def largest_that_fits(layer: Layer, fits: Callable[[Layer], bool]) -> Layer | None:
-    """The same layer with the largest leading size that `fits`, or None where not even 1 does."""
+    """`layer` with the largest value of its shrinking field that `fits`, or None if not even 1 does."""
     head = next((setting.name for setting in fields(layer) if setting.metadata.get("shrinks")), None)
     if head is None:
         return None

@@ -1,6 +1,6 @@
-"""The torch side of the layers: the module that computes each, and what carries a tensor past others.
+"""The torch modules of the layers, and the container that routes skip connections.
 
-`module_of(layer, shape)` builds the module of a layer record. To add one, register a function for its type.
+`module_of(layer, shape)` builds the module of a layer record. To support a new layer, register a function for its type.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Stochastic(nn.Module):
-    """A module that draws random numbers while training: from `generator`, which training sets for each epoch."""
+    """A module that draws random numbers during training, from `generator`, which is set for each epoch."""
 
     generator: Generator | None = None
 
 
 class Penalised(nn.Module):
-    """A module that adds a term to the loss: `penalty`, a scalar of the last forward pass while training."""
+    """A module that adds a term to the loss: `penalty`, a scalar from the last forward pass in training mode."""
 
     penalty: Tensor | None = None
 
@@ -60,7 +60,7 @@ class Penalised(nn.Module):
 
 
 class KeyedDropout(Stochastic):
-    """`nn.Dropout` with a generator of its own."""
+    """`nn.Dropout` that draws from its own generator."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -75,33 +75,33 @@ class KeyedDropout(Stochastic):
 
 
 class MeanActivity(Penalised):
-    """Passes `values` of any shape on; its penalty is their mean absolute value."""
+    """The identity; its penalty is the mean absolute value of its input."""
 
     def forward(self, values: Tensor) -> Tensor:
-        """`values`, unchanged."""
+        """`values` of any shape, unchanged."""
         if self.training:
             self.penalty = values.float().abs().mean()
         return values
 
 
 class Remember(nn.Identity):
-    """Saves its input for the matching `Rejoin`; pairs nest like brackets."""
+    """Marks the input that `Sequence` saves for the matching `Rejoin`; pairs nest like brackets."""
 
 
 class Rejoin(nn.Module):
-    """Joins its input with what was skipped to it: their sum, or both as channels of one map."""
+    """Joins its input with the skipped tensor: their sum, or their concatenation along channels."""
 
     def __init__(self, *, concatenates: bool) -> None:
         super().__init__()
         self._concatenates = concatenates
 
     def forward(self, values: Tensor, skipped: Tensor) -> Tensor:
-        """Both `[N, …]`; `[N, C + C′, H, W]` where they are concatenated."""
+        """Two tensors `[N, …]` of the same shape, to that shape; concatenated, to `[N, C + C′, H, W]`."""
         return torch.cat([values, skipped], 1) if self._concatenates else values + skipped
 
 
 class Sequence(nn.Sequential):
-    """`nn.Sequential` with brackets: a `Remember` opens one, and the `Rejoin` that closes it gets its input."""
+    """`nn.Sequential` with skip connections: a `Rejoin` also gets the input of the matching `Remember`."""
 
     def forward(self, values: Tensor) -> Tensor:
         """`[N, C, H, W]` through every module in turn."""
@@ -114,7 +114,7 @@ class Sequence(nn.Sequential):
 
 
 def penalties(model: nn.Module) -> dict[str, Tensor]:
-    """The penalties of the last forward pass while training, each a scalar; those of one name are added up."""
+    """The penalties of the last forward pass in training mode, scalars by name; equal names are summed."""
     terms: dict[str, Tensor] = {}
     for module in model.modules():
         if isinstance(module, Penalised) and module.penalty is not None:
@@ -123,7 +123,7 @@ def penalties(model: nn.Module) -> dict[str, Tensor]:
 
 
 def memory_format(convolves: bool) -> torch.memory_format:
-    """The layout that is fastest: channels last wherever there is a convolution."""
+    """The fastest memory layout: channels last for models that convolve."""
     return torch.channels_last if convolves else torch.contiguous_format
 
 
@@ -152,7 +152,7 @@ def _conv(layer: Conv, shape: Shape) -> nn.Module:
 def _transposed_conv(layer: TransposedConv, shape: Shape) -> nn.Module:
     conv = nn.ConvTranspose2d(shape[0], layer.channels, layer.kernel, layer.stride, layer.padding)
     if (layer.kernel - layer.stride) % 2:
-        # One row and column too many come out: `same` drops the last ones.
+        # The output has one row and column too many: `same` padding drops the last ones.
         return _activated(nn.Sequential(conv, nn.ZeroPad2d((0, -1, 0, -1))), layer.activation)
     return _activated(conv, layer.activation)
 

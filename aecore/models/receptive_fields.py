@@ -1,4 +1,4 @@
-"""How much of the picture one output of each layer depends on."""
+"""Receptive fields: the part of the picture that one output of a layer depends on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from aecore.models.steps import Step
 
 
 def receptive_fields(steps: Iterable[Step], picture: Shape) -> Iterator[tuple[int, int]]:
-    """Height and width of the window of the `picture` that one output of each step depends on, at most.
+    """For each step, the largest height and width in the `picture` that one of its outputs depends on.
 
-    Exact for feature maps, where the window of the picture's inner outputs is the largest. A number of a flat vector
-    sees what its feature map saw until a dense layer mixes everything; reshaped maps are counted as seeing the whole
-    picture.
+    Exact for feature maps. A number of a flat vector has the receptive field of its feature map until a dense layer
+    mixes everything; reshaped maps count as seeing the whole picture.
     """
     windows = [_Windows.of_picture(extent) for extent in picture[1:]]
     skipped: list[list[_Windows]] = []
@@ -25,7 +24,7 @@ def receptive_fields(steps: Iterable[Step], picture: Shape) -> Iterator[tuple[in
         if layer.opens_skip:
             skipped.append(windows)
         elif layer.closes_skip:
-            windows = [one.joined(other) for one, other in zip(windows, skipped.pop(), strict=True)]
+            windows = [axis.joined(other) for axis, other in zip(windows, skipped.pop(), strict=True)]
         elif flat and not layer.mixes_everything:
             pass
         elif flat or (layer.keeps_values and step.input_shape != step.output_shape):
@@ -40,7 +39,7 @@ def receptive_fields(steps: Iterable[Step], picture: Shape) -> Iterator[tuple[in
 
 @dataclass(frozen=True)
 class _Windows:
-    """For each coordinate along one axis of a feature map, the first and last picture coordinate it sees."""
+    """For every coordinate along one axis of a feature map, the first and last picture coordinate that it sees."""
 
     first: np.ndarray
     last: np.ndarray
@@ -55,11 +54,11 @@ class _Windows:
 
     def through(self, layer: Layer, extent: int) -> _Windows:
         inputs = len(self.first)
-        first, last = layer.reads(np.arange(extent), inputs)
+        first, last = layer.input_window(np.arange(extent), inputs)
         return _Windows(self.first[first.clip(0, inputs - 1)], self.last[last.clip(0, inputs - 1)])
 
     def joined(self, other: _Windows) -> _Windows:
-        """What either sees."""
+        """The windows that cover both."""
         return _Windows(np.minimum(self.first, other.first), np.maximum(self.last, other.last))
 
     @property

@@ -1,4 +1,4 @@
-"""How a model is trained, as data; and the name that a run's content gives it."""
+"""Recipes and run specs: how a model is trained, as data, and the key that names a run by its content."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ KEY_DIGITS = 12
 
 
 class RecipeError(AecoreError):
-    """A recipe that cannot be followed; the text names the setting and its legal values."""
+    """A recipe or run spec is not legal; the message names the setting and its legal values."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How to train: Adam on `loss` over `epochs` passes through the first `images` training pictures.
 
-    `noise` is drawn afresh for each epoch and added to the input; the target stays clean. `images=None` takes every
-    picture. Without a `schedule` the learning rate is constant. `penalties` are added to the loss by weight, such as
-    `{"sparsity": 0.001}`, and must be reported by the architecture's layers.
+    `noise` is added to the input, with new draws in every epoch; the target stays clean. `images=None` takes all
+    pictures. Without a `schedule` the learning rate is constant. `penalties` are weights such as `{"sparsity": 0.001}`
+    of penalties that the architecture's layers report; the weighted penalties are added to the loss.
     """
 
     epochs: int = 5
@@ -63,7 +63,7 @@ class Recipe:
             raise RecipeError(f"learning rate must be above 0 and at most 10, not {self.learning_rate:g}.")
         if self.images is not None and self.images < 1:
             raise RecipeError(f"images must be at least 1, not {self.images}; leave it out to train on all.")
-        # Recipes that train alike must be equal, and so have one key.
+        # Recipes with the same effect must be equal, so that they have the same key.
         object.__setattr__(self, "learning_rate", float(self.learning_rate))
         if self.noise is not None and self.noise.level == 0:
             object.__setattr__(self, "noise", None)
@@ -77,13 +77,15 @@ class Recipe:
 
     @property
     def penalty_weights(self) -> dict[str, float]:
-        """How much each penalty weighs, by name."""
+        """The weight of each penalty, by name."""
         return dict(cast(tuple[tuple[str, float], ...], self.penalties or ()))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the recipe again."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        return values | {"noise": str(self.noise) if self.noise else None, "penalties": self.penalty_weights or None}
+        # A version without penalties reads every recipe that has none.
+        penalties = {"penalties": self.penalty_weights} if values.pop("penalties") else {}
+        return values | {"noise": str(self.noise) if self.noise else None} | penalties
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Recipe:
@@ -93,7 +95,7 @@ class Recipe:
 
 
 def parse_penalties(text: str) -> dict[str, float]:
-    """The weights in a text such as `sparsity:0.001`, several of them separated by commas."""
+    """Read weights such as `sparsity:0.001`, separated by commas; raises `RecipeError`."""
     weights = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, weight = part.partition(":")
@@ -105,7 +107,7 @@ def parse_penalties(text: str) -> dict[str, float]:
 
 
 def _weights(penalties: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    """The weights by name, those of 0 left out, so that recipes that train alike are equal."""
+    """The weights sorted by name, without zeros, so that recipes with the same effect are equal."""
     known = {layer.penalty for layer in LAYERS.values() if layer.penalty}
     for name, weight in penalties.items():
         if name not in known:
@@ -117,9 +119,9 @@ def _weights(penalties: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What decides a run's result: architecture, recipe, data (by name and content) and seed.
+    """Everything that decides a run's result: architecture, recipe, data (name and fingerprint) and seed.
 
-    `name` is how people call it; it does not enter the key.
+    `name` is for people and not part of the key; neither is the data set's name.
     """
 
     architecture: Architecture
@@ -138,25 +140,32 @@ class RunSpec:
             raise RecipeError(
                 "Cross-entropy needs outputs between 0 and 1: let the last layer end in sigmoid, or use the loss mse."
             )
-
         for name in self.recipe.penalty_weights:
             if name not in self.architecture.penalties:
                 raise RecipeError(
-                    f"The recipe weighs the penalty {name}, which no layer reports: put `{name}` after the layer whose "
-                    "output it is about, or leave the penalty out."
+                    f"The recipe weights the penalty {name}, which no layer reports: put `{name}` after the layer "
+                    "whose output it should penalise, or leave the penalty out."
                 )
         if self.recipe.initialisation == "pca" and not self.architecture.linear_pairs:
             numbers = prod(self.architecture.input_shape)
             raise RecipeError(
-                "Only two linear dense layers around the code can start as PCA, for example "
-                f"`flatten | dense64:linear | dense{numbers}:linear`; let the initialisation be keras or torch."
+                "Only two adjacent linear dense layers around the code can start as PCA, for example "
+                f"`flatten | dense64:linear | dense{numbers}:linear`; set the initialisation to keras or torch."
             )
 
     @cached_property
     def key(self) -> str:
         """SHA-256 of the spec's canonical JSON, 64 hexadecimal digits."""
-        content = {name: value for name, value in self.to_json().items() if name not in ("name", "dataset")}
-        # What is left out of a recipe is not hashed, so that a setting added later renames no older run.
+        return self._hash_without("name", "dataset")
+
+    @cached_property
+    def group(self) -> str:
+        """SHA-256 of all but the seed: equal for runs that differ in nothing else."""
+        return self._hash_without("name", "dataset", "seed")
+
+    def _hash_without(self, *names: str) -> str:
+        content = {name: value for name, value in self.to_json().items() if name not in names}
+        # Settings that are None are not hashed, so that a setting added later changes no older key.
         content["recipe"] = {name: value for name, value in content["recipe"].items() if value is not None}
         return hashlib.sha256(canonical(content)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""What everything that reconstructs offers: a trained model, PCA, a codec, a filter."""
+"""The interfaces of everything that reconstructs pictures: trained models, PCA, codecs, denoisers."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ if TYPE_CHECKING:
 
 
 class Reconstructor(Protocol):
-    """Anything that gives pictures back: a trained model, a codec, a filter."""
+    """Maps pictures to pictures of the same shape."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name in texts."""
 
     @property
     def code_size(self) -> int:
-        """Numbers in its code."""
+        """How many numbers its code has."""
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """`[N, C, H, W]` in `[0, 1]` to the same shape."""
 
 
 class Coder(Protocol):
-    """A reconstructor that can be taken apart at its code."""
+    """A reconstructor with a separate encoder and decoder."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name in texts."""
 
     def encode(self, pictures: Tensor) -> Tensor:
         """The codes of `[N, C, H, W]` pictures, `[N, …]`."""
 
     def decode(self, codes: Tensor) -> Tensor:
-        """The pictures that codes stand for, not clamped."""
+        """The pictures of `codes`, not clamped."""
 
 
 class Differentiable(Protocol):
-    """A reconstructor that torch computes from end to end."""
+    """A reconstructor that torch can differentiate."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name in texts."""
 
     def differentiable(self, pictures: Tensor) -> Tensor:
-        """What a call gives, with gradients."""
+        """The same output as a call, with gradients."""

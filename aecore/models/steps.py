@@ -1,4 +1,4 @@
-"""One layer in its place, and the shape-inference pass that puts it there."""
+"""The shape-inference pass, and the steps that it yields."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ TRAINING_BYTES_PER_OUTPUT = 8  # float32 value and its gradient
 
 
 class ArchitectureError(LayerError):
-    """A spec that cannot work; the text names the layer, its position, what it got and what would be legal."""
+    """An architecture is not legal; the message names the layer, its position, what it got and what would be legal."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One layer in its place: what it gets and gives, and what it costs for one picture.
+    """A layer at its position, with its input and output shape and its cost for one picture.
 
-    `bypasses` counts the open brackets of `skip` that go past its output.
+    `bypasses` counts the skips that are open after it: connections that bypass its output.
     """
 
     position: int
@@ -36,12 +36,12 @@ class Step:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates for one picture."""
+        """Multiply-accumulates per picture."""
         return self.layer.macs(self.input_shape)
 
     @property
     def training_bytes(self) -> int:
-        """Memory that training this layer on one picture takes, in bytes."""
+        """Memory in bytes for training this layer on one picture."""
         return TRAINING_BYTES_PER_PARAMETER * self.parameters + TRAINING_BYTES_PER_OUTPUT * prod(self.output_shape)
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class Step:
 
 
 def inferred(layers: Iterable[Layer], shape: Shape) -> Iterator[Step]:
-    """The shape-inference pass: every layer with the shapes it gets and gives."""
+    """Infer the shapes of `layers` for an input of `shape`; raises `ArchitectureError` if one does not fit."""
     open_skips: list[tuple[int, Shape]] = []
     for position, layer in enumerate(layers, start=1):
         try:
@@ -73,5 +73,5 @@ def inferred(layers: Iterable[Layer], shape: Shape) -> Iterator[Step]:
 
 def _joined(layer: Join, shape: Shape, open_skips: list[tuple[int, Shape]]) -> Shape:
     if not open_skips:
-        raise LayerError("closes nothing: put `skip` before the layers that it should go past")
+        raise LayerError("closes nothing: put `skip` before the layers that it should bypass")
     return layer.joined(shape, open_skips.pop()[1])

@@ -31,10 +31,10 @@ from torch import Tensor
 from aecore import AecoreError
 from aecore.data.noise import Noise, key, noisy
 from aecore.data.splits import Dataset, to_float
-from aecore.files.fits import kept
+from aecore.files.fits import load_or_make
 from aecore.measuring.metrics import mse
 from aecore.models.layers import shape_text
-from aecore.reconstructors.pca import MOST_NUMBERS, kept_pca
+from aecore.reconstructors.pca import MOST_NUMBERS, cached_pca
 
 Knowledge = Literal["blind", "told the level"]
 Settings = dict[str, Any]  # what a method's function is called with, beside the pictures
@@ -189,7 +189,7 @@ def _chosen(method: Method, choice: Choice, settings: Settings, task: Task) -> f
         "noise": str(task.noise),
         "choice": asdict(choice),
     }
-    return float(kept(task.root, method.name, facts, choose)[choice.setting])
+    return float(load_or_make(task.root, method.name, facts, choose)[choice.setting])
 
 
 def _least(error: Callable[[float], float], grid: Sequence[float], between: bool) -> float:
@@ -301,7 +301,7 @@ def _learn_wiener(task: Task) -> Settings:
             f"The Wiener filter of whole pictures is for {MOST_NUMBERS:,} numbers a picture at most, and "
             f"{task.dataset.title} has {numbers:,}: take patch-wiener."
         )
-    pca = kept_pca(task.dataset, task.root)
+    pca = cached_pca(task.dataset, task.root)
     return {"mean": pca.mean, "axes": pca.axes, "gains": pca.variances / (pca.variances + task.deviation**2)}
 
 
@@ -326,7 +326,7 @@ def _learn_patch_wiener(task: Task) -> Settings:
         "step": _PATCH_STEP,
         "pictures": _PATCHES_OF,
     }
-    known = kept(task.root, "patches", facts, lambda: _fit_patches(task.dataset))
+    known = load_or_make(task.root, "patches", facts, lambda: _fit_patches(task.dataset))
     noise = task.deviation**2 * torch.eye(len(known["mean"]), dtype=torch.float64)
     # C (C + σ²I)⁻¹, where both are symmetric and commute.
     shrink = torch.linalg.solve(known["covariance"] + noise, known["covariance"])

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from aecore.data.splits import Dataset
 from aecore.files.figures import PublishedError
-from aecore.files.fits import kept
+from aecore.files.fits import load_or_make
 from aecore.models.layers import Shape
 
 MOST_NUMBERS = 4096  # in a picture
@@ -149,10 +149,10 @@ def find(name: str, dataset: Dataset, root: Path) -> Identity | Projection:
         return Projection(name, dataset.shape, mean, mean.new_zeros(0, len(mean)))
     number = int(name.removeprefix("pca-"))
     check_components(number, dataset.shape)  # before a fit of a minute
-    return kept_pca(dataset, root).keep(number)
+    return cached_pca(dataset, root).keep(number)
 
 
-def kept_pca(dataset: Dataset, root: Path) -> PCA:
+def cached_pca(dataset: Dataset, root: Path) -> PCA:
     """PCA of the training pictures, in float32 numbers, fitted once and kept under `root`; about a minute for
     CIFAR-10."""
 
@@ -160,7 +160,7 @@ def kept_pca(dataset: Dataset, root: Path) -> PCA:
         pca = fit_pca(dataset.train.pixels)
         return {"mean": pca.mean.float(), "axes": pca.axes.float(), "variances": pca.variances.float()}
 
-    known = kept(root, "pca", {"dataset": dataset.fingerprint}, fit)
+    known = load_or_make(root, "pca", {"dataset": dataset.fingerprint}, fit)
     return PCA(dataset.shape, known["mean"], known["axes"], known["variances"])
 
 

@@ -1,11 +1,10 @@
-"""Runs: the one place that joins data, training, scoring and store."""
+"""Runs: the one place that connects data, training, scoring and the store."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,14 +19,15 @@ from aecore.measuring.totals import Totals
 from aecore.models.recipe import RunSpec
 from aecore.models.zoo import Start
 from aecore.reconstructors.trained import Model, half_precision
-from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored, Trained
+from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored
+from aecore.runs.outcome import Trained
 from aecore.runs.store import STATES, Store, StoreError
 from aecore.training.devices import environment, find_device
 from aecore.training.events import EpochEnded, Event, State
 from aecore.training.loop import train
 
 PREVIEW_PICTURES = 8
-SCORING_SEED = 0  # whatever seed a run was trained with, each picture gets the same noise as in every other run
+SCORING_SEED = 0  # not the run's own seed: a picture gets the same noise in every run
 
 
 class RunError(AecoreError):
@@ -36,10 +36,9 @@ class RunError(AecoreError):
 
 @dataclass(frozen=True)
 class Order:
-    """What to compute: train `spec` on `dataset`, from `state` on where there is one, and score it.
+    """What to compute: train `spec` on `dataset`, continuing from `state` if there is one, and score it.
 
-    With `half` the weights are rounded to float16 before they are scored. With `previews` each epoch is followed by a
-    `Previewed`.
+    With `half` the weights are rounded to float16 before they are scored.
     """
 
     spec: RunSpec
@@ -47,7 +46,6 @@ class Order:
     state: State | None
     device: torch.device
     half: bool = False
-    previews: bool = False
 
 
 Compute = Callable[[Order], Iterator[Event | Previewed | Scored | Trained]]
@@ -59,22 +57,21 @@ def plan(
     dataset: str | None = None,
     seed: int = 0,
     store: Store | None = None,
-    data_root: Path | None = None,
     **changes: Any,
 ) -> RunSpec:
     """The spec of a run of `system`, with `changes` to its recipe.
 
-    Without a `dataset` it is the system's own; where that one is not here and the run is not in the store either,
-    the embedded sample takes its place.
+    Without a `dataset` it is the system's own. If that one is not here, and the run is not in the store either, the
+    embedded sample takes its place.
     """
     recipe = replace(system.recipe, **changes)
 
     def spec_on(name: str) -> RunSpec:
-        found = datasets.load(name, data_root)
-        return RunSpec(system.architecture, recipe, found.name, found.fingerprint, seed, system.name)
+        loaded = datasets.load(name)
+        return RunSpec(system.architecture, recipe, loaded.name, loaded.fingerprint, seed, system.name)
 
     spec = spec_on(dataset or system.dataset)
-    if dataset or catalog.available(spec.dataset, data_root) or (store or Store()).finished(spec):
+    if dataset or catalog.available(spec.dataset) or (store or Store()).finished(spec, light=True):
         return spec
     fits = datasets.load(SAMPLE).shape == system.architecture.input_shape
     return spec_on(SAMPLE) if fits else spec
@@ -84,36 +81,37 @@ def execute(
     spec: RunSpec,
     *,
     store: Store | None = None,
-    data_root: Path | None = None,
     device: torch.device | None = None,
     half: bool = False,
-    previews: bool = False,
+    light: bool = False,
     compute: Compute | None = None,
 ) -> Iterator[Event | Resumed | Restarted | Previewed | Scored | Finished]:
-    """Make the run of `spec`, yielding what happens, or return it from the store; the last event is `Finished`.
+    """Make the run of `spec`, yielding its events, or return it from the store; the last event is `Finished`.
 
-    Asked twice at once it trains once: the second waits and gets the first one's run. A run that was stopped goes on
-    after its last whole epoch. With `half` the weights are kept, and scored, in float16; with `previews` each epoch is
-    followed by a `Previewed`. `compute` replaces `computed`, to compute the order outside this process.
+    Two calls for one spec train once: the second waits for the first and returns its run. A run that was stopped
+    continues after its last whole epoch. With `half` the weights are stored and scored in float16. A `light` run is
+    stored without its weights; a full run in the store serves as well, but where a full one is wanted, a light one is
+    trained again. `compute` replaces `computed`: it may add previews, or compute the order in another process.
     """
     store = store or Store()
     device = device or find_device()
     try:
-        if run := store.finished(spec):
-            store.drop_states(spec)  # left where the process was killed in the very moment of finishing
+        if run := store.finished(spec, light):
+            if not run.is_light:  # beside a light run they may be those of a full one that is not finished
+                store.drop_states(spec)  # left behind if the process was killed just as it finished
             yield Finished(run, cached=True)
             return
     except StoreError as error:
         yield Restarted(str(error))
     with store.lock(spec):
-        if run := store.finished(spec):
+        if run := store.finished(spec, light):
             yield Finished(run, cached=True)
             return
         store.tidy(spec)
-        dataset = datasets.load(spec.dataset, data_root)
+        dataset = datasets.load(spec.dataset)
         if dataset.fingerprint != spec.fingerprint:
             raise RunError(
-                f"{dataset.title} is not what this run was planned on: its fingerprint is "
+                f"{dataset.title} has changed since this run was planned: its fingerprint is "
                 f"{dataset.fingerprint[:12]}, not {spec.fingerprint[:12]}. Plan the run again."
             )
         state, damage = _last_state(spec, store)
@@ -121,7 +119,7 @@ def execute(
             yield Resumed(state.epoch, damage)
         elif damage:
             yield Restarted(damage)
-        for event in (compute or computed)(Order(spec, dataset, state, device, half, previews)):
+        for event in (compute or computed)(Order(spec, dataset, state, device, half)):
             match event:
                 case EpochEnded():
                     state = event.state
@@ -129,22 +127,25 @@ def execute(
                     yield event
                 case Trained():
                     assert state is not None, "a recipe has at least one epoch"
-                    yield Finished(store.finish(spec, state, **vars(event)), cached=False)
+                    yield Finished(store.finish(spec, state, event, light), cached=False)
                 case _:
                     yield event
 
 
-def computed(order: Order) -> Iterator[Event | Previewed | Scored | Trained]:
-    """Carry out `order`, touching no file; the last event is `Trained`."""
+def computed(order: Order, *, previews: bool = False) -> Iterator[Event | Previewed | Scored | Trained]:
+    """Carry out `order`, touching no file; the last event is `Trained`.
+
+    With `previews` each epoch is followed by a `Previewed`.
+    """
     spec, dataset, state = order.spec, order.dataset, order.state
     for event in train(spec, dataset, order.device, state):
         yield event
         if isinstance(event, EpochEnded):
             state = event.state
-            if order.previews:
+            if previews:
                 yield Previewed(event.row.epoch, preview(Model(spec, state.weights), dataset))
 
-    # A run trains before it is scored, so it starts without pandas and the metrics.
+    # Imports pandas and the metrics, which training can start without.
     from aecore.measuring.scoring import joined, score
 
     assert state is not None, "a recipe has at least one epoch"
@@ -160,7 +161,7 @@ def computed(order: Order) -> Iterator[Event | Previewed | Scored | Trained]:
 
 
 def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:
-    """The newest whole state of a run, and what was found damaged before it."""
+    """The newest intact state of a run, and which newer ones are damaged."""
     damage = list[str]()
     for _ in STATES:
         try:
@@ -171,7 +172,7 @@ def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:
 
 
 def preview(model: Model, dataset: Dataset) -> bytes:
-    """The first test pictures, noisy ones below them where the model denoises, and the reconstructions: a PNG."""
+    """A PNG with a row of test pictures, one of noisy pictures if the model denoises, and one of reconstructions."""
     clean = to_float(dataset.test.pixels[:PREVIEW_PICTURES])
     given = noisy(clean, model.spec.recipe.noise, SCORING_SEED, range(len(clean)))
     rows = [clean, model(given)] if model.spec.recipe.noise is None else [clean, given, model(given)]

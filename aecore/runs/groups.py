@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, stdev
 
@@ -19,13 +19,23 @@ class Group:
 
     @property
     def key(self) -> str:
-        """The key that its run of seed 0 has or would have."""
-        return replace(self.runs[0].spec, seed=0).key
+        """The SHA-256 of what its runs share."""
+        return self.runs[0].spec.group
 
     @property
     def first(self) -> Run:
         """The run that stands for it: the system's own, or else that of the lowest seed, if possible with weights."""
         return min(self.runs, key=lambda run: (not zoo.is_own(run.spec), run.is_light, run.spec.seed))
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.first.name
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of its runs, in order."""
+        return tuple(run.spec.seed for run in self.runs)
 
     @property
     def psnr(self) -> float:
@@ -46,5 +56,6 @@ def groups(runs: Iterable[Run]) -> list[Group]:
     """The groups of these runs, in the order of each group's first run."""
     by_seed: dict[str, dict[int, Run]] = {}
     for run in runs:
-        by_seed.setdefault(replace(run.spec, seed=0).key, {}).setdefault(run.spec.seed, run)
+        # A copied folder is the same run again: counted twice, the spread would look smaller than it is.
+        by_seed.setdefault(run.spec.group, {}).setdefault(run.spec.seed, run)
     return [Group(tuple(run for _, run in sorted(members.items()))) for members in by_seed.values()]

@@ -1,9 +1,9 @@
-"""The store: a folder a run, `checkpoints/<name>-<key>/`.
+"""The store: one folder per run, `checkpoints/<name>-<key>/`.
 
     run.json             the spec, the environment, sizes, totals and the checksum of every file; written last
-    weights.safetensors  the trained weights
-    history.csv          a row an epoch
-    scores.csv.gz        a row a test picture
+    weights.safetensors  the trained weights; a light run is kept without them
+    history.csv          one row per epoch
+    scores.csv.gz        one row per test picture
     preview.png          test pictures above their reconstructions, at their own size
     state.safetensors    only while the run is unfinished: all that training needs to go on
     state-before.safetensors  the same after the epoch before, should that one be damaged
@@ -18,10 +18,14 @@ import difflib
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -35,10 +39,10 @@ from aecore.files.whole import canonical, write_whole
 from aecore.measuring.totals import Totals
 from aecore.models import zoo
 from aecore.models.recipe import KEY_DIGITS, RunSpec
+from aecore.runs.outcome import Trained
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor
 
     from aecore.reconstructors.trained import Model
     from aecore.training.events import State
@@ -54,6 +58,9 @@ RUN, WEIGHTS, HISTORY, SCORES, PREVIEW = (
 )
 SCORES_BEFORE = SCORES.removesuffix(".gz")  # as runs were kept once: a third of a megabyte more for each
 STATE, STATE_BEFORE = STATES = "state.safetensors", "state-before.safetensors"
+# A file that changed less than this before it was read may change once more without a new time: file systems keep times
+# in steps of up to two seconds.
+SETTLED_NS = 2_000_000_000
 
 
 class StoreError(AecoreError):
@@ -62,16 +69,16 @@ class StoreError(AecoreError):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, as its `run.json` tells it."""
+    """A finished run, as its `run.json` describes it."""
 
     path: Path
     spec: RunSpec
-    environment: dict[str, Any]
+    environment: Mapping[str, Any]
     finished: str
     seconds: float
     dtype: str
     totals: Totals
-    files: dict[str, dict[str, Any]]
+    files: Mapping[str, Mapping[str, Any]]
 
     @property
     def name(self) -> str:
@@ -90,21 +97,29 @@ class Run:
 
     def missing(self) -> list[str]:
         """Files that are absent or of another size than `run.json` says."""
-        return [
-            name
-            for name, facts in self.files.items()
-            if not (self.path / name).is_file() or (self.path / name).stat().st_size != facts["bytes"]
-        ]
+        return [name for name, facts in self.files.items() if _size(f"{self.path}/{name}") != facts["bytes"]]
+
+    def digest(self, name: str) -> str:
+        """The SHA-256 of one of the run's files; `StoreError` for the weights of a light run."""
+        if name == WEIGHTS and self.is_light:
+            command = f": `python -m aecore train {self.name}`, given {self.spec.dataset}."
+            raise StoreError(
+                f"{self.path.name} was kept light, without its weights. Train it again in full to get them"
+                + (command if zoo.is_own(self.spec) else ".")
+            )
+        digest: str = self.files[name]["sha256"]
+        return digest
 
     def read(self, name: str) -> bytes:
         """The content of one of the run's files; a damaged one is set aside and raises `StoreError`."""
+        digest = self.digest(name)
         try:
             content = (self.path / name).read_bytes()
         except FileNotFoundError:
             raise StoreError(f"{self.path.name}/{name} is missing. {self.remedy}") from None
         except IsADirectoryError:
             content = b""
-        if _digest(content) != self.files[name]["sha256"]:
+        if _digest(content) != digest:
             raise StoreError(f"{_set_aside(self.path / name)} {self.remedy}")
         return content
 
@@ -121,7 +136,7 @@ class Run:
         return table
 
     def model(self) -> Model:
-        """The trained model."""
+        """The trained model; `StoreError` for a light run, which has no weights."""
         model: Model = _tensors().read_model(self.spec, self.read(WEIGHTS))
         return model
 
@@ -150,6 +165,11 @@ class Listing:
     unfinished: list[Unfinished] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
+    @property
+    def full(self) -> list[Run]:
+        """The finished runs that have weights, and so a model."""
+        return [run for run in self.runs if not run.is_light]
+
 
 class Store:
     """The runs under one folder: `root`, or by default `folders.checkpoints()`."""
@@ -159,67 +179,76 @@ class Store:
 
     def listing(self) -> Listing:
         """Everything in the store; reads no weights."""
-        found = Listing()
-        for path in sorted(self.root.glob("*-*")) if self.root.is_dir() else ():
+        listing = Listing()
+        for folder in self._names():
             try:
-                if (path / RUN).exists():
-                    run = _read_run(path)
-                    found.runs.append(run)
-                    found.damaged.extend(
-                        f"{path.name}/{name} is missing or cut short. {run.remedy}" for name in run.missing()
+                if run := self._run_in(folder):
+                    listing.runs.append(run)
+                    listing.damaged.extend(
+                        f"{folder}/{name} is missing or cut short. {run.remedy}" for name in run.missing()
                     )
-                elif state := _newest_state(path):
+                elif state := _newest_state(path := self.root / folder):
                     spec, epoch = _read_state_header(state)
-                    found.unfinished.append(Unfinished(path, spec, epoch))
+                    listing.unfinished.append(Unfinished(path, spec, epoch))
                 elif aside := sorted(path.glob("*.damaged")):
-                    found.damaged.append(f"{path.name}/{aside[0].name} was damaged and set aside.")
-                elif (path / WEIGHTS).exists():
-                    found.damaged.append(f"{path.name}/{RUN} is missing. Train the same spec again to replace it.")
+                    listing.damaged.append(f"{folder}/{aside[0].name} was damaged and set aside.")
+                elif (path / WEIGHTS).exists() or (path / SCORES).exists():
+                    listing.damaged.append(f"{folder}/{RUN} is missing. Train the same spec again to replace it.")
             except FileNotFoundError:
                 continue  # its process has finished or removed it since we looked
             except StoreError as error:
-                found.damaged.append(str(error))
+                listing.damaged.append(str(error))
         order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
-        found.runs.sort(key=lambda run: (order.get(run.name, len(order)), run.name, run.finished))
-        return found
+        listing.runs.sort(key=lambda run: (order.get(run.name, len(order)), run.name, run.finished))
+        return listing
 
     def find(self, name: str) -> Run:
         """The run of this name, folder or key (or the beginning of a key, at least 4 digits).
 
-        Of several runs of one name it is the system's own recipe at seed 0, or else the newest. Raises `StoreError`
-        with the nearest name.
+        Of several runs of one name it is the system's own recipe at seed 0, or else the newest, those with weights
+        before light ones. Raises `StoreError` with the nearest name.
         """
-        runs = self.listing().runs
-        named = [run for run in runs if name in (run.name, run.path.name)]
-        if not named and len(name) >= 4:
-            named = [run for run in runs if run.key.startswith(name)]
-        if not named:
-            names = sorted({run.name for run in runs})
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
-        return max(named, key=lambda run: (zoo.is_own(run.spec), run.finished))
+        folders, ending = self._names(), f"-{name[:KEY_DIGITS]}"
+        likely = [folder for folder in folders if folder.startswith(f"{name}-") or folder.endswith(ending)]
+        run = _best(self._readable(likely), name)
+        # A folder may carry another name than its run, so only these two are certain without reading every run.
+        if run and (run.key == name or zoo.is_own(run.spec)):
+            return run
+        runs = self._readable(folders)
+        if run := _best(runs, name):
+            return run
+        names = sorted({run.name for run in runs})
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
 
-    def others(self, weights: Mapping[str, str]) -> set[str]:
-        """Which of these systems' own runs here have other weights than these, SHA-256 by name: what was measured of
-        them is not of what is here."""
+    def with_other_weights(self, weights: Mapping[str, str]) -> set[str]:
+        """Names of zoo runs in this store whose weights differ from the given digests (name → SHA-256).
+
+        Figures published for those digests do not describe them.
+        """
         return {
             run.name
-            for run in self.listing().runs
-            if zoo.is_own(run.spec) and run.name in weights and weights[run.name] != run.files[WEIGHTS]["sha256"]
+            for run in self._readable(self._names())
+            if run.name in weights
+            and zoo.is_own(run.spec)
+            and not run.is_light
+            and weights[run.name] != run.digest(WEIGHTS)
         }
 
     def load(self, name: str) -> Model:
         """The trained model of a run, by name or key."""
         return self.find(name).model()
 
-    def finished(self, spec: RunSpec) -> Run | None:
-        """The finished run of this spec, if the store holds all of it; `StoreError` where its `run.json` is damaged."""
-        for path in self._folders(spec):
-            if (path / RUN).exists():
-                run = _read_run(path)
-                if run.key == spec.key and not run.missing():
-                    return run
+    def finished(self, spec: RunSpec, light: bool = False) -> Run | None:
+        """The finished run of this spec, if the store holds all of it; `StoreError` where its `run.json` is damaged.
+
+        A light run is returned only if `light` is enough.
+        """
+        for folder in self._names(spec):
+            run = self._run_in(folder)
+            if run and run.key == spec.key and (light or not run.is_light) and not run.missing():
+                return run
         return None
 
     @contextmanager
@@ -261,44 +290,36 @@ class Store:
             for name in reversed(STATES):  # the newest last: a kill between the two leaves no older one alone
                 (path / name).unlink(missing_ok=True)
 
-    def finish(
-        self,
-        spec: RunSpec,
-        state: State,
-        *,
-        weights: Mapping[str, Tensor],
-        scores: pd.DataFrame,
-        totals: Totals,
-        preview: bytes,
-        environment: dict[str, Any],
-    ) -> Run:
-        """Write a finished run; `run.json`, which makes it one, comes last."""
+    def finish(self, spec: RunSpec, state: State, trained: Trained, light: bool = False) -> Run:
+        """Write a finished run, without its weights if `light`; `run.json`, which makes it one, comes last."""
         folder = self._folder(spec)
-        contents = {
-            WEIGHTS: _tensors().pack_weights(weights),
+        contents = {} if light else {WEIGHTS: _tensors().pack_weights(trained.weights)}
+        contents |= {
             HISTORY: _tables().pack_history(state),
-            SCORES: _tables().pack_scores(scores),
-            PREVIEW: preview,
+            SCORES: _tables().pack_scores(trained.scores),
+            PREVIEW: trained.preview,
         }
         # While its files change it is no run; `run.json` of before would vouch for what is no longer there.
         _remove(folder / RUN)
+        if light:
+            _remove(folder / WEIGHTS)
         for name, content in contents.items():
             _write(folder / name, content)
-        dtypes = {str(tensor.dtype) for tensor in weights.values() if tensor.is_floating_point()}
+        dtypes = {str(tensor.dtype) for tensor in trained.weights.values() if tensor.is_floating_point()}
         facts = {
             "format": FORMAT,
             "spec": spec.to_json(),
             "key": spec.key,
-            "environment": environment,
+            "environment": trained.environment,
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "seconds": state.history[-1].seconds,
             "dtype": ", ".join(sorted(dtypes)).replace("torch.", ""),
-            "totals": asdict(totals),
+            "totals": asdict(trained.totals),
             "files": {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in contents.items()},
         }
         _write(folder / RUN, json.dumps(facts | {"sha256": _digest(canonical(facts))}, indent=2).encode())
         self.drop_states(spec)
-        return _read_run(folder)
+        return _read_run(folder / RUN)
 
     def tidy(self, spec: RunSpec) -> None:
         """Remove what a killed process left half-written; call it with the lock held."""
@@ -306,8 +327,43 @@ class Store:
             for left in path.glob(".*.part"):
                 left.unlink(missing_ok=True)
 
+    def _names(self, spec: RunSpec | None = None) -> list[str]:
+        """The names, in order, of what may be runs' folders: all of them, or those of a spec."""
+        ending = f"-{spec.key[:KEY_DIGITS]}" if spec else ""
+        try:
+            with os.scandir(self.root) as entries:
+                return sorted(entry.name for entry in entries if "-" in entry.name and entry.name.endswith(ending))
+        except OSError:
+            return []  # the first run makes the store
+
     def _folders(self, spec: RunSpec) -> list[Path]:
-        return sorted(self.root.glob(f"*-{spec.key[:KEY_DIGITS]}"))
+        return [self.root / name for name in self._names(spec)]
+
+    def _readable(self, folders: Iterable[str]) -> list[Run]:
+        """The runs in these folders; what is damaged is left to the listing."""
+        runs = []
+        for folder in folders:
+            with suppress(StoreError):
+                if run := self._run_in(folder):
+                    runs.append(run)
+        return runs
+
+    def _run_in(self, folder: str) -> Run | None:
+        """The run in a folder, or None where there is no `run.json`; a damaged one is set aside, with a `StoreError`.
+
+        A file that has not changed since it was read is not read again: pages list the store at every rerun.
+        """
+        path = f"{self.root}/{folder}/{RUN}"
+        try:
+            facts = os.stat(path)  # noqa: PTH116 - making a Path of each of 500 takes longer than asking the system
+            if time.time_ns() - facts.st_ctime_ns < SETTLED_NS:
+                return _read_run(Path(path))
+            # No program can set the time of a change (`ctime`) back, as it can that of a modification.
+            return _unchanged(path, (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreError(f"{folder}/{RUN} cannot be read ({error.strerror}).") from None
 
     def _folder(self, spec: RunSpec) -> Path:
         """The folder that a spec already has, perhaps under another name, or else a new one."""
@@ -328,21 +384,34 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def _best(runs: Iterable[Run], name: str) -> Run | None:
+    """The run that `Store.find` gives for a name, folder or key."""
+    runs = list(runs)
+    matches = [run for run in runs if name in (run.name, run.path.name)]
+    if not matches and len(name) >= 4:
+        matches = [run for run in runs if run.key.startswith(name)]
+    return max(matches, key=lambda run: (zoo.is_own(run.spec), not run.is_light, run.finished), default=None)
+
+
+@lru_cache(maxsize=4096)
+def _unchanged(path: str, stamp: tuple[int, ...]) -> Run:
+    """The run in a file, read once for each `stamp`, which differs whenever the content may."""
+    return _read_run(Path(path))
+
+
 def _read_run(path: Path) -> Run:
     try:
-        facts = json.loads((path / RUN).read_bytes())
+        facts = json.loads(path.read_bytes())
         intact = facts.pop("sha256") == _digest(canonical(facts))
     except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
-    except OSError as error:
-        raise StoreError(f"{path.name}/{RUN} cannot be read ({error.strerror}).") from None
     if not intact:
-        raise StoreError(_set_aside(path / RUN))
-    spec = _read_spec(path / RUN, facts["spec"])
+        raise StoreError(_set_aside(path))
+    spec = _read_spec(path, facts["spec"])
     if facts["format"] != FORMAT or spec.key != facts["key"]:
-        raise StoreError(_of_another_version(path / RUN))
+        raise StoreError(_of_another_version(path))
     return Run(
-        path,
+        path.parent,
         spec,
         facts["environment"],
         facts["finished"],
@@ -351,6 +420,15 @@ def _read_run(path: Path) -> Run:
         Totals(**facts["totals"]),
         facts["files"],
     )
+
+
+def _size(path: str) -> int | None:
+    """The bytes of a file, or None where there is none."""
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - as above
+    except OSError:
+        return None
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
 
 def _newest_state(path: Path) -> Path | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from math import inf
 from statistics import fmean
 from typing import Any, TextIO
@@ -24,8 +25,9 @@ from aecore.scheduling.speeds import Speeds
 from aecore.training import devices
 from aecore.training.events import Epoch, EpochEnded, Progress
 
+WITH_PREVIEWS: Compute = partial(execution.computed, previews=True)
 REPORT_INTERVAL = 0.5  # seconds
-RETRY_DELAY = 1.0  # seconds before the end of an attempt is written again, after that failed
+RETRY_DELAY = 1.0  # seconds before a failed write of the attempt's end is tried again
 SHORTEST_MEASURED = 1.0  # seconds; the speed of a shorter epoch says more about its start than about training
 
 
@@ -48,7 +50,13 @@ class Attempt:
         spec, name = self.entry.spec, self.entry.place.device
         try:
             device = torch.device(name) if compute else devices.find_device(name)
-            events = execution.execute(spec, store=self._store, device=device, previews=True, compute=compute)
+            events = execution.execute(
+                spec,
+                store=self._store,
+                device=device,
+                light=self.entry.light,
+                compute=compute or WITH_PREVIEWS,
+            )
             for event in thinned(events):
                 self._record(event, is_here=compute is None)
         except (GoneError, SupersededError):
@@ -107,7 +115,7 @@ class Attempt:
             case Resumed(epoch, damage):
                 self.say(f"{damage} Going on after epoch {epoch}.".strip())
             case Restarted(reason):
-                self.say(f"{reason} Training starts anew.")
+                self.say(f"{reason} Training starts again.")
             case Progress():
                 self._progress = event
                 if event.images < event.images_in_epoch:  # else it is reported with the epoch
@@ -151,7 +159,7 @@ def make_in_own_process(queue: Queue, run: int, fence: int) -> bool:
 
 
 def thinned(events: Iterable[Any]) -> Iterator[Any]:
-    """A run's events without the `Progress` and `Scored` that come too soon after another one, the last ones excepted.
+    """A run's events without the `Progress` and `Scored` that follow another one too soon; the last of each stays.
 
     The loss of a `Progress` becomes the mean over those left out before it.
     """

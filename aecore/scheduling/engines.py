@@ -37,7 +37,7 @@ ATTEMPTS_INTERVAL = 0.1  # seconds between two looks at the attempts
 QUEUE_INTERVAL = 0.5  # seconds between two looks at the queue while no attempt ends
 WISH_INTERVAL = 0.25  # seconds between two looks of a run's process at whether it should stop
 GRACE = 0.5  # seconds that a run's process has to complete its step
-RETRY_DELAY = 1.0  # seconds before what could not be written is written again
+RETRY_DELAY = 1.0  # seconds before a failed write is tried again
 LOG_LINES = 5
 MEMORY_RAN_OUT = "Its process was killed because memory ran out: a smaller batch needs less."
 
@@ -108,15 +108,24 @@ def _work(dispatch: Dispatch) -> Generator[str]:
                 if trouble:
                     raise PlaceError(trouble)
                 return
-            looked = time.monotonic()
-            while time.monotonic() - looked < QUEUE_INTERVAL and not any(attempt.has_ended() for attempt in running):
-                time.sleep(ATTEMPTS_INTERVAL)
+            _wait_for_an_end(running)
     finally:
-        for attempt in running:
-            attempt.stop()
-        for attempt in running:
-            with suppress(QueueError):
-                attempt.settle()
+        _stop_all(running)
+
+
+def _wait_for_an_end(running: list[Running]) -> None:
+    """Return when an attempt has ended, or when it is time to look at the queue again."""
+    looked = time.monotonic()
+    while time.monotonic() - looked < QUEUE_INTERVAL and not any(attempt.has_ended() for attempt in running):
+        time.sleep(ATTEMPTS_INTERVAL)
+
+
+def _stop_all(running: list[Running]) -> None:
+    for attempt in running:
+        attempt.stop()
+    for attempt in running:
+        with suppress(QueueError):
+            attempt.settle()
 
 
 def _look(dispatch: Dispatch, connections: _Connections, running: list[Running]) -> Generator[str, None, str]:

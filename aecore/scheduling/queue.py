@@ -41,7 +41,7 @@ class Queue:
         """
         place = place.checked() if place else Place.here()
         text = json.dumps(vars(place))
-        is_finished, now = self._is_in_store(spec), time.time()
+        is_finished, now = self._is_in_store(spec, light), time.time()
         with self.database.writing(create=True) as db:
             run = _finished(db, spec, text, now) if is_finished else _queued(db, spec, text, light, now)
         self.reconcile(patient=False)
@@ -171,9 +171,9 @@ class Queue:
         if self.is_waiting() and not supervision.held(self.store.root):
             supervision.start(self.store.root, patient=patient)
 
-    def _is_in_store(self, spec: RunSpec) -> bool:
+    def _is_in_store(self, spec: RunSpec, light: bool) -> bool:
         try:
-            return self.store.finished(spec) is not None
+            return self.store.finished(spec, light) is not None
         except StoreError:
             return False  # damaged, so it is made again
 

@@ -30,8 +30,8 @@ import aecore
 from aecore import AecoreError
 from aecore.data.splits import Dataset
 from aecore.runs import execution
-from aecore.runs.events import Trained
 from aecore.runs.execution import Order, RunError
+from aecore.runs.outcome import Trained
 from aecore.scheduling.attempts import Attempt, thinned
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.engines import MEMORY_RAN_OUT
@@ -167,7 +167,7 @@ class _Task:
             self._record_end = partial(dispatch.end, run, fence, "failed", f"It crashed: {_last_line(error)}")
 
     def _computed(self, order: Order) -> Iterator[Any]:
-        """`runs.computed` on a node: the same events."""
+        """`execution.computed` on a node: the same events."""
         task = ray.remote(_on_node).options(
             num_cpus=1, num_gpus=int(self.entry.place.device == "cuda"), max_retries=0, name=order.spec.folder
         )
@@ -177,20 +177,9 @@ class _Task:
         trained = False
         try:
             while not trained:
-                ready, _ = ray.wait([events], timeout=WISH_INTERVAL)
-                if self._stop_asked.is_set() or self._attempt.is_stopped():
-                    raise _Stopped
-                if not ready:
-                    time.sleep(PAUSE)
-                    continue
-                match ray.get(next(events)):
-                    case _Placed(node):
-                        self._attempt.say(f"On node {node}.")
-                    case _Failed(reason):
-                        raise RunError(reason)
-                    case event:
-                        trained = isinstance(event, Trained)
-                        yield event
+                if (event := self._next(events)) is not None:
+                    trained = isinstance(event, Trained)
+                    yield event
         except TaskCancelledError:
             raise _Stopped from None
         except RayTaskError as error:
@@ -206,6 +195,23 @@ class _Task:
                 with suppress(RayError, ValueError):
                     ray.cancel(events, force=True)
 
+    def _next(self, events: Any) -> Any:
+        """The next event of a task; None if there is none yet, or it was not the run's."""
+        ready, _ = ray.wait([events], timeout=WISH_INTERVAL)
+        if self._stop_asked.is_set() or self._attempt.is_stopped():
+            raise _Stopped
+        if not ready:
+            time.sleep(PAUSE)
+            return None
+        match ray.get(next(events)):
+            case _Placed(node):
+                self._attempt.say(f"On node {node}.")
+                return None
+            case _Failed(reason):
+                raise RunError(reason)
+            case event:
+                return event
+
 
 def _on_node(**order: Any) -> Iterator[Any]:
     """What a node does with the fields of an `Order`."""
@@ -213,7 +219,7 @@ def _on_node(**order: Any) -> Iterator[Any]:
     if order["device"].type == "cpu":
         keep_freed_memory()
     try:
-        yield from thinned(execution.computed(Order(**order)))
+        yield from thinned(execution.computed(Order(**order), previews=True))
     except AecoreError as error:
         yield _Failed(str(error))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
-from aecore.runs.store import WEIGHTS, Run
+from aecore.runs.store import Run
 
 OWN = "your own"  # the family of runs that are none of the zoo's
 CONTROLS, LINEAR, CODECS, CLASSICAL = "controls", "PCA", "image codecs", "classical denoisers"
@@ -76,5 +76,5 @@ def of_run(run: Run) -> Contestant:
         story=zoo.SYSTEMS[run.name].story if own else "",
         knowledge=f"trained under {noise} noise" if noise else "trained on clean pictures",
         run=run,
-        missing="" if WEIGHTS in run.files else "it was kept light: scores and curve, no weights",
+        missing="" if not run.is_light else "it was kept light: scores and curve, no weights",
     )

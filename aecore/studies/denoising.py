@@ -84,7 +84,7 @@ def curves(dataset_name: str, root: Path) -> Curves:
         return Curves(**(facts | {"points": tuple(points)}))
 
     found = figures.read(path, dataset_name, build, again)
-    others = Store(root).others(found.weights)
+    others = Store(root).with_other_weights(found.weights)
     return replace(found, points=tuple(point for point in found.points if point.name not in others))
 
 

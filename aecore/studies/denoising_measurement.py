@@ -15,7 +15,7 @@ from aecore.data import datasets
 from aecore.data.noise import Noise
 from aecore.data.splits import Dataset, Split
 from aecore.files import figures
-from aecore.files.fits import kept
+from aecore.files.fits import load_or_make
 from aecore.measuring.intervals import margin, paired_differences
 from aecore.measuring.metrics import BASIC
 from aecore.measuring.scoring import score
@@ -45,7 +45,7 @@ def trained(store: Store, dataset_name: str) -> list[Run]:
     """The zoo's own denoisers that are in the store."""
     return [
         run
-        for run in store.listing().runs
+        for run in store.listing().full
         if zoo.is_own(run.spec) and run.spec.recipe.noise and run.spec.dataset == dataset_name
     ]
 
@@ -57,7 +57,7 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
     facts: dict[str, Any] = {
         "version": [VERSION, denoisers.VERSION],
         # The weights and not the spec: a run made again elsewhere need not have the same.
-        "name": name if name == NOISY or by_name.is_baseline(name) else store.find(name).files[WEIGHTS]["sha256"],
+        "name": name if name == NOISY or by_name.is_baseline(name) else store.find(name).digest(WEIGHTS),
         "dataset": dataset.fingerprint,
         "level": level,
         "pictures": pictures,
@@ -73,7 +73,7 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
         table = pd.concat(score(reconstruct, split, noise, SEED))
         return {"scores": torch.from_numpy(table[list(BASIC)].to_numpy("float64", copy=True))}
 
-    return kept(store.root, "denoised", facts, measure)["scores"]
+    return load_or_make(store.root, "denoised", facts, measure)["scores"]
 
 
 def measure(
@@ -145,7 +145,7 @@ def publish(
     for name, level, found in measure(dataset, store, names, levels):
         points += found
         progress(f"σ {level:.4g}: {name}" if name else f"σ {level:.4g} is measured.")
-    weights = {run.name: run.files[WEIGHTS]["sha256"] for run in runs}
+    weights = {run.name: run.digest(WEIGHTS) for run in runs}
     curves = Curves(dataset.name, dataset.fingerprint, tuple(points), weights)
     figures.write(path, asdict(curves))
     return curves

@@ -102,7 +102,7 @@ def pca_curve(projection: Projection, learning: Tensor, pictures: Tensor, bits: 
         # After the last component with more than one level there is nothing to keep.
         live = max(index for index, table in enumerate(alphabet.tables, start=1) if len(table) > 1)
         points += [
-            _point(coder, alphabet.first(size), codes[:, :size], pictures, each)
+            _point(coder, alphabet.first_components(size), codes[:, :size], pictures, each)
             for size in sorted({min(size, live) for size in sizes})
         ]
     return Curve(coder.name, "pca", tuple(envelope(points)))
@@ -207,14 +207,14 @@ def publish(
     file cannot be written.
     """
 
-    runs = [run for run in Store(root).listing().runs if zoo.is_own(run.spec) and run.spec.recipe.noise is None]
+    runs = [run for run in Store(root).listing().full if zoo.is_own(run.spec) and run.spec.recipe.noise is None]
     written = []
     for name in names:
         path = path_of(name, root)
         figures.check(path)
         dataset = datasets.load(name, data_root)
         measured = [run for run in runs if run.spec.fingerprint == dataset.fingerprint]
-        weights = {run.name: run.files[WEIGHTS]["sha256"] for run in measured}
+        weights = {run.name: run.digest(WEIGHTS) for run in measured}
         rates = replace(measure(dataset, [run.model() for run in measured], progress), weights=weights)
         figures.write(path, asdict(rates))
         progress(f"{path.name}: {len(rates.curves)} curves. {rates.method}.")

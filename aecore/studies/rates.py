@@ -132,7 +132,7 @@ def curves(dataset_name: str, root: Path) -> Rates:
         return Rates(**(facts | {"curves": tuple(found)}))
 
     found = figures.read(path, dataset_name, build, again)
-    others = Store(root).others(found.weights)
+    others = Store(root).with_other_weights(found.weights)
     return replace(found, curves=tuple(curve for curve in found.curves if curve.name not in others))
 
 

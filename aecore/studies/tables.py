@@ -78,7 +78,7 @@ TUTORIAL = {64: 0.00709, 128: 0.00409, 256: 0.00207, 384: 0.00128}
 def _published(store: Store) -> list[tuple[str, System, Run]]:
     """Every system whose own run is here, as it is published, in the order of the zoo: not a variant, another seed's or
     another data set's."""
-    own = {run.name: run for run in store.listing().runs if zoo.is_own(run.spec) and run.dtype == "float16"}
+    own = {run.name: run for run in store.listing().full if zoo.is_own(run.spec) and run.dtype == "float16"}
     return [(name, system, own[name]) for name, system in zoo.SYSTEMS.items() if name in own]
 
 

@@ -30,7 +30,6 @@ _WANTED = 10  # seconds that a job waits for its turn after a page last asked fo
 _MOMENT = 0.2  # seconds that a part of a page waits before it is drawn without what is not ready
 _EVERY = 0.5  # seconds between two looks
 _BEGUN = "jobs begun"
-_LINK, _AGAIN = "link of the page", "drawn again by itself"
 
 
 def one_core() -> None:
@@ -119,15 +118,6 @@ def _is_over(job: Future[Any]) -> bool:
 # ---- how a page waits
 
 
-def asked(page: str, keys: Sequence[str]) -> links.Asked:
-    """What the link asks for, as `links.asked` says; and again where the page was drawn by itself."""
-    link = links.asked(page, keys)
-    if st.session_state.pop(_AGAIN, False):
-        link = st.session_state[_LINK]
-    st.session_state[_LINK] = link
-    return link
-
-
 def ready(part: str, jobs: Jobs, patient: Iterable[Contestant] = ()) -> set[str]:
     """The keys of `jobs` that are done, after a moment's wait for all but those of `patient` contestants.
 
@@ -152,8 +142,7 @@ def watch(left: Jobs, message: str) -> None:
 
 def _look_again(left: Jobs, message: str) -> None:
     if any(all(job.done() for job in own) for own in left.values()):
-        st.session_state[_AGAIN] = True
-        st.rerun()
+        links.redraw()
     if left:
         jobs = [job for own in left.values() for job in own]
         still_wanted(jobs)

@@ -15,6 +15,7 @@ from aecore.measuring.totals import Totals
 from aecore.studies.contestants import Contestant
 from pages.components import cached, errors, jobs, look, sheets
 from pages.components.cached import Scored
+from pages.components.colour_scales import ColourScale
 
 _GREY = 127  # of pictures that are not computed yet
 NOTE = "Under each name: PSNR of these pictures' pooled error; higher is better."
@@ -100,7 +101,7 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
     outputs = [pixels for pixels, _ in lineup.outputs.values()]
     if lineup.noisy and not outputs:
         outputs = [lineup.noisy[0]]  # else left out: it is so far off that it would dim the rest
-    scale = errors.ErrorScale.of(kind, outputs, lineup.clean) if kind and outputs else None
+    scale = errors.scale_of(kind, outputs, lineup.clean) if kind and outputs else None
     nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.which)
     columns = [sheets.Column("input", "", lineup.clean, nothing)]
     if lineup.noisy:
@@ -114,7 +115,7 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
             columns.append(sheets.Column(contestant.label, "at work", grey, nothing, color))
     sheets.show(columns, lineup.rows, wipe=view == "Wipe", picked=picked)
     if scale:
-        scale.legend()
+        st.html(errors.legend(scale))
     return columns
 
 
@@ -133,10 +134,10 @@ def _work(contestant: Contestant) -> str:
 
 
 def _column(
-    heading: str, scored: Scored, clean: cached.Pixels, scale: errors.ErrorScale | None, color: str | None = None
+    heading: str, scored: Scored, clean: cached.Pixels, scale: ColourScale | None, color: str | None = None
 ) -> sheets.Column:
     pixels, scores = scored
-    shown = scale.colored(pixels, clean) if scale else pixels
+    shown = errors.colored(scale, pixels, clean) if scale else pixels
     return sheets.Column(heading, decibels(Totals.of(scores).psnr_pooled), shown, _numbers(scores), color)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -62,7 +61,7 @@ class Page:
 
     def note(self, link: Asked) -> None:
         """Say what the link asked for and did not get; call it after the widgets are drawn."""
-        note({key: wanted for key, wanted in link.items() if key in _keys[self.name]})
+        _note({key: wanted for key, wanted in link.items() if key in _keys[self.name]})
 
 
 def redraw() -> NoReturn:
@@ -71,17 +70,7 @@ def redraw() -> NoReturn:
     st.rerun()
 
 
-def asked(page: str, keys: Sequence[str]) -> Asked:
-    """What the link says about `keys`: `Page.arrive` for pages that name their keys in a tuple."""
-    _keys[page].update(keys)
-    return {key: wanted for key, wanted in Page(page).arrive().items() if key in keys}
-
-
-def keep(page: str, keys: Sequence[str]) -> None:
-    """Nothing is left to do: choices are remembered when the page is left."""
-
-
-def note(link: Asked) -> None:
+def _note(link: Asked) -> None:
     """Say what the link asked for and did not get; call it after the widgets are drawn."""
     lines = []
     for key, wanted in link.items():

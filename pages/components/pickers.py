@@ -11,18 +11,18 @@ import streamlit as st
 from aecore import AecoreError
 from aecore.data import catalog, datasets, index_lists
 from aecore.data.catalog import SAMPLE, SOURCES
-from aecore.data.noise import KINDS, Noise
-from aecore.data.splits import Split
+from aecore.data.noise import BY_TITLE, KINDS, Noise
+from aecore.data.splits import Dataset
 from aecore.models.layers import Shape
 from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY
 from aecore.runs.store import Run
 from aecore.studies import by_name
 from aecore.studies.contestants import Contestant
 from pages.components import look
+from pages.components.links import Page
 
 MOST_MODELS = 8
 MOST_PICTURES = 24
-NOISES = {rule.title: name for name, rule in KINDS.items()}
 _PCA = "PCA"
 _USUAL_PCA = 64
 
@@ -36,8 +36,7 @@ def linked_dataset(runs: Sequence[Run]) -> str:
     return next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
 
 
-# Here and below, a page's `prefix` stands before its keys: Streamlit keeps widget values by key across pages.
-def dataset(runs: Sequence[Run], wanted: str, prefix: str = "") -> str:
+def dataset(page: Page, runs: Sequence[Run], wanted: str) -> str:
     """The data set whose test pictures are looked at: at first `wanted`, or the embedded sample if it is not here."""
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
     here = [*(name for name in known if catalog.available(name)), SAMPLE]
@@ -47,7 +46,7 @@ def dataset(runs: Sequence[Run], wanted: str, prefix: str = "") -> str:
         "Pictures from",
         list(options),
         here.index(wanted) if wanted in here else len(here) - 1,
-        key=f"{prefix}data",
+        key=page.key("data"),
         bind="query-params",
     )
     return options[chosen]
@@ -150,83 +149,81 @@ def _baseline(shape: Shape, chosen: Sequence[str], key: str) -> None:
         )
 
 
-def pictures(
-    test: Split, classes: Sequence[str], runs: Sequence[Run], scores: Scores, prefix: str = "", count: int = 6
-) -> tuple[int, ...]:
-    """Indices of test pictures, at first `count` of them; raises `NumbersError` where the choice names none.
+def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, count: int = 6) -> tuple[int, ...]:
+    """Indices of test pictures of `data`, at first `count` of them; raises `NumbersError` where the choice names none.
 
     `scores` gives a run's row for each test picture.
     """
     labels = {label: run for run, label in zip(runs, look.labels(runs).values(), strict=True)}
     ways = ["Random", "Class", "Numbers"] + ["Worst of a model"] * bool(runs) + ["Disagreement"] * (len(runs) > 1)
-    if st.session_state.get(f"{prefix}pictures", ways[0]) not in ways:
-        st.session_state[f"{prefix}pictures"] = ways[0]  # the models it spoke of are gone
-    way = st.selectbox("Pictures", ways, key=f"{prefix}pictures", bind="query-params")
+    if st.session_state.get(page.key("pictures"), ways[0]) not in ways:
+        st.session_state[page.key("pictures")] = ways[0]  # the models it spoke of are gone
+    way = st.selectbox("Pictures", ways, key=page.key("pictures"), bind="query-params")
     if way == "Numbers":
         text = st.text_input(
             "Numbers",
             f"0-{count - 1}",
-            key=f"{prefix}numbers",
+            key=page.key("numbers"),
             bind="query-params",
             help="Test pictures by number, such as 3, 17, 200-205",
         )
-        return index_lists.parse(text, below=len(test), most=MOST_PICTURES, what="picture")
+        return index_lists.parse(text, below=len(data.test), most=MOST_PICTURES, what="picture")
     if way == "Worst of a model":
         label = st.selectbox(
             "Model",
             list(labels),
-            key=f"{prefix}worst",
+            key=page.key("worst"),
             bind="query-params",
             help="Its largest errors over the test pictures, under the noise it was trained with.",
         )
         order = scores(labels[label])["mse"].sort_values(ascending=False, kind="stable")
-        return tuple(scores(labels[label])["picture"][order.index[: _count(prefix, count)]])
+        return tuple(scores(labels[label])["picture"][order.index[: _count(page, count)]])
     if way == "Disagreement":
         names = list(labels)
-        one = st.selectbox("Between", names, key=f"{prefix}one", bind="query-params")
+        one = st.selectbox("Between", names, key=page.key("one"), bind="query-params")
         others = [name for name in names if name != one]
-        if st.session_state.get(f"{prefix}other") not in others:
-            st.session_state.pop(f"{prefix}other", None)
+        if st.session_state.get(page.key("other")) not in others:
+            st.session_state.pop(page.key("other"), None)
         other = st.selectbox(
             "And",
             others,
-            key=f"{prefix}other",
+            key=page.key("other"),
             bind="query-params",
             help="Where their errors over the test pictures lie furthest apart, each under the noise it was trained "
             "with.",
         )
         left, right = scores(labels[one]), scores(labels[other])
         apart = (left["mse"] - right["mse"]).abs().sort_values(ascending=False, kind="stable")
-        return tuple(left["picture"][apart.index[: _count(prefix, count)]])
-    among: Sequence[int] = range(len(test))
+        return tuple(left["picture"][apart.index[: _count(page, count)]])
+    among: Sequence[int] = range(len(data.test))
     if way == "Class":
-        name = st.selectbox("Class", classes, key=f"{prefix}class", bind="query-params")
-        among = (test.labels == list(classes).index(name)).nonzero()[:, 0].tolist()
-    shown = _count(prefix, count)
+        name = st.selectbox("Class", data.classes, key=page.key("class"), bind="query-params")
+        among = (data.test.labels == list(data.classes).index(name)).nonzero()[:, 0].tolist()
+    shown = _count(page, count)
     seed = st.number_input(
         "Draw",
         0,
         9999,
         0,
-        key=f"{prefix}draw",
+        key=page.key("draw"),
         bind="query-params",
         help="The seed that the pictures are drawn with.",
     )
     return tuple(random.Random(int(seed)).sample(among, min(shown, len(among))))
 
 
-def _count(prefix: str, count: int) -> int:
-    return int(st.slider("Number of pictures", 1, MOST_PICTURES, count, key=f"{prefix}count", bind="query-params"))
+def _count(page: Page, count: int) -> int:
+    return int(st.slider("Number of pictures", 1, MOST_PICTURES, count, key=page.key("count"), bind="query-params"))
 
 
-def noise_and_view(views: Sequence[str], prefix: str = "", first: float = 0.0) -> tuple[Noise | None, int, str]:
+def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tuple[Noise | None, int, str]:
     """In one line: a kind of noise at a level in its own unit (at `first` to begin with), the seed of its draw, and
     what to see of it. A level of zero is no noise, None."""
     kinds, levels, seeds, shown = st.columns([1.5, 2.4, 0.9, 3.5], vertical_alignment="bottom", gap="medium")
-    title = kinds.selectbox("Noise", list(NOISES), key=f"{prefix}noise", bind="query-params")
-    rule = KINDS[NOISES[title]]
-    if st.session_state.get(f"{prefix}level", first) > rule.highest:
-        st.session_state[f"{prefix}level"] = rule.highest  # another kind went further
+    title = kinds.selectbox("Noise", list(BY_TITLE), key=page.key("noise"), bind="query-params")
+    rule = KINDS[BY_TITLE[title]]
+    if st.session_state.get(page.key("level"), first) > rule.highest:
+        st.session_state[page.key("level")] = rule.highest  # another kind went further
     level = levels.slider(
         rule.unit.capitalize(),
         0.0,
@@ -234,20 +231,20 @@ def noise_and_view(views: Sequence[str], prefix: str = "", first: float = 0.0) -
         first,
         0.01,
         format="%.2f",
-        key=f"{prefix}level",
+        key=page.key("level"),
         bind="query-params",
         help="Level of the noise, which is added to the input before every model sees it; each gets the same draw.",
     )
     seed = seeds.number_input(
-        "Seed", 0, 9999, 0, key=f"{prefix}seed", bind="query-params", help="The same seed gives the same noise again."
+        "Seed", 0, 9999, 0, key=page.key("seed"), bind="query-params", help="The same seed gives the same noise again."
     )
     view = shown.segmented_control(
-        "View", views, default=views[0], key=f"{prefix}view", bind="query-params", required=True
+        "View", views, default=views[0], key=page.key("view"), bind="query-params", required=True
     )
     return _noise(title, level), int(seed), view
 
 
 def _noise(title: str, level: float) -> Noise | None:
-    kind = NOISES[title]
+    kind = BY_TITLE[title]
     # A link may hold a level that the slider cannot reach.
     return Noise(kind, level) if level and level >= KINDS[kind].lowest else None

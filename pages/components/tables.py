@@ -11,6 +11,13 @@ import streamlit as st
 from aecore.measuring.metrics import METRICS
 
 Metric = str  # one of METRICS
+_KEY = "table"
+
+
+def selected() -> int | None:
+    """The row of the table that is ticked: known before the table is drawn, as the sheet above it shows the row."""
+    rows: list[int] = st.session_state.get(_KEY, {}).get("selection", {}).get("rows", [])
+    return rows[0] if rows else None
 
 
 def per_picture(
@@ -20,11 +27,8 @@ def per_picture(
     inputs: Mapping[str, pd.DataFrame],
     models: Mapping[str, pd.DataFrame],
     metric: Metric,
-) -> int | None:
-    """A row a picture: how it looks, its class, the metric of each of `inputs` and `models`, and the best model.
-
-    Returns the row that is selected.
-    """
+) -> None:
+    """One row per picture: how it looks, its class, the metric of each of `inputs` and `models`, and the best model."""
     rule = METRICS[metric]
     numbers = {label: scores[metric].to_numpy() for label, scores in {**inputs, **models}.items()}
     values = np.stack([numbers[label] for label in models])
@@ -37,18 +41,16 @@ def per_picture(
     # Streamlit's own number format has no significant digits that suit errors and decibels alike.
     digits = "%.2f" if metric == "psnr" else "%.3g"
     formats = {name: st.column_config.NumberColumn(format=digits, help=rule.meaning) for name in numbers}
-    chosen = st.dataframe(
+    st.dataframe(
         table,
         hide_index=True,
         column_config=formats | {"": st.column_config.ImageColumn(width=44)},
         row_height=40,
         alt=f"{rule.title} of each picture and model",
-        key="table",
+        key=_KEY,
         on_select="rerun",
         selection_mode="single-row",
     )
-    rows: list[int] = chosen["selection"]["rows"]
-    return rows[0] if rows else None
 
 
 def csv(

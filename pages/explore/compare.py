@@ -6,20 +6,20 @@ from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.data.index_lists import NumbersError
 from aecore.runs.store import Store
 from aecore.studies import by_name
-from pages.components import cached, jobs, lineup, links, look, pickers
+from pages.components import cached, lineup, look, pickers
 from pages.components.compare import comparison
 
 look.apply()
 st.title("Compare")
 notes = st.container()
-runs = Store().listing().runs
-link = jobs.asked(comparison.PAGE, comparison.CHOICES)
+runs = Store().listing().full
+link = comparison.PAGE.arrive()
 wanted = pickers.linked_dataset(runs)
 with st.sidebar:
-    dataset_name = pickers.dataset(runs, wanted)
+    dataset_name = pickers.dataset(comparison.PAGE, runs, wanted)
     shape = pickers.shape_of(dataset_name)
     offered = by_name.contestants(runs, shape)
-    chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.MODELS)
+    chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.PAGE.key("models"))
 try:
     dataset = cached.dataset(dataset_name)
 except DatasetError as error:
@@ -30,9 +30,7 @@ chosen = lineup.usable(chosen, dataset_name)
 trained = [contestant.run for contestant in chosen if contestant.run]
 with st.sidebar:
     try:
-        which = pickers.pictures(
-            dataset.test, dataset.classes, trained, lambda run: cached.stored_scores(run, dataset_name)
-        )
+        which = pickers.pictures(comparison.PAGE, dataset, trained, lambda run: cached.stored_scores(run, dataset_name))
     except NumbersError as error:
         st.error(str(error), icon=":material/filter_alt_off:")
         which = ()
@@ -51,4 +49,4 @@ elif which:
         st.subheader("How they learned")
         comparison.loss_curves(trained)
 with notes:
-    links.note(link)
+    comparison.PAGE.note(link)

@@ -5,20 +5,20 @@ import streamlit as st
 from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.data.index_lists import NumbersError
 from aecore.runs.store import Store, StoreError
-from pages.components import cached, errors, jobs, lineup, links, look, pickers, sheets
+from pages.components import cached, errors, lineup, look, pickers, sheets
 from pages.components.denoise import by_level, choices, draws, weights
 from pages.components.explain import explain
 
 look.apply()
 st.title("Denoise")
 notes = st.container()
-runs = Store().listing().runs
-link = jobs.asked(choices.PAGE, choices.CHOICES)
+runs = Store().listing().full
+link = choices.PAGE.arrive()
 with st.sidebar:
-    dataset_name = pickers.dataset(runs, "cifar10", choices.PREFIX)
+    dataset_name = pickers.dataset(choices.PAGE, runs, "cifar10")
     shape = pickers.shape_of(dataset_name)
     offered = choices.denoisers(runs, shape)
-    chosen = pickers.contestants("Denoisers", offered, shape, choices.DEFAULT, choices.KEY)
+    chosen = pickers.contestants("Denoisers", offered, shape, choices.DEFAULT, choices.MAIN.key("denoisers"))
 try:
     dataset = cached.dataset(dataset_name)
 except DatasetError as error:
@@ -29,11 +29,10 @@ chosen = lineup.usable(chosen)
 with st.sidebar:
     try:
         which = pickers.pictures(
-            dataset.test,
-            dataset.classes,
+            choices.PAGE,
+            dataset,
             [contestant.run for contestant in chosen if contestant.run],
             lambda run: cached.stored_scores(run, dataset_name),
-            choices.PREFIX,
             choices.COUNT,
         )
     except (NumbersError, StoreError) as error:
@@ -49,7 +48,7 @@ if dataset_name == SAMPLE:
 if not chosen:
     st.info("Choose a denoiser on the left to see what it makes of noise.", icon=":material/arrow_back:")
 elif which:
-    noise, seed, view = pickers.noise_and_view(list(errors.VIEWS), choices.PREFIX, choices.LEVEL)
+    noise, seed, view = pickers.noise_and_view(choices.PAGE, list(errors.VIEWS), choices.LEVEL)
     pictures = lineup.compute(chosen, dataset_name, which, noise, seed)
     columns = lineup.sheet(pictures, view)
     lineup.watch(pictures)
@@ -77,6 +76,5 @@ elif which:
     draws.show(pictures, noise, seed)
     st.subheader("Just a weighted average over neighbours?")
     weights.show(pictures, noise, seed)
-links.keep(choices.PAGE, choices.CHOICES)
 with notes:
-    links.note(link)
+    choices.PAGE.note(link)

@@ -5,7 +5,7 @@ All of them round the result of one operation by half of `EPS` at most; what is 
 """
 
 from dataclasses import replace
-from math import log
+from math import log, sqrt
 
 import torch
 
@@ -49,4 +49,4 @@ def of_projection(pictures: torch.Tensor, mean: torch.Tensor, components: int) -
     way back, a gain of each component, and the mean.
     """
     length = float(pictures.flatten(1).norm(dim=1).max() + mean.norm())
-    return EPS / 2 * (components**0.5 + 3) * length
+    return EPS / 2 * (sqrt(components) + 3) * length

@@ -61,7 +61,7 @@ class Shuffle(Layer):
             raise LayerError(f"needs a multiple of {self.factor**2} channels, got {channels}")
         return channels // self.factor**2, height * self.factor, width * self.factor
 
-    def reads(self, position: np.ndarray, extent: int) -> tuple[np.ndarray, np.ndarray]:
+    def input_window(self, position: np.ndarray, extent: int) -> tuple[np.ndarray, np.ndarray]:
         return position // self.factor, position // self.factor
 
 

@@ -110,7 +110,7 @@ def test_a_finished_run_joins_the_gallery_and_compare(page: Page, other: Page, w
 def test_a_recipe_that_cannot_be_followed_is_told_and_cannot_be_launched(page: Page, workshop: str) -> None:
     page.goto(f"{workshop}/train?seeds=frog")
     settled(page)
-    expect(page.get_by_text("'frog' is no seed")).to_be_visible()
+    expect(page.get_by_text("'frog' is not a seed")).to_be_visible()
     expect(page.get_by_role("button", name="Launch")).to_have_count(0)
 
 

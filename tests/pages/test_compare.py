@@ -189,7 +189,7 @@ def test_pictures_by_number_are_those() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"), [("12, frog", "'frog' is no picture"), ("999-1001", "There is no picture 999-1001")]
+    ("numbers", "told"), [("12, frog", "'frog' is not a picture"), ("999-1001", "There is no picture 999-1001")]
 )
 def test_numbers_of_no_picture_are_told_what_is_legal(numbers: str, told: str) -> None:
     app = page(pictures="Numbers", numbers=numbers)

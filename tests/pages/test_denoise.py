@@ -26,7 +26,7 @@ from aecore.studies import sensitivity
 from aecore.studies.contestants import of_run
 from aecore.studies.denoising import Curves, Point
 from pages.components import jobs
-from pages.components.denoise import choices, draws, levels
+from pages.components.denoise import draws, levels
 from tests import optional
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +81,7 @@ def page(**query: str | list[str]) -> AppTest:
     """The page with everything on it that is not computed by a fit."""
     app = AppTest.from_file(ROOT / "pages/explore/denoise.py", default_timeout=120)
     for name, value in {"denoisers": ["denoise-030", "blur"], "count": "2", **query}.items():
-        app.query_params[name if name == choices.KEY else f"{choices.PREFIX}{name}"] = value
+        app.query_params[name if name == "denoisers" else f"d-{name}"] = value
     return complete(app.run())
 
 
@@ -94,7 +94,7 @@ def complete(app: AppTest) -> AppTest:
 
 def look_again(app: AppTest) -> None:
     time.sleep(0.05)
-    app.session_state["drawn again by itself"] = True  # as the page notes when it draws itself again
+    app.session_state["page redrawn"] = True  # as the page notes when it draws itself again
     app.run()
 
 
@@ -331,7 +331,7 @@ def test_without_its_package_bm3d_is_not_offered_and_its_sentence_is_in_the_help
     app = page(denoisers=["bm3d", "blur"], count="1")
     assert not app.exception
     assert not app.error
-    picker = app.multiselect(key=choices.KEY)
+    picker = app.multiselect(key="denoisers")
     assert picker.value == ["blur"]
     assert "wiener" in picker.options
     assert "bm3d" not in picker.options

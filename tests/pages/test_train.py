@@ -135,7 +135,7 @@ def test_launching_twice_queues_once_and_a_line_can_be_cancelled(store: Store) -
 
 
 @pytest.mark.parametrize(
-    ("seeds", "told"), [("frog", "'frog' is no seed"), ("3-1", "There is no seed 3-1"), (" ", "No seed is given")]
+    ("seeds", "told"), [("frog", "'frog' is not a seed"), ("3-1", "There is no seed 3-1"), (" ", "No seed is given")]
 )
 def test_seeds_that_cannot_be_are_told_and_nothing_can_be_launched(seeds: str, told: str) -> None:
     app = page()

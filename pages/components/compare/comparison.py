@@ -16,28 +16,7 @@ from pages.components.compare import verdicts
 from pages.components.explain import explain
 from pages.components.lineup import Lineup
 
-PAGE = "compare"
-CHOICES = (
-    "data",
-    "models",
-    "pictures",
-    "numbers",
-    "worst",
-    "one",
-    "other",
-    "class",
-    "count",
-    "draw",
-    "noise",
-    "level",
-    "seed",
-    "view",
-    "metric",
-    "more",
-    "by",
-    "axis",
-)
-MODELS = "models"  # the key of the choice, and the default of it
+PAGE = links.Page("compare")
 DEFAULT = ("dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030")
 MEASURED = 2000  # test pictures whose errors are measured where they are not stored
 MORE = "More"
@@ -47,10 +26,9 @@ _NAMES = {rule.title: name for name, rule in METRICS.items()}
 @st.fragment
 def pictures(chosen: Sequence[Contestant], dataset_name: str, which: tuple[int, ...]) -> None:
     """Everything that the noise changes: the sheet, the table, the verdicts, and the errors under this noise."""
-    noise, seed, view = pickers.noise_and_view(list(errors.VIEWS))
+    noise, seed, view = pickers.noise_and_view(PAGE, list(errors.VIEWS))
     found = lineup.compute(chosen, dataset_name, which, noise, seed)
-    selected = st.session_state.get("table", {}).get("selection", {}).get("rows", [])
-    columns = lineup.sheet(found, view, selected[0] if selected else None)
+    columns = lineup.sheet(found, view, tables.selected())
     lineup.watch(found)
     saving = st.container(horizontal=True, vertical_alignment="center")
     explain(
@@ -74,7 +52,6 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, which: tuple[int, 
     st.subheader("How the errors spread")
     # Inside this fragment: its figure may be under the noise that is chosen here.
     distribution(chosen, dataset_name, noise, seed)
-    links.keep(PAGE, CHOICES)
 
 
 def _table(
@@ -114,7 +91,7 @@ def _metric(shape: tuple[int, ...]) -> str:
     """The metric of the table: a basic one, or another that is defined for pictures of this shape."""
     basic = [METRICS[name].title for name in BASIC]
     with st.container(horizontal=True, vertical_alignment="center"):
-        title = _segments("Metric", [*basic, MORE], key="metric")
+        title = _segments("Metric", [*basic, MORE], key=PAGE.key("metric"))
         if title == MORE:
             titles, left_out = [], []
             for name, rule in METRICS.items():
@@ -124,10 +101,11 @@ def _metric(shape: tuple[int, ...]) -> str:
                     left_out.append(str(error))
                 else:
                     titles += [rule.title] * (name not in BASIC)
-            if st.session_state.get("more") not in titles:
-                st.session_state.pop("more", None)  # it was for pictures of another shape
+            key = PAGE.key("more")
+            if st.session_state.get(key) not in titles:
+                st.session_state.pop(key, None)  # it was for pictures of another shape
             title = st.selectbox(
-                "Other metric", titles, key="more", bind="query-params", label_visibility="collapsed", width=130
+                "Other metric", titles, key=key, bind="query-params", label_visibility="collapsed", width=130
             )
             note = "Left out here:\n" + "\n".join(f"- {each}" for each in left_out) if left_out else None
             st.caption(METRICS[_NAMES[title]].meaning, width="stretch", help=note)
@@ -193,8 +171,8 @@ def _spread_figure(chosen: Sequence[Contestant], scores: Mapping[str, pd.DataFra
 def loss_curves(chosen: Sequence[Run]) -> None:
     """How the models learned."""
     with st.container(horizontal=True):
-        by = _segments("Against", ["epoch", "seconds"], key="by")
-        axis = _segments("Axis", ["log", "linear"], key="axis")
+        by = _segments("Against", ["epoch", "seconds"], key=PAGE.key("by"))
+        axis = _segments("Axis", ["log", "linear"], key=PAGE.key("axis"))
     histories = {run.key: cached.history(run.key) for run in chosen}
     figures.loss_curves(
         chosen, histories, key="losses", by="epoch" if by == "epoch" else "seconds", logarithmic=axis == "log"
@@ -205,7 +183,6 @@ def loss_curves(chosen: Sequence[Run]) -> None:
         "training pictures. Thin lines: the error on the training pictures while it learned. A denoiser is measured "
         "under the noise it was trained with, so its error lies higher. Seconds are those of the machine that trained.",
     )
-    links.keep(PAGE, CHOICES)
 
 
 def _segments(label: str, options: list[str], *, key: str) -> str:

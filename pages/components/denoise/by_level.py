@@ -13,7 +13,7 @@ from aecore.measuring.intervals import margin
 from aecore.measuring.totals import Totals
 from aecore.studies.contestants import Contestant
 from aecore.studies.denoising import SUBSET, Curves
-from pages.components import cached, jobs, links, look
+from pages.components import cached, jobs, look
 from pages.components.denoise import choices, levels
 from pages.components.explain import explain
 
@@ -59,7 +59,6 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
         "under weaker noise and leaves noise in under stronger. In the table each row is a trained model and each "
         "column a level that it was tested at.",
     )
-    links.keep(choices.PAGE, choices.CHOICES)
 
 
 def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) -> list[Contestant]:
@@ -88,7 +87,7 @@ def _metric(chosen: Sequence[Contestant]) -> levels.Metric:
         "Metric",
         ["PSNR", "SSIM"],
         default="PSNR",
-        key=f"{choices.PREFIX}metric",
+        key=choices.PAGE.key("metric"),
         bind="query-params",
         label_visibility="collapsed",
         required=True,

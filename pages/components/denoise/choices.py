@@ -12,21 +12,10 @@ from aecore.runs.store import Run, Store
 from aecore.studies import by_name, denoising
 from aecore.studies.contestants import CLASSICAL, Contestant
 from aecore.studies.denoising import Curves
-from pages.components import cached
+from pages.components import cached, links
 
-PAGE = "denoise"
-KEY = "denoisers"
-PREFIX = "d-"  # before the keys that the pickers make
-CHOICES = (
-    KEY,
-    *(
-        f"{PREFIX}{name}"
-        for name in (
-            *("data", "pictures", "numbers", "worst", "one", "other", "class", "count", "draw", "noise", "level"),
-            *("seed", "view", "metric", "picture", "slow", "at", "row", "column"),
-        )
-    ),
-)
+PAGE = links.Page("denoise", "d-")
+MAIN = links.Page("denoise")  # of the choice whose key has no prefix
 DEFAULT = ("denoise-030", "denoise-unet", "wiener", "bm3d")
 LEVEL = 0.1  # of the noise at first
 COUNT = 4  # pictures at first: BM3D takes a second for each
@@ -58,7 +47,7 @@ def words(noise: Noise | None) -> str:
 def picture(name: str, dataset_name: str, which: tuple[int, ...]) -> int:
     """One of the pictures of the sheet."""
     titles = [f"{title} #{picture}" for title, picture in zip(cached.classes(dataset_name, which), which, strict=True)]
-    key = f"{PREFIX}{name}"
+    key = PAGE.key(name)
     if st.session_state.get(key) not in titles:
         st.session_state.pop(key, None)  # other pictures are shown now
     title: str = st.selectbox("Picture", titles, key=key, bind="query-params", width=200)

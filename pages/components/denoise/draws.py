@@ -11,7 +11,7 @@ from aecore.data.noise import Noise
 from aecore.measuring.totals import decibels
 from aecore.studies.contestants import Contestant
 from aecore.studies.sensitivity import Spread
-from pages.components import cached, jobs, lineup, links, look
+from pages.components import cached, jobs, lineup, look
 from pages.components.cached import Pixels
 from pages.components.denoise import choices, maps
 from pages.components.explain import explain
@@ -33,7 +33,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         picture = choices.picture("picture", pictures.dataset_name, pictures.which)
         with_slow = bool(slow) and st.checkbox(
             f"{look.listed([contestant.label for contestant in slow])} too",
-            key=f"{choices.PREFIX}slow",
+            key=choices.PAGE.key("slow"),
             bind="query-params",
             help=f"{DRAWS} draws of a slow one take a minute.",
         )
@@ -65,7 +65,6 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         f"and there is more bias and less variance. The mean of {DRAWS} draws still moves a little: Bias² contains "
         f"1/{DRAWS} of the variance.",
     )
-    links.keep(choices.PAGE, choices.CHOICES)
 
 
 def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
@@ -73,8 +72,8 @@ def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
     deviation = {key: spread.deviation.square().mean(0).sqrt().numpy() for key, spread in spreads.items()}
     legends = list[str]()
     if spreads:
-        signed = maps.Scale.of("signed", list(bias.values()))
-        positive = maps.Scale.of("positive", list(deviation.values()))
+        signed = maps.scale_of("signed", list(bias.values()))
+        positive = maps.scale_of("absolute", list(deviation.values()))
         legends = [
             signed.legend("bias: red is too bright on average, blue too dark; white is 1"),
             positive.legend("deviation from draw to draw"),

@@ -22,7 +22,6 @@ Line = Mapping[float, float]  # a denoiser's metric by rising level
 
 _PSNR, _SSIM = "PSNR, mean over pictures, dB", "SSIM"
 TITLES: dict[Metric, str] = {"psnr": _PSNR, "ssim": _SSIM, "psnr_subset": _PSNR, "ssim_subset": _SSIM}
-_GREY = "#7F7F7F"
 _HEIGHT = 360
 # Where the page is narrower than its cells need, the table scrolls in its own box. Plotly keeps every touch for itself:
 # on a phone the page could not be scrolled past a figure.
@@ -117,7 +116,7 @@ def figure(
             y=list(given.values()),
             name="noisy",
             mode="lines",
-            line={"color": _GREY, "width": 1},
+            line={"color": look.GREY, "width": 1},
             hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
         )
     lines = {each.label: line(curves, each.published or "", metric) for each in chosen}
@@ -144,12 +143,12 @@ def figure(
             showlegend=False,
             mode="markers",
             cliponaxis=False,
-            marker={"color": _GREY, "symbol": "triangle-up", "size": 10},
+            marker={"color": look.GREY, "symbol": "triangle-up", "size": 10},
             text=[overtaking(each).replace("**", "") for each in found],
             hovertemplate="%{text}<extra></extra>",
         )
     if level is not None:
-        drawn.add_vline(level, line={"color": _GREY, "width": 1, "dash": "dot"})
+        drawn.add_vline(level, line={"color": look.GREY, "width": 1, "dash": "dot"})
     highest = max(max(each) for each in lines.values())
     drawn.update_layout(
         height=_HEIGHT,

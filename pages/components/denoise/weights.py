@@ -12,7 +12,7 @@ from aecore.files.figures import PublishedError
 from aecore.studies import by_name, sensitivity
 from aecore.studies.contestants import Contestant
 from aecore.studies.denoising import SUBSET
-from pages.components import cached, jobs, links, look, png
+from pages.components import cached, jobs, look, png
 from pages.components.cached import Pixels
 from pages.components.denoise import choices, levels, maps
 from pages.components.explain import explain
@@ -60,7 +60,6 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         "the picture: pick a pixel at an edge, and see whether they follow it. If they never did, it could do no "
         "better than the Wiener filter.",
     )
-    links.keep(choices.PAGE, choices.CHOICES)
 
 
 def _maps(
@@ -71,7 +70,7 @@ def _maps(
         cells: Sequence[Pixels | str] = ["…"] * len(_NAMES)
         if contestant.key in weights:
             own = weights[contestant.key]
-            scale = maps.Scale.of("signed", [own.numpy()])
+            scale = maps.scale_of("signed", [own.numpy()])
             count = sensitivity.pixels_with(SHARE, own)
             cells = [scale.colored(own.numpy()), f"±{scale.highest:g}", f"{own.sum():.3f}", str(count)]
         columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
@@ -79,7 +78,7 @@ def _maps(
 
 
 def _place(label: str, name: str, size: int) -> int:
-    key = f"{choices.PREFIX}{name}"
+    key = choices.PAGE.key(name)
     if st.session_state.get(key, 0) >= size:
         st.session_state[key] = size // 2  # of larger pictures
     return int(st.slider(label, 0, size - 1, size // 2, key=key, bind="query-params", width=220))

@@ -128,7 +128,7 @@ def _result(store: Store, entry: Entry) -> None:
 
 def _run(store: Store, entry: Entry) -> Run | None:
     try:
-        return store.finished(entry.spec)
+        return store.finished(entry.spec, light=True)
     except AecoreError:
         return None
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.data.noise import KINDS, Noise
+from aecore.data.noise import BY_TITLE, KINDS, Noise
 from aecore.models.recipe import HEAVIEST_PENALTY, LOSSES, Loss
 from aecore.models.zoo import Start
 from pages.components.links import Page
-from pages.components.pickers import NOISES
 
 Settings = dict[str, Any]  # of a `Recipe`, by its names
 Given = Mapping[str, str | int | float]  # what the controls hold at first, by the names of their keys
@@ -108,7 +107,7 @@ def _length(page: Page, given: Given) -> tuple[Settings, str]:
 def _noise(page: Page, given: Given) -> Settings:
     """What is added to the pictures that the model is shown."""
     left, right = st.columns(2)
-    kinds = [_NO_NOISE, *NOISES]
+    kinds = [_NO_NOISE, *BY_TITLE]
     kind = left.selectbox(
         "Noise",
         kinds,
@@ -119,7 +118,7 @@ def _noise(page: Page, given: Given) -> Settings:
     )
     if kind == _NO_NOISE:
         return {"noise": None}
-    rule = KINDS[NOISES[kind]]
+    rule = KINDS[BY_TITLE[kind]]
     strength = page.key("strength")
     if not rule.lowest <= st.session_state.get(strength, rule.lowest) <= rule.highest:
         st.session_state[strength] = rule.highest
@@ -139,7 +138,7 @@ def _noise(page: Page, given: Given) -> Settings:
         bind="query-params",
         help="Each picture gets a level of its own, which the model does not know.",
     )
-    return {"noise": Noise(NOISES[kind], level, rule.lowest if every and level > rule.lowest else None)}
+    return {"noise": Noise(BY_TITLE[kind], level, rule.lowest if every and level > rule.lowest else None)}
 
 
 def _penalties(page: Page, system: Start, given: Given) -> Settings:

@@ -1,4 +1,4 @@
-"""What the tests of the commands share: how one is run in a process, and a finished run that needed no training."""
+"""What the tests of the commands share: how one is run in a process."""
 
 import json
 import os
@@ -8,14 +8,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
-import torch
-
-from aecore.measuring.totals import Totals
-from aecore.models.recipe import RunSpec
-from aecore.runs.store import Store
-from aecore.training.events import Epoch, State
 
 ROOT = Path(__file__).parents[3]
 LAYERS = "conv4 | conv3:k1:sigmoid"
@@ -50,10 +42,3 @@ def process(*arguments: object, **options: Any) -> subprocess.Popen[str]:
 
 def files(folder: Path) -> dict[Path, int]:
     return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file() and file.suffix != ".lock"}
-
-
-def finish(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor]) -> None:
-    """A finished run without training for it."""
-    scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
-    state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
-    kept.finish(spec, state, weights=weights, scores=scores, totals=Totals.of(scores), preview=b"", environment={})

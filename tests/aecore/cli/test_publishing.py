@@ -8,7 +8,8 @@ import torch
 from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
-from tests.aecore.cli.commands import files, finish
+from tests.aecore.cli.commands import files
+from tests.aecore.finished import finish
 
 
 def test_only_the_systems_own_runs_are_published(aecore: Any, checkpoints: Path) -> None:

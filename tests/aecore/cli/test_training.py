@@ -163,3 +163,29 @@ def test_how_fast_an_architecture_trains_is_measured_and_kept(aecore: Any, check
     assert estimate.images_per_second == pytest.approx(facts["images_per_second"], rel=0.01)
     assert "trains at" in aecore("measure", LAYERS, "--device", "cpu").out
     assert Store(checkpoints).listing().runs == []
+
+
+def test_a_light_run_keeps_scores_and_curve_but_no_weights(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    command = ["train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 1]
+    assert aecore(*command, "--light").status == 0
+    run = Store(checkpoints).find("custom")
+    assert (run.is_light, run.missing(), len(run.history()), len(run.scores())) == (True, [], 1, 4)
+    refused = aecore("score", "custom")
+    assert refused.status == 1
+    assert "light" in refused.err
+    assert aecore(*command).status == 0
+    assert not Store(checkpoints).find("custom").is_light
+    assert aecore("score", "custom").status == 0
+
+
+def test_a_penalty_reaches_the_run_and_its_curve(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    line = "conv4 | sparsity | conv3:k1:sigmoid"
+    command = ["train", line, "--dataset", f"folder:{pictures}", "--epochs", 2, "--penalty", "sparsity:0.5"]
+    assert aecore(*command).status == 0
+    run = Store(checkpoints).find("custom")
+    assert run.spec.recipe.penalty_weights == {"sparsity": 0.5}
+    assert (run.history()["sparsity"] > 0).all()
+    assert "sparsity:0.5" in aecore("show", "custom").out
+    refused = aecore("train", LAYERS, "--penalty", "sparsity:0.5")
+    assert refused.status == 1
+    assert "no layer reports" in refused.err

@@ -60,8 +60,10 @@ def test_figures_of_another_data_set_or_with_other_names_are_refused(tmp_path: P
     with pytest.raises(PublishedError, match=r"figures\.json was measured on mnist: `make it`"):
         figures.read(path, "cifar10", dict, REMEDY)
     builders: list[Callable[[dict[str, Any]], object]] = [
-        lambda facts: facts["psnr"], lambda facts: int(**facts), lambda facts: facts["mse"].keys(),
-    ]  # fmt: skip
+        lambda facts: facts["psnr"],
+        lambda facts: int(**facts),
+        lambda facts: facts["mse"].keys(),
+    ]
     for build in builders:
         with pytest.raises(PublishedError, match="another version"):
             figures.read(path, "mnist", build, REMEDY)

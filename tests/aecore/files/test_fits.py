@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aecore.files import fits
-from aecore.files.fits import kept
+from aecore.files.fits import load_or_make
 
 ROOT = Path(__file__).parents[3]
 FACTS = {"dataset": "0" * 64, "noise": "gaussian:0.1", "grid": [0.5, 1.0]}
@@ -49,7 +49,7 @@ def files(root: Path) -> list[str]:
 
 def test_a_fit_is_made_once_and_read_bit_for_bit(tmp_path: Path) -> None:
     make = Maker()
-    made, read = kept(tmp_path, "blur", FACTS, make), kept(tmp_path, "blur", FACTS, make)
+    made, read = load_or_make(tmp_path, "blur", FACTS, make), load_or_make(tmp_path, "blur", FACTS, make)
     assert make.times == 1
     assert same(made, make.fit)
     assert same(read, make.fit)
@@ -58,16 +58,16 @@ def test_a_fit_is_made_once_and_read_bit_for_bit(tmp_path: Path) -> None:
 
 def test_the_order_of_the_facts_does_not_matter(tmp_path: Path) -> None:
     make = Maker()
-    kept(tmp_path, "blur", FACTS, make)
-    kept(tmp_path, "blur", dict(reversed(FACTS.items())), make)
+    load_or_make(tmp_path, "blur", FACTS, make)
+    load_or_make(tmp_path, "blur", dict(reversed(FACTS.items())), make)
     assert make.times == 1
 
 
 @pytest.mark.parametrize("other", [("median", FACTS), ("blur", FACTS | {"noise": "gaussian:0.2"}), ("blur", {})])
 def test_another_name_or_other_facts_are_another_fit(other: tuple[str, dict[str, object]], tmp_path: Path) -> None:
-    kept(tmp_path, "blur", FACTS, Maker())
+    load_or_make(tmp_path, "blur", FACTS, Maker())
     second = Maker(1)
-    assert same(kept(tmp_path, *other, second), second.fit)
+    assert same(load_or_make(tmp_path, *other, second), second.fit)
     assert len(files(tmp_path)) == 2
 
 
@@ -83,18 +83,18 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 def _another(path: Path) -> bytes:
     """A whole fit of another name, under this one's."""
-    kept(path.parent / "elsewhere", "median", FACTS, Maker())
+    load_or_make(path.parent / "elsewhere", "median", FACTS, Maker())
     return next((path.parent / "elsewhere" / fits.FOLDER).glob("*.safetensors")).read_bytes()
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_fit_is_set_aside_and_made_again(damage: str, tmp_path: Path) -> None:
-    kept(tmp_path, "blur", FACTS, Maker())
+    load_or_make(tmp_path, "blur", FACTS, Maker())
     path = tmp_path / fits.FOLDER / files(tmp_path)[0]
     DAMAGE[damage](path)
     again = Maker()
-    assert same(kept(tmp_path, "blur", FACTS, again), again.fit)
-    assert same(kept(tmp_path, "blur", FACTS, again), again.fit)
+    assert same(load_or_make(tmp_path, "blur", FACTS, again), again.fit)
+    assert same(load_or_make(tmp_path, "blur", FACTS, again), again.fit)
     assert again.times == 1
     assert path.with_name(f"{path.name}.damaged").exists()
 
@@ -102,7 +102,7 @@ def test_a_damaged_fit_is_set_aside_and_made_again(damage: str, tmp_path: Path) 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("whole")
-    kept(root, "blur", FACTS, Maker())
+    load_or_make(root, "blur", FACTS, Maker())
     return root
 
 
@@ -113,13 +113,13 @@ def test_no_changed_byte_is_overlooked(place: int, mask: int, whole: Path) -> No
     changed[place % len(changed)] ^= mask
     path.write_bytes(changed)
     again = Maker()
-    assert same(kept(whole, "blur", FACTS, again), again.fit)
+    assert same(load_or_make(whole, "blur", FACTS, again), again.fit)
 
 
 def test_what_was_read_does_not_change_with_the_file(tmp_path: Path) -> None:
     make = Maker()
-    kept(tmp_path, "blur", FACTS, make)
-    read = kept(tmp_path, "blur", FACTS, make)
+    load_or_make(tmp_path, "blur", FACTS, make)
+    read = load_or_make(tmp_path, "blur", FACTS, make)
     path = tmp_path / fits.FOLDER / files(tmp_path)[0]
     size = path.stat().st_size
     with path.open("r+b") as file:  # in place, as no program of ours writes
@@ -133,16 +133,16 @@ def test_where_nothing_can_be_kept_the_fit_is_made_all_the_same(blocked: str, tm
     root.joinpath(blocked).parent.mkdir(exist_ok=True)
     root.joinpath(blocked).write_text("a file where a folder should be")
     make = Maker()
-    assert same(kept(root, "blur", FACTS, make), make.fit)
-    assert same(kept(root, "blur", FACTS, make), make.fit)
+    assert same(load_or_make(root, "blur", FACTS, make), make.fit)
+    assert same(load_or_make(root, "blur", FACTS, make), make.fit)
     assert make.times == 2
 
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
-    kept(tmp_path, "blur", FACTS, Maker())
+    load_or_make(tmp_path, "blur", FACTS, Maker())
     path = tmp_path / fits.FOLDER / files(tmp_path)[0]
     path.rename(path.with_name(f".{path.name}.4194305.part"))  # no process has this number
-    kept(tmp_path, "blur", FACTS, Maker())
+    load_or_make(tmp_path, "blur", FACTS, Maker())
     assert files(tmp_path) == [path.name]
 
 
@@ -151,10 +151,10 @@ def test_a_fit_that_fails_is_told_and_keeps_nobody_waiting(tmp_path: Path) -> No
         raise OSError("the pictures cannot be read")
 
     with pytest.raises(OSError, match="the pictures cannot be read"):
-        kept(tmp_path, "blur", FACTS, fail)
+        load_or_make(tmp_path, "blur", FACTS, fail)
     assert files(tmp_path) == []
     make = Maker()
-    other = threading.Thread(target=kept, args=(tmp_path, "blur", FACTS, make), daemon=True)
+    other = threading.Thread(target=load_or_make, args=(tmp_path, "blur", FACTS, make), daemon=True)
     other.start()
     other.join(60)
     assert make.times == 1
@@ -165,7 +165,7 @@ def test_two_processes_at_once_make_it_once(tmp_path: Path) -> None:
 import os, sys, time
 from pathlib import Path
 import torch
-from aecore.files.fits import kept
+from aecore.files.fits import load_or_make
 
 root = Path(sys.argv[1])
 
@@ -177,7 +177,7 @@ def make():
 
 print("ready", flush=True)
 sys.stdin.readline()
-print(int(kept(root, "blur", {}, make)["process"]))
+print(int(load_or_make(root, "blur", {}, make)["process"]))
 """
     started = [
         subprocess.Popen(

@@ -6,144 +6,15 @@ from math import prod
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from aecore import AecoreError
-from aecore.models.alignment import aligned
 from aecore.models.architecture import Architecture, ArchitectureError
-from aecore.models.layers import LAYERS, Shape
+from aecore.models.layers import LAYERS
 from aecore.models.zoo import SYSTEMS
-
-
-@st.composite
-def autoencoders(draw: st.DrawFn) -> Architecture:
-    """Shrink a picture step by step, perhaps mix it in dense layers, and enlarge it by the same factors."""
-    channels = draw(st.integers(1, 3))
-    factors = draw(st.lists(st.sampled_from([2, 3]), max_size=3))
-    height, width = (draw(st.integers(1, 4)) * prod(factors) for _ in range(2))
-    if draw(st.booleans()) and factors.count(3) == 0:
-        channels, height, width = 3, 32, 32
-    words = [f"{channels}x{height}x{width}"]
-    between = st.lists(st.sampled_from(["bn", "dropout0.25", "act:gelu", "conv3:k2", "conv4:k5:tanh"]), max_size=2)
-    numbers = st.integers(1, 4)
-    for factor in factors:
-        words += draw(between)
-        shrink = ["pool{0}", "avgpool{0}", "conv{1}:s{0}", "conv{1}:k{0}:s{0}:linear"]
-        words.append(draw(st.sampled_from(shrink)).format(factor, draw(numbers)))
-    words.append("conv2")
-    if draw(st.booleans()):
-        inner = (2, height // prod(factors), width // prod(factors))
-        words += ["flatten", f"dense{draw(numbers)}", *draw(st.sampled_from([[], ["bn"], ["dropout"]]))]
-        words += [f"dense{prod(inner)}:silu", "reshape" + "x".join(map(str, inner))]
-    for factor in reversed(factors):
-        enlarge = ["up{0}", "up{0}:bilinear", "deconv{1}:k{2}:s{0}"]
-        words.append(draw(st.sampled_from(enlarge)).format(factor, draw(numbers), factor + draw(st.integers(0, 2))))
-        words += draw(between)
-    words.append(f"conv{channels}:k1:{draw(st.sampled_from(['sigmoid', 'linear']))}")
-    return Architecture.parse(" | ".join(words))
-
-
-CLOSING = 3  # how many of its layers only bring the picture's shape back
-
-
-@st.composite
-def spatial(draw: st.DrawFn) -> Architecture:
-    """Linear layers on feature maps in any order, then `CLOSING` more to the picture's shape."""
-    shape = draw(st.tuples(st.just(1), st.integers(3, 10), st.integers(3, 10)))
-    words, (_, height, width) = ["x".join(map(str, shape))], shape
-    for _ in range(draw(st.integers(1, 4))):
-        legal = ["conv"]
-        legal += ["pool"] if min(height, width) >= 3 else []
-        legal += ["up", "deconv"] if height * width <= 30 else []
-        kind, factor = draw(st.sampled_from(legal)), draw(st.sampled_from([2, 3]))
-        if kind == "conv":
-            stride = draw(st.integers(1, 3))
-            words.append(f"conv2:k{draw(st.integers(1, 5))}:s{stride}:linear")
-            height, width = -(-height // stride), -(-width // stride)
-        elif kind == "pool":
-            words.append(f"avgpool{factor}")
-            height, width = height // factor, width // factor
-        else:
-            mode = draw(st.sampled_from(["", ":bilinear"]))
-            kernel = factor + draw(st.integers(0, 3))
-            words.append(f"up{factor}{mode}" if kind == "up" else f"deconv2:k{kernel}:s{factor}:linear")
-            height, width = height * factor, width * factor
-    words += ["flatten", f"dense{prod(shape)}:linear", "reshape" + words[0]]
-    return Architecture.parse(" | ".join(words))
-
-
-def positive_module(architecture: Architecture) -> nn.Sequential:
-    """Weights that cannot cancel each other."""
-    module = architecture.module().double().eval()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.uniform_(0.5, 1.5)
-    return module
-
-
-def measured_window(module: nn.Module, input_shape: Shape, output_shape: Shape) -> tuple[int, int]:
-    """Height and width of the largest part of the input from which a gradient reaches a single output position."""
-    # One copy of the picture for each position, so that a single backward pass tells all of them apart.
-    copies = torch.rand(prod(output_shape[1:]), *input_shape, dtype=torch.float64, requires_grad=True)
-    module(copies).sum(1).flatten(1).diagonal().sum().backward()
-    gradient = copies.grad.abs().sum(1)  # [positions, H, W]
-    seen = gradient > 1e-9 * gradient.max()
-    return extent(seen.any(2)), extent(seen.any(1))
-
-
-def extent(seen: Tensor) -> int:
-    seen = seen[seen.any(1)]  # a saturated activation lets no gradient through at all
-    if not len(seen):
-        return 0
-    first, last = seen.int().argmax(1), seen.shape[1] - 1 - seen.flip(1).int().argmax(1)
-    return int((last - first).max()) + 1
-
-
-@settings(max_examples=60)
-@given(spatial())
-def test_the_receptive_field_of_feature_maps_is_what_gradients_show(architecture: Architecture) -> None:
-    module = positive_module(architecture)
-    for row in architecture.summary().rows[:-CLOSING]:
-        part = module[: row.step.position]
-        measured = measured_window(part, architecture.input_shape, row.step.output_shape)
-        assert row.receptive_field == measured, row.step
-
-
-@settings(max_examples=40)
-@given(autoencoders())
-@example(Architecture.parse("1x4x16 | reshape1x8x8 | conv1:linear | reshape1x4x16"))
-def test_no_output_sees_more_than_the_receptive_field_says(architecture: Architecture) -> None:
-    module = positive_module(architecture)
-    for row in architecture.summary().rows:
-        if prod(row.step.output_shape) < 300 and len(row.step.output_shape) == 3:
-            part = module[: row.step.position]
-            height, width = measured_window(part, architecture.input_shape, row.step.output_shape)
-            assert height <= row.receptive_field[0], row.step
-            assert width <= row.receptive_field[1], row.step
-
-
-def test_a_dense_layer_and_all_after_it_see_the_whole_picture() -> None:
-    rows = Architecture.parse("2x6x10 | conv2 | flatten | dense8 | dense120 | reshape2x6x10 | conv2").summary().rows
-    assert [row.receptive_field for row in rows] == [(3, 3), (3, 3), (6, 10), (6, 10), (6, 10), (6, 10)]
-
-
-@settings(max_examples=60)
-@given(autoencoders())
-def test_every_number_is_that_of_the_torch_module(architecture: Architecture) -> None:
-    module, values = architecture.module().eval(), torch.rand(1, *architecture.input_shape)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        for child, step in zip(module, architecture.steps, strict=True):
-            assert tuple(values.shape[1:]) == step.input_shape
-            values = child(values)
-            assert tuple(values.shape[1:]) == step.output_shape
-            assert step.parameters == sum(parameter.numel() for parameter in child.parameters())
-    summary = architecture.summary()
-    assert summary.parameters == sum(row.step.parameters for row in summary.rows)
-    assert summary.macs * 2 == counter.get_total_flops()
-    assert tuple(values.shape[1:]) == architecture.input_shape
+from tests.aecore.models.drawn import autoencoders
 
 
 @given(autoencoders())
@@ -172,11 +43,6 @@ def test_what_skips_carry_is_joined_where_their_brackets_close() -> None:
     ends = [architecture.steps[index] for index in (3, 8, 11, 14)]
     assert [step.output_shape for step in ends] == [(3, 4, 6), (3, 4, 6), (4, 8, 12), (6, 8, 12)]
     assert [step.bypasses for step in ends] == [2, 1, 0, 0]
-
-
-def test_a_skip_widens_what_is_seen_only_where_it_sees_more() -> None:
-    rows = Architecture.parse("1x9x9 | skip | conv2:k5 | skip | conv2:k1 | add | conv1:k1 | add | conv1").summary().rows
-    assert [row.receptive_field for row in rows] == [(1, 1), *[(5, 5)] * 6, (7, 7)]
 
 
 def test_the_text_form_is_spelt_as_documented() -> None:
@@ -266,8 +132,6 @@ def test_the_code_is_the_smallest_tensor_that_everything_passes_through(text: st
 def test_only_a_last_sigmoid_ends_in_the_unit_interval(text: str, unit: bool) -> None:
     assert Architecture.parse(text).ends_in_unit_interval is unit
 
-
-# ---- what is refused
 
 BAD = [
     ("", [], ["at least one layer", "conv3:k1:sigmoid"]),
@@ -399,36 +263,3 @@ def test_what_is_too_big_to_train_is_told_the_most_that_fits(text: str) -> None:
 def test_every_system_fits_the_default_budget() -> None:
     for system in SYSTEMS.values():
         system.architecture.check_memory()
-
-
-# ---- side by side
-
-
-@given(left=autoencoders(), right=autoencoders())
-def test_every_layer_of_both_stands_once_and_in_order(left: Architecture, right: Architecture) -> None:
-    pairs = aligned(left, right)
-    assert tuple(pair.left for pair in pairs if pair.left) == left.steps
-    assert tuple(pair.right for pair in pairs if pair.right) == right.steps
-    assert all(pair.left or pair.right for pair in pairs)
-
-
-@given(architecture=autoencoders())
-def test_nothing_differs_from_itself(architecture: Architecture) -> None:
-    assert all(pair.same for pair in aligned(architecture, architecture))
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "expected"),
-    [
-        ("shallow-maxpool", "shallow-strided", [("pool", "conv32:s2")]),
-        ("shallow-strided", "shallow-strided-bn", [(None, "bn")] * 3),
-        ("shallow-strided-bn", "shallow-maxpool", [("bn", None), ("conv32:s2", "pool"), ("bn", None), ("bn", None)]),
-        ("deep-strided-4", "deep-strided-8", [("conv32:s2", None), ("conv32", None), ("up", None), ("conv32", None)]),
-    ],
-)
-def test_only_what_differs_is_marked(left: str, right: str, expected: list[tuple[str | None, str | None]]) -> None:
-    pairs = aligned(SYSTEMS[left].architecture, SYSTEMS[right].architecture)
-    layers = [
-        tuple(str(step.layer) if step else None for step in (pair.left, pair.right)) for pair in pairs if not pair.same
-    ]
-    assert sorted(layers, key=str) == sorted(expected, key=str)

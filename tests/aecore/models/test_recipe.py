@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aecore.data.noise import KINDS, Noise
 from aecore.models.architecture import Architecture
-from aecore.models.recipe import Initialisation, Loss, Recipe, RecipeError, RunSpec, Schedule
+from aecore.models.recipe import Initialisation, Loss, Recipe, RecipeError, RunSpec, Schedule, parse_penalties
 from aecore.models.zoo import SYSTEMS
 
 # Published runs and people's own are found by their keys: this one must never change.
@@ -161,3 +161,29 @@ def test_what_has_no_place_for_pca_is_told() -> None:
     ):
         assert not Architecture.parse(line).linear_pairs
     assert [first.output_shape for first, _ in LINEAR.linear_pairs] == [(9,)]
+
+
+def test_a_text_is_read_as_the_weights_of_penalties() -> None:
+    assert parse_penalties("sparsity:0.001") == {"sparsity": 0.001}
+    assert Recipe(penalties=parse_penalties("sparsity:0")).penalties is None
+    for text in ("sparsity", "sparsity:much"):
+        with pytest.raises(RecipeError, match=r"write name:weight, for example sparsity:0\.001"):
+            parse_penalties(text)
+
+
+@pytest.mark.parametrize(
+    ("penalties", "message"),
+    [
+        ({"sparsty": 1}, "There is no penalty 'sparsty'. Legal: sparsity"),
+        ({"sparsity": -1}, "weight of sparsity must be from 0 to"),
+        ({"sparsity": float("nan")}, "weight of sparsity must be from 0 to"),
+    ],
+)
+def test_a_weight_of_a_penalty_that_cannot_be_is_refused(penalties: dict[str, float], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Recipe(penalties=penalties)
+
+
+def test_a_penalty_that_no_layer_reports_is_refused() -> None:
+    with pytest.raises(RecipeError, match="no layer reports: put `sparsity` after the layer"):
+        RunSpec(Architecture.parse("3x8x8 | conv3:k1:sigmoid"), Recipe(penalties={"sparsity": 1}), "little", "0" * 64)

@@ -1,4 +1,4 @@
-"""The zoo: every system keeps one contract, the seed's facts and ours are in it; and weights start as Keras's do."""
+"""The zoo: every system keeps one contract, the seed's facts and ours are in it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,20 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aecore.data import datasets, splits
 from aecore.data.noise import Noise
 from aecore.models.architecture import Architecture
-from aecore.models.recipe import Initialisation, Recipe, RunSpec
+from aecore.models.recipe import Recipe, RunSpec
 from aecore.models.zoo import SYSTEMS, Start, System, UnknownSystemError, find, from_run, from_text
 from aecore.reconstructors.pca import PCA, fit_pca
 from aecore.reconstructors.trained import Model
 from aecore.runs.store import Store
 from aecore.training.adam import EPSILON
 from aecore.training.events import State
-from aecore.training.initialisation import build, initialise
+from aecore.training.initialisation import build
 from tests.aecore.rounding import of_projection
 
 CPU = torch.device("cpu")
@@ -233,51 +233,3 @@ def test_a_run_starts_another_by_its_own_recipe() -> None:
     assert from_run(RunSpec(other, recipe, "sample", "", name="dense")) == Start(
         "dense", "Dense", other, recipe, "sample"
     )
-
-
-# ---- how weights start
-
-LEARNING = Architecture.parse(
-    "conv64 | conv48:k5:s2 | bn | deconv32:k4 | flatten | dense16 | dense3072 | reshape3x32x32 | conv3:k1:sigmoid"
-)
-# (fan in, fan out) of each layer's weight as Keras counts them: receptive area × channels on either side.
-FANS = [
-    (3 * 9, 64 * 9), (64 * 25, 48 * 25), (48 * 16, 32 * 16), (32 * 32 * 32, 16), (16, 3072), (3, 3),
-]  # fmt: skip
-# torch takes the second dimension of a transposed convolution's weight, its output channels, for the fan in.
-TORCH_FANS_IN = [3 * 9, 64 * 25, 32 * 16, 32 * 32 * 32, 16, 3]
-
-
-def learners(initialisation: Initialisation, seed: int = 0) -> list[nn.Module]:
-    module = LEARNING.module()
-    initialise(module, initialisation, Generator().manual_seed(seed))
-    return [each for each in module.modules() if isinstance(each, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
-
-
-def assert_uniform(values: Tensor, limit: float) -> None:
-    assert values.abs().max().item() <= limit * (1 + 1e-6)
-    if values.numel() > 1000:
-        assert values.abs().max().item() > 0.99 * limit
-        assert values.std().item() == pytest.approx(limit / 3**0.5, rel=0.05)
-
-
-def test_keras_weights_are_glorot_uniform_with_zero_biases() -> None:
-    for layer, (fan_in, fan_out) in zip(learners("keras"), FANS, strict=True):
-        assert_uniform(layer.weight, (6 / (fan_in + fan_out)) ** 0.5)
-        assert not layer.bias.any()
-
-
-def test_torch_weights_and_biases_are_uniform_within_the_root_of_the_fan_in() -> None:
-    for layer, fan_in in zip(learners("torch"), TORCH_FANS_IN, strict=True):
-        assert_uniform(layer.weight, fan_in**-0.5)
-        assert_uniform(layer.bias, fan_in**-0.5)
-        assert layer.bias.any()
-
-
-@pytest.mark.parametrize("initialisation", ["keras", "torch"])
-def test_the_seed_decides_the_weights(initialisation: Initialisation) -> None:
-    first, again, other = (learners(initialisation, seed) for seed in (0, 0, 1))
-    for one, same, different in zip(first, again, other, strict=True):
-        assert torch.equal(one.weight, same.weight)
-        assert torch.equal(one.bias, same.bias)
-        assert not torch.equal(one.weight, different.weight)

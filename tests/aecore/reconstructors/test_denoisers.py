@@ -279,7 +279,9 @@ def test_the_wiener_filter_is_the_best_linear_guess(
     bound = of_projection(corrupted, torch.from_numpy(mean), len(mean))
     np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=bound)
     # The same with the components as they are before they are kept in float32.
-    monkeypatch.setattr("aecore.reconstructors.pca.kept_pca", lambda dataset, root: fit_pca(dataset.train.pixels))
+    monkeypatch.setattr(
+        "aecore.reconstructors.denoisers.cached_pca", lambda dataset, root: fit_pca(dataset.train.pixels)
+    )
     output = prepare("wiener", dataset, gaussian(level), root)(corrupted)
     np.testing.assert_allclose(output.flatten(1), expected, rtol=0, atol=EXACT)
 
@@ -371,10 +373,9 @@ def of_a_known_fingerprint(dataset: Dataset, readable: bool) -> Dataset:
         raise AssertionError("the pictures were read")
 
     learning = (dataset.train, dataset.validation)
-    return Dataset(
-        "known", "Known", dataset.classes, dataset.shape,
-        (lambda: learning) if readable else refuse, refuse, {"learning": "1" * 64, "test": "2" * 64},
-    )  # fmt: skip
+    read = (lambda: learning) if readable else refuse
+    digests = {"learning": "1" * 64, "test": "2" * 64}
+    return Dataset("known", "Known", dataset.classes, dataset.shape, read, refuse, digests)
 
 
 @pytest.mark.parametrize("name", optional.methods())
@@ -417,9 +418,14 @@ def part(real_data: Path) -> Dataset:
     whole = datasets.load("cifar10", real_data)
     train = Split(whole.train.pixels[:5000], whole.train.labels[:5000])
     return Dataset(
-        "part", "A part of CIFAR-10", whole.classes, whole.shape,
-        lambda: (train, whole.validation), lambda: (whole.test,), {"learning": "3" * 64, "test": "4" * 64},
-    )  # fmt: skip
+        "part",
+        "A part of CIFAR-10",
+        whole.classes,
+        whole.shape,
+        lambda: (train, whole.validation),
+        lambda: (whole.test,),
+        {"learning": "3" * 64, "test": "4" * 64},
+    )
 
 
 @pytest.mark.slow
@@ -457,10 +463,9 @@ def test_on_real_pictures_bm3d_does_best(part: Dataset, root: Path) -> None:
 def test_where_the_library_gives_no_number_non_local_means_leaves_the_pixel(real_data: Path) -> None:
     clean = to_float(datasets.load("cifar10", real_data).test.pixels[57:58])
     given = noisy(clean, Noise("gaussian", 0.03), 0, [57])
-    raw = restoration.denoise_nl_means(
-        given[0].permute(1, 2, 0).numpy(), patch_size=5, patch_distance=4, h=0.00375, fast_mode=False, sigma=0.03,
-        channel_axis=-1,
-    )  # fmt: skip
+    channels_last = given[0].permute(1, 2, 0).numpy()
+    settings = {"patch_size": 5, "patch_distance": 4, "h": 0.00375, "sigma": 0.03}
+    raw = restoration.denoise_nl_means(channels_last, fast_mode=False, channel_axis=-1, **settings)
     lost = torch.from_numpy(np.isnan(raw)).permute(2, 0, 1)[None]
     assert lost.any()
     output = METHODS["nlm"].clean(given, deviation=0.03, h=0.00375)

@@ -1,10 +1,5 @@
-"""PCA: the best linear autoencoder, its curve, and the curves that are published."""
+"""PCA: the best linear autoencoder, and the error of every size at once."""
 
-import json
-import shutil
-import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aecore.cli.main import main
 from aecore.data import catalog, datasets
-from aecore.data.splits import Dataset, Split, to_float
-from aecore.files.figures import PublishedError
+from aecore.data.splits import to_float
 from aecore.measuring.metrics import mse
 from aecore.reconstructors.pca import PCA, BaselineError, fit_pca
-from aecore.runs.store import Store
-from aecore.studies import pca_curves, pca_measurement
-from aecore.studies.pca_curves import Curve, pca_curve
+from aecore.studies.pca_curves import pca_curve
+from tests.aecore.reconstructors.dependent import drawn
 from tests.aecore.rounding import of_sum
 
 ROOT = Path(__file__).parents[3]
-
-
-def drawn(count: int, seed: int = 0, shape: tuple[int, int, int] = (2, 3, 4)) -> Tensor:
-    """Pictures whose values depend on each other, `[N, C, H, W]` uint8."""
-    draw = np.random.default_rng(seed)
-    size = int(np.prod(shape))
-    mixed = draw.normal(size=(count, size)) @ draw.normal(size=(size, size))
-    return torch.from_numpy((128 + 20 * mixed).clip(0, 255).astype(np.uint8).reshape(count, *shape))
 
 
 def test_components_and_errors_are_those_of_a_singular_value_decomposition() -> None:
@@ -112,34 +96,6 @@ def test_pictures_too_large_to_fit_are_refused() -> None:
         fit_pca(torch.zeros(2, 3, 40, 40, dtype=torch.uint8))
 
 
-def test_the_published_sizes_rise_from_the_mean_picture_to_one_short_of_all() -> None:
-    sizes = pca_measurement.curve_sizes(3072)
-    assert sizes == sorted(set(sizes))
-    assert (sizes[0], sizes[-1]) == (0, 3071)
-    assert {64, 100, 256, 512, 1024, 2048} <= set(sizes)
-    assert max(pca_measurement.curve_sizes(784)) == 783
-
-
-# ---- published
-
-
-@pytest.mark.parametrize("name", pca_curves.PUBLISHED)
-def test_a_published_curve_belongs_to_its_data_set_and_falls(name: str) -> None:
-    curve = pca_curve(name, ROOT / "checkpoints")
-    assert curve.fingerprint == datasets.load(name).fingerprint
-    assert list(curve.components) == pca_measurement.curve_sizes(int(np.prod(datasets.load(name).shape)))
-    assert (np.diff(curve.mse) <= 0).all()
-
-
-def test_the_reference_figures_are_met() -> None:
-    """Measured before this module was there, with other code and on 50,000 training pictures: within 1%."""
-    curve = pca_curve("cifar10", ROOT / "checkpoints")
-    for size, error in {64: 0.00831, 256: 0.00258}.items():
-        assert curve.at(size) == pytest.approx(error, rel=0.01)
-    assert curve.at(1024) == pytest.approx(0.00022, abs=0.000005)  # given to two digits
-    assert curve.mse[0] == pytest.approx(0.0618, rel=0.01)
-
-
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [("mnist", [0, 64, 256, 512]), pytest.param("cifar10", [0, 64, 256, 1024], marks=pytest.mark.slow)],
@@ -152,86 +108,3 @@ def test_the_real_pictures_give_the_published_curve(name: str, sizes: list[int],
     curve = pca_curve(name, ROOT / "checkpoints")
     known = dict(zip(curve.components, curve.mse, strict=True))
     assert errors == pytest.approx([known[size] for size in sizes], rel=5e-6)  # six digits are published
-
-
-def test_between_two_points_a_curve_is_a_line_in_logarithms() -> None:
-    curve = Curve("cifar10", "", "", (0, 1, 100, 200), (0.5, 0.1, 0.001, 0.0))
-    assert curve.at(10) == pytest.approx(0.01)
-    assert curve.at(0) is None
-    assert curve.at(150) is None
-
-
-def test_a_curve_is_measured_on_the_test_pictures() -> None:
-    train, validation, test = (
-        Split(drawn(count, seed, (3, 8, 8)), torch.zeros(count, dtype=torch.int64))
-        for seed, count in enumerate((33, 3, 4))
-    )
-    dataset = Dataset("small", "Small", (), (3, 8, 8), lambda: (train, validation), lambda: (test,))
-    curve = pca_measurement.measure(dataset)
-    assert curve.fingerprint == dataset.fingerprint
-    assert "33 training pictures" in curve.method
-    assert curve.mse[0] > curve.mse[20]
-
-
-def test_the_command_publishes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    curve = Curve("cifar10", "f", "PCA", (0, 1), (0.5, 0.25))
-    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "new"))
-    monkeypatch.setattr(pca_measurement, "measure", lambda dataset: replace(curve, dataset=dataset.name))
-    assert main(["baselines"]) == 0
-    assert "pca-mnist.json" in capsys.readouterr().err
-    assert pca_curve("cifar10", tmp_path / "new") == curve
-    assert not list((tmp_path / "new").glob(".*")), "nothing half-written is left"
-
-
-def test_a_curve_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pca_measurement, "measure", lambda dataset: Curve(dataset.name, "", "", (0,), (0.5,)))
-    (tmp_path / "file").write_text("")
-    with pytest.raises(PublishedError, match="AECORE_CHECKPOINTS"):
-        pca_measurement.publish(tmp_path / "file")
-
-
-def test_a_missing_curve_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(PublishedError, match=r"missing: `python -m aecore baselines`"):
-        pca_curve("cifar10", tmp_path)
-
-
-def test_a_data_set_without_a_curve_is_told(tmp_path: Path) -> None:
-    with pytest.raises(PublishedError, match="cifar10 and mnist only, not for sample"):
-        pca_curve("sample", tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000])
-def test_a_damaged_curve_is_named(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "pca-cifar10.json").write_bytes(content)
-    with pytest.raises(PublishedError, match=r"pca-cifar10\.json is damaged"):
-        pca_curve("cifar10", tmp_path)
-
-
-def test_a_changed_figure_is_found(tmp_path: Path) -> None:
-    facts = json.loads((ROOT / "checkpoints/pca-cifar10.json").read_text())
-    facts["mse"][3] /= 2
-    (tmp_path / "pca-cifar10.json").write_text(json.dumps(facts))
-    with pytest.raises(PublishedError, match="damaged"):
-        pca_curve("cifar10", tmp_path)
-
-
-def test_a_curve_of_another_data_set_is_refused(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "checkpoints/pca-cifar10.json", tmp_path / "pca-mnist.json")
-    with pytest.raises(PublishedError, match="was measured on cifar10"):
-        pca_curve("mnist", tmp_path)
-
-
-def test_the_store_lists_no_curve(tmp_path: Path) -> None:
-    for name in pca_curves.PUBLISHED:
-        shutil.copy(ROOT / f"checkpoints/pca-{name}.json", tmp_path)
-    listing = Store(tmp_path).listing()
-    assert (listing.runs, listing.unfinished, listing.damaged) == ([], [], [])
-
-
-def test_a_curve_is_read_without_torch() -> None:
-    code = "import sys; from pathlib import Path; from aecore.studies import pca_curves; "
-    code += "pca_curves.pca_curve('cifar10', Path('checkpoints')); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

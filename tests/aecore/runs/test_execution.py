@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -22,7 +21,6 @@ from aecore.data import datasets
 from aecore.data.catalog import DatasetError
 from aecore.data.noise import Noise
 from aecore.data.splits import to_float
-from aecore.measuring.totals import Totals
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
@@ -31,7 +29,8 @@ from aecore.runs.events import Finished, Restarted, Resumed, Scored
 from aecore.runs.execution import RunError
 from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Run, Store, StoreError
 from aecore.training import initialisation
-from aecore.training.events import Epoch, EpochEnded, NotFiniteError, State
+from aecore.training.events import EpochEnded, NotFiniteError, State
+from tests.aecore.finished import finish
 from tests.aecore.rounding import EXACT, in_decibels, of_mse
 
 CPU = torch.device("cpu")
@@ -63,7 +62,7 @@ def stop_after(spec: RunSpec, root: Path, epoch: int) -> None:
 def result(run: Run) -> dict[str, Any]:
     """All of a run that a repetition must give again: everything but the clock's."""
     history = run.history().drop(columns=["images_per_second", "seconds"])
-    weights = {name: each.numpy().tobytes() for name, each in run.model()._module.state_dict().items()}
+    weights = {name: each.numpy().tobytes() for name, each in run.model().module.state_dict().items()}
     return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 
@@ -74,48 +73,46 @@ def touched(folder: Path) -> dict[Path, int]:
 # ---- plan
 
 
-def nowhere(tmp_path: Path) -> dict[str, Any]:
-    return {"store": Store(tmp_path / "store"), "data_root": tmp_path / "data"}
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An empty store, and a folder without data sets."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "data"))
+    return {"store": Store(tmp_path / "store")}
 
 
-def test_where_the_systems_data_is_absent_the_sample_takes_its_place(tmp_path: Path) -> None:
+def test_where_the_systems_data_is_absent_the_sample_takes_its_place(nowhere: dict[str, Any]) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
-    spec = execution.plan(system, **nowhere(tmp_path), seed=3, epochs=1, images=100)
+    spec = execution.plan(system, **nowhere, seed=3, epochs=1, images=100)
     assert (spec.dataset, spec.fingerprint) == ("sample", datasets.load("sample").fingerprint)
     assert (spec.recipe.epochs, spec.recipe.images, spec.seed, spec.name) == (1, 100, 3, "shallow-strided")
     assert spec.architecture == system.architecture
 
 
-def test_a_data_set_asked_for_is_never_replaced(tmp_path: Path, pictures: Path) -> None:
+def test_a_data_set_asked_for_is_never_replaced(nowhere: dict[str, Any], pictures: Path) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
-    spec = execution.plan(system, dataset="cifar10", **nowhere(tmp_path))
+    spec = execution.plan(system, dataset="cifar10", **nowhere)
     assert spec.dataset == "cifar10"
     with pytest.raises(DatasetError, match="python -m aecore data fetch cifar10"):
-        list(execution.execute(spec, **nowhere(tmp_path), device=CPU))
-    assert execution.plan(system, dataset=f"folder:{pictures}", **nowhere(tmp_path)).dataset == f"folder:{pictures}"
+        list(execution.execute(spec, **nowhere, device=CPU))
+    assert execution.plan(system, dataset=f"folder:{pictures}", **nowhere).dataset == f"folder:{pictures}"
 
 
-def test_where_the_sample_does_not_fit_the_absent_data_is_told(tmp_path: Path) -> None:
-    spec = execution.plan(zoo.SYSTEMS["mnist-dense"], **nowhere(tmp_path))
+def test_where_the_sample_does_not_fit_the_absent_data_is_told(nowhere: dict[str, Any]) -> None:
+    spec = execution.plan(zoo.SYSTEMS["mnist-dense"], **nowhere)
     assert spec.dataset == "mnist"
     with pytest.raises(DatasetError, match="python -m aecore data fetch mnist"):
-        list(execution.execute(spec, **nowhere(tmp_path), device=CPU))
+        list(execution.execute(spec, **nowhere, device=CPU))
 
 
-def test_a_published_run_is_found_without_its_data(tmp_path: Path) -> None:
-    system, kept = zoo.SYSTEMS["shallow-strided"], Store(tmp_path / "store")
-    spec = execution.plan(system, dataset="cifar10", **nowhere(tmp_path))
+def test_a_published_run_is_found_without_its_data(nowhere: dict[str, Any]) -> None:
+    system = zoo.SYSTEMS["shallow-strided"]
+    spec = execution.plan(system, dataset="cifar10", **nowhere)
     weights = initialisation.build(spec.architecture, spec.recipe, 0, CPU).state_dict()
-    row = Epoch(2, 0.1, 0.1, 0.1, 1.0, 1.0)
-    scores = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.1], "psnr": [10.0], "ssim": [0.5]})
-    kept.finish(
-        spec, State(2, {}, {}, (row,)), weights={name: each.contiguous() for name, each in weights.items()},
-        scores=scores, totals=Totals.of(scores), preview=b"", environment={},
-    )  # fmt: skip
-    assert execution.plan(system, **nowhere(tmp_path)) == spec
-    events = list(execution.execute(spec, **nowhere(tmp_path)))
+    finish(nowhere["store"], spec, weights)
+    assert execution.plan(system, **nowhere) == spec
+    events = list(execution.execute(spec, **nowhere))
     assert [(type(event), event.cached) for event in events] == [(Finished, True)]
-    assert execution.plan(system, **nowhere(tmp_path), epochs=1).dataset == "sample"
+    assert execution.plan(system, **nowhere, epochs=1).dataset == "sample"
 
 
 # ---- execute
@@ -162,8 +159,8 @@ def test_half_precision_is_what_is_kept_and_what_is_scored(pictures: Path, tmp_p
     half = make(spec, tmp_path / "half", half=True)[-1].run
     assert half.dtype == "float16"
     test = to_float(datasets.load(spec.dataset).test.pixels)
-    for name, values in whole.model()._module.state_dict().items():
-        kept = half.model()._module.state_dict()[name]
+    for name, values in whole.model().module.state_dict().items():
+        kept = half.model().module.state_dict()[name]
         assert torch.equal(kept, values.half().float() if values.is_floating_point() else values)
     errors = (half.model()(test).clamp(0, 1).double() - test).square().flatten(1).mean(1)
     np.testing.assert_allclose(half.scores()["mse"], errors, rtol=of_mse(test[0]) + SIX_DIGITS)
@@ -225,6 +222,102 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state_in_the_store(pictur
     assert back is not None
     assert back.epoch == 1
     assert all(torch.equal(back.weights[name], values) for name, values in large.items())
+
+
+# ---- light runs
+
+
+def test_a_light_run_has_the_figures_of_the_full_one_and_no_weights(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures, noise=Noise("gaussian", 0.2))
+    light = make(spec, tmp_path / "light", light=True)[-1].run
+    full = make(spec, tmp_path / "full")[-1].run
+    assert {file.name for file in light.path.iterdir()} == {RUN, HISTORY, SCORES, PREVIEW}
+    assert (light.is_light, full.is_light) == (True, False)
+    assert (light.totals, light.dtype) == (full.totals, full.dtype)
+    for name in (SCORES, PREVIEW):
+        assert light.read(name) == full.read(name)
+    assert Store(tmp_path / "light").listing() == store.Listing(runs=[light])
+    with pytest.raises(StoreError, match="was kept light"):
+        light.model()
+
+
+def test_a_light_run_is_made_once(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    first = make(spec, tmp_path, light=True)[-1]
+    before = touched(tmp_path)
+    assert not first.cached
+    assert make(spec, tmp_path, light=True) == [Finished(first.run, cached=True)]
+    assert touched(tmp_path) == before
+
+
+def test_where_a_full_run_is_wanted_a_light_one_is_trained_again_and_replaced(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    make(spec, tmp_path / "light", light=True)
+    events = make(spec, tmp_path / "light")
+    assert [event.row.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2, 3]
+    assert (events[-1].cached, events[-1].run.is_light) == (False, False)
+    assert Store(tmp_path / "light").listing().runs == [events[-1].run]
+    assert result(events[-1].run) == result(make(spec, tmp_path / "whole")[-1].run)
+
+
+def test_a_full_run_serves_where_a_light_one_would_do(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    full = make(spec, tmp_path)[-1].run
+    before = touched(tmp_path)
+    assert make(spec, tmp_path, light=True) == [Finished(full, cached=True)]
+    assert touched(tmp_path) == before
+
+
+def test_a_full_run_that_was_stopped_goes_on_though_the_light_one_was_asked_for_meanwhile(
+    pictures: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures)
+    light = make(spec, tmp_path / "stopped", light=True)[-1].run
+    stop_after(spec, tmp_path / "stopped", 2)
+    assert make(spec, tmp_path / "stopped", light=True) == [Finished(light, cached=True)]
+    events = make(spec, tmp_path / "stopped")
+    assert events[0] == Resumed(2)
+    assert result(events[-1].run) == result(make(spec, tmp_path / "whole")[-1].run)
+    assert not any((events[-1].run.path / name).exists() for name in STATES)
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_a_run_that_was_stopped_ends_light_or_full_as_it_is_asked_for(
+    light: bool, pictures: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(pictures)
+    stop_after(spec, tmp_path, 2)
+    events = make(spec, tmp_path, light=light)
+    assert events[0] == Resumed(2)
+    assert events[-1].run.is_light == light
+    assert not any((events[-1].run.path / name).exists() for name in STATES)
+
+
+def test_a_light_run_is_whole_until_the_full_one_replaces_it(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies just before the full run's `run.json` is there: the next one finishes from the last epoch."""
+    spec, kept = spec_of(pictures), Store(tmp_path)
+    make(spec, tmp_path, light=True)
+    stop_after(spec, tmp_path, 3)
+    assert kept.listing().damaged == []
+    assert kept.finished(spec, light=True) is not None
+    whole = store._write
+
+    def dying(path: Path, content: bytes, before: Path | None = None) -> None:
+        if path.name == RUN:
+            raise KeyboardInterrupt
+        whole(path, content, before)
+
+    monkeypatch.setattr(store, "_write", dying)
+    with pytest.raises(KeyboardInterrupt):
+        make(spec, tmp_path)
+    monkeypatch.undo()
+    assert [each.epoch for each in kept.listing().unfinished] == [3]
+    assert kept.finished(spec, light=True) is None
+    events = make(spec, tmp_path)
+    assert events[0] == Resumed(3)
+    assert not events[-1].run.is_light
 
 
 def test_a_run_whose_store_cannot_be_written_says_so(pictures: Path, tmp_path: Path) -> None:

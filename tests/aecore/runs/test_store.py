@@ -7,7 +7,10 @@ import os
 import resource
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import prod
@@ -31,6 +34,7 @@ from aecore.reconstructors import trained
 from aecore.reconstructors.trained import Model, half_precision
 from aecore.runs import execution, store
 from aecore.runs.events import Finished
+from aecore.runs.outcome import Trained
 from aecore.runs.store import (
     HISTORY,
     PREVIEW,
@@ -75,12 +79,10 @@ def table() -> pd.DataFrame:
     )  # fmt: skip
 
 
-def write(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor] | None = None) -> Run:
+def write(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor] | None = None, light: bool = False) -> Run:
     state = state_of(spec)
-    return kept.finish(
-        spec, state, weights=weights or state.weights, scores=table(), totals=Totals.of(table()),
-        preview=b"not looked at", environment={"torch": "x"},
-    )  # fmt: skip
+    trained = Trained(weights or state.weights, table(), Totals.of(table()), b"not looked at", {"torch": "x"})
+    return kept.finish(spec, state, trained, light)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -225,11 +227,9 @@ def test_a_run_is_found_by_name_folder_and_key(tmp_path: Path) -> None:
         kept.find(one.key[:3])
 
 
-def test_of_several_runs_of_a_name_the_systems_own_is_found_or_else_the_newest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
-    now = iter(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in (5, 9, 7, 1, 8))
+def finish_at(monkeypatch: pytest.MonkeyPatch, *hours: int) -> None:
+    """Have the next runs finish at these hours."""
+    now = iter(datetime(2030, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in hours)
 
     class Clock:
         @staticmethod
@@ -237,6 +237,13 @@ def test_of_several_runs_of_a_name_the_systems_own_is_found_or_else_the_newest(
             return next(now)
 
     monkeypatch.setattr(store, "datetime", Clock)
+
+
+def test_of_several_runs_of_a_name_the_systems_own_is_found_or_else_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
+    finish_at(monkeypatch, 5, 9, 7, 1, 8)
     own = RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, system.name)
     write(kept, replace(own, seed=1))
     newest = write(kept, replace(own, recipe=replace(own.recipe, epochs=9)))
@@ -268,6 +275,42 @@ def test_runs_are_listed_in_the_order_of_the_zoo_then_by_name(tmp_path: Path) ->
     (tmp_path / "a-file").write_text("x")
     assert [run.name for run in kept.listing().runs] == names
     assert kept.listing().damaged == []
+
+
+def test_what_is_found_is_what_a_naive_reading_of_every_run_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a folder carries another name than its run, where a name begins like another or like a key."""
+    kept, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
+    finish_at(monkeypatch, 4, 8, 2, 6, 1, 7, 9, 3, 5)
+    own = RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, system.name)
+    for spec in (own, replace(own, seed=1), spec_of(0), spec_of(1), spec_of(2, "custom-bn"), spec_of(3, "custom")):
+        write(kept, spec)
+    kept.write_state(spec_of(4, "begun"), state_of(spec_of(4, "begun")))
+    write(kept, spec_of(4, "custom"))
+    write(kept, spec_of(5, "begun"))
+    write(kept, spec_of(6, kept.find("custom-bn").key[:6]))
+    shutil.copytree(kept.find("custom-bn").path, tmp_path / "moved-here")
+
+    runs = naive_runs(tmp_path)
+    assert len(runs) == 10
+    facts = [(run.path, run.key, run.name, run.finished) for run in kept.listing().runs]
+    order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
+    assert facts == sorted(facts, key=lambda row: (order.get(row[2], len(order)), *row[2:]))
+    assert sorted(facts) == sorted((path, run["key"], run["spec"]["name"], run["finished"]) for path, run in runs)
+    for wanted in {
+        word for path, key, name, _ in facts for word in (path.name, name, key, key[:20], key[:12], key[:4])
+    }:
+        matches = [(path, run) for path, run in runs if wanted in (run["spec"]["name"], path.name)]
+        matches = matches or [(path, run) for path, run in runs if run["key"].startswith(wanted)]
+        newest = max(matches, key=lambda match: (match[1]["key"] == own.key, match[1]["finished"]))
+        found = kept.find(wanted)
+        assert (found.key, found.finished) == (newest[1]["key"], newest[1]["finished"]), wanted
+
+
+def naive_runs(root: Path) -> list[tuple[Path, Any]]:
+    """Every folder with a run and what its `run.json` says."""
+    return [(file.parent, json.loads(file.read_bytes())) for file in sorted(root.glob(f"*/{RUN}"))]
 
 
 # ---- damage
@@ -484,6 +527,244 @@ def test_a_state_that_goes_away_while_the_store_is_listed_costs_nothing(
 
     monkeypatch.setattr(Path, "exists", seen_then_gone)
     assert [run.name for run in kept.listing().runs] == ["neighbour"]
+
+
+# ---- what is read once
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Waits until files that were just written may be remembered."""
+    monkeypatch.setattr(store, "SETTLED_NS", 20_000_000)
+    return lambda: time.sleep(0.04)
+
+
+def test_a_run_that_has_not_changed_is_read_once_for_all_stores(tmp_path: Path, settled: Callable[[], None]) -> None:
+    run = write(Store(tmp_path), spec_of())
+    settled()
+    [first] = Store(tmp_path).listing().runs
+    [again] = Store(tmp_path).listing().runs
+    assert first == run
+    assert again is first
+    assert Store(tmp_path).find(run.key) is first
+    assert Store(tmp_path).find("custom") is first
+    assert Store(tmp_path).finished(spec_of()) is first
+
+
+def test_a_run_that_has_just_been_written_is_read_again(tmp_path: Path) -> None:
+    """It may be written again within the same step of the file system's clock."""
+    write(Store(tmp_path), spec_of())
+    assert Store(tmp_path).find("custom") is not Store(tmp_path).find("custom")
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", [RUN, WEIGHTS, HISTORY, SCORES, PREVIEW])
+def test_damage_to_a_run_that_was_read_before_is_seen_at_once(
+    name: str, damage: str, tmp_path: Path, settled: Callable[[], None]
+) -> None:
+    kept = Store(tmp_path)
+    run = write(kept, spec_of())
+    write(kept, spec_of(name="neighbour", seed=1))
+    settled()
+    assert len(kept.listing().runs) == 2
+    size = (run.path / name).stat().st_size
+    DAMAGE[damage](run.path / name)
+    file = run.path / name
+    resized = not file.is_file() or file.stat().st_size != size
+
+    listing = Store(tmp_path).listing()
+    if name == RUN:
+        assert [run.name for run in listing.runs] == ["neighbour"]
+        assert len(listing.damaged) == 1
+        assert kept.finished(spec_of()) is None
+    else:
+        assert [run.name for run in listing.runs] == ["custom", "neighbour"]
+        # The listing compares sizes; a change of content is found when the file is read.
+        assert [f"{run.path.name}/{name}" in sentence for sentence in listing.damaged] == [True] * resized
+        assert (kept.finished(spec_of()) is None) == resized
+        with pytest.raises(StoreError, match=name):
+            run.read(name)
+
+
+@pytest.mark.parametrize("how", ["renamed into its place", "in place", "in place, with the old time"])
+def test_a_run_swapped_for_another_of_the_same_size_is_seen_at_once(
+    how: str, tmp_path: Path, settled: Callable[[], None]
+) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    run = write(kept, spec)
+    file, other = run.path / RUN, tmp_path / "other"
+    facts = json.loads(file.read_bytes())
+    del facts["sha256"]
+    facts["environment"] = {"torch": "y"}
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+    content = json.dumps(facts | {"sha256": hashlib.sha256(canonical).hexdigest()}, indent=2).encode()
+    assert len(content) == file.stat().st_size
+    settled()
+    assert kept.find("custom").environment == {"torch": "x"}
+
+    before = file.stat()
+    if how == "renamed into its place":
+        other.write_bytes(content)
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+        other.replace(file)
+    else:
+        file.write_bytes(content)
+        if how == "in place, with the old time":
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+            assert file.stat().st_mtime_ns == before.st_mtime_ns
+    for wait in (lambda: None, settled):  # at once it is read whatever is remembered, later only if it has changed
+        wait()
+        for again in (Store(tmp_path).listing().runs[0], kept.find("custom"), kept.find(spec.key), kept.finished(spec)):
+            assert again is not None
+            assert again.environment == {"torch": "y"}
+
+
+def test_a_run_that_is_removed_or_made_again_is_seen_at_once(tmp_path: Path, settled: Callable[[], None]) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    run = write(kept, spec)
+    settled()
+    assert kept.find("custom") == run
+    shutil.rmtree(run.path)
+    assert kept.listing() == store.Listing()
+    assert kept.finished(spec) is None
+    with pytest.raises(StoreError, match="none yet"):
+        kept.find(spec.key)
+    again = write(kept, spec)
+    assert again.finished > run.finished
+    assert kept.find(spec.key) == again
+
+
+def test_a_store_that_is_reached_by_two_paths_gives_each_its_own(
+    tmp_path: Path, settled: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Store(tmp_path / "one"), spec_of())
+    write(Store(tmp_path / "other"), spec_of(1))
+    settled()
+    for root, seed in (("one", 0), ("other", 1)):
+        monkeypatch.chdir(tmp_path / root)
+        [run] = Store(Path()).listing().runs
+        assert (run.spec.seed, run.path) == (seed, Path(spec_of(seed).folder))
+
+
+def test_threads_that_list_while_a_run_is_written_again_see_whole_runs(
+    tmp_path: Path, settled: Callable[[], None]
+) -> None:
+    kept, spec, done = Store(tmp_path), spec_of(), threading.Event()
+    write(kept, spec_of(name="neighbour", seed=1))
+    write(kept, spec)
+    settled()
+
+    def look() -> list[str]:
+        wrong = []
+        while not done.is_set():
+            listing = Store(tmp_path).listing()
+            names = {run.name for run in listing.runs}
+            # While its files change it is no run; a file of it may be missing or of the run before.
+            if not {"neighbour"} <= names <= {"neighbour", "custom"}:
+                wrong.append(str(names))
+            wrong += [run.name for run in listing.runs if run.key != (spec if run.name == "custom" else run.spec).key]
+        return wrong
+
+    with ThreadPoolExecutor(2) as pool:
+        looking = [pool.submit(look) for _ in range(2)]
+        try:
+            for _ in range(15):
+                write(kept, spec)
+        finally:
+            done.set()
+    assert [future.result() for future in looking] == [[]] * 2
+    assert not list(tmp_path.rglob("*.damaged"))
+    assert kept.listing().damaged == []
+
+
+# ---- light runs
+
+
+def test_a_light_run_is_whole_without_its_weights(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    kept.write_state(spec, state_of(spec))
+    run = write(kept, spec, light=True)
+    assert sorted(contents(run.path)) == sorted([RUN, HISTORY, SCORES, PREVIEW])
+    assert (run.is_light, run.missing(), run.dtype) == (True, [], "float32")
+    listing = Store(tmp_path).listing()
+    assert listing == store.Listing(runs=[run])
+    assert listing.full == []
+    assert run.totals == Totals.of(table())
+    pd.testing.assert_frame_equal(run.scores(), table())
+    assert len(run.history()) == 2
+    for ask in (run.model, lambda: kept.load("custom"), lambda: run.read(WEIGHTS), lambda: run.digest(WEIGHTS)):
+        with pytest.raises(StoreError, match=r"was kept light, without its weights\. Train it again in full"):
+            ask()
+
+
+def test_a_light_run_of_a_system_names_the_command_that_trains_it(tmp_path: Path) -> None:
+    system = zoo.SYSTEMS["dense"]
+    run = write(Store(tmp_path), RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, "dense"), {}, True)
+    with pytest.raises(StoreError, match=r"in full to get them: `python -m aecore train dense`, given cifar10\.$"):
+        run.model()
+
+
+def test_a_light_run_answers_only_those_who_need_no_weights(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    light = write(kept, spec, light=True)
+    assert kept.finished(spec) is None
+    assert kept.finished(spec, light=True) == light
+    full = write(kept, spec)
+    assert not full.is_light
+    assert kept.finished(spec) == kept.finished(spec, light=True) == full
+    assert same(dict(full.model().module.state_dict()), state_of(spec).weights)
+    assert len(kept.listing().runs) == 1
+
+
+@pytest.mark.parametrize("damage", ["emptied", "deleted", "a folder"])
+def test_a_damaged_light_run_is_reported_and_no_longer_finished(damage: str, tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    run = write(kept, spec, light=True)
+    DAMAGE[damage](run.path / SCORES)
+    [sentence] = kept.listing().damaged
+    assert f"{run.path.name}/{SCORES} is missing or cut short." in sentence
+    assert kept.finished(spec, light=True) is None
+
+
+def test_a_light_run_without_its_run_json_is_reported(tmp_path: Path) -> None:
+    run = write(Store(tmp_path), spec_of(), light=True)
+    (run.path / RUN).unlink()
+    assert Store(tmp_path).listing().damaged == [
+        f"{run.path.name}/{RUN} is missing. Train the same spec again to replace it."
+    ]
+
+
+def test_a_run_made_light_in_a_folder_of_a_damaged_full_one_leaves_no_weights_there(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    (write(kept, spec).path / RUN).write_text("damaged")
+    assert sorted(contents(write(kept, spec, light=True).path)) == sorted([RUN, HISTORY, SCORES, PREVIEW])
+
+
+def test_of_several_runs_of_a_name_one_with_weights_is_found_before_a_newer_light_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Store(tmp_path)
+    finish_at(monkeypatch, 1, 2, 3)
+    write(kept, spec_of(0))
+    full, light = write(kept, spec_of(1)), write(kept, spec_of(2), light=True)
+    assert kept.find("custom") == full
+    assert kept.find(light.key) == light
+
+
+def test_figures_of_other_weights_are_named_and_a_light_run_has_none_to_compare(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+
+    def own(name: str) -> RunSpec:
+        system = zoo.SYSTEMS[name]
+        return RunSpec(system.architecture, system.recipe, system.dataset, "1" * 64, 0, name)
+
+    full, other = write(kept, own("dense")), write(kept, own("dense-deep"))
+    write(kept, own("conv-dense"), light=True)
+    write(kept, replace(own("shallow-strided"), seed=1))
+    digests = {run.name: hashlib.sha256((run.path / WEIGHTS).read_bytes()).hexdigest() for run in (full, other)}
+    assert kept.with_other_weights(digests) == set()
+    others = dict.fromkeys(["dense", "conv-dense", "shallow-strided", "denoise-030"], "0" * 64)
+    assert kept.with_other_weights(digests | others) == {"dense"}
 
 
 # ---- folders that cannot be written

@@ -53,9 +53,13 @@ def started(count: int, environment: Mapping[str, str] | None = None) -> Iterato
     """A cluster of so many nodes; its processes get `environment` added."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.aecore.scheduling.nodes", str(count)],
-        cwd=ROOT, env=os.environ | SETTINGS | dict(environment or {}),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | SETTINGS | dict(environment or {}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     try:
         yield Nodes(process)
     finally:

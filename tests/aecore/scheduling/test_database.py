@@ -1,12 +1,10 @@
-"""The queue's database: shared by many, damaged, removed, of an older version, or on a disk that cannot hold it."""
+"""The queue's database: shared by many, damaged, removed, or of an older version."""
 
 import json
 import sqlite3
 import threading
-import types
 from pathlib import Path
 
-import psutil
 import pytest
 
 from aecore.runs.store import Store
@@ -170,26 +168,3 @@ def test_a_queue_that_was_removed_is_told_and_not_made_again_by_those_who_report
     start(queue, run)
     with pytest.raises(SupersededError):
         Report(queue, run, fence).progress(progress(1))
-
-
-@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
-def test_a_network_file_system_is_refused_before_anything_is_written(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The mount table is all that tells; a real one is asked everywhere else."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    (there / "deeper").mkdir(parents=True)
-    mounts = [("/", "ext4"), (str(there), kind), (str(there / "deeper"), "fuse.fuse-overlayfs")]
-    table = [types.SimpleNamespace(mountpoint=folder, fstype=name) for folder, name in mounts]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda all: table)
-    supervision.refuse_network.cache_clear()
-    for act in (lambda queue: submit(queue), lambda queue: queue.entries(), lambda queue: queue.reconcile()):
-        with pytest.raises(supervision.SupervisionError, match=rf"{there}/store: on its file system \({kind}\)"):
-            act(Queue(Store(there / "store")))
-    with pytest.raises(supervision.SupervisionError), supervision.hold(there / "store"):
-        pass
-    assert sorted(there.rglob("*")) == [there / "deeper"]
-    for allowed in (here, there / "deeper"):
-        with supervision.hold(allowed):
-            assert submit(Queue(Store(allowed))) == 1
-    supervision.refuse_network.cache_clear()

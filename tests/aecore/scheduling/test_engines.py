@@ -19,6 +19,7 @@ from aecore.runs import execution
 from aecore.runs.events import Previewed
 from aecore.runs.store import STATES, Store
 from aecore.scheduling import engines, supervision
+from aecore.scheduling.attempts import WITH_PREVIEWS
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.queue import Queue
@@ -90,7 +91,7 @@ def test_supervisors_started_at_once_are_one_and_it_trains_what_a_device_admits(
 
 def test_previews_follow_their_epochs(pictures: Path, tmp_path: Path) -> None:
     spec = spec_of(pictures)
-    events = list(execution.execute(spec, store=Store(tmp_path), device=CPU, previews=True))
+    events = list(execution.execute(spec, store=Store(tmp_path), device=CPU, compute=WITH_PREVIEWS))
     shown = [event for event in events if isinstance(event, Previewed)]
     assert [event.epoch for event in shown] == [1, 2, 3]
     assert shown[-1].png == events[-1].run.read("preview.png")  # type: ignore[union-attr]
@@ -265,9 +266,8 @@ def test_missing_data_is_told_and_the_run_goes_on_when_it_is_back(pictures: Path
     run = queue.submit(spec_of(folder), HERE).id
     shutil.rmtree(folder)
     entry = ended(queue, run)
-    assert (entry.state, entry.reason) == (
-        "failed", f"There is no folder '{folder}': give one that holds pictures, as folder:PATH."
-    )  # fmt: skip
+    assert entry.state == "failed"
+    assert entry.reason == f"There is no folder '{folder}': give one that holds pictures, as folder:PATH."
     until(lambda: entry.reason in queue.log(run))
     shutil.copytree(pictures, folder)
     queue.resume(run)
@@ -296,7 +296,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_is_taken(
     log = queue.log(run, 1000)
     for name in STATES[:damaged]:
         assert f"{unfinished.path.name}/{name} is damaged; it was set aside as {name}.damaged." in log
-    assert (f"Going on after epoch {unfinished.epoch - 1}." if damaged == 1 else "Training starts anew.") in log
+    assert (f"Going on after epoch {unfinished.epoch - 1}." if damaged == 1 else "Training starts again.") in log
     assert [row.epoch for row in queue.epochs(run)] == list(range(1, 201))
     assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
 

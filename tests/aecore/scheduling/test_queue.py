@@ -160,8 +160,12 @@ def test_first_come_first_served_and_live_ones_first(queue: Queue) -> None:
     queue.cancel(c)
     e = submit(queue, 4)
     assert states(queue) == [
-        (a, "running", None), (d, "queued", 1), (e, "queued", 2), (b, "paused", None), (c, "cancelled", None)
-    ]  # fmt: skip
+        (a, "running", None),
+        (d, "queued", 1),
+        (e, "queued", 2),
+        (b, "paused", None),
+        (c, "cancelled", None),
+    ]
     queue.resume(b)
     queue.resume(c)
     assert [entry.id for entry in Dispatch(queue).waiting()] == [d, e, b, c], "resumed ones queue up behind the others"

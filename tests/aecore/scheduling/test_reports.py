@@ -25,8 +25,9 @@ def test_the_curve_and_where_it_stands(queue: Queue) -> None:
         report_epoch(queue, run, fence, epoch)
     assert queue.entry(run).whole_epochs == 2
     assert [(row.epoch, row.train_loss, row.validation_loss, row.preview) for row in queue.epochs(run)] == [
-        (1, 1.0, 2.0, b"after 1"), (2, 0.5, 1.0, b"after 2")
-    ]  # fmt: skip
+        (1, 1.0, 2.0, b"after 1"),
+        (2, 0.5, 1.0, b"after 2"),
+    ]
     assert [row.epoch for row in queue.epochs(run, after=1)] == [2]
     assert queue.points(run) == [(0.3, 0.7), (1.0, 0.5), (2.0, 0.5)]
     Report(queue, run, fence).scored(0.25)

@@ -1,9 +1,16 @@
-"""One supervisor per store."""
+"""One supervisor per store, on a file system of this machine alone."""
 
 import threading
+import types
 from pathlib import Path
 
+import psutil
+import pytest
+
+from aecore.runs.store import Store
 from aecore.scheduling import supervision
+from aecore.scheduling.queue import Queue
+from tests.aecore.scheduling.idle import submit
 
 
 def test_only_one_supervises_and_asking_disturbs_nobody(tmp_path: Path) -> None:
@@ -29,3 +36,26 @@ def test_only_one_supervises_and_asking_disturbs_nobody(tmp_path: Path) -> None:
 def _ask_until(over: threading.Event, root: Path) -> None:
     while not over.wait(0.001):
         supervision.held(root)
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_network_file_system_is_refused_before_anything_is_written(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mount table is all that tells; a real one is asked everywhere else."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    (there / "deeper").mkdir(parents=True)
+    mounts = [("/", "ext4"), (str(there), kind), (str(there / "deeper"), "fuse.fuse-overlayfs")]
+    table = [types.SimpleNamespace(mountpoint=folder, fstype=name) for folder, name in mounts]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: table)
+    supervision.refuse_network.cache_clear()
+    for act in (lambda queue: submit(queue), lambda queue: queue.entries(), lambda queue: queue.reconcile()):
+        with pytest.raises(supervision.SupervisionError, match=rf"{there}/store: on its file system \({kind}\)"):
+            act(Queue(Store(there / "store")))
+    with pytest.raises(supervision.SupervisionError), supervision.hold(there / "store"):
+        pass
+    assert sorted(there.rglob("*")) == [there / "deeper"]
+    for allowed in (here, there / "deeper"):
+        with supervision.hold(allowed):
+            assert submit(Queue(Store(allowed))) == 1
+    supervision.refuse_network.cache_clear()

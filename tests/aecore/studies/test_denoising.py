@@ -1,142 +1,18 @@
-"""Denoisers level by level: what is published is what the scores say, and it is measured once.
-It comes back from its file without torch."""
+"""Published curves of denoisers: asked by name and level, and refused where they belong to something else."""
 
 import shutil
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import torch
 
-from aecore.data import datasets
-from aecore.data.noise import Noise
-from aecore.data.splits import Dataset, Split
 from aecore.files import figures
 from aecore.files.figures import PublishedError
-from aecore.measuring.intervals import paired_differences
-from aecore.measuring.scoring import score
-from aecore.measuring.totals import Totals
-from aecore.models import zoo
-from aecore.reconstructors.denoisers import METHODS
-from aecore.runs import execution
 from aecore.runs.store import Store
-from aecore.studies import by_name, denoising, denoising_measurement, tables
-from aecore.studies.denoising import Curves, Point
-from aecore.training.events import Epoch, State
-from aecore.training.initialisation import build
-from tests import optional
+from aecore.studies import denoising
+from tests.aecore.studies.published_denoising import CURVES
 
 ROOT = Path(__file__).parents[3]
-PICTURES = 40
-NAMES = ["noisy", "blur", "wavelet"]
-
-
-@pytest.fixture(scope="module")
-def sample() -> Dataset:
-    return datasets.load("sample")
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture(scope="module")
-def points(sample: Dataset, store: Store) -> list[Point]:
-    levels = {0.1: PICTURES, 0.0: 10}
-    return [point for *_, found in denoising_measurement.measure(sample, store, NAMES, levels) for point in found]
-
-
-def table(sample: Dataset, store: Store, name: str) -> pd.DataFrame:
-    noise = Noise("gaussian", 0.1)
-    reconstruct = by_name.find("identity" if name == "noisy" else name, sample, noise, store)
-    split = Split(sample.test.pixels[:PICTURES], sample.test.labels[:PICTURES])
-    return pd.concat(score(reconstruct, split, noise, denoising.SEED), ignore_index=True)
-
-
-def test_a_point_is_what_the_scores_say(sample: Dataset, store: Store, points: list[Point]) -> None:
-    for name in NAMES:
-        (point,) = (point for point in points if point.name == name and point.level == 0.1)
-        rows = table(sample, store, name)
-        assert point.pictures == PICTURES
-        assert point.psnr == pytest.approx(rows["psnr"].mean(), abs=1e-3)
-        assert point.ssim == pytest.approx(rows["ssim"].mean(), abs=1e-3)
-    noisy, blur, _ = (point.psnr for point in points if point.level == 0.1)
-    assert noisy is not None
-    assert blur is not None
-    assert 20 <= noisy < 21  # clamped like every output: what leaves the range comes a little nearer
-    assert blur > noisy + 2
-
-
-def test_what_gives_the_picture_back_exactly_has_no_decibels(points: list[Point]) -> None:
-    exact = {point.name: point.psnr for point in points if point.level == 0}
-    assert exact["noisy"] is None
-    assert exact["blur"] is None
-    assert exact["wavelet"] is not None
-
-
-def test_differences_are_those_of_the_same_pictures(
-    sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(denoising_measurement, "REFERENCES", ("blur",))
-    found = [
-        point for *_, each in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES}) for point in each
-    ]
-    pair = pd.DataFrame({name: table(sample, store, name)["psnr"] for name in ("wavelet", "blur")})
-    (expected,) = paired_differences(pair)
-    (over,) = (point.over["blur"] for point in found if point.name == "wavelet")
-    assert over == pytest.approx((expected.mean, expected.low, expected.high), abs=1e-3)
-    assert all("blur" not in point.over for point in found if point.name == "blur")
-
-
-def test_what_was_measured_is_not_measured_again(
-    sample: Dataset, store: Store, points: list[Point], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(by_name, "find", None)
-    again = [
-        each
-        for *_, found in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES, 0.0: 10})
-        for each in found
-    ]
-    assert again == points
-
-
-@optional.needs_bm3d
-def test_slow_ones_are_measured_on_the_first_pictures(
-    sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(denoising_measurement, "SUBSET", 6)
-    (*_, last) = denoising_measurement.measure(sample, store, ["blur", "bm3d"], {0.1: PICTURES})
-    assert {point.name: point.pictures for point in last[2]} == {"blur": PICTURES, "bm3d": 6}
-
-
-CURVES = Curves(
-    "cifar10",
-    "f" * 64,
-    (
-        Point("blur", 0.1, 9, 24.81, 0.1, 24.0, 0.8, 24.9, 0.8, {"wiener": (-2.4, -2.5, -2.3)}),
-        Point("wiener", 0.3, 9, 22.1, 0.1, 21.0, 0.7, 22.0, 0.7, {}),
-        Point("wiener", 0.1, 9, 27.2, 0.1, 26.0, 0.9, 27.3, 0.9, {}),
-        Point("blur", 0.0, 9, None, None, None, 1.0, None, 1.0, {}),
-    ),
-)
-
-
-@optional.needs_bm3d
-def test_curves_come_back_from_their_file_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denoising_measurement, "measure", lambda *_: iter([("", 0.1, list(CURVES.points))]))
-    said = list[str]()
-    made = denoising_measurement.publish(Store(tmp_path), "sample", said.append)
-    assert said == ["σ 0.1 is measured."]
-    assert denoising.curves("sample", tmp_path) == made
-    assert made.points == CURVES.points
-    code = "import sys; from pathlib import Path; from aecore.studies import denoising; "
-    code += f"denoising.curves('sample', Path({str(tmp_path)!r})); print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 def test_curves_are_asked_by_name_and_level() -> None:
@@ -144,41 +20,6 @@ def test_curves_are_asked_by_name_and_level() -> None:
     assert [point.level for point in CURVES.of("wiener")] == [0.1, 0.3]
     assert CURVES.at("wiener", 0.3) == CURVES.points[1]
     assert CURVES.at("wiener", 0.2) is None
-
-
-def test_the_table_has_the_best_of_each_level_in_bold() -> None:
-    rows = tables.denoising_table(CURVES).splitlines()
-    assert rows[0] == "| denoiser | pictures | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
-    assert rows[2] == "| blur | 9 | – | – | – | 24.81 | – | – |"
-    assert rows[3] == "| wiener | 9 | – | – | – | **27.20** | **22.10** | – |"
-    worse_there = replace(CURVES.points[2], psnr_subset=24.0)
-    rows = tables.denoising_table(replace(CURVES, points=(*CURVES.points[:2], worse_there))).splitlines()
-    assert rows[2:] == [
-        "| blur | 9 | – | – | – | **24.81** | – | – |",
-        "| wiener | 9 | – | – | – | 27.20 | **22.10** | – |",
-    ]
-
-
-def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None:
-    over = {"wiener": (1.234, 1.1, 1.4), "bm3d": (-0.05, -0.2, 0.1)}
-    learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, 22.4, 0.8, over)
-    rows = tables.denoising_comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
-    assert rows[0] == "| denoiser | over | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
-    assert rows[2:] == [
-        "| denoise-030 | wiener | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
-        "| denoise-030 | bm3d | – | – | – | – | −0.05 (−0.20 to +0.10) | – |",
-    ]
-
-
-def test_the_results_page_has_the_tables_of_every_denoiser() -> None:
-    found, results = denoising.curves("cifar10", ROOT / "checkpoints"), (ROOT / "docs" / "results.md").read_text()
-    assert tables.denoising_table(found) in results
-    assert tables.denoising_comparison(found) in results
-    trained = [name for name, system in zoo.SYSTEMS.items() if system.family == "denoising"]
-    assert sorted(found.names) == sorted(["noisy", *METHODS, *trained])
-    assert found.fingerprint == datasets.load("cifar10").fingerprint
-    kept = Store(ROOT / "checkpoints")
-    assert found.weights == {name: kept.find(name).files["weights.safetensors"]["sha256"] for name in trained}
 
 
 def test_curves_of_another_data_set_or_version_are_refused(tmp_path: Path) -> None:
@@ -191,23 +32,6 @@ def test_curves_of_another_data_set_or_version_are_refused(tmp_path: Path) -> No
     figures.write(path, facts)
     with pytest.raises(PublishedError, match="was written by another version of aecore"):
         denoising.curves("cifar10", tmp_path)
-
-
-def test_other_weights_of_the_same_run_are_measured_anew(sample: Dataset, tmp_path: Path) -> None:
-    kept, scores = Store(tmp_path), []
-    for seed in (0, 1):
-        run = execution.plan(zoo.find("denoise-030"), dataset="sample", epochs=1, images=100)
-        module = build(run.architecture, run.recipe, seed, torch.device("cpu"))
-        weights = {name: each.contiguous() for name, each in module.state_dict().items()}
-        shutil.rmtree(tmp_path / run.folder, ignore_errors=True)
-        table = pd.DataFrame({"picture": [0], "label": [0], "mse": [0.01], "psnr": [20.0], "ssim": [0.5]})
-        state = State(1, {}, {}, (Epoch(1, 0.1, 0.1, 0.1, 1.0, 12.0),))
-        kept.finish(
-            run, state, weights=weights, scores=table, totals=Totals.of(table), preview=b"",
-            environment={},
-        )  # fmt: skip
-        scores.append(denoising_measurement.scored("denoise-030", sample, 0.1, kept, 5))
-    assert not torch.equal(*scores)
 
 
 def test_a_run_that_is_here_with_other_weights_is_left_out(tmp_path: Path) -> None:

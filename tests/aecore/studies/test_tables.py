@@ -1,17 +1,23 @@
 """The tables of docs/results.md hold what the store and the published curves hold."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aecore.data import datasets
 from aecore.models import zoo
+from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Store
-from aecore.studies import tables
+from aecore.studies import denoising, tables
+from aecore.studies.denoising import Curves, Point
 from aecore.studies.pca_curves import pca_curve
+from tests.aecore.studies.published_denoising import CURVES
 
-CHECKPOINTS = Path(__file__).parents[3] / "checkpoints"
-RESULTS = (Path(__file__).parents[3] / "docs" / "results.md").read_text()
+ROOT = Path(__file__).parents[3]
+CHECKPOINTS = ROOT / "checkpoints"
+RESULTS = (ROOT / "docs" / "results.md").read_text()
 
 
 def cells(table: str) -> list[list[str]]:
@@ -47,3 +53,37 @@ def test_without_the_published_curve_pca_is_a_dash(tmp_path: Path) -> None:
             shutil.copytree(run.path, tmp_path / run.path.name)
     for row in cells(tables.compressing_table(Store(tmp_path))):
         assert row[3:5] == ["–", "–"]
+
+
+def test_the_table_has_the_best_of_each_level_in_bold() -> None:
+    rows = tables.denoising_table(CURVES).splitlines()
+    assert rows[0] == "| denoiser | pictures | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
+    assert rows[2] == "| blur | 9 | – | – | – | 24.81 | – | – |"
+    assert rows[3] == "| wiener | 9 | – | – | – | **27.20** | **22.10** | – |"
+    worse_there = replace(CURVES.points[2], psnr_subset=24.0)
+    rows = tables.denoising_table(replace(CURVES, points=(*CURVES.points[:2], worse_there))).splitlines()
+    assert rows[2:] == [
+        "| blur | 9 | – | – | – | **24.81** | – | – |",
+        "| wiener | 9 | – | – | – | 27.20 | **22.10** | – |",
+    ]
+
+
+def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None:
+    over = {"wiener": (1.234, 1.1, 1.4), "bm3d": (-0.05, -0.2, 0.1)}
+    learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, 22.4, 0.8, over)
+    rows = tables.denoising_comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
+    assert rows[0] == "| denoiser | over | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
+    assert rows[2:] == [
+        "| denoise-030 | wiener | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
+        "| denoise-030 | bm3d | – | – | – | – | −0.05 (−0.20 to +0.10) | – |",
+    ]
+
+
+def test_the_results_page_has_the_tables_of_every_denoiser(store: Store) -> None:
+    curves = denoising.curves("cifar10", CHECKPOINTS)
+    assert tables.denoising_table(curves) in RESULTS
+    assert tables.denoising_comparison(curves) in RESULTS
+    trained = [name for name, system in zoo.SYSTEMS.items() if system.family == "denoising"]
+    assert sorted(curves.names) == sorted(["noisy", *METHODS, *trained])
+    assert curves.fingerprint == datasets.load("cifar10").fingerprint
+    assert curves.weights == {name: store.find(name).files["weights.safetensors"]["sha256"] for name in trained}

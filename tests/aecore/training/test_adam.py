@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from aecore.training import initialisation
 from aecore.training.adam import EPSILON, Adam
 from tests.aecore.rounding import EPS
+from tests.aecore.training.little import CPU, dataset, spec_of, trained
 
 RATE, STEPS = 3e-3, 7
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -94,8 +96,22 @@ def test_training_starts_without_torch_s_compiler() -> None:
         "from aecore.models import zoo; "
         "spec = execution.plan(zoo.find('shallow-maxpool'), dataset='sample', epochs=1, images=100); "
         "data = datasets.load('sample'); from torch import device; "
-        "next(execution.computed(execution.Order(spec, data, None, device('cpu'), previews=True))); print(*sys.modules)"
+        "next(execution.computed(execution.Order(spec, data, None, device('cpu')), previews=True)); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "torch.nn" in loaded
     assert not {"torch._dynamo", "pandas", "piq"} & set(loaded)
+
+
+def test_the_first_step_is_adams_formula_with_keras_epsilon() -> None:
+    """At step 1 both moments' corrections cancel: w ← w − lr · g / (|g| + ε), Kingma & Ba 2015, algorithm 1."""
+    spec = spec_of("3x8x8 | conv3:k1:linear", epochs=1, batch_size=45, learning_rate=0.01)
+    start = initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
+    kernel, bias = (each.double().requires_grad_() for each in start.values())
+    pictures = dataset().train.pixels.double() / 255  # [N, 3, 8, 8]
+    output = torch.einsum("oc,nchw->nohw", kernel[:, :, 0, 0], pictures) + bias[:, None, None]
+    gradients = torch.autograd.grad(((output - pictures) ** 2).mean(), [kernel, bias])
+    for weight, gradient, after in zip((kernel, bias), gradients, trained(spec).weights.values(), strict=True):
+        expected = weight - 0.01 * gradient / (gradient.abs() + 1e-7)
+        # A weight, which is about 1 at most, is rounded once; a step is a hundredth of that.
+        torch.testing.assert_close(after.double(), expected, rtol=0, atol=EPS)

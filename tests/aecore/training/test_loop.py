@@ -1,32 +1,27 @@
 """Training: the same spec gives the same bits, stopped or not, and what is learned is what plain PyTorch learns."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from aecore.data import datasets, splits
+from aecore.data import datasets
 from aecore.data.noise import Noise, key
-from aecore.data.splits import Dataset, Split
+from aecore.data.splits import Split
 from aecore.models import zoo
-from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs.store import Store
-from aecore.training import devices, initialisation, loop
-from aecore.training.events import EpochEnded, Event, NotFiniteError, Progress, State, TrainingError
+from aecore.training import initialisation, loop
+from aecore.training.events import EpochEnded, NotFiniteError, Progress, State, TrainingError
 from aecore.training.loop import train
-from tests.aecore.rounding import EPS, of_projection, of_sum
+from tests.aecore.rounding import of_sum
+from tests.aecore.training.little import CPU, PCA_BLOCKS, PLAIN, bits, dataset, ended, spec_of, split, trained
 
-CPU = torch.device("cpu")
 MEAN_IMAGE_MSE = 0.0618  # of predicting CIFAR-10's mean image, as docs and DESIGN give it
-
-PLAIN = "3x8x8 | conv4 | conv4:s2 | up | conv3:k1:sigmoid"
 BATCH_NORM = "3x8x8 | conv4 | bn | conv4:s2 | bn | up | conv3:k1:sigmoid"
 DROPOUT = "3x8x8 | conv4 | dropout0.3 | conv3:k1:sigmoid"
 SPARSE = "3x8x8 | conv4:s2 | sparsity | dropout0.3 | up | conv3:k1:sigmoid"
@@ -34,50 +29,7 @@ DENSE = "3x8x8 | flatten | dense16 | dense192:sigmoid | reshape3x8x8"
 TRANSPOSED = "3x8x8 | conv4:s2 | deconv4 | conv3:k1:sigmoid"
 EVERYTHING = "3x8x8 | conv4 | bn | dropout0.3 | conv4:s2 | bn | up | conv3:k1:sigmoid"
 NOISE = Noise("gaussian", 0.3)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def split(count: int, seed: int, shape: tuple[int, ...] = (3, 8, 8)) -> Split:
-    draw = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(count, shape[0], 3, 3, generator=draw)
-    pictures = F.interpolate(coarse, shape[1:], mode="bilinear")
-    return Split((pictures * 255).to(torch.uint8), torch.zeros(count, dtype=torch.int64))
-
-
-def dataset(train: Split | None = None, validation: Split | None = None) -> Dataset:
-    learning = train or split(45, 1), validation or split(10, 2)
-    return Dataset("little", "Little pictures", ("one",), (3, 8, 8), lambda: learning, lambda: (split(5, 3),))
-
-
-def spec_of(layers: str = PLAIN, seed: int = 0, **recipe: object) -> RunSpec:
-    settings = {"epochs": 3, "batch_size": 10} | recipe
-    return RunSpec(Architecture.parse(layers), Recipe(**settings), "little", "0" * 64, seed)  # type: ignore[arg-type]
-
-
-def ended(events: Iterator[Event]) -> list[EpochEnded]:
-    return [event for event in events if isinstance(event, EpochEnded)]
-
-
-def trained(spec: RunSpec, pictures: Dataset | None = None, state: State | None = None) -> State:
-    return ended(train(spec, pictures or dataset(), CPU, state))[-1].state
-
-
-def bits(state: State) -> dict[str, object]:
-    """All of a state but what a clock put there, tensors as bytes."""
-    rows = [asdict(row) for row in state.history]
-    return {
-        "epoch": state.epoch,
-        "history": [{name: row[name] for name in row if name not in ("images_per_second", "seconds")} for row in rows],
-        **{f"weights {name}": each.numpy().tobytes() for name, each in state.weights.items()},
-        **{f"optimiser {name}": each.numpy().tobytes() for name, each in state.optimiser.items()},
-    }
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 KINDS = {
@@ -181,31 +133,34 @@ def _bce(output: Tensor, target: Tensor) -> Tensor:
     return -(target * output.log() + (1 - target) * (1 - output).log()).mean()
 
 
+def half_size() -> list[nn.Module]:
+    """A convolution of stride 2, padded at the bottom and right only, as Keras does."""
+    return [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU()]
+
+
+def back() -> list[nn.Module]:
+    return [nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid()]
+
+
+def plain_convolutions() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), *half_size(), *back())
+
+
+def plain_batch_norm() -> nn.Module:
+    first, second = (nn.BatchNorm2d(4, eps=1e-3, momentum=0.01) for _ in range(2))
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), first, *half_size(), second, *back())
+
+
+def plain_dense() -> nn.Module:
+    encoder, decoder = nn.Linear(192, 16), nn.Linear(16, 192)
+    return nn.Sequential(nn.Flatten(), encoder, nn.ReLU(), decoder, nn.Sigmoid(), nn.Unflatten(1, (3, 8, 8)))
+
+
 PLAIN_MODELS: dict[str, tuple[str, Callable[[], nn.Module]]] = {
-    "convolutions": (
-        PLAIN,
-        lambda: nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(),
-            nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU(),
-            nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid(),
-        ),
-    ),
-    "batch norm": (
-        BATCH_NORM,
-        lambda: nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(4, eps=1e-3, momentum=0.01),
-            nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 4, 3, stride=2), nn.ReLU(),
-            nn.BatchNorm2d(4, eps=1e-3, momentum=0.01),
-            nn.Upsample(scale_factor=2), nn.Conv2d(4, 3, 1), nn.Sigmoid(),
-        ),
-    ),
-    "dense": (
-        DENSE,
-        lambda: nn.Sequential(
-            nn.Flatten(), nn.Linear(192, 16), nn.ReLU(), nn.Linear(16, 192), nn.Sigmoid(), nn.Unflatten(1, (3, 8, 8)),
-        ),
-    ),
-}  # fmt: skip
+    "convolutions": (PLAIN, plain_convolutions),
+    "batch norm": (BATCH_NORM, plain_batch_norm),
+    "dense": (DENSE, plain_dense),
+}
 
 
 @pytest.mark.parametrize("loss", [_mse, _bce, _mae], ids=["mse", "bce", "mae"])
@@ -246,39 +201,6 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(kind: str, loss: Callabl
         torch.testing.assert_close(ours.double(), theirs.double(), rtol=1e-3, atol=1e-4)
 
 
-def test_the_first_step_is_adams_formula_with_keras_epsilon() -> None:
-    """At step 1 both moments' corrections cancel: w ← w − lr · g / (|g| + ε), Kingma & Ba 2015, algorithm 1."""
-    spec = spec_of("3x8x8 | conv3:k1:linear", epochs=1, batch_size=45, learning_rate=0.01)
-    start = initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
-    kernel, bias = (each.double().requires_grad_() for each in start.values())
-    pictures = dataset().train.pixels.double() / 255  # [N, 3, 8, 8]
-    output = torch.einsum("oc,nchw->nohw", kernel[:, :, 0, 0], pictures) + bias[:, None, None]
-    gradients = torch.autograd.grad(((output - pictures) ** 2).mean(), [kernel, bias])
-    for weight, gradient, after in zip((kernel, bias), gradients, trained(spec).weights.values(), strict=True):
-        expected = weight - 0.01 * gradient / (gradient.abs() + 1e-7)
-        # A weight, which is about 1 at most, is rounded once; a step is a hundredth of that.
-        torch.testing.assert_close(after.double(), expected, rtol=0, atol=EPS)
-
-
-def test_initial_weights_fill_the_published_intervals() -> None:
-    """Keras: Glorot uniform, ±√(6 / (fan in + fan out)), zero biases. Torch: ±1/√(fan in), biases too."""
-    architecture = Architecture.parse("conv64 | conv32:k5:s2 | deconv16 | conv3:k1:sigmoid")
-    fans = [(3 * 9, 64 * 9), (64 * 25, 32 * 25), (16 * 9, 32 * 9), (16, 3)]
-    for kind in ("keras", "torch"):
-        model = initialisation.build(architecture, Recipe(initialisation=kind), 0, CPU)  # type: ignore[arg-type]
-        layers = [each for each in model.modules() if isinstance(each, nn.Conv2d | nn.ConvTranspose2d)]
-        for layer, (fan_in, fan_out) in zip(layers, fans, strict=True):
-            bound = (6 / (fan_in + fan_out)) ** 0.5 if kind == "keras" else fan_in**-0.5
-            weight = layer.weight.detach()
-            assert weight.abs().max() <= bound * (1 + 1e-6)
-            assert float(weight.abs().max()) > 0.9 * bound
-            if weight.numel() > 1000:
-                assert float(weight.std()) == pytest.approx(bound / 3**0.5, rel=0.05)
-            assert layer.bias is not None
-            assert bool(layer.bias.any()) == (kind == "torch")
-            assert float(layer.bias.detach().abs().max()) <= bound
-
-
 def test_a_cosine_schedule_rises_for_a_twentieth_and_falls_to_nothing() -> None:
     constant, cosine = Recipe(learning_rate=0.02), Recipe(learning_rate=0.02, schedule="cosine")
     rates = [loop.learning_rate(cosine, step, 1000) for step in range(1, 1001)]
@@ -297,31 +219,6 @@ def test_a_schedule_is_kept_to_while_a_run_goes_on() -> None:
     states = [event.state for event in ended(train(spec, dataset()))]
     assert bits(trained(spec, state=states[1])) == bits(states[-1])
     assert bits(trained(spec_of(epochs=4))) != bits(states[-1])
-
-
-PCA_BLOCKS = (
-    "3x8x8 | skip | conv4 | conv3:linear | add | flatten | dense10:linear | dense192:linear | reshape3x8x8 "
-    "| skip | conv4 | deconv3:s1:linear | add"
-)
-
-
-def test_a_run_may_start_as_the_pca_of_its_pictures() -> None:
-    """Before any step it gives what scikit-learn would: numpy's singular vectors are the truth here."""
-    spec = spec_of(PCA_BLOCKS, initialisation="pca", images=30)
-    pixels = dataset().train.pixels
-    model = initialisation.build(spec.architecture, spec.recipe, 0, CPU, pixels[:30])
-    flat = pixels.double().flatten(1).numpy() / 255
-    mean = flat[:30].mean(0)
-    axes = np.linalg.svd(flat[:30] - mean)[2][:10]
-    expected = mean + (flat - mean) @ axes.T @ axes
-    pictures = splits.to_float(pixels).double()
-    with torch.inference_mode():
-        output = model.double()(pictures).flatten(1).numpy()
-    bound = of_projection(pictures, torch.from_numpy(mean), 10)
-    np.testing.assert_allclose(output, expected, rtol=0, atol=bound)
-    # Where it starts, it learns: no part of it is dead.
-    first, last = (event.row.train_loss for event in ended(train(spec, dataset()))[:: spec.recipe.epochs - 1])
-    assert last < first
 
 
 def test_a_run_that_started_as_pca_goes_on_bit_for_bit() -> None:
@@ -400,13 +297,6 @@ def test_pictures_of_another_shape_are_refused_in_a_sentence() -> None:
     spec = spec_of("3x16x16 | conv3:k1:sigmoid")
     with pytest.raises(TrainingError, match=r"takes pictures of 3×16×16; those of Little pictures are 3×8×8\."):
         next(train(spec, dataset(), CPU))
-
-
-def test_an_unknown_device_is_refused_with_those_that_are_here() -> None:
-    for name in ("tpu", "cuda:99", ""):
-        with pytest.raises(TrainingError, match=r"on this machine; here: .*cpu\."):
-            devices.find_device(name)
-    assert devices.find_device("cpu") == CPU
 
 
 def test_the_largest_fitting_batch_is_found_by_halving() -> None:

@@ -1,13 +1,9 @@
-"""Scores: they agree with scikit-image and piq, picture by picture, and mean what their table says."""
+"""Metrics: they agree with scikit-image and piq, picture by picture, and mean what their table says."""
 
-import json
-import os
 import re
-import signal
 from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,21 +12,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage, stats
+from scipy import ndimage
 from skimage import data as photographs
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 from torchvision.models import vgg16
 
-from aecore.cli import main
-from aecore.data import catalog, datasets, splits
+from aecore.data import datasets, splits
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Split
-from aecore.measuring.intervals import margin, paired_differences
-from aecore.measuring.metrics import BASIC, METRICS, SALIENT, ScoreError, _network, mse, parse, psnr, ssim
-from aecore.measuring.scoring import BATCH, per_picture, score
-from aecore.measuring.totals import Totals
-from aecore.runs import store
+from aecore.measuring.metrics import BASIC, METRICS, VSI_BATCH, ScoreError, mse, parse, psnr, ssim
+from aecore.measuring.scoring import per_picture
 from tests.aecore.rounding import EPS, EXACT, SHOWN, in_decibels, of_mse, of_sum
 
 LEARNED = ("lpips", "dists")  # they need weights that are not here
@@ -45,14 +37,6 @@ OF_PIQ: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "vsi": piq.vsi,
     "dss": piq.dss,
 }
-
-
-@pytest.fixture(scope="module")
-def colour() -> Split:
-    """The first test pictures of the real CIFAR-10, or of the embedded sample where that is absent."""
-    root = Path(os.environ.get("AECORE_DATA", "nowhere"))
-    test = datasets.load(*(("cifar10", root) if catalog.available("cifar10", root) else ("sample",))).test
-    return Split(test.pixels[: BATCH + 30], test.labels[: BATCH + 30])
 
 
 @pytest.fixture(scope="module", params=["3×32×32", "1×28×28"])
@@ -127,7 +111,7 @@ def defined(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def test_the_other_metrics_of_a_batch_are_those_that_piq_gives_for_each_picture(clean: Tensor) -> None:
-    target = clean[: SALIENT + 2]
+    target = clean[: VSI_BATCH + 2]
     output = noisy(target, Noise("gaussian", 0.1), 0, range(len(target)))
     names = [name for name in OF_PIQ if defined(name, tuple(target.shape[1:]))]
     assert len(names) == (7 if target.shape[1] == 3 else 4)
@@ -275,102 +259,12 @@ def test_a_picture_smaller_than_the_window_is_refused() -> None:
             per_picture(torch.zeros(shape), torch.zeros(shape))
 
 
-class Darker:
-    name, code_size = "darker", 3072
-
-    def __call__(self, pictures: Tensor) -> Tensor:
-        return pictures * 0.9
-
-
-@pytest.mark.parametrize("noise", [None, Noise("gaussian", 0.1)])
-def test_scoring_a_split_in_batches_gives_what_scoring_it_whole_gives(
-    colour: Split, noise: Noise | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = splits.to_float(colour.pixels).double()
-    # In float64, as in float32 batches of another size may be added up in another order.
-    monkeypatch.setattr("aecore.measuring.scoring.to_float", lambda pixels: splits.to_float(pixels).double())
-    batches = list(score(Darker(), colour, noise, seed=3))
-    assert [len(batch) for batch in batches] == [BATCH, 30]
-    rows = pd.concat(batches, ignore_index=True)
-    expected = per_picture(Darker()(noisy(whole, noise, 3, range(len(colour)))), whole)
-    assert rows["picture"].tolist() == list(range(BATCH + 30))
-    assert rows["label"].tolist() == colour.labels.tolist()
-    pd.testing.assert_frame_equal(rows[list(BASIC)], expected, rtol=EXACT, atol=0)
-
-
-def test_a_split_is_scored_by_the_metrics_that_are_named(colour: Split) -> None:
-    few = Split(colour.pixels[:5], colour.labels[:5])
-    (rows,) = score(Darker(), few, metrics=("psnr", "gmsd"))
-    assert list(rows) == ["picture", "label", "psnr", "gmsd"]
-    clean = splits.to_float(few.pixels)
-    pd.testing.assert_frame_equal(rows[["psnr", "gmsd"]], per_picture(clean * 0.9, clean, ("psnr", "gmsd")))
-
-
-def test_pooled_psnr_is_of_the_mean_error_and_mean_psnr_is_of_the_pictures() -> None:
-    totals = Totals.of(pd.DataFrame({"mse": [0.1, 0.001], "psnr": [10.0, 30.0], "ssim": [0.2, 0.6]}))
-    assert (totals.pictures, totals.mse, totals.ssim) == (2, pytest.approx(0.0505), pytest.approx(0.4))
-    assert totals.psnr_mean == pytest.approx(20)
-    assert totals.psnr_pooled == pytest.approx(12.9671, abs=1e-4)
-
-
 def test_mse_is_the_mean_over_all_values_of_each_picture() -> None:
     target = torch.zeros(2, 3, 2, 2)
     output = target.clone()
     output[1, 0, 0, 0], output[1, 2, 1, 1] = 0.6, 7.0
     assert mse(output, target).tolist() == pytest.approx([0, 1.36 / 12])
     assert psnr(torch.tensor([0.01, 1.0])).tolist() == pytest.approx([20, 0])
-
-
-def test_the_interval_of_many_pictures_is_students() -> None:
-    draw = np.random.default_rng(0)
-    first, second = draw.normal(1, 0.3, 400), draw.normal(0.9, 0.3, 400)
-    (found,) = paired_differences(pd.DataFrame({"a": first, "b": second}))
-    expected = stats.ttest_rel(first, second).confidence_interval()
-    assert found.mean == pytest.approx((first - second).mean())
-    assert found.low == pytest.approx(expected.low, abs=0.05 * (expected.high - expected.low))
-    assert found.high == pytest.approx(expected.high, abs=0.05 * (expected.high - expected.low))
-
-
-def test_the_interval_of_a_mean_is_students() -> None:
-    numbers = np.random.default_rng(0).normal(20, 3, 17)
-    expected = stats.t.interval(0.95, 16, loc=numbers.mean(), scale=stats.sem(numbers))
-    assert margin(list(numbers)) == pytest.approx((expected[1] - expected[0]) / 2)
-    assert margin(pd.Series([3.0, 3.0])) == 0
-    assert margin([1.0]) is None
-    assert margin([1.0, np.inf, 2.0]) is None
-
-
-@pytest.mark.parametrize("pictures", [6, 12, 24])
-def test_the_interval_holds_the_truth_as_often_as_it_says(pictures: int) -> None:
-    draw, trials = np.random.default_rng(pictures), 1000
-    held = 0
-    for seed in range(trials):
-        errors = pd.DataFrame({"skewed": draw.exponential(size=pictures), "its mean": np.ones(pictures)})
-        (found,) = paired_differences(errors, seed)
-        assert found.low is not None
-        assert found.high is not None
-        held += found.low <= 0 <= found.high
-    assert 0.91 < held / trials < 0.98
-
-
-def test_what_does_not_differ_is_not_shown_to_and_what_always_differs_is() -> None:
-    same, more = np.linspace(0.1, 0.2, 8), np.linspace(0.1, 0.2, 8) + 0.01
-    found = {
-        (each.first, each.second): each for each in paired_differences(pd.DataFrame({"a": same, "b": same, "c": more}))
-    }
-    assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert not found["a", "b"].is_shown
-    assert found["a", "c"].is_shown
-    assert (found["a", "c"].low, found["a", "c"].high) == (pytest.approx(-0.01), pytest.approx(-0.01))
-
-
-def test_of_a_few_pictures_nothing_is_told() -> None:
-    (found,) = paired_differences(pd.DataFrame({"a": np.zeros(5), "b": np.ones(5)}))
-    assert (found.mean, found.low, found.high, found.is_shown) == (-1, None, None, False)
-    assert paired_differences(pd.DataFrame({"a": np.ones(9)})) == []
-
-
-# ---- metrics that need the weights of a network
 
 
 @pytest.mark.parametrize("name", LEARNED)
@@ -416,7 +310,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.filterwarnings("ignore:The parameter 'pretrained':UserWarning", "ignore:Arguments other than a weight")
 @pytest.mark.parametrize("name", LEARNED)
 def test_a_network_whose_weights_are_here_is_asked(
-    name: str, network: Path, colour: Split, monkeypatch: pytest.MonkeyPatch
+    name: str, network: Path, colour: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(network.parent.parent))
     clean = splits.to_float(colour.pixels[:4]).double()
@@ -429,7 +323,9 @@ def test_a_network_whose_weights_are_here_is_asked(
     assert near[2] == pytest.approx(alone.item(), rel=EXACT)
     if name == "lpips":
         np.testing.assert_allclose(near, distances(network, outputs[1].clamp(0, 1), clean), rtol=EXACT)
-    _network.cache_clear()  # piq's DISTS keeps a filter in the precision that it was asked in first
+    # piq's DISTS keeps a filter in the precision of its first call; from another place the network is loaded again.
+    (tmp_path / "again").symlink_to(network.parent.parent)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "again"))
     single = METRICS[name].compute(outputs[1].float(), clean.float())
     np.testing.assert_allclose(single, near, rtol=SHOWN)
 
@@ -449,83 +345,3 @@ def distances(network: Path, output: Tensor, target: Tensor) -> Tensor:
         total += (one - other).square().mean((2, 3)).sum(1)
         maps, place = [nn.functional.max_pool2d(each, 2) for each in maps], place + 1
     return total
-
-
-# ---- on the command line
-
-
-@pytest.fixture
-def scored(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """What `python -m aecore score …` prints and says of published runs, on the embedded sample."""
-    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "nothing"))
-    monkeypatch.setenv("COLUMNS", "500")
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main.main(["score", *map(str, arguments)])
-        return status, *capsys.readouterr()
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
-
-
-def test_other_metrics_are_columns_with_what_they_mean(scored: Any) -> None:
-    command = ["shallow-maxpool", "--dataset", "sample", "--metrics", "haarpsi,gmsd"]
-    [row] = json.loads(scored(*command, "--json")[1])
-    test = datasets.load("sample").test
-    rows = pd.concat(score(store.load("shallow-maxpool"), test, metrics=("gmsd", "haarpsi")))
-    assert (row["GMSD"], row["HaarPSI"]) == (
-        pytest.approx(rows["gmsd"].mean(), rel=1e-3),
-        pytest.approx(rows["haarpsi"].mean(), rel=1e-3),
-    )
-    assert not [name for name in row if "±" in name]
-    _, out, _ = scored(*command)
-    assert out.splitlines()[0].split()[-3:] == ["SSIM", "HaarPSI", "GMSD"]
-    assert out.splitlines()[2:] == [f"{METRICS[name].title}: {METRICS[name].meaning}" for name in ("haarpsi", "gmsd")]
-
-
-def test_the_means_of_a_few_pictures_come_with_their_intervals(scored: Any) -> None:
-    command = ["shallow-maxpool", "--dataset", "sample", "--images", 30, "--metrics", "gmsd"]
-    [row] = json.loads(scored(*command, "--json")[1])
-    test = datasets.load("sample").test
-    few = Split(test.pixels[:30], test.labels[:30])
-    rows = pd.concat(score(store.load("shallow-maxpool"), few, metrics=(*BASIC, "gmsd")))
-    for title, name in [("MSE", "mse"), ("PSNR mean", "psnr"), ("SSIM", "ssim"), ("GMSD", "gmsd")]:
-        expected = stats.t.ppf(0.975, 29) * stats.sem(rows[name])
-        assert row[f"± {title}"] == pytest.approx(expected, rel=0.06)
-    assert "±: half the 95% interval of the mean, by Student's t over the pictures." in scored(*command)[1]
-    [alone] = json.loads(scored("shallow-maxpool", "--dataset", "sample", "--images", 1, "--json")[1])
-    assert alone["± MSE"] is None
-
-
-def test_all_metrics_are_those_that_can_be_computed(scored: Any) -> None:
-    command = ["shallow-maxpool", "--dataset", "sample", "--images", 2, "--metrics", "all"]
-    status, out, said = scored(*command, "--json")
-    assert status == 0
-    titles = [METRICS[name].title for name in COMPUTED if name not in BASIC]
-    assert [name for name in json.loads(out)[0] if name in titles] == titles
-    assert said.count("is left out: ") == 2
-    assert "LPIPS is left out: LPIPS needs vgg16-397923af.pth and lpips_weights.pt in " in said
-    head, row = scored(*command)[1].splitlines()[:2]
-    assert all(f" {title}  " in f"{head}  " for title in titles)
-    assert [float(cell) for cell in row.split()[3:]] == list(json.loads(out)[0].values())[3:]
-
-
-def test_what_is_not_defined_for_digits_is_left_out_once(
-    scored: Any, real_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AECORE_DATA", str(real_data))
-    command = ["mnist-dense", "mnist-dense", "--images", 3, "--metrics", "mdsi,gmsd", "--json"]
-    status, out, said = scored(*command)
-    assert status == 0
-    assert [("GMSD" in row, "MDSI" in row) for row in json.loads(out)] == [(True, False)] * 2
-    assert said.count("MDSI is left out: MDSI needs pictures of 3 channels, got 1×28×28.") == 1
-
-
-def test_an_unknown_metric_is_told_with_the_legal_ones(scored: Any) -> None:
-    status, out, said = scored("shallow-maxpool", "--metrics", "gmsd,vsy")
-    assert (status, out) == (1, "")
-    assert "There is no metric 'vsy': did you mean vsi? Metrics: mse, psnr, ssim, gmsd, " in said
-    assert len(said.strip().splitlines()) == 1

@@ -1,17 +1,16 @@
-"""Penalties: reported by layers, weighed by the recipe, and kept on the curve."""
+"""Losses: a step makes the loss smaller, and each penalty by its weight."""
 
 from itertools import pairwise
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from aecore.data.noise import key
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.models.architecture import Architecture
-from aecore.models.modules import Penalised, penalties
-from aecore.models.recipe import Recipe, RecipeError, RunSpec, parse_penalties
+from aecore.models.recipe import Recipe, RunSpec
 from aecore.training.events import Epoch, EpochEnded
 from aecore.training.initialisation import build
 from aecore.training.loop import train
@@ -80,51 +79,3 @@ def test_without_a_layer_that_reports_one_the_curve_has_no_term() -> None:
         *("epoch", "train_loss", "validation_loss", "validation_mse", "images_per_second", "seconds"),
     }
     assert set(rows(spec_of())[0].columns()) - set(row.columns()) == {"sparsity"}
-
-
-def test_penalties_of_one_name_are_added_up_and_rest_in_evaluation() -> None:
-    model = Architecture.parse("3x4x4 | sparsity | sparsity | conv3:k1").module()
-    given = torch.rand(2, 3, 4, 4)
-    model.eval()(given)
-    assert penalties(model) == {}
-    model.train()(given)
-    (total,) = penalties(model).values()
-    # Both report the mean of the same 96 numbers in [0, 1].
-    assert float(total) == pytest.approx(2 * float(given.double().mean()), rel=1e-6)
-
-
-def test_a_module_of_ones_own_reports_under_its_name() -> None:
-    class Bias(Penalised):
-        def forward(self, values: Tensor) -> Tensor:
-            self.penalty = values.mean().square()
-            return values
-
-    model = nn.Sequential(Bias("bias"), nn.Identity())
-    model(torch.full((1, 2), 3.0))
-    assert {name: float(term) for name, term in penalties(model).items()} == {"bias": 9.0}
-
-
-def test_a_text_is_read_as_weights() -> None:
-    assert parse_penalties("sparsity:0.001") == {"sparsity": 0.001}
-    assert Recipe(penalties=parse_penalties("sparsity:0")).penalties is None
-    for text in ("sparsity", "sparsity:much"):
-        with pytest.raises(RecipeError, match=r"write name:weight, for example sparsity:0\.001"):
-            parse_penalties(text)
-
-
-@pytest.mark.parametrize(
-    ("penalties", "message"),
-    [
-        ({"sparsty": 1}, "There is no penalty 'sparsty'. Legal: sparsity"),
-        ({"sparsity": -1}, "weight of sparsity must be from 0 to"),
-        ({"sparsity": float("nan")}, "weight of sparsity must be from 0 to"),
-    ],
-)
-def test_a_weight_that_cannot_be_is_refused(penalties: dict[str, float], message: str) -> None:
-    with pytest.raises(RecipeError, match=message):
-        Recipe(penalties=penalties)
-
-
-def test_a_penalty_that_no_layer_reports_is_refused() -> None:
-    with pytest.raises(RecipeError, match="no layer reports: put `sparsity` after the layer"):
-        spec_of("3x8x8 | conv3:k1:sigmoid", penalties={"sparsity": 1})

@@ -1,0 +1,33 @@
+"""The catalog of data sets: what it says of each is what torchvision knows, and no file is read for it."""
+
+from pathlib import Path
+
+import pytest
+
+from aecore.data import catalog, datasets
+
+
+@pytest.mark.parametrize("name", catalog.SOURCES)
+def test_sources_name_what_torchvision_knows(name: str) -> None:
+    import torchvision.datasets
+
+    source, factory = catalog.SOURCES[name], getattr(torchvision.datasets, catalog.SOURCES[name].factory)
+    if hasattr(factory, "classes") and name != "mnist":
+        assert source.classes.split(", ") == factory.classes
+    if hasattr(factory, "base_folder"):
+        assert source.folder == factory.base_folder
+        assert {file for file, _ in factory.train_list + factory.test_list} <= set(source.files)
+    if hasattr(factory, "resources"):
+        assert {file.removesuffix(".gz") for file, _ in factory.resources} == set(source.files)
+    assert len(datasets.load(name).classes) == (100 if name == "cifar100" else 10)
+
+
+def test_the_root_is_given_or_in_the_environment_or_beside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "elsewhere"))
+    assert catalog.status()[0].path == tmp_path / "elsewhere" / "cifar-10-batches-py"
+    assert catalog.status(tmp_path)[0].path == tmp_path / "cifar-10-batches-py"
+    assert catalog.status(tmp_path)[0].size == "170 MB to download"
+    monkeypatch.delenv("AECORE_DATA")
+    assert catalog.status()[0].path == Path(datasets.__file__).parents[2] / "data" / "cifar-10-batches-py"
