@@ -132,7 +132,7 @@ def figure(
             marker={"color": style.color, "symbol": style.symbol, "size": 7},
             hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
         )
-        if mark := _trained_mark(each, seen):
+        if mark := trained_mark(each, seen):
             drawn.add_scatter(legendgroup=each.label, showlegend=False, **mark)
     values = [value for each in (given, *lines.values()) for value in each.values()]
     floor = min(values) - 0.04 * (max(values) - min(values))
@@ -162,7 +162,7 @@ def figure(
         figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
 
 
-def _trained_mark(each: Contestant, seen: Line) -> dict[str, Any] | None:
+def trained_mark(each: Contestant, seen: Line) -> dict[str, Any] | None:
     """A ring around a model's line at the level that it was trained at, or a broad line along its levels."""
     noise, color = each.trained_under, look.style(each).color
     if noise is None or noise.kind != "gaussian":
