@@ -50,7 +50,7 @@ class _Lease:
 
 
 # One lane per cost class, so that slow jobs cannot delay quick ones.
-_LANES: dict[Lane, ThreadPoolExecutor] = {
+LANES: dict[Lane, ThreadPoolExecutor] = {
     lane: ThreadPoolExecutor(1, initializer=one_core) for lane in ("quick", "fits", "slow", "slow draws")
 }
 _leases: WeakKeyDictionary[Future[Any], _Lease] = WeakKeyDictionary()
@@ -81,7 +81,7 @@ def _job(
     _lane: Lane, _work: Callable[..., Any], _contestant: Contestant, work: str, key: str, *facts: object
 ) -> Future[Any]:
     lease = _Lease(monotonic())
-    job = _LANES[_lane].submit(_if_wanted, lease, _work, _contestant, *facts)
+    job = LANES[_lane].submit(_if_wanted, lease, _work, _contestant, *facts)
     _leases[job] = lease
     return job
 

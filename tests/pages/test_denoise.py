@@ -25,7 +25,7 @@ from aecore.runs.store import Store
 from aecore.studies import sensitivity
 from aecore.studies.contestants import of_run
 from aecore.studies.denoising import Curves, Point
-from pages.components import jobs
+from pages.components import jobs, links
 from pages.components.denoise import draws, levels
 from tests import optional
 
@@ -73,7 +73,7 @@ def figures(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     st.cache_resource.clear()
     yield root / FIGURES
     # What is still computed must find this store, and not the one of the published runs.
-    for pool in jobs._LANES.values():
+    for pool in jobs.LANES.values():
         pool.submit(lambda: None).result()
 
 
@@ -94,7 +94,7 @@ def complete(app: AppTest) -> AppTest:
 
 def look_again(app: AppTest) -> None:
     time.sleep(0.05)
-    app.session_state["page redrawn"] = True  # as the page notes when it draws itself again
+    app.session_state[links.REDRAWN] = True  # as the page notes when it draws itself again
     app.run()
 
 
@@ -278,7 +278,7 @@ def test_the_levels_that_a_model_was_trained_at_are_marked_on_its_line(
     run = Store().find("denoise-030")
     recipe = replace(run.spec.recipe, noise=Noise.parse(noise))
     own = of_run(replace(run, spec=replace(run.spec, recipe=recipe)))
-    mark = levels._trained_mark(own, {0.2: 24.5, 0.6: 17.5, 1.0: 12.0})
+    mark = levels.trained_mark(own, {0.2: 24.5, 0.6: 17.5, 1.0: 12.0})
     assert drawn == (mark and list(zip(mark["x"], mark["y"], strict=True)))
 
 

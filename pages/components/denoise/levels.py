@@ -134,7 +134,7 @@ def figure(
             marker={"color": style.color, "symbol": style.symbol, "size": 7},
             hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
         )
-        if mark := _trained_mark(contestant, seen):
+        if mark := trained_mark(contestant, seen):
             drawn.add_scatter(legendgroup=contestant.label, showlegend=False, **mark)
     values = [value for curve in (noisy, *lines.values()) for value in curve.values()]
     floor = min(values) - 0.04 * (max(values) - min(values))
@@ -164,7 +164,7 @@ def figure(
         figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
 
 
-def _trained_mark(contestant: Contestant, seen: Line) -> dict[str, Any] | None:
+def trained_mark(contestant: Contestant, seen: Line) -> dict[str, Any] | None:
     """A ring around a model's line at its training level, or a broad line along its training levels."""
     noise, color = contestant.trained_under, look.style(contestant).color
     if noise is None or noise.kind != "gaussian":
