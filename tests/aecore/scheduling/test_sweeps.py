@@ -19,7 +19,7 @@ TINY = Architecture.parse("conv2:k1 | conv3:k1:sigmoid")
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     """An empty queue whose supervisor is the test, and where nobody waits between two looks."""
-    monkeypatch.setattr(sweeps, "LOOK", 0)
+    monkeypatch.setattr(sweeps, "QUEUE_INTERVAL", 0)
     with supervision.hold(tmp_path) as holds:
         assert holds
         yield Queue(Store(tmp_path))
