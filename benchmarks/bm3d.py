@@ -1,4 +1,4 @@
-"""What BM3D gains where it reckons with the noise's spectrum, as its library does by default and we do not.
+"""How much BM3D gains by accounting for the spectrum of the noise, as its library does by default and aecore does not.
 
     python -m benchmarks.bm3d [--images 30]
 
@@ -26,7 +26,7 @@ LIBRARY_DEFAULT = 32
 
 
 def main() -> None:
-    """Measure, and print a line a level."""
+    """Measure, and print one line per level."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=30, help="test pictures at each level")
     images = parser.parse_args().images

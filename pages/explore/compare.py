@@ -39,8 +39,8 @@ with st.sidebar:
 
 if dataset_name == SAMPLE:
     st.info(
-        "These pictures are the embedded sample: crops of a few photographs, for which the models were not trained. "
-        f"To get the real ones: `python -m aecore data fetch {wanted}`",
+        "Not CIFAR-10 but the embedded sample: crops of a few photographs, for which the models were not trained. "
+        f"To get the real pictures: `python -m aecore data fetch {wanted}`",
         icon=":material/photo_library:",
     )
 if not chosen:

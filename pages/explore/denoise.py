@@ -41,7 +41,7 @@ with st.sidebar:
 
 if dataset_name == SAMPLE:
     st.info(
-        "These pictures are the embedded sample: crops of a few photographs, for which the models were not trained. "
+        "Not CIFAR-10 but the embedded sample: crops of a few photographs, for which the models were not trained. "
         "The classical methods are fitted on it. To get the real pictures: `python -m aecore data fetch cifar10`",
         icon=":material/photo_library:",
     )

@@ -364,7 +364,7 @@ def captions(app: AppTest) -> str:
 
 def test_errors_spread_under_the_noise_of_the_page() -> None:
     app = page(models=["shallow-maxpool"], level="0.5")
-    assert "clean pictures" in captions(app)
+    assert "without noise; denoisers under the noise" in captions(app)
     app.segmented_control(key="spread").set_value("Under the noise above").run()
     assert not app.exception
     assert "gaussian:0.5 noise, seed 0" in captions(complete(app))

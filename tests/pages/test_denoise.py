@@ -360,7 +360,7 @@ def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
 
 def test_the_wiener_filter_is_beaten_or_not_by_the_published_figures() -> None:
     app = page(level="0.25")
-    assert "At σ 0.2, the nearest level that was measured" in told(app)
+    assert "At σ 0.2, the nearest measured level" in told(app)
     assert "denoise-030 falls short of the Wiener filter by **1.50 dB**" in told(app)
 
 

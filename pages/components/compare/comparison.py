@@ -135,7 +135,7 @@ def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise |
         stored = {
             contestant.key: cached.stored_scores(contestant.run, dataset_name) for contestant in quick if contestant.run
         }
-        condition = "without noise, but for a denoiser under the noise it was trained with"
+        condition = "without noise; denoisers under the noise that they were trained with"
     else:
         condition = f"under {noise} noise, seed {seed}" if noise else "without noise"
     given = None if how == as_trained else noise

@@ -56,8 +56,8 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
         "that a model was trained at, a **broad line** the range of levels of a model that saw many. A **triangle** on "
         "the axis marks a level where one denoiser overtakes another, interpolated between the measured levels. The "
         "**dotted line** is the level chosen above. A classical method is given the level and changes nothing where "
-        "there is no noise. A model is not given the level: trained at one, it erases real detail under weaker noise "
-        "and leaves noise in the picture under stronger noise. In the table each row is a trained model and each "
+        "there is no noise. A model is not given the level: trained at one level, it erases real detail under weaker "
+        "noise and leaves noise in the picture under stronger noise. In the table each row is a trained model and each "
         "column a level that it was tested at.",
     )
 
