@@ -119,17 +119,26 @@ def execute(
             yield Resumed(state.epoch, damage)
         elif damage:
             yield Restarted(damage)
-        for event in (compute or computed)(Order(spec, dataset, state, device, half)):
-            match event:
-                case EpochEnded():
-                    state = event.state
-                    store.write_state(spec, state)
-                    yield event
-                case Trained():
-                    assert state is not None, "a recipe has at least one epoch"
-                    yield Finished(store.finish(spec, state, event, light), cached=False)
-                case _:
-                    yield event
+        order = Order(spec, dataset, state, device, half)
+        yield from _stored((compute or computed)(order), order, store, light)
+
+
+def _stored(
+    events: Iterator[Event | Previewed | Scored | Trained], order: Order, store: Store, light: bool
+) -> Iterator[Event | Previewed | Scored | Finished]:
+    """The events of carrying out `order`, each after what it brings is written to the store."""
+    state = order.state
+    for event in events:
+        match event:
+            case EpochEnded():
+                state = event.state
+                store.write_state(order.spec, state)
+                yield event
+            case Trained():
+                assert state is not None, "a recipe has at least one epoch"
+                yield Finished(store.finish(order.spec, state, event, light), cached=False)
+            case _:
+                yield event
 
 
 def computed(order: Order, *, previews: bool = False) -> Iterator[Event | Previewed | Scored | Trained]:

@@ -121,7 +121,7 @@ def _result(store: Store, entry: Entry) -> None:
             f"**{totals.psnr_pooled:.2f} dB** pooled, SSIM {totals.ssim:.3f} on {totals.pictures:,} test "
             f"pictures{noise}, after {amounts.duration(run.seconds)}"
         )
-        beside = {look.label(each.spec) for each in store.listing().runs} & {run.name}
+        beside = {look.label(other.spec) for other in store.listing().runs} & {run.name}
         COMPARE.link("Compare", models=list(dict.fromkeys([*beside, label])))
         SYSTEM.link("Look closer", run=label)
 
@@ -161,13 +161,13 @@ def _forget(queue: Queue, entry: Entry) -> None:
 
 
 def _button(label: str, icon: str, entry: Entry, act: Callable[[], object]) -> None:
-    def told() -> None:
+    def clicked() -> None:
         try:
             act()
         except AecoreError as error:
             st.toast(str(error), icon=":material/error:")
 
-    st.button(label, icon=f":material/{icon}:", type="tertiary", key=f"{label} {entry.id}", on_click=told)
+    st.button(label, icon=f":material/{icon}:", type="tertiary", key=f"{label} {entry.id}", on_click=clicked)
 
 
 def _progress(entry: Entry) -> tuple[float, str]:
@@ -259,13 +259,13 @@ def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
 
 def _strip(entry: Entry, epochs: Sequence[EpochRow]) -> None:
     """The same pictures after one epoch and another, under what the model is given and should give back."""
-    kept = [(row.epoch, row.preview) for row in epochs if row.preview]
+    previews = [(row.epoch, row.preview) for row in epochs if row.preview]
     # The first and the last of them, and some between.
-    places = np.unique(np.linspace(0, len(kept) - 1, min(SHOWN_ROWS, len(kept))).round().astype(int))
+    places = np.unique(np.linspace(0, len(previews) - 1, min(SHOWN_ROWS, len(previews))).round().astype(int))
     side = entry.spec.architecture.input_shape[1]
     given = ["clean", "noisy"] if entry.spec.recipe.noise else ["clean"]
-    rows = [(name, _row(kept[-1][1], place, side)) for place, name in enumerate(given)]
-    rows += [(f"epoch {kept[place][0]}", _row(kept[place][1], len(given), side)) for place in places]
+    rows = [(name, _row(previews[-1][1], place, side)) for place, name in enumerate(given)]
+    rows += [(f"epoch {previews[place][0]}", _row(previews[place][1], len(given), side)) for place in places]
     lines = "".join(
         f'<span>{html.escape(name)}</span><img class="pixels" width="{width * SCALE}" height="{side * SCALE}" '
         f'alt="Test pictures, {html.escape(name)}" src="{address}">'

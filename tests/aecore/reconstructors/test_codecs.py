@@ -1,8 +1,6 @@
 """JPEG, WebP and AVIF as reconstructors: what comes back is what the file on disk says."""
 
 import re
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -148,10 +146,3 @@ def test_a_pillow_without_the_format_says_so(photographs: Tensor, monkeypatch: p
     monkeypatch.delitem(Image.SAVE, "AVIF")
     with pytest.raises(CodecError, match="does not support AVIF"):
         find("avif-50")(photographs)
-
-
-def test_naming_a_codec_takes_no_torch() -> None:
-    code = "import sys; from aecore.reconstructors.codecs import find; find('jpeg-75').header; "
-    code += "print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -464,18 +465,11 @@ def _attempt(spec: RunSpec, root: Path, draw: random.Random) -> tuple[str, bool,
             case "moment":
                 delay = 0.25
             case "epoch":
-                skipped, delay = draw.randrange(4), 0.02
-                for line in pipe:
-                    lines.append(line.strip())
-                    skipped -= line[0] == "E"
-                    if skipped < 0:
-                        break
+                delay = 0.02
+                _read_until(pipe, "E", 1 + draw.randrange(4), lines)
             case "scored":
                 delay = 0.02
-                for line in pipe:
-                    lines.append(line.strip())
-                    if line[0] == "S":
-                        break
+                _read_until(pipe, "S", 1, lines)
             case kind:
                 name = STATE if kind == "state" else draw.choice(FINISHED_FILES)
                 _wait_for_writing(folder, name, child)
@@ -491,6 +485,15 @@ def _attempt(spec: RunSpec, root: Path, draw: random.Random) -> tuple[str, bool,
     if len(lines) > 1:  # a run in the store stands at its last epoch
         resumed = int(lines[1].split()[1]) if lines[1][0] in "RC" else 0
     return lines[-1], killed, resumed
+
+
+def _read_until(pipe: Iterable[str], event: str, count: int, lines: list[str]) -> None:
+    """Append the lines of `pipe` to `lines` up to the one that names `event` for the `count`th time."""
+    for line in pipe:
+        lines.append(line.strip())
+        count -= line[0] == event
+        if not count:
+            return
 
 
 def _wait_for_writing(folder: Path, name: str, child: int) -> None:
