@@ -1,4 +1,4 @@
-"""The dashboard: `streamlit run dashboard.py`. The pages are named in `pages/app/navigation.py`.
+"""The dashboard: `streamlit run dashboard.py`. The pages are listed in `pages/app/pages.py`.
 
 An app and not a script: beside a folder called `pages`, Streamlit takes a script for one with its old kind of pages
 until the script has run once, and answers a link to any page but the first with "Page not found".

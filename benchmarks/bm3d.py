@@ -1,4 +1,4 @@
-"""What BM3D gains where it reckons with the noise's spectrum, as its library does by default and we do not.
+"""How much BM3D gains by accounting for the spectrum of the noise, as its library does by default and aecore does not.
 
     python -m benchmarks.bm3d [--images 30]
 
@@ -20,13 +20,13 @@ from aecore.data.splits import to_float
 from aecore.measuring.intervals import FEWEST_PAIRS, paired_differences
 from aecore.measuring.scoring import per_picture
 from aecore.reconstructors import denoisers
-from aecore.studies.denoising import SEED, TABLE
+from aecore.studies.denoising import SEED, TABLE_LEVELS
 
 LIBRARY_DEFAULT = 32
 
 
 def main() -> None:
-    """Measure, and print a line a level."""
+    """Measure, and print one line per level."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=30, help="test pictures at each level")
     images = parser.parse_args().images
@@ -36,7 +36,7 @@ def main() -> None:
         parser.error(f"--images must be at least {FEWEST_PAIRS}, not {images}: fewer have no interval.")
     torch.set_num_threads(1)
     clean = to_float(datasets.load("cifar10").test.pixels[:images])
-    for level in TABLE:
+    for level in TABLE_LEVELS:
         given = noisy(clean, Noise("gaussian", level), SEED, range(images))
         psnr, seconds = dict[str, pd.Series](), []
         for name, spectrum in (("with", LIBRARY_DEFAULT), ("without", 0)):

@@ -1,11 +1,12 @@
-"""Claim: two nodes of a Ray cluster finish a sweep at least 1.8 times as fast as one, and one may die in the middle.
+"""Claim: two nodes of a Ray cluster finish a sweep at least 1.8 times as fast as one, and a node may die on the way.
 
-Ray and the supervisor share the machine's cores with both nodes: with two cores and anything else running it is less.
+Ray and the supervisor share the machine's cores with both nodes. On two cores that are also used otherwise, the ratio
+is lower.
 
     python -m benchmarks.cluster
 
-starts clusters of nodes with one core each on this machine, gives them the same sweep in turns, and prints the ratio
-of the times from the first start to the last end; then it kills a node in the middle of a sweep.
+starts clusters of one-core nodes on this machine, gives them the same sweep in turn, and prints the ratio of the times
+from the first start to the last end. Then it kills a node in the middle of a sweep.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ from aecore.scheduling.queue import Queue
 from tests.aecore.scheduling import nodes
 
 EPOCHS, PICTURES = 6, 2000
-SETTLE = 20.0  # seconds that a new cluster's own processes take of the cores
-LOOK = 1.0  # seconds: looking takes the nodes' cores too
+SETTLE = 20.0  # seconds for which the processes of a new cluster use the cores
+QUEUE_INTERVAL = 1.0  # seconds between two looks at the queue, which use the nodes' cores too
 
 
 def main() -> None:
-    """Do it, and print the figures."""
+    """Measure, and print the times and their ratio."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__.split("\n\n")[0])
     parser.add_argument("--runs", type=int, default=16, metavar="N", help="runs of a sweep (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="sweeps a cluster (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="sweeps per cluster (default %(default)s)")
     parser.add_argument("--system", default="shallow-maxpool", metavar="NAME")
     options = parser.parse_args()
     taken: dict[int, list[float]] = {1: [], 2: []}
@@ -50,7 +51,7 @@ def main() -> None:
 
 
 def sweep(cluster: nodes.Nodes, system: str, count: int, kill_after: int | None = None) -> float:
-    """Seconds from the first start to the last end of so many runs, all of which finish."""
+    """Seconds from the first start to the last end of `count` runs, all of which must finish."""
     with TemporaryDirectory() as folder:
         queue = Queue(Store(Path(folder)))
         for seed in range(count):
@@ -63,12 +64,12 @@ def sweep(cluster: nodes.Nodes, system: str, count: int, kill_after: int | None 
                 cluster.kill()
                 kill_after = None
             queue.reconcile()
-            time.sleep(LOOK)
+            time.sleep(QUEUE_INTERVAL)
             entries = queue.entries()
         assert all(entry.state == "finished" for entry in entries), [entry.reason for entry in entries]
         assert kill_after is None
         while supervision.held(queue.store.root):
-            time.sleep(LOOK)
+            time.sleep(QUEUE_INTERVAL)
         begun, ended = min(entry.started or 0 for entry in entries), max(entry.ended or 0 for entry in entries)
         return ended - begun
 

@@ -1,13 +1,13 @@
-"""Claim: the gallery is painted within 5 s of `streamlit run`, every published model fits in 1.5 GB, and a release of
-Compare's noise slider is answered at once, for twenty visitors too.
+"""Claim: the gallery is painted within 5 s of `streamlit run`, all published models fit in 1.5 GB, and Compare answers
+a release of its noise slider at once, even with twenty visitors.
 
     python -m benchmarks.dashboard
 
-starts the dashboard anew several times and prints the seconds until Chromium has painted every card with its pictures;
-then opens Compare until every published model is loaded, and prints the resident memory of the server; then releases
-the slider on Compare with 4 models and 12 pictures: with 1, 10 and 20 sessions at once, each of which looks at other
-pictures and releases its slider every two seconds; first without a browser, which takes a core or more while it paints,
-then with one of them in a browser on the same cores. Linux only.
+measures three things. It starts the dashboard several times and prints the seconds until Chromium has painted every
+card with its pictures. It opens Compare until every published model is loaded, and prints the resident memory of the
+server. It releases the slider on Compare, with 4 models and 12 pictures, in 1, 10 and 20 sessions at once; each looks
+at other pictures and releases its slider every two seconds. This is done without a browser, which uses a core or more
+while it paints, and then with one session in a browser on the same cores. Linux only.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ PAINTED = f"""() => {{
   const pictures = [...document.querySelectorAll('[data-testid=stImage] img')];
   return pictures.length >= {len(zoo.SYSTEMS)} && pictures.every(picture => picture.complete && picture.naturalWidth);
 }}"""
-MODELS_A_PAGE = 8
+MODELS_PER_PAGE = 8
 SESSIONS = (1, 10, 20)
 PAUSE = 2.0  # seconds between a visitor's releases
 WARMUP, RELEASES = 5, 60
 ALONE = 60.0  # seconds to watch the server without a browser
 SLIDER = "Standard deviation"
 QUERY = {"models": ["dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030"], "count": 12, "level": 0.1}
-# From the release of the mouse to the frame after the sheet has drawn what came of it.
-WATCH = """sheet => {
+# Milliseconds from the release of the mouse to the first frame with the new pixels of the sheet.
+TIME_TO_PIXELS = """sheet => {
   window.drawn = new Promise((resolve, reject) => {
     let released;
     addEventListener("pointerup", () => { released = performance.now(); }, { capture: true, once: true });
@@ -54,7 +54,7 @@ WATCH = """sheet => {
 
 
 def main() -> None:
-    """Measure both and print them."""
+    """Measure, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="starts to time (default %(default)s)")
     parser.add_argument("--sliders", action="store_true", help="only the slider")
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def starts_and_memory(rounds: int) -> None:
-    """Print how soon the gallery is there, and what the models take."""
+    """Print how soon the gallery is painted, and how much memory the models take."""
     with TemporaryDirectory() as folder, started.chromium() as browser:
         seconds = [until_painted(browser, Path(folder) / "log") for _ in range(rounds)]
         print(f"streamlit run to the painted gallery: median {median(seconds):.2f} s of {len(seconds)} starts", end="")
@@ -90,13 +90,13 @@ def until_painted(browser: Browser, log: Path) -> float:
 
 
 def open_every_model(browser: Browser, address: str) -> None:
-    """Show every system on Compare, eight at a time, MNIST's with its own digits."""
+    """Show every system on Compare, eight at a time, each on its own data set."""
     pages: list[dict[str, object]] = []
     for dataset in dict.fromkeys(system.dataset for system in zoo.SYSTEMS.values()):
         names = [system.name for system in zoo.SYSTEMS.values() if system.dataset == dataset]
         pages.extend(
-            {"models": names[first : first + MODELS_A_PAGE], "count": 24, "level": 0.1}
-            for first in range(0, len(names), MODELS_A_PAGE)
+            {"models": names[first : first + MODELS_PER_PAGE], "count": 24, "level": 0.1}
+            for first in range(0, len(names), MODELS_PER_PAGE)
         )
     page = browser.new_page()
     for query in pages:
@@ -106,7 +106,7 @@ def open_every_model(browser: Browser, address: str) -> None:
 
 
 def sliders(browser: Browser, folder: Path, sessions: int) -> None:
-    """Print how long the server computes at a release of the slider, and how soon a browser shows the new pixels."""
+    """Print how long the server computes after a release of the slider, and how soon a browser shows the new pixels."""
     alone, _ = released(None, folder, sessions)
     shared, seen = released(browser, folder, sessions)
     print(
@@ -116,7 +116,7 @@ def sliders(browser: Browser, folder: Path, sessions: int) -> None:
 
 
 def released(browser: Browser | None, folder: Path, sessions: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of each run of the script; and, if a browser takes part, from each release to its new pixels."""
+    """Milliseconds of each run of the script; with a `browser`, also from each release to its new pixels."""
     times = folder / f"seconds-{sessions}-{browser is not None}"
     launched = ("benchmarks.timed_server", str(times))
     with started.dashboard(folder / "log", {}, launched) as served:
@@ -149,7 +149,7 @@ def released(browser: Browser | None, folder: Path, sessions: int) -> tuple[list
 
 
 def visit(address: str, number: int, ready: Barrier, done: Event) -> None:
-    """Another visitor, who looks at pictures of their own and moves the slider now and then."""
+    """Be a visitor who looks at pictures of their own and moves the slider every two seconds or so."""
     draw = Random(number)
     with Session(address, "compare", urlencode(QUERY | {"draw": number}, doseq=True)) as session:
         ready.wait()
@@ -159,18 +159,18 @@ def visit(address: str, number: int, ready: Barrier, done: Event) -> None:
 
 
 def releases(page: Page, count: int) -> list[float]:
-    """Drag the slider to `count` other places: milliseconds from each release to the new pixels."""
+    """Drag the slider to `count` places; returns milliseconds from each release to the new pixels."""
     thumb = page.get_by_role("slider", name=SLIDER)
     track, handle = page.get_by_test_id("stSlider").filter(has=thumb).bounding_box(), thumb.bounding_box()
     assert track is not None
     assert handle is not None
     draw, seen, place = Random(0), [], 0.5
     for _ in range(count):
-        # Far enough from where it is to be another level.
+        # Far enough from the current place that the level changes.
         place = (place + draw.uniform(0.1, 0.9)) % 1
         page.mouse.move(track["x"] + 20 + (track["width"] - 40) * place, handle["y"] + handle["height"] / 2)
         page.mouse.down()
-        page.locator(".sheet").evaluate(WATCH)
+        page.locator(".sheet").evaluate(TIME_TO_PIXELS)
         page.mouse.up()
         seen.append(float(page.evaluate("window.drawn")))
         page.wait_for_timeout(1000 * PAUSE * draw.uniform(0.25, 0.5))

@@ -1,11 +1,11 @@
-"""Claim: whatever is killed and whenever, no run is lost, doubled or half-written, and it ends with the same bits.
+"""Claim: whichever process is killed at whatever moment, no run is lost, doubled or half-written, and the bits agree.
 
     python -m benchmarks.faults
 
-launches runs in a store of their own and kills the trainer, the supervisor or the dashboard at random moments, 300
-times, while a page is open as a visitor would leave it; then counts what is left and compares the weights with those
-of the same runs made in peace. Then thirty processes ask for one run at once, and a hundred runs wait in one queue.
-`--kills`, `--askers` and `--queued` set the sizes; 0 leaves a part out. Linux only; more than half an hour.
+launches runs in a store of its own and kills the trainer, the supervisor or the dashboard at random moments, 300 times,
+while a page is open. Then it counts what went wrong, and compares the weights with those of the same runs left
+undisturbed. Then thirty processes submit one run at once, and a hundred runs wait in one queue. `--kills`, `--askers`
+and `--queued` set the sizes; 0 leaves a part out. Linux only; takes more than half an hour.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -49,12 +50,12 @@ HERE = Place.here("cpu")
 AHEAD = 2  # runs kept in the queue behind the one that is trained
 EPOCHS, PICTURES = 100, 200
 MOMENTS = 2.0  # seconds within which the moment of a kill is drawn
-EARLY = 0.15  # share of kills that do not wait until training goes on
-LOOK = 1.0  # seconds between two looks of the open page
+EARLY = 0.15  # share of kills that do not wait until training has continued
+PAGE_INTERVAL = 1.0  # seconds between two looks of the open page
 DEADLINE = 120.0
-PROMPT = 5.0  # seconds within which training should go on again
+PROMPT = 5.0  # seconds within which training should continue
 VICTIMS = ("trainer", "supervisor", "dashboard")
-WEIGHTS_OF_CHANCE = (6, 4, 1)
+ODDS = (6, 4, 1)  # of the victims
 ASK = (
     "import sys, json; from aecore.scheduling.queue import Queue; from aecore.models.recipe import RunSpec; "
     "from aecore.scheduling.places import Place; sys.stdin.readline(); "
@@ -63,7 +64,7 @@ ASK = (
 
 
 def main() -> None:
-    """Do it, and print the counts."""
+    """Run each part in a store of its own."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__.split("\n\n")[0])
     parser.add_argument("--kills", type=int, default=300, metavar="N")
     parser.add_argument("--askers", type=int, default=30, metavar="N")
@@ -79,78 +80,110 @@ def main() -> None:
 # ---- kills
 
 
+@dataclass
+class Counts:
+    """What happened after the kills: who was killed, what went wrong, and seconds until runs continued or finished."""
+
+    killed: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    missed: int = 0
+    continued: list[float] = field(default_factory=list)
+    scored: list[float] = field(default_factory=list)
+
+
 def kills(folder: Path, count: int, draw: Random) -> None:
-    """Kill at random moments, see to it that everything goes on, and count what went wrong."""
-    queue = Queue(Store(folder / "store"))
-    asked: list[RunSpec] = []
-    killed, wrong, missed = Counter[str](), Counter[str](), 0
-    resumed, scored = list[float](), list[float]()
+    """Kill at random moments, wait until everything continues, and print what went wrong."""
+    queue, specs, counts = Queue(Store(folder / "store")), list[RunSpec](), Counts()
     with Visited(folder, queue.store.root) as dashboard:
-        while killed.total() < count:
+        while counts.killed.total() < count:
             while sum(entry.live for entry in queue.entries()) <= AHEAD:
-                asked.append(spec_of(len(asked)))
-                queue.submit(asked[-1], HERE)
-            early = draw.random() < EARLY
-            if not early:
-                until(lambda: training(queue))
-            time.sleep(draw.uniform(0, MOMENTS))
-            victim = draw.choices(VICTIMS, WEIGHTS_OF_CHANCE)[0]
-            run, moment = training(queue), time.time()
-            if victim == "dashboard":
-                dashboard.kill()
-            elif not killed_all(processes(queue, {"trainer": "attempt", "supervisor": "work"}[victim])):
-                # Between two runs, or as one is being taken up: nothing was killed, and nothing has to go on again.
-                missed += 1
+                specs.append(spec_of(len(specs)))
+                queue.submit(specs[-1], HERE)
+            if not kill(queue, dashboard, counts, draw):
+                counts.missed += 1
                 continue
-            killed[victim] += 1
-            if victim == "dashboard":
-                dashboard.open()
-            elif run and len(queue.epochs(run.id)) == EPOCHS:
-                # No step is left to see it going on by: it is scored once more.
-                until(partial(is_over, queue, run.id))
-                scored.append(time.time() - moment)
-            elif not early:
-                until(partial(training, queue, since=moment))
-                resumed.append(time.time() - moment)
-            wrong["more than one trainer at once"] += len(processes(queue, "attempt")) > 1
-            wrong["damaged files"] += len(queue.store.listing().damaged)
-            for entry in queue.entries():
-                if entry.state == "failed":
-                    wrong["given up after three starts, and resumed by hand"] += 1
-                    queue.resume(entry.id)
-            if killed.total() % 20 == 0:
-                wrong["damaged databases"] += not is_whole(queue.database.path)
-                print(f"  {killed.total()} kills, {len(asked)} runs", file=sys.stderr, flush=True)
+            inspect(queue, counts.wrong)
+            if counts.killed.total() % 20 == 0:
+                counts.wrong["damaged databases"] += not is_whole(queue.database.path)
+                print(f"  {counts.killed.total()} kills, {len(specs)} runs", file=sys.stderr, flush=True)
         until(lambda: all(entry.state == "finished" for entry in queue.entries()), DEADLINE * (AHEAD + 2))
     until(lambda: not supervision.held(queue.store.root))
     time.sleep(1)
+    inspect_ended(queue, specs, counts.wrong)
+    undisturbed = Queue(Store(folder / "undisturbed"))
+    for spec in specs:
+        undisturbed.submit(spec, HERE)
+    until(lambda: all(entry.state == "finished" for entry in undisturbed.entries()), DEADLINE * len(specs))
+    counts.wrong["runs with other bits"] += sum(digest(queue, spec) != digest(undisturbed, spec) for spec in specs)
+    print_counts(counts, len(specs))
+
+
+def kill(queue: Queue, dashboard: Visited, counts: Counts, draw: Random) -> bool:
+    """Kill one victim at a random moment, and wait until its work continues. False if there was nothing to kill."""
+    early = draw.random() < EARLY
+    if not early:
+        until(lambda: training(queue))
+    time.sleep(draw.uniform(0, MOMENTS))
+    victim = draw.choices(VICTIMS, ODDS)[0]
+    run, moment = training(queue), time.time()
+    if victim == "dashboard":
+        dashboard.kill()
+    elif not killed_all(processes(queue, {"trainer": "attempt", "supervisor": "work"}[victim])):
+        return False  # between two runs, or while one is being started
+    counts.killed[victim] += 1
+    if victim == "dashboard":
+        dashboard.open()
+    elif run and len(queue.epochs(run.id)) == EPOCHS:
+        # No step is left to see that it continues: it is scored once more.
+        until(partial(is_over, queue, run.id))
+        counts.scored.append(time.time() - moment)
+    elif not early:
+        until(partial(training, queue, since=moment))
+        counts.continued.append(time.time() - moment)
+    return True
+
+
+def inspect(queue: Queue, wrong: Counter[str]) -> None:
+    """Count the faults that can be seen while runs are trained."""
+    wrong["more than one trainer at once"] += len(processes(queue, "attempt")) > 1
+    wrong["damaged files"] += len(queue.store.listing().damaged)
+    for entry in queue.entries():
+        if entry.state == "failed":
+            wrong["given up after three starts, and resumed by hand"] += 1
+            queue.resume(entry.id)
+
+
+def inspect_ended(queue: Queue, specs: list[RunSpec], wrong: Counter[str]) -> None:
+    """Count the faults that can be seen once all runs are finished and the supervisor has ended."""
     wrong["processes left over"] += len(processes(queue, "attempt")) + len(processes(queue, "work"))
     wrong["damaged databases"] += not is_whole(queue.database.path)
     entries = Counter(entry.spec.key for entry in queue.entries())
-    wrong["lost runs"] += sum(spec.key not in entries for spec in asked)
+    wrong["lost runs"] += sum(spec.key not in entries for spec in specs)
     wrong["doubled runs"] += sum(number > 1 for number in entries.values())
     wrong["curves with a gap"] += sum(
         [row.epoch for row in queue.epochs(entry.id)] != list(range(1, EPOCHS + 1)) for entry in queue.entries()
     )
     wrong["files half-written"] += len([*queue.store.root.rglob("*.part"), *queue.store.root.rglob("*.damaged")])
-    peaceful = Queue(Store(folder / "peace"))
-    for spec in asked:
-        peaceful.submit(spec, HERE)
-    until(lambda: all(entry.state == "finished" for entry in peaceful.entries()), DEADLINE * len(asked))
-    wrong["runs with other bits"] += sum(digest(queue, spec) != digest(peaceful, spec) for spec in asked)
-    victims = ", ".join(f"{number} {victim}" for victim, number in killed.items())
-    print(f"{sum(killed.values())} kills ({victims}) of {len(asked)} runs, {missed} moments with nothing to kill:")
-    print("  " + "\n  ".join(f"{what}: {number}" for what, number in wrong.items()))
-    print(f"  going on after the kill of a trainer or a supervisor: median {median(resumed):.1f} s, ", end="")
-    late = sum(seconds > PROMPT for seconds in resumed)
-    print(f"at most {max(resumed):.1f} s of {len(resumed)}; {late} took more than {PROMPT:.0f} s")
-    if scored:
-        print(f"  killed after the last epoch, {len(scored)} times: finished after {median(scored):.1f} s, ", end="")
-        print(f"at most {max(scored):.1f} s")
+
+
+def print_counts(counts: Counts, runs: int) -> None:
+    """Print the kills, the faults and the waiting times."""
+    victims = ", ".join(f"{number} {victim}" for victim, number in counts.killed.items())
+    print(f"{counts.killed.total()} kills ({victims}) of {runs} runs, {counts.missed} moments with nothing to kill:")
+    print("  " + "\n  ".join(f"{fault}: {number}" for fault, number in counts.wrong.items()))
+    print(f"  training continued after the kill of a trainer or a supervisor: {spread(counts.continued)}; ", end="")
+    print(f"{sum(seconds > PROMPT for seconds in counts.continued)} took more than {PROMPT:.0f} s")
+    if counts.scored:
+        print(f"  killed after the last epoch: finished after {spread(counts.scored)}")
+
+
+def spread(seconds: list[float]) -> str:
+    """Median and maximum."""
+    return f"median {median(seconds):.1f} s, at most {max(seconds):.1f} s, {len(seconds)} times"
 
 
 class Visited:
-    """A dashboard with its page Train open; use it as a context manager."""
+    """A dashboard whose page Train is open; use it as a context manager."""
 
     def __init__(self, folder: Path, root: Path) -> None:
         self._log, self._environment = folder / "log", {"AECORE_CHECKPOINTS": str(root)}
@@ -180,7 +213,7 @@ class Visited:
 
     def _look(self, session: Session, gone: Event) -> None:
         with suppress(WebSocketException, OSError):
-            while not gone.wait(LOOK):
+            while not gone.wait(PAGE_INTERVAL):
                 session.tick()
 
 
@@ -195,7 +228,7 @@ def is_over(queue: Queue, run: int) -> bool:
 
 
 def training(queue: Queue, since: float = 0.0) -> Entry | None:
-    """The run that trains, if it was started after `since` and has told how fast it is."""
+    """The run that trains, if it was started after `since` and has reported its speed."""
     for entry in queue.entries():
         if entry.state == "running" and entry.images_per_second and (entry.started or 0) > since:
             return entry
@@ -215,7 +248,7 @@ def processes(queue: Queue, command: str) -> list[int]:
 
 
 def killed_all(numbers: list[int]) -> int:
-    """kill -9 of each; how many there still were."""
+    """kill -9 of each; returns how many were still alive."""
     dead = 0
     for number in numbers:
         with suppress(ProcessLookupError):
@@ -231,7 +264,7 @@ def is_whole(database: Path) -> bool:
 
 
 def digest(queue: Queue, spec: RunSpec) -> str:
-    """Of the weights of a finished run."""
+    """The SHA-256 of the weights of a finished run."""
     run = queue.store.finished(spec)
     assert run is not None
     return hashlib.sha256(run.read(WEIGHTS)).hexdigest()
@@ -241,7 +274,7 @@ def digest(queue: Queue, spec: RunSpec) -> str:
 
 
 def askers(folder: Path, count: int, draw: Random) -> None:
-    """So many processes ask for one run at the same moment."""
+    """`count` processes submit one run at the same moment."""
     queue, spec = Queue(Store(folder)), spec_of(draw.randrange(1000))
     environment = os.environ | {"AECORE_CHECKPOINTS": str(folder)}
     command = [sys.executable, "-c", ASK, json.dumps(spec.to_json())]
@@ -258,29 +291,29 @@ def askers(folder: Path, count: int, draw: Random) -> None:
     until(lambda: queue.entries()[0].state == "finished")
     trained = queue.log(queue.entries()[0].id, 10_000).count("Epoch 1 of")
     print(
-        f"{count} processes that ask for one run at once: {len(answers)} answer, {len(queue.entries())} entry, ", end=""
+        f"{count} processes that submit one run at once: {len(answers)} answer, {len(queue.entries())} entry, ", end=""
     )
     print(f"{len(queue.store.listing().runs)} run, trained {trained} time")
 
 
 def queued(folder: Path, count: int, draw: Random) -> None:
-    """So many runs in one queue."""
+    """`count` runs wait in one queue."""
     queue, recipe = Queue(Store(folder)), Recipe(epochs=1, images=100)
     architecture = Architecture.parse("conv4 | conv3:k1:sigmoid")
     fingerprint = datasets.load("sample").fingerprint
     seeds = draw.sample(range(10_000), count)
     begun = time.monotonic()
-    asked = [queue.submit(RunSpec(architecture, recipe, "sample", fingerprint, seed), HERE).id for seed in seeds]
+    runs = [queue.submit(RunSpec(architecture, recipe, "sample", fingerprint, seed), HERE).id for seed in seeds]
     until(lambda: not any(entry.live for entry in queue.entries()), DEADLINE * count)
     ends = {entry.id: (entry.state, entry.started or 0.0) for entry in queue.entries()}
     finished = sum(state == "finished" for state, _ in ends.values())
-    in_order = all(ends[one][1] <= ends[next_][1] for one, next_ in pairwise(asked))
+    in_order = all(ends[one][1] <= ends[next_][1] for one, next_ in pairwise(runs))
     print(f"{count} runs queued: {finished} finished, {'in order' if in_order else 'OUT OF ORDER'}, ", end="")
     print(f"{(time.monotonic() - begun) / count:.1f} s each, {engines.slots('cpu')} at once")
 
 
 def until(met: Callable[[], object], seconds: float = DEADLINE) -> None:
-    """Wait, but not for ever."""
+    """Wait until the condition is met; `TimeoutError` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not met():
         if time.monotonic() > deadline:

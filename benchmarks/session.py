@@ -1,5 +1,4 @@
-"""A visitor without a browser: speaks Streamlit's own protocol, so that twenty of them load the server and not the
-machine's processors."""
+"""A visitor without a browser, who speaks Streamlit's own protocol: twenty of them load only the server."""
 
 from __future__ import annotations
 
@@ -12,14 +11,14 @@ from streamlit.proto.Slider_pb2 import Slider
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-ANSWERS = 0.2  # seconds without another message after which a part of the page is there
+ANSWERS = 0.2  # seconds without another message after which a part of the page is complete
 
 
 class Session:
     """One open page. Use it as a context manager."""
 
     def __init__(self, address: str, page: str, query: str) -> None:
-        """Ask for `page` (its name in the address) with `query`, and wait until it is there."""
+        """Request `page` (its name in the address) with `query`, and wait until it is complete."""
         self._query, self._page = query, page
         self._sliders: dict[str, tuple[Slider, str]] = {}
         self._repeating: list[str] = []
@@ -50,7 +49,7 @@ class Session:
         self._ask(ask)
 
     def tick(self) -> None:
-        """Have the parts of the page that draw themselves anew every so often do so, and take what is answered."""
+        """Rerun the parts of the page that redraw themselves at intervals, and read the answers."""
         for fragment in self._repeating:
             ask = BackMsg()
             ask.rerun_script.query_string = self._query

@@ -1,7 +1,7 @@
 """`streamlit run` that writes the seconds of every script run to FILE: `python -m benchmarks.timed_server FILE run …`.
 
-The clock runs on the server's side, around the whole run of the script or the fragment: all that Streamlit and the page
-do between a person's choice and the last message that answers it.
+The time is measured on the server, around the whole run of the script or fragment: everything that Streamlit and the
+page do between a person's choice and the last message of the answer.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ prints the images/s of three peers on the same architectures and the same pictur
     plain   torchvision's CIFAR10 with ToTensor through a shuffling DataLoader, default layout, torch.optim.Adam
     keras   Keras 3 on TensorFlow: model.fit on float32 arrays in [0, 1], everything else Keras's default
 
-One process a peer, kept alive and asked for one epoch at a time in turn, so that only one computes at once and the
-machine's mood hits all of them: trust the ratios, not the rates. Nobody validates or saves inside the clock.
+Each peer has a process of its own. They train one epoch at a time in turn, so that only one computes at once and all
+are affected by other load on the machine: trust the ratios, not the rates. Validation and saving are not timed.
 
     python -m benchmarks.training --scoring
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from aecore.models.zoo import System
 
 ROOT = Path(__file__).parent.parent
-IMAGES = {"shallow-strided": 3000, "dense": 9000}  # an epoch, so that ours takes two to four seconds
+IMAGES = {"shallow-strided": 3000, "dense": 9000}  # per epoch, so that ours takes two to four seconds
 BATCH = 100
 THREADS = 2
 SCORED = 10_000
@@ -55,7 +55,7 @@ SCORED = 10_000
 
 @dataclass(frozen=True)
 class Peer:
-    """Something that trains: `epoch` does one epoch and returns its seconds."""
+    """A way to train: `epoch` trains for one epoch and returns its seconds."""
 
     parameters: int
     note: str
@@ -73,7 +73,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def ours(system: System, pixels: np.ndarray) -> Peer:
-    """`train`, iterated as everyone iterates it; the clock stops at an epoch's last report, before validation."""
+    """`train`, as all its callers iterate it; the clock stops at the last report of an epoch, before validation."""
     import torch
 
     from aecore.data.splits import Dataset, Split
@@ -82,7 +82,7 @@ def ours(system: System, pixels: np.ndarray) -> Peer:
     from aecore.training.events import Progress
     from aecore.training.loop import train
 
-    keep_freed_memory()  # as every process that trains a run does
+    keep_freed_memory()  # as in every process that trains a run
     torch.set_num_threads(THREADS)
     split = Split(torch.from_numpy(pixels), torch.zeros(len(pixels), dtype=torch.int64))
     held_out = Split(split.pixels[:BATCH], split.labels[:BATCH])
@@ -111,7 +111,7 @@ def plain(system: System, pixels: np.ndarray) -> Peer:
     from torchvision.transforms import ToTensor
 
     torch.set_num_threads(THREADS)
-    pictures = CIFAR10.__new__(CIFAR10)  # torchvision's own way to a picture, without its files
+    pictures = CIFAR10.__new__(CIFAR10)  # torchvision's own access to a picture, without its files
     pictures.data, pictures.targets = pixels.transpose(0, 2, 3, 1).copy(), [0] * len(pixels)
     pictures.transform, pictures.target_transform = ToTensor(), None
     model = torch_module(system.architecture)
@@ -128,7 +128,7 @@ def plain(system: System, pixels: np.ndarray) -> Peer:
             total += loss.item()
         return total / len(loader)
 
-    # Workers that persist: starting them takes longer than it would matter in an epoch of 45,000 pictures.
+    # Persistent workers: in such short epochs their start would count more than in one of 45,000 pictures.
     loaders = {
         workers: DataLoader(pictures, BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
         for workers in (0, 2)
@@ -137,12 +137,14 @@ def plain(system: System, pixels: np.ndarray) -> Peer:
     for workers, loader in loaders.items():
         train_on(loader)
         seconds[workers] = timed(partial(train_on, loader))
-    workers = min(seconds, key=lambda each: seconds[each])
+    workers = min(seconds, key=lambda count: seconds[count])
     loader = loaders.pop(workers)
     loaders.clear()
-    tried = " and ".join(f"{len(pixels) / each:,.0f} with {count}" for count, each in seconds.items())
+    tried = " and ".join(f"{len(pixels) / spent:,.0f} with {count}" for count, spent in seconds.items())
     note = f"torch {torch.__version__}, num_workers={workers} (tried once: images/s {tried})"
-    return Peer(sum(each.numel() for each in model.parameters()), note, lambda: timed(lambda: train_on(loader)))
+    return Peer(
+        sum(parameter.numel() for parameter in model.parameters()), note, lambda: timed(lambda: train_on(loader))
+    )
 
 
 def keras(system: System, pixels: np.ndarray) -> Peer:
@@ -212,11 +214,11 @@ def keras_layers(architecture: Architecture) -> Iterator[Any]:
                 raise ValueError(f"The Keras peer has no {other.keyword}.")
 
 
-# ---- one process a peer
+# ---- one process per peer
 
 
 def work(name: str, pictures: Path) -> None:
-    """Answer each line `system images` on stdin with a line of JSON: how fast one more epoch of it was."""
+    """Answer each line `system images` on stdin with a line of JSON: the speed of one more epoch."""
     pixels = np.load(pictures)
     peers: dict[str, Peer] = {}
     for line in sys.stdin:
@@ -234,7 +236,7 @@ class Worker:
     def __init__(self, name: str, python: Path, pictures: Path) -> None:
         self.name = name
         command = [str(python), "-m", "benchmarks.training", "--worker", name, str(pictures)]
-        self._log = pictures.with_name(f"{name}.log")  # TensorFlow talks a lot; shown only where a peer fails
+        self._log = pictures.with_name(f"{name}.log")  # TensorFlow writes a lot; shown only if a peer fails
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
@@ -261,7 +263,7 @@ class Worker:
 
 
 def compare(system: str, images: int, workers: list[Worker], rounds: int) -> None:
-    """Time the peers in turn and print a row for each."""
+    """Time the peers in turn and print one row per peer."""
     facts = {worker.name: worker.epoch(system, images) for worker in workers}  # the warm-up
     rates: dict[str, list[float]] = {worker.name: [] for worker in workers}
     for _ in range(rounds):
@@ -270,15 +272,15 @@ def compare(system: str, images: int, workers: list[Worker], rounds: int) -> Non
     parameters = {name: fact["parameters"] for name, fact in facts.items()}
     if len(set(parameters.values())) > 1:
         raise SystemExit(f"The peers do not train the same {system}: parameters {parameters}.")
-    print(f"\n{system}: {parameters['ours']:,} parameters in each, {images:,} pictures an epoch")
+    print(f"\n{system}: {parameters['ours']:,} parameters in each, {images:,} pictures per epoch")
     for name, fact in facts.items():
         print(f"  {name:5}  {fact['note']}")
     print("  peer   images/s  ours / peer  paired: median (lowest–highest)")
-    for name, found in rates.items():
-        paired = [mine / its for mine, its in zip(rates["ours"], found, strict=True)]
+    for name, measured in rates.items():
+        paired = [mine / its for mine, its in zip(rates["ours"], measured, strict=True)]
         spread = f"{median(paired):.2f} ({min(paired):.2f}–{max(paired):.2f})"
-        ratios = f"{median(rates['ours']) / median(found):11.2f}  {spread}" if name != "ours" else ""
-        print(f"  {name:5}  {median(found):8,.0f}  {ratios}".rstrip())
+        ratios = f"{median(rates['ours']) / median(measured):11.2f}  {spread}" if name != "ours" else ""
+        print(f"  {name:5}  {median(measured):8,.0f}  {ratios}".rstrip())
 
 
 # ---- scoring
@@ -356,7 +358,7 @@ def time_training(options: argparse.Namespace) -> None:
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--images", type=int, help=f"pictures an epoch (default {IMAGES})")
+    parser.add_argument("--images", type=int, help=f"pictures per epoch (default {IMAGES})")
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each peer (default %(default)s)")
     parser.add_argument("--systems", nargs="+", choices=IMAGES, default=list(IMAGES), help="(default: both)")
     parser.add_argument("--keras-python", type=Path, default=ROOT / ".venv-keras/bin/python", metavar="PATH")

@@ -1,4 +1,4 @@
-"""The command `data`: what data sets are here, and how to get the rest."""
+"""The command `data`: lists the data sets that are here, and downloads others."""
 
 from __future__ import annotations
 

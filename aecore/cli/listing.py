@@ -1,4 +1,4 @@
-"""The commands `list` and `show`: what there is to train, and what is known of one system or run."""
+"""The commands `list` and `show`: the systems, and the details of one system or run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _show(options: argparse.Namespace) -> None:
     )
     if isinstance(start, System) and start.seed_words:
         seed_psnr = f", {start.seed_psnr} dB pooled on its 400 pictures" if start.seed_psnr else ""
-        write(f"The seed: {start.seed_words}{seed_psnr}.")
+        write(f"The study of 2018: {start.seed_words}{seed_psnr}.")
     if penalties := start.architecture.penalties:
         write(f"Penalties that its layers report: {', '.join(penalties)}.")
     write(recipe_text(start.recipe))

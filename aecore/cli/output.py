@@ -33,7 +33,7 @@ def out() -> Console:
 
 
 def say(sentence: str, style: str = "") -> None:
-    """Tell the user something that is not part of the results."""
+    """Print a sentence that is not part of the results."""
     err().print(sentence, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -53,16 +53,16 @@ def add_json(parser: argparse.ArgumentParser, text: str = "print JSON instead of
 
 
 def write_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """The rows as JSON, with everything that they hold, or these `columns` of them as a table."""
+    """Print the rows as JSON, with all their values, or these `columns` of them as a table."""
     if as_json:
-        # JSON knows no infinity, which is the PSNR of a picture that comes back without any error.
+        # JSON has no infinity, which is the PSNR of a picture without any error.
         write_json([{name: _finite(value) for name, value in row.items()} for row in rows])
     else:
         write_table(rows, columns)
 
 
 def write_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """These `columns` of the rows as a table, numbers to the right."""
+    """Print these `columns` of the rows as a table, numbers aligned to the right."""
     table, console = Table(box=None, pad_edge=False), out()
     for name in columns:
         values = [row.get(name) for row in rows]
@@ -74,7 +74,7 @@ def write_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         )
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
-    if not WRAPPING & set(columns):  # no digit may be cut: a terminal that is too narrow wraps the line
+    if not WRAPPING & set(columns):  # no digit may be cut, so a narrow terminal wraps the line
         table.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
     console.print(table, crop=False)
 

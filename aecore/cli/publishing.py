@@ -1,11 +1,11 @@
-"""The commands `publish`, `baselines`, `denoising` and `rates`: what is trained or measured once, and committed."""
+"""The commands `publish`, `baselines`, `denoising` and `rates`, whose results are committed."""
 
 from __future__ import annotations
 
 import argparse
 
 from aecore.cli.output import say
-from aecore.cli.training import DEVICES, GOES_ON, train_here
+from aecore.cli.training import DEVICES, RESUMABLE, train_here
 from aecore.models import zoo
 from aecore.models.recipe import RecipeError
 from aecore.runs import execution
@@ -19,7 +19,7 @@ def add_publish(parser: argparse.ArgumentParser) -> None:
     """The options of `publish`."""
     parser.add_argument("names", metavar="NAME", nargs="*", help="systems (default: all)")
     parser.add_argument("--device", metavar="NAME", help=DEVICES)
-    parser.set_defaults(command=_publish, stopped=GOES_ON)
+    parser.set_defaults(command=_publish, stopped=RESUMABLE)
 
 
 def add_baselines(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_denoising(parser: argparse.ArgumentParser) -> None:
     """The options of `denoising`."""
     parser.add_argument("--images", type=int, metavar="N", help="only the first N test pictures (default: all)")
     parser.set_defaults(
-        command=_denoising, stopped="Stopped. What is measured is kept: the same command goes on from there."
+        command=_denoising, stopped="Stopped. Finished measurements are kept: the same command continues from there."
     )
 
 
@@ -47,7 +47,7 @@ def _publish(options: argparse.Namespace) -> None:
         spec = execution.plan(system, dataset=system.dataset, store=store)
         run = store.finished(spec)
         if run and run.dtype != "float16":
-            raise StoreError(f"{run.path.name} is kept in {run.dtype}: remove the folder to publish it in float16.")
+            raise StoreError(f"{run.path.name} is stored in {run.dtype}: remove the folder to publish it in float16.")
         train_here(spec, device, half=True)
     print(tables.results_table(store), tables.compressing_table(store), sep="\n\n")
 

@@ -1,4 +1,4 @@
-"""The commands `runs`, `work` and `attempt`: the queue, and the processes that work it off."""
+"""The commands `runs`, `work` and `attempt`: the queue, and the processes that train its runs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def add_runs(parser: argparse.ArgumentParser) -> None:
         command.set_defaults(command=run)
         return command
 
-    add_json(add("show", _show, "Show a run of the queue: what it is, where it stands, and its curve."))
+    add_json(add("show", _show, "Show a run of the queue: its spec, its progress and its loss curve."))
     add("cancel", partial(_change, Queue.cancel), "Stop a run for good; its whole epochs are kept.")
     add("pause", partial(_change, Queue.pause), "Stop a run until it is resumed.")
-    add("resume", partial(_change, Queue.resume), "Queue a stopped run again, to go on after its last whole epoch.")
+    add("resume", partial(_change, Queue.resume), "Queue a stopped run again, to continue after its last whole epoch.")
     log = add("log", _log, "Print the last lines that a run's processes wrote.")
     log.add_argument("--lines", type=int, default=200, metavar="N", help="how many (default %(default)s)")
 
@@ -77,16 +77,16 @@ def _runs(options: argparse.Namespace) -> None:
 
 
 def _unfinished(listing: Listing, entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """One row per run that is not finished: those of the queue, then those that the store alone knows."""
-    # The newest entry of a spec tells what became of it; a finished one is listed as a run.
+    """One row per run that is not finished: those of the queue, then those that are only in the store."""
+    # Only the newest entry of a spec counts. A finished one is listed as a run.
     newest = {entry.spec.key: entry for entry in sorted(entries, key=lambda entry: (entry.live, entry.id))}
-    asked = {key: entry for key, entry in newest.items() if entry.state != "finished"}
+    shown = {key: entry for key, entry in newest.items() if entry.state != "finished"}
     return [
-        *(_row(entry.id, entry.spec, entry_text(entry)) for entry in asked.values()),
+        *(_row(entry.id, entry.spec, entry_text(entry)) for entry in shown.values()),
         *(
             _row(None, run.spec, f"stopped after epoch {run.epoch} of {run.spec.recipe.epochs}")
             for run in listing.unfinished
-            if run.spec.key not in asked
+            if run.spec.key not in shown
         ),
     ]
 

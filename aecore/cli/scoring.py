@@ -69,7 +69,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _rows(names: list[str], conditions: Conditions) -> list[Row]:
-    """The rows of the table; meanwhile draws a bar for each, on a terminal."""
+    """The rows of the table; on a terminal, draws a progress bar for each meanwhile."""
     rows = []
     with Progress(console=err(), transient=True, disable=not err().is_interactive) as progress:
         bar = progress.add_task("", total=None)

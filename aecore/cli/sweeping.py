@@ -1,4 +1,4 @@
-"""The command `sweep`: several systems with several seeds each, trained by way of the queue."""
+"""The command `sweep`: trains several systems with several seeds each, through the queue."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
     add_json(parser, "print the finished runs as JSON")
     parser.set_defaults(
         command=_sweep,
-        stopped="Stopped waiting. The runs go on: `python -m aecore runs` lists them, `runs cancel ID` stops one.",
+        stopped="Stopped waiting. The runs continue: `python -m aecore runs` lists them, `runs cancel ID` stops one.",
     )
 
 
@@ -57,11 +57,11 @@ def _sweep(options: argparse.Namespace) -> None:
     elif finished:
         write_table(_rows(finished), ["name", "runs", "PSNR pooled", "± sd", "SSIM", "MSE"])
     if missing := len(entries) - len(finished):
-        raise QueueError(f"{missing} of {len(entries)} runs did not finish: `python -m aecore runs` tells why.")
+        raise QueueError(f"{missing} of {len(entries)} runs did not finish: `python -m aecore runs` says why.")
 
 
 def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place, light: bool) -> dict[str, Entry]:
-    """The ended entry of each spec, by its key; meanwhile draws a bar and says how each one ended."""
+    """The ended entry of each spec, by its key; meanwhile draws a progress bar and says how each run ended."""
     ended = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err()) as progress:
@@ -79,7 +79,7 @@ def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place, light: bool) -> 
 
 
 def _name(spec: RunSpec) -> str:
-    """The system's name, or the layers of what is not in the zoo."""
+    """The name of a system of the zoo, or the layers of another architecture."""
     return spec.name if spec.name in zoo.SYSTEMS else str(spec.architecture)
 
 
@@ -88,15 +88,15 @@ def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     rows = []
     for name in dict.fromkeys(_name(run.spec) for run in runs):
         totals = [run.totals for run in runs if _name(run.spec) == name]
-        psnr = [of_run.psnr_pooled for of_run in totals]
+        psnr = [total.psnr_pooled for total in totals]
         rows.append(
             {
                 "name": name,
                 "runs": len(totals),
                 "PSNR pooled": f"{fmean(psnr):.3f}",
                 "± sd": f"{stdev(psnr):.3f}" if len(psnr) > 1 else "",
-                "SSIM": f"{fmean(of_run.ssim for of_run in totals):.4f}",
-                "MSE": f"{fmean(of_run.mse for of_run in totals):.4g}",
+                "SSIM": f"{fmean(total.ssim for total in totals):.4f}",
+                "MSE": f"{fmean(total.mse for total in totals):.4g}",
             }
         )
     return rows

@@ -1,4 +1,4 @@
-"""The commands `train` and `measure`, and what every command that trains shares: recipe options, progress bar."""
+"""The commands `train` and `measure`, and what all commands that train share: recipe options and progress bar."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aecore.scheduling.places import device_name
 from aecore.training.devices import find_device, keep_freed_memory
 from aecore.training.events import Progress as TrainingProgress
 
-GOES_ON = "Stopped. Finished epochs are kept: the same command goes on from there."
+RESUMABLE = "Stopped. Finished epochs are kept: the same command continues from there."
 DEVICES = "cpu, cuda, cuda:1, mps (default: the fastest)"
 
 
@@ -43,7 +43,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, metavar="N", help="decides weights, order of pictures and noise (default 0)"
     )
     add_json(parser, "print the finished runs as JSON")
-    parser.set_defaults(command=_train, stopped=GOES_ON)
+    parser.set_defaults(command=_train, stopped=RESUMABLE)
 
 
 def add_light(parser: argparse.ArgumentParser) -> None:
@@ -63,8 +63,8 @@ def add_measure(parser: argparse.ArgumentParser) -> None:
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """The options for what to change of a recipe, and where to train."""
-    recipe = parser.add_argument_group("recipe", "a setting that is not given is as in the system's own recipe")
+    """The options that change a recipe, and where to train."""
+    recipe = parser.add_argument_group("recipe", "settings that are not given are those of the system's own recipe")
     recipe.add_argument("--epochs", type=int, metavar="N", help="passes through the training pictures")
     recipe.add_argument("--images", type=int, metavar="N", help="only the first N training pictures")
     recipe.add_argument("--batch-size", type=int, metavar="N", help="pictures per step")
@@ -101,7 +101,7 @@ def recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse_noise(text: str) -> Noise:
-    """The noise of a text; `none`, at whatever level, is no noise."""
+    """The noise of a text; `none` at any level is no noise."""
     return Noise("gaussian", 0.0) if text.partition(":")[0] == "none" else Noise.parse(text)
 
 
@@ -130,7 +130,7 @@ def train_here(spec: RunSpec, device: torch.device, *, half: bool = False, light
 
 
 def _follow(spec: RunSpec, events: Iterable[Any]) -> Run:
-    """Draw a bar from a run's events, and say in a line how it ended."""
+    """Draw a progress bar from a run's events, and say in a line how it ended."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

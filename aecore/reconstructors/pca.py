@@ -1,7 +1,7 @@
-"""PCA, the best that any linear autoencoder of the same code size can do.
+"""PCA: the best linear autoencoder of each code size, and the baseline of every model.
 
-Fitted on a data set's training pictures, the same that the models learn from; the validation pictures stay out of
-it as they stay out of theirs. A model under PCA's curve at its own code size earns its keep.
+It is fitted on the training pictures, like the models, and never sees the validation pictures. A model is worth its
+cost if its error is below PCA's at the same code size.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from aecore.files.fits import load_or_make
 from aecore.models.layers import Shape
 
 MOST_NUMBERS = 4096  # in a picture
-_BATCH = 2500  # pictures at a time: 60 MB of CIFAR-10 in float64
+_BATCH = 2500  # pictures at a time: 60 MB for CIFAR-10 in float64
 
 
 class BaselineError(PublishedError):
-    """A baseline that cannot be had; the text says why and which command makes it."""
+    """A baseline is not available; the message says why, or which command makes it."""
 
 
 @dataclass(frozen=True, eq=False)
 class PCA:
-    """Principal components of pictures: `mean` `[D]`, and `axes` `[D, D]`, a row a component, by falling variance.
+    """Principal components of pictures: `mean` `[D]`, and `axes` `[D, D]`, one row per component, by falling variance.
 
-    `variances` `[D]` are the training pictures' along them. All in float64, or float32 where they were kept.
+    `variances` `[D]` are those of the training pictures along the axes. All are float64, or float32 if cached.
     """
 
     shape: Shape
@@ -42,16 +42,16 @@ class PCA:
     variances: Tensor
 
     def keep(self, components: int) -> Projection:
-        """The reconstructor that keeps this many components. Raises `BaselineError` for more than there are."""
+        """The reconstructor with the first `components`. Raises `BaselineError` for more than there are."""
         check_components(components, self.shape)
-        # Copied, or a few components would hold all of them in memory.
+        # Copied: a view would keep all components in memory.
         return Projection(f"pca-{components}", self.shape, self.mean, self.axes[:components].clone())
 
     def errors(self, pixels: Tensor) -> Tensor:
         """MSE of uint8 `pixels` `[N, C, H, W]` at 0, 1, … D components, `[D + 1]`, outputs not clamped.
 
-        The axes are orthonormal, so what a reconstruction misses is the energy along the axes left out: one
-        projection gives the whole curve.
+        The axes are orthonormal, so the error is the energy along the axes left out, and one projection gives the
+        whole curve.
         """
         energy = torch.zeros_like(self.mean)
         for batch in torch.split(pixels, _BATCH):
@@ -62,23 +62,23 @@ class PCA:
     def clamped_errors(self, pixels: Tensor, sizes: Sequence[int]) -> list[float]:
         """MSE of uint8 `pixels` at each of `sizes` (rising), outputs clamped to `[0, 1]` as for every model.
 
-        Never above `errors`: the picture lies in `[0, 1]`, so clamping only brings the output nearer.
+        It is never above `errors`: pictures are in `[0, 1]`, so clamping can only reduce the error.
         """
         totals = [0.0] * len(sizes)
         for batch in torch.split(pixels, _BATCH):
             target = _flat(batch)
             code = (target - self.mean) @ self.axes.T
-            output, kept = self.mean.expand_as(target).clone(), 0
+            output, added = self.mean.expand_as(target).clone(), 0  # [N, D], and the components in it
             for index, size in enumerate(sizes):
-                output.addmm_(code[:, kept:size], self.axes[kept:size])
+                output.addmm_(code[:, added:size], self.axes[added:size])
                 totals[index] += float((output.clamp(0, 1) - target).square().sum())
-                kept = size
+                added = size
         return [total / pixels.numel() for total in totals]
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Pictures through the nearest point of an affine subspace: PCA as a reconstructor."""
+    """PCA as a reconstructor: projects pictures onto an affine subspace."""
 
     name: str
     shape: Shape
@@ -87,11 +87,11 @@ class Projection:
 
     @property
     def code_size(self) -> int:
-        """Numbers in its code."""
+        """How many numbers its code has."""
         return len(self.axes)
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Reconstruct `[N, C, H, W]` float pictures; the output is of the same shape and not clamped."""
+        """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped."""
         mean, axes = self._single
         return (mean + (pictures.flatten(1) - mean) @ axes.T @ axes).reshape(pictures.shape)
 
@@ -104,13 +104,13 @@ class Projection:
 
 @dataclass(frozen=True)
 class Identity:
-    """Gives back what it is given: what every denoiser has to beat, and the best of all reconstructions."""
+    """Returns its input: the baseline of every denoiser, and the perfect reconstruction."""
 
     code_size: int
     name: str = "identity"
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """`[N, C, H, W]`, untouched."""
+        """`[N, C, H, W]`, unchanged."""
         return pictures
 
     differentiable = __call__
@@ -127,13 +127,13 @@ def components(name: str) -> int | None:
 
 
 def check_components(number: int, shape: Shape) -> None:
-    """Raise `BaselineError` where PCA of pictures of `shape` has no so many components."""
+    """Raise `BaselineError` if PCA of pictures of `shape` does not have `number` components."""
     if not 0 <= number <= prod(shape):
         raise BaselineError(f"PCA of these pictures has 0 to {prod(shape):,} components, not {number:,}.")
 
 
 def is_known(name: str) -> bool:
-    """Whether `find` has something of this name."""
+    """Whether `find` accepts `name`."""
     return name in CONTROLS or components(name) is not None
 
 
@@ -148,20 +148,19 @@ def find(name: str, dataset: Dataset, root: Path) -> Identity | Projection:
         mean = _mean(dataset.train.pixels)
         return Projection(name, dataset.shape, mean, mean.new_zeros(0, len(mean)))
     number = int(name.removeprefix("pca-"))
-    check_components(number, dataset.shape)  # before a fit of a minute
+    check_components(number, dataset.shape)  # before a fit that takes a minute
     return cached_pca(dataset, root).keep(number)
 
 
 def cached_pca(dataset: Dataset, root: Path) -> PCA:
-    """PCA of the training pictures, in float32 numbers, fitted once and kept under `root`; about a minute for
-    CIFAR-10."""
+    """PCA of the training pictures in float32, fitted once and cached under `root`; about a minute for CIFAR-10."""
 
     def fit() -> dict[str, Tensor]:
         pca = fit_pca(dataset.train.pixels)
         return {"mean": pca.mean.float(), "axes": pca.axes.float(), "variances": pca.variances.float()}
 
-    known = load_or_make(root, "pca", {"dataset": dataset.fingerprint}, fit)
-    return PCA(dataset.shape, known["mean"], known["axes"], known["variances"])
+    tensors = load_or_make(root, "pca", {"dataset": dataset.fingerprint}, fit)
+    return PCA(dataset.shape, tensors["mean"], tensors["axes"], tensors["variances"])
 
 
 def fit_pca(pixels: Tensor) -> PCA:
@@ -173,7 +172,7 @@ def fit_pca(pixels: Tensor) -> PCA:
     size = prod(shape)
     if size > MOST_NUMBERS:
         raise BaselineError(
-            f"PCA is for pictures of at most {MOST_NUMBERS:,} numbers, as its fit takes their cube of operations; "
+            f"PCA takes pictures of at most {MOST_NUMBERS:,} numbers, since the time of a fit grows with their cube; "
             f"these have {size:,}."
         )
     mean = _mean(pixels)
@@ -182,7 +181,7 @@ def fit_pca(pixels: Tensor) -> PCA:
         centred = _flat(batch) - mean
         covariance.addmm_(centred.T, centred)
     values, vectors = torch.linalg.eigh(covariance / len(pixels))
-    # Rounding leaves what does not vary at all a little to either side of zero.
+    # Rounding can make a variance of zero slightly negative.
     return PCA(shape, mean, vectors.flip(1).T.contiguous(), values.flip(0).clamp(min=0))
 
 

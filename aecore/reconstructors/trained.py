@@ -11,15 +11,15 @@ from aecore import AecoreError
 from aecore.models.modules import memory_format
 from aecore.models.recipe import RunSpec
 
-BATCH = 100  # what fits the cache: 250 takes twice as long
+BATCH = 100  # fits into the processor's cache: 250 takes twice as long
 
 
 class NoCodeError(AecoreError):
-    """A model without a code: skips go past every one of its layers."""
+    """A model has no code: skips bypass every layer."""
 
 
 class Model:
-    """A trained autoencoder as a reconstructor."""
+    """An architecture with trained weights, in evaluation mode."""
 
     def __init__(self, spec: RunSpec, weights: Mapping[str, Tensor]) -> None:
         self.spec = spec
@@ -30,44 +30,44 @@ class Model:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name in texts."""
         return self.spec.name
 
     @property
     def code_size(self) -> int:
-        """Numbers in its code."""
+        """How many numbers its code has."""
         return self.spec.architecture.code_size
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        """Reconstruct `[N, C, H, W]` float pictures; the output is of the same shape and not clamped."""
+        """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped."""
         return self._through(self._module, pictures)
 
     def differentiable(self, pictures: Tensor) -> Tensor:
-        """What a call gives, with gradients."""
+        """The same output as a call, with gradients."""
         output: Tensor = self._module(pictures)
         return output
 
     @property
     def module(self) -> nn.Sequential:
-        """What computes it, in evaluation mode: for gradients, which a call does not keep."""
+        """The torch module, in evaluation mode."""
         return self._module
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """The codes of `[N, C, H, W]` float pictures, `[N, …]` as the architecture's code step gives them.
+        """The codes of `[N, C, H, W]` float pictures, `[N, …]` in the shape of the architecture's code.
 
-        Raises `NoCodeError` where skips go past every layer.
+        Raises `NoCodeError` if skips bypass every layer.
         """
         return self._through(self._module[: self._code_position], pictures)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """The pictures that `codes` stand for: `decode(encode(pictures))` is what a call gives. Raises as `encode`."""
+        """The pictures of `codes`: `decode(encode(pictures))` equals a call. Raises as `encode`."""
         return self._through(self._module[self._code_position :], codes)
 
     @property
     def _code_position(self) -> int:
         code = self.spec.architecture.code
         if code.bypasses:
-            raise NoCodeError(f"{self.name} has no code: skips go past every one of its layers.")
+            raise NoCodeError(f"{self.name} has no code: skips bypass every one of its layers.")
         return code.position
 
     def _through(self, module: nn.Module, values: Tensor) -> Tensor:
@@ -78,5 +78,5 @@ class Model:
 
 
 def half_precision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same weights with their floating-point numbers in float16, as published runs keep them."""
+    """The weights with floating-point numbers in float16, as published runs store them."""
     return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}

@@ -1,4 +1,4 @@
-"""What happens while a run is made, besides training itself."""
+"""The events of a run that do not come from training itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aecore.runs.store import Run
 
 @dataclass(frozen=True)
 class Resumed:
-    """The run goes on after this epoch; `damage` names the file that would have told of a later one."""
+    """The run continues after this epoch; `damage` names a damaged file with a later one."""
 
     epoch: int
     damage: str = ""
@@ -17,14 +17,14 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Restarted:
-    """What was kept of the run is damaged, so it starts anew; `reason` names the file."""
+    """The stored state of the run is damaged, so it starts again; `reason` names the file."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Previewed:
-    """What the model makes of the first test pictures after this epoch: a PNG, as `preview` makes it."""
+    """The preview of the model after this epoch: a PNG, as `execution.preview` makes it."""
 
     epoch: int
     png: bytes = field(repr=False)
@@ -32,7 +32,7 @@ class Previewed:
 
 @dataclass(frozen=True)
 class Scored:
-    """So many of the test pictures are scored."""
+    """Scoring progress: `pictures` of `of` test pictures."""
 
     pictures: int
     of: int

@@ -1,4 +1,4 @@
-"""The tables of a run, to bytes and back."""
+"""The tables of a run as bytes."""
 
 from __future__ import annotations
 

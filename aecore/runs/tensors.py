@@ -1,4 +1,4 @@
-"""The tensors of a run, to bytes and back."""
+"""The tensors of a run as bytes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def read_model(spec: RunSpec, content: bytes) -> Model:
 
 
 def pack_weights(weights: Mapping[str, Tensor]) -> bytes:
-    """A file that `read_model` takes."""
+    """A file that `read_model` reads."""
     return safetensors.torch.save(dict(weights))
 
 
 def pack_state(spec: RunSpec, state: State) -> bytes:
-    """Where a run stands: a file that `read_state` takes, with a checksum over all of it."""
+    """The state of a run as a file that `read_state` reads, with a checksum over all of it."""
     tensors = {f"weights/{name}": tensor for name, tensor in state.weights.items()}
     tensors |= {f"optimiser/{name}": tensor for name, tensor in state.optimiser.items()}
     metadata = {
@@ -42,7 +42,7 @@ def pack_state(spec: RunSpec, state: State) -> bytes:
 
 
 def read_state(path: Path) -> State | None:
-    """Where a run stands, from a file; None where it is damaged."""
+    """The state of a run from a file; None if it is damaged."""
     try:
         with safe_open(path, "pt") as file:
             metadata = dict(file.metadata())

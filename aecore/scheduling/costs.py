@@ -1,4 +1,4 @@
-"""What a run will cost before it is launched: seconds, from speeds measured here, or roughly from other runs."""
+"""Estimates how many seconds a run will take, from speeds measured here, or roughly from other runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORWARD_SHARE = 1 / 3  # of a training step: the backward pass costs twice the f
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that training and validation will take, from `images_per_second`; `source` says in words whence."""
+    """Seconds of training and validation at `images_per_second`; `source` says where that speed comes from."""
 
     seconds: float
     images_per_second: float
@@ -33,7 +33,7 @@ class Estimate:
 
 
 def estimate(spec: RunSpec, device: str | None = None, queue: Queue | None = None) -> Estimate | None:
-    """What training `spec` on this machine's `device` (None: the fastest) will take; None if no speed is known.
+    """How long training `spec` on this machine's `device` (None: the fastest) will take; None if no speed is known.
 
     Counts the pictures of the data set, which reads it the first time.
     """

@@ -58,7 +58,7 @@ CREATE TABLE speeds (
 );
 PRAGMA user_version = {VERSION};
 """
-# What makes a database of each version one of the next.
+# The statements that turn a database of each version into one of the next.
 _MIGRATIONS = {
     3: ("ALTER TABLE epochs ADD COLUMN terms TEXT",),
     4: (
@@ -109,15 +109,15 @@ class Database:
                 self._make_folder()
             elif not self.path.exists():
                 raise GoneError(
-                    f"{self.path} was removed, and with it the queue. What its runs had trained is kept: "
-                    "ask for them again, and they go on."
+                    f"{self.path} was removed, and with it the queue. The trained epochs of its runs are "
+                    "kept: submit the runs again, and they continue."
                 )
             with closing(self._open()) as db, _transaction(db):
                 yield db
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """What SQLite raises becomes a `QueueError`, unless the statement is at fault rather than the file."""
+        """Turn SQLite's errors into a `QueueError`, unless the statement is at fault rather than the file."""
         supervision.refuse_network(self.root)
         try:
             yield

@@ -55,9 +55,9 @@ class Dispatch:
         return row["fence"] if row else None
 
     def stopped(self, run: int, fence: int) -> None:
-        """The attempt stopped when told to: by somebody's wish, or else by a signal from outside."""
+        """The attempt stopped on request: because of the entry's wish, or of a signal from outside."""
         wish = self.queue.entry(run).wish
-        self.end(run, fence, wish or "interrupted", None if wish else "Its process was told to stop from outside.")
+        self.end(run, fence, wish or "interrupted", None if wish else "Its process was stopped from outside.")
 
     def lost(self, run: int, fence: int, reason: str) -> None:
         """The attempt died without a report: the run is queued again in its old place, or failed after too many."""

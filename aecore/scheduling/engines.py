@@ -32,7 +32,7 @@ from aecore.scheduling.places import Place, PlaceError
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import Report
 
-STOPPED = 130  # the exit status of a process that stopped when told to
+STOPPED = 130  # the exit status of a process that stopped on request
 ATTEMPTS_INTERVAL = 0.1  # seconds between two looks at the attempts
 QUEUE_INTERVAL = 0.5  # seconds between two looks at the queue while no attempt ends
 WISH_INTERVAL = 0.25  # seconds between two looks of a run's process at whether it should stop
@@ -297,7 +297,7 @@ def attempt(queue: Queue, run: int, fence: int) -> None:
     """Make the run in this process, reporting to the queue, until it is finished, stopped or the supervisor is gone.
 
     Standard input must be a pipe from the supervisor. Ends the process, once that is reported, where the run cannot be
-    made or is told to stop.
+    made or should stop.
     """
     threading.Thread(target=_watch, args=(Report(queue, run, fence),), daemon=True).start()
     try:

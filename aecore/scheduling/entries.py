@@ -1,4 +1,4 @@
-"""What the queue stores about a run that was asked for, and the errors that it raises."""
+"""The entries of the queue, and the errors that it raises."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class SupersededError(QueueError):
 
 @dataclass(frozen=True)
 class Entry:
-    """A run that was asked for. Times are seconds since 1970; losses are the recipe's.
+    """A requested run. Times are seconds since 1970; losses are the recipe's.
 
-    `light` is whether nobody asked for the run's weights. `wish` is `paused` or `cancelled` while a running one is
-    being stopped. `attempt` counts the starts since the run was last asked for, `futile` those among them since it
+    A `light` run is stored without its weights. `wish` is `paused` or `cancelled` while a running one is
+    being stopped. `attempt` counts the starts since the run was last requested, `futile` those among them since it
     last completed an epoch.
 
     `epoch` (from 1; 0 before training begins) and `images` say where training stands, and `scored` which share of the

@@ -1,4 +1,4 @@
-"""The queue, for those who ask: submit a run, look at it, stop it, resume it.
+"""The queue for its users: submit a run, look at it, stop it, resume it.
 
 `dispatch.Dispatch` is the supervisor's side, which alone starts runs; `reports.Report` is the side of a run's own
 process. All three share one database (`database`), which guarantees that a spec has one live entry.
@@ -25,13 +25,13 @@ LOG_BYTES = 65_536
 
 
 class Queue:
-    """The runs that were asked for in one store."""
+    """The requested runs of one store."""
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or Store()
         self.database = Database(self.store.root)
 
-    # ---- what changes the queue
+    # ---- changing the queue
 
     def submit(self, spec: RunSpec, place: Place | None = None, light: bool = False) -> Entry:
         """Ask for a run of `spec` at `place` (None: the fastest device of this machine), without weights if `light`.
@@ -61,8 +61,7 @@ class Queue:
     def resume(self, run: int) -> Entry:
         """Queue a paused, cancelled, failed or interrupted run again, to continue after its last whole epoch.
 
-        Returns the live entry of its spec where that was asked for again meanwhile. A run in another state stays as it
-        is.
+        Returns the live entry of its spec if there is one by now. A run in another state stays as it is.
         """
         with self.database.writing() as db:
             row = db.execute("SELECT key, state FROM runs WHERE id = ?", (run,)).fetchone()
@@ -90,7 +89,7 @@ class Queue:
                 db.execute(f"DELETE FROM {table} WHERE run NOT IN (SELECT id FROM runs)")
         self.log_path(run).unlink(missing_ok=True)
 
-    # ---- what it holds
+    # ---- reading the queue
 
     def entries(self, ended: int = 200) -> list[Entry]:
         """All live entries (running ones, then the queue in its order, then paused ones), and the newest `ended`."""

@@ -1,4 +1,4 @@
-"""The engine `ray`, as it is registered; `ray_tasks` is what it does once it is connected."""
+"""The registered engine `ray`; `ray_tasks` does the work once it is connected."""
 
 from __future__ import annotations
 

@@ -106,11 +106,11 @@ class Cluster:
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """The attempt was told to stop."""
+    """The attempt should stop."""
 
 
 class _Lost(Exception):  # noqa: N818 - the run is not at fault
-    """What computed the run is gone; the text says how."""
+    """The task is gone with its node or process; the text says how."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def _on_node(**order: Any) -> Iterator[Any]:
 
 
 def node_hosts(address: str) -> list[str]:
-    """The hosts of the cluster's nodes, which others may reach although this machine reaches the head at 127.0.0.1."""
+    """The hosts of the cluster's nodes. Others may reach them even if this machine reaches the head at 127.0.0.1."""
     try:
         nodes = raylet.GcsClient(address=address).get_all_node_info()  # type: ignore[attr-defined]
     except AuthenticationError:

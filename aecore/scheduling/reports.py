@@ -1,7 +1,7 @@
-"""What the process of a run reports to the queue.
+"""The reports of a run's process to the queue.
 
-An attempt is known by its `fence`, a number drawn at its start: what comes from an attempt that is no longer the
-run's current one does not count.
+An attempt is identified by its `fence`, a number drawn at its start. Reports of an attempt that is no longer the run's
+current one do not count.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Report:
             pass
 
     def end(self, state: EntryState, reason: str | None = None) -> None:
-        """How the attempt ended. Only the first call counts, and none of an attempt that is not the current one."""
+        """Record how the attempt ended. Only the first call of the current attempt counts."""
         ended = None if state == "queued" else time.time()
         with self._queue.database.writing() as db:
             db.execute(

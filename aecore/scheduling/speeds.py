@@ -1,4 +1,4 @@
-"""How fast this machine trains, as it was measured: kept in the queue's database."""
+"""The measured training speeds of this machine, stored in the queue's database."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from aecore.scheduling.places import accelerator
 
 
 class Speeds:
-    """Pictures per second by architecture, batch size and device; those of other hardware are kept apart."""
+    """Pictures per second by architecture, batch size and device; each belongs to its hardware."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def record(self, spec: RunSpec, device: str, images_per_second: float) -> None:
-        """Keep what was measured on this machine's `device`, in place of an earlier measurement."""
+        """Store a measurement on this machine's `device`; it replaces an earlier one."""
         with self._database.writing(create=True) as db:
             db.execute("INSERT OR REPLACE INTO speeds VALUES (?, ?, ?, ?, ?)", (*_key(spec, device), images_per_second))
 

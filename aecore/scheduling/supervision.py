@@ -19,7 +19,7 @@ from aecore import AecoreError
 from aecore.files import folders
 
 BACK_OFF = 5.0  # seconds before a supervisor that ended badly is started again
-# Each machine may have its own locks on these, and SQLite's write-ahead log needs memory that all its readers share.
+# Locks on these may be local to each machine, and SQLite's write-ahead log needs memory that all its readers share.
 NETWORK = frozenset(
     {
         "9p",
@@ -50,7 +50,7 @@ NETWORK = frozenset(
         "webdav",
     }
 )
-PATIENCE = 1.0  # seconds to try for the lock: `held` in another process takes it, shared, for a moment
+PATIENCE = 1.0  # seconds to try for the lock, because `held` in another process takes a shared one for a moment
 ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
 # A process's own memory of the supervisors that it started. What counts for others is the lock alone.
 _started: list[subprocess.Popen[bytes]] = []  # until they have ended: no zombies, and no warning about them
@@ -63,7 +63,7 @@ class SupervisionError(AecoreError):
 
 @contextmanager
 def hold(root: Path) -> Iterator[bool]:
-    """Be the supervisor of the store at `root` within the block; False where another one is."""
+    """Be the supervisor of the store at `root` within the block; yields False if there is another one."""
     refuse_network(root)
     file = _open(root, os.O_RDWR | os.O_CREAT)
     try:
@@ -86,12 +86,12 @@ def refuse_network(root: Path) -> None:
 
 
 def held(root: Path) -> bool:
-    """Whether the store at `root` has a supervisor that is alive."""
+    """Whether the store at `root` has a live supervisor."""
     if not _path(root).exists():
         return False
     file = _open(root, os.O_RDONLY)
     try:
-        # Shared, so that two who ask at once do not take each other for a supervisor.
+        # Shared, so that two processes that ask at once do not mistake each other for a supervisor.
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -101,14 +101,14 @@ def held(root: Path) -> bool:
 
 
 def start(root: Path, *, patient: bool = False) -> None:
-    """Start a supervisor that outlives this process and its terminal. Where there is one already, it ends at once.
+    """Start a supervisor that outlives this process and its terminal. It ends at once if there is one already.
 
-    If `patient`, not within `BACK_OFF` after one that this process had started ended badly.
+    If `patient`, do nothing within `BACK_OFF` seconds after a supervisor that this process had started ended badly.
     """
     folder = log_folder(root)
     for process in [process for process in _started if process.poll() is not None]:
         _started.remove(process)
-        if process.returncode > 0:  # neither killed nor told to stop
+        if process.returncode > 0:  # it was neither killed nor stopped
             _failed[root] = time.monotonic()
     if patient and time.monotonic() - _failed.get(root, -inf) < BACK_OFF:
         return

@@ -1,4 +1,4 @@
-"""Many runs by way of the queue: asked for as there is room, and waited for."""
+"""Many runs through the queue: submits them as there is room, and waits for all of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aecore.scheduling.entries import Entry, FullError
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 
-LOOK = 1.0  # seconds between two looks at the queue
+QUEUE_INTERVAL = 1.0  # seconds between two looks at the queue
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def sweep(
 ) -> Iterator[Ended | Delayed | Standing]:
     """Queue a run of each spec as there is room and wait until all have ended, yielding what happens.
 
-    `place` and `light` are those of `Queue.submit`. A spec that is given twice is one run. Runs go on when nobody
-    iterates any longer.
+    `place` and `light` are those of `Queue.submit`. A spec that is given twice is one run. Runs continue when the
+    iteration stops.
     """
     waiting = list({spec.key: spec for spec in specs}.values())[::-1]
-    count, live, told = len(waiting), list[int](), ""
+    count, live, delay = len(waiting), list[int](), ""
     while True:
         with suppress(FullError):
             while waiting:
@@ -55,14 +55,14 @@ def sweep(
                 waiting.pop()
         queue.reconcile()
         entries = [queue.entry(run) for run in live]
-        going = [entry for entry in entries if entry.state in ("queued", "running")]
-        yield from (Ended(entry) for entry in entries if entry not in going)
-        live = [entry.id for entry in going]
-        reason = next((entry.reason for entry in going if entry.state == "queued" and entry.reason), told)
-        if reason != told:
+        unfinished = [entry for entry in entries if entry.state in ("queued", "running")]
+        yield from (Ended(entry) for entry in entries if entry not in unfinished)
+        live = [entry.id for entry in unfinished]
+        reason = next((entry.reason for entry in unfinished if entry.state == "queued" and entry.reason), delay)
+        if reason != delay:
             yield Delayed(reason)
-        told = reason
-        yield Standing(sum(entry.state == "running" for entry in going), count - len(waiting) - len(live), count)
+        delay = reason
+        yield Standing(sum(entry.state == "running" for entry in unfinished), count - len(waiting) - len(live), count)
         if not (waiting or live):
             return
-        time.sleep(LOOK)
+        time.sleep(QUEUE_INTERVAL)

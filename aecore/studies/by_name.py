@@ -1,9 +1,9 @@
-"""Everything that gives pictures back, by its name: a trained run, PCA, a codec, a classical denoiser.
+"""Every reconstructor by its name: a trained run, PCA, a codec, a classical denoiser.
 
-    contestant("pca-256")                       what there is to know of it before it is built
+    baseline("pca-256")                         its description, a `Contestant`, before it is built
     find("pca-256", dataset, noise, store)      the reconstructor itself: call it with `[N, C, H, W]`
 
-Nobody need ask which kind a contestant is: what a page has to know of it are facts that every kind has.
+Callers never ask which kind a contestant is: every kind has the same fields.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from aecore.runs.store import Run, Store, StoreError
 from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant, of_run
 
 NONE = Noise("gaussian", 0.0)
-PCA_SIZES = (16, 64, 256, 1024)  # offered; any other may be asked for by name
+PCA_SIZES = (16, 64, 256, 1024)  # those in the lists; any other can be named
 CODEC_QUALITIES = (25, 75)
 
 
 class NoContestantError(AecoreError):
-    """Nothing that gives pictures back has this name; the text suggests the nearest."""
+    """No reconstructor has this name; the text suggests the nearest one."""
 
 
 def baseline(name: str) -> Contestant:
     """The baseline called `name`, such as `pca-256`, `jpeg-75` or `bm3d`, as a contestant.
 
-    Raises `NoContestantError` with the nearest name where there is none.
+    Raises `NoContestantError` with the nearest name if there is none.
     """
     if name in pca.CONTROLS:
         identity = name == "identity"
@@ -43,8 +43,8 @@ def baseline(name: str) -> Contestant:
             title="no change at all" if identity else "the mean picture",
             family=CONTROLS,
             place=pca.CONTROLS.index(name),
-            story="Gives back what it is given." if identity else "Gives back the mean training picture, always.",
-            knowledge="knows nothing" if identity else "fitted on the training pictures",
+            story="Returns its input unchanged." if identity else "Always returns the mean training picture.",
+            knowledge="uses no training data" if identity else "fitted on the training pictures",
             fits=not identity,
             is_linear=True,
         )
@@ -69,7 +69,7 @@ def baseline(name: str) -> Contestant:
             family=CODECS,
             place=3 * list(codecs.FORMATS).index(codec.kind) + codec.quality // 34,
             story="A picture written to a file in memory and read again.",
-            knowledge="made by hand, for large pictures",
+            knowledge="designed by hand, for large pictures",
         )
     if name in denoisers.METHODS:
         method = denoisers.METHODS[name]
@@ -85,14 +85,14 @@ def baseline(name: str) -> Contestant:
             tunes=method.choice is not None,
             is_slow=method.slow,
             is_linear=method.linear,
-            is_told_the_noise=True,
+            is_given_the_noise=True,
             missing=method.missing,
         )
     raise NoContestantError(f"There is no baseline {name!r}{_nearest(name)} Baselines: {', '.join(KNOWN)}.")
 
 
 def baselines(shape: Shape) -> list[Contestant]:
-    """The baselines that are offered for pictures of `shape`; any other size or quality may be asked for by name."""
+    """The baselines to list for pictures of `shape`; any other size or quality can be named."""
     numbers = prod(shape)
     names = [*pca.CONTROLS, *(f"pca-{size}" for size in PCA_SIZES if size <= numbers)]
     names += [f"{kind}-{quality}" for kind in codecs.FORMATS for quality in CODEC_QUALITIES]
@@ -100,18 +100,18 @@ def baselines(shape: Shape) -> list[Contestant]:
 
 
 def contestants(runs: Iterable[Run], shape: Shape) -> list[Contestant]:
-    """The runs that take pictures of `shape`, and the baselines that are offered."""
+    """The runs that take pictures of `shape`, and the baselines to list for them."""
     trained = [of_run(run) for run in runs if run.spec.architecture.input_shape == shape]
     return [*trained, *baselines(shape)]
 
 
 def is_baseline(name: str) -> bool:
-    """Whether this is no run's name."""
+    """Whether `name` is a baseline's and not a run's."""
     return pca.is_known(name) or codecs.is_known(name) or name in denoisers.METHODS
 
 
 def check(name: str, shape: Shape) -> None:
-    """Raise an `AecoreError`, one sentence, where the baseline `name` cannot be had for pictures of `shape`."""
+    """Raise an `AecoreError` if there is no baseline `name` for pictures of `shape`."""
     if (components := pca.components(name)) is not None:
         pca.check_components(components, shape)
     elif codecs.is_known(name):
@@ -123,10 +123,10 @@ def check(name: str, shape: Shape) -> None:
 
 
 def find(name: str, dataset: Dataset, noise: Noise | None, store: Store) -> Reconstructor:
-    """The reconstructor of this name or run's key for pictures of `dataset` under `noise`.
+    """The reconstructor with this name or run's key, for pictures of `dataset` under `noise`.
 
-    What has to be fitted is fitted once and kept beside the runs. Raises an `AecoreError` with what is known where
-    nothing has this name.
+    A baseline that must be fitted is fitted once; the fit is stored beside the runs. Raises an `AecoreError` that lists
+    the known names if there is none.
     """
     if pca.is_known(name):
         return pca.find(name, dataset, store.root)
@@ -138,7 +138,7 @@ def find(name: str, dataset: Dataset, noise: Noise | None, store: Store) -> Reco
 
 
 def trained(name: str, store: Store) -> Run:
-    """The run of this name; raises `StoreError` with the runs and the baselines that there are."""
+    """The run with this name; raises a `StoreError` that lists the runs and the baselines if there is none."""
     try:
         return store.find(name)
     except StoreError as error:

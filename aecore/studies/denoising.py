@@ -1,9 +1,9 @@
-"""How well pictures are denoised, level by level: every trained denoiser beside the classical ones.
+"""How well every denoiser does at every noise level, trained ones beside classical ones.
 
     python -m aecore denoising      measure on the test pictures, publish, and print the tables of docs/results.md
 
-Published as `checkpoints/denoising-<data set>.json`, which the page Denoise draws on any machine. What is measured is
-kept by `fits`, so that a denoiser that is added later is measured alone.
+Published as `checkpoints/denoising-<data set>.json`, which the page Denoise draws on any machine. `fits` stores the
+measurements, so that only a denoiser that is added later must be measured.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 from aecore.files import figures
 from aecore.runs.store import Store
 
-VERSION = 1  # of what is measured: another one measures everything again
-NOISY = "noisy"  # what every denoiser is given, as if it were one
-TABLE = (15 / 255, 25 / 255, 50 / 255, 0.1, 0.3, 1.0)  # standard deviations of Gaussian noise
-BETWEEN = (0.0, 0.03, 0.5, 0.7)  # for the curves alone
-SUBSET = 200  # the first test pictures: the slow are measured on these, and everyone is compared with them there
-FEWER = 2000  # test pictures at the levels between
-REFERENCES = ("wiener", "bm3d")  # the best that is linear, and the best that is not learned
+VERSION = 1  # of the measurements: a new one measures everything again
+NOISY = "noisy"  # the noisy pictures, measured as if they were a denoiser's output
+TABLE_LEVELS = (15 / 255, 25 / 255, 50 / 255, 0.1, 0.3, 1.0)  # standard deviations of Gaussian noise
+CURVE_LEVELS = (0.0, 0.03, 0.5, 0.7)  # further levels, for the curves only
+CURVE_PICTURES = 2000  # test pictures at those levels
+SUBSET = 200  # the first test pictures: slow denoisers are measured on these, and compared with the others on them
+REFERENCES = ("wiener", "bm3d")  # the best linear denoiser, and the best that is not learned
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Point:
-    """A denoiser at a level of Gaussian noise, on so many test pictures.
+    """A denoiser at one level of Gaussian noise, measured on the first `pictures` test pictures.
 
-    `psnr` is the mean over pictures in dB, `margin` half its 95% interval, `psnr_pooled` that of the mean squared
-    error; None where a picture comes back without any error. On the first `SUBSET` pictures alone, where the slow can
-    be compared with the rest, `psnr_subset` and `ssim_subset` are the means, and `over` holds, for each of
-    `REFERENCES`, the mean difference of PSNR in dB and its 95% interval.
+    `psnr` is the mean over pictures in dB, `margin` half its 95% interval, and `psnr_pooled` the PSNR of the mean
+    squared error. They are None if a picture comes back without any error. `psnr_subset` and `ssim_subset` are means
+    over the first `SUBSET` pictures only, on which slow denoisers can be compared with the others. On these, `over`
+    holds for each of `REFERENCES` the mean difference of PSNR in dB and the two ends of its 95% interval.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curves:
-    """What was measured on a data set, level by level, and the SHA-256 of the weights of every run that was."""
+    """All points of a data set, and the SHA-256 of the weights of each measured run by its name."""
 
     dataset: str
     fingerprint: str
@@ -59,7 +59,7 @@ class Curves:
 
     @property
     def names(self) -> list[str]:
-        """Every denoiser, in the order of measuring."""
+        """The denoisers, in the order in which they were measured."""
         return list(dict.fromkeys(point.name for point in self.points))
 
     def of(self, name: str) -> list[Point]:
@@ -72,20 +72,22 @@ class Curves:
 
 
 def curves(dataset_name: str, root: Path) -> Curves:
-    """What was published, but for runs that are here with other weights than were measured; raises `PublishedError`,
-    one sentence, where that is missing or damaged, or of another data set or version."""
+    """The published curves, without those of runs whose weights in `root` differ from the measured ones.
+
+    Raises `PublishedError` if the file is missing or damaged, or belongs to another data set or version.
+    """
     path, again = path_of(root, dataset_name), "`python -m aecore denoising` makes it again, given the data."
 
     def build(facts: dict[str, Any]) -> Curves:
         points = [
-            Point(**(each | {"over": {name: tuple(values) for name, values in each["over"].items()}}))
-            for each in facts["points"]
+            Point(**(point | {"over": {name: tuple(values) for name, values in point["over"].items()}}))
+            for point in facts["points"]
         ]
         return Curves(**(facts | {"points": tuple(points)}))
 
-    found = figures.read(path, dataset_name, build, again)
-    others = Store(root).with_other_weights(found.weights)
-    return replace(found, points=tuple(point for point in found.points if point.name not in others))
+    published = figures.read(path, dataset_name, build, again)
+    others = Store(root).with_other_weights(published.weights)
+    return replace(published, points=tuple(point for point in published.points if point.name not in others))
 
 
 def path_of(root: Path, dataset_name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Every denoiser measured at every level of noise, and published."""
+"""Measures every denoiser at every noise level, and publishes the curves."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from aecore.reconstructors import denoisers
 from aecore.runs.store import WEIGHTS, Run, Store
 from aecore.studies import by_name
 from aecore.studies.denoising import (
-    BETWEEN,
-    FEWER,
+    CURVE_LEVELS,
+    CURVE_PICTURES,
     NOISY,
     REFERENCES,
     SEED,
     SUBSET,
-    TABLE,
+    TABLE_LEVELS,
     VERSION,
     Curves,
     Point,
@@ -51,12 +51,11 @@ def trained(store: Store, dataset_name: str) -> list[Run]:
 
 
 def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: int) -> Tensor:
-    """MSE, PSNR and SSIM of the first `pictures` test pictures, `[N, 3]`, measured once."""
-
+    """MSE, PSNR and SSIM of the first `pictures` test pictures, `[N, 3]`; stored, so that it is measured once."""
     noise = Noise("gaussian", level)
     facts: dict[str, Any] = {
         "version": [VERSION, denoisers.VERSION],
-        # The weights and not the spec: a run made again elsewhere need not have the same.
+        # The weights and not the spec: the same spec trained on another machine may give other weights.
         "name": name if name == NOISY or by_name.is_baseline(name) else store.find(name).digest(WEIGHTS),
         "dataset": dataset.fingerprint,
         "level": level,
@@ -67,7 +66,6 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
         facts["choice"] = asdict(choice)
 
     def measure() -> dict[str, Tensor]:
-
         reconstruct = by_name.find("identity" if name == NOISY else name, dataset, noise, store)
         split = Split(dataset.test.pixels[:pictures], dataset.test.labels[:pictures])
         table = pd.concat(score(reconstruct, split, noise, SEED))
@@ -79,9 +77,10 @@ def scored(name: str, dataset: Dataset, level: float, store: Store, pictures: in
 def measure(
     dataset: Dataset, store: Store, names: Sequence[str], levels: Mapping[float, int]
 ) -> Iterator[tuple[str, float, list[Point]]]:
-    """Measure every denoiser at each of `levels` (and on so many test pictures there), yielding the points of a level
-    once all are measured, and before that nothing but who is next."""
+    """Measure the denoisers `names` at each of `levels`, on the number of test pictures that it maps the level to.
 
+    Yields a denoiser's name and the level before it is measured, without points. Then yields the points of the level.
+    """
     for level, pictures in levels.items():
         tables = dict[str, pd.DataFrame]()
         for name in names:
@@ -93,14 +92,13 @@ def measure(
 
 
 def _point(name: str, level: float, table: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> Point:
-
-    over = {}
+    over = dict[str, tuple[float, float, float]]()
     for other in REFERENCES:
         if other in tables and other != name:
             pair = pd.DataFrame({"one": table["psnr"][:SUBSET], "other": tables[other]["psnr"][:SUBSET]})
-            (found,) = paired_differences(pair) if pair.map(isfinite).all(axis=None) else (None,)
-            if found and found.low is not None and found.high is not None:
-                over[other] = (_rounded(found.mean), _rounded(found.low), _rounded(found.high))
+            (gain,) = paired_differences(pair) if pair.map(isfinite).all(axis=None) else (None,)
+            if gain and gain.low is not None and gain.high is not None:
+                over[other] = (_rounded(gain.mean), _rounded(gain.low), _rounded(gain.high))
     totals, subset = Totals.of(table), Totals.of(table[:SUBSET])
     return Point(
         name,
@@ -127,23 +125,22 @@ def _rounded(value: float) -> float:
 def publish(
     store: Store, dataset_name: str = "cifar10", progress: Callable[[str], None] = print, most: int | None = None
 ) -> Curves:
-    """Measure every denoiser, classical and trained, on the test pictures (or the first `most` of them), and write the
-    curves beside the runs; who is next to `progress`.
+    """Measure every denoiser on the test pictures (or the first `most` of them), and write the curves beside the runs.
 
-    Raises what `datasets.load` and `denoisers.prepare` raise, `PublishedError` where nothing can be written.
+    `progress` gets a sentence per denoiser and level. Raises what `datasets.load` and `denoisers.prepare` raise, and
+    `PublishedError` if the file cannot be written.
     """
-
     path = path_of(store.root, dataset_name)
     figures.check(path)
     dataset, runs = datasets.load(dataset_name), trained(store, dataset_name)
     for name in denoisers.METHODS:
-        denoisers.find_method(name)  # one that cannot run here is reported now, and not after minutes of measuring
+        denoisers.find_method(name)  # reports one that cannot run here now, not after minutes of measuring
     names = [NOISY, *denoisers.METHODS, *(run.name for run in runs)]
     count = min(most or len(dataset.test), len(dataset.test))
-    levels = dict.fromkeys(TABLE, count) | dict.fromkeys(BETWEEN, min(FEWER, count))
+    levels = dict.fromkeys(TABLE_LEVELS, count) | dict.fromkeys(CURVE_LEVELS, min(CURVE_PICTURES, count))
     points = list[Point]()
-    for name, level, found in measure(dataset, store, names, levels):
-        points += found
+    for name, level, measured in measure(dataset, store, names, levels):
+        points += measured
         progress(f"σ {level:.4g}: {name}" if name else f"σ {level:.4g} is measured.")
     weights = {run.name: run.digest(WEIGHTS) for run in runs}
     curves = Curves(dataset.name, dataset.fingerprint, tuple(points), weights)

@@ -1,4 +1,4 @@
-"""PCA's error at every code size, published as `checkpoints/pca-<data set>.json`: what the gallery draws."""
+"""The error of PCA at every code size, published as `checkpoints/pca-<data set>.json` and drawn in the gallery."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Curve:
     mse: tuple[float, ...]
 
     def at(self, code_size: int) -> float | None:
-        """The MSE at a code size, between two points on a line in logarithms; None outside the measured ones.
+        """The MSE at a code size, interpolated between points in logarithms; None outside the measured range.
 
-        From as many numbers as the picture has PCA gives the picture back: there is nothing to compare with.
+        The range ends below the size of the picture, where PCA makes no error.
         """
         known = [(size, error) for size, error in zip(self.components, self.mse, strict=True) if size and error]
         sizes, errors = zip(*known, strict=True)
@@ -38,7 +38,7 @@ class Curve:
 def pca_curve(dataset_name: str, root: Path) -> Curve:
     """The published curve of a data set, read without torch.
 
-    Raises `PublishedError`, one sentence, where the file is missing, damaged or of another version.
+    Raises `PublishedError` if the file is missing, damaged or of another version.
     """
     if dataset_name not in PUBLISHED:
         raise figures.PublishedError(f"PCA is published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")

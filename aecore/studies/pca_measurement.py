@@ -1,4 +1,4 @@
-"""PCA measured at every code size on the real data, and published."""
+"""Measures PCA at every code size on the real data, and publishes the curve."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from aecore.files import figures
 from aecore.reconstructors.pca import fit_pca
 from aecore.studies.pca_curves import PUBLISHED, Curve, path_of
 
-ROUND_SIZES = (64, 100, 128, 200, 256, 384, 500, 512, 1000, 1024, 2000, 2048)  # what people choose
+ROUND_SIZES = (64, 100, 128, 200, 256, 384, 500, 512, 1000, 1024, 2000, 2048)  # sizes that people choose
 _CURVE_POINTS = 150
 
 
 def curve_sizes(numbers: int) -> list[int]:
-    """Numbers of components to publish for pictures of so many numbers: 0, then even steps in logarithms to one
-    short of all, and the round ones."""
+    """The numbers of components to publish for pictures of `numbers` numbers.
+
+    0, then even steps in logarithms up to `numbers` − 1, and the round sizes among them.
+    """
     steps = np.geomspace(1, numbers - 1, _CURVE_POINTS).round().astype(int).tolist()
     return sorted({0, *steps, *(size for size in ROUND_SIZES if size < numbers)})
 
@@ -39,11 +41,10 @@ def measure(dataset: Dataset) -> Curve:
 def publish(
     root: Path, names: Sequence[str] = PUBLISHED, data_root: Path | None = None, progress: Callable[[str], None] = print
 ) -> list[Path]:
-    """Measure PCA on each data set and write its curve under `root`; a sentence each to `progress`.
+    """Measure PCA on each data set and write its curve under `root`; `progress` gets a sentence per data set.
 
-    Raises `DatasetError` where a data set is not here, `PublishedError` where the file cannot be written.
+    Raises `DatasetError` if a data set is not here, `PublishedError` if the file cannot be written.
     """
-
     written = []
     for name in names:
         path = path_of(name, root)

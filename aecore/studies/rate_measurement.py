@@ -1,4 +1,4 @@
-"""Rate–distortion curves measured: every autoencoder's code, PCA and image codecs in real bytes."""
+"""Measures rate–distortion curves in real bytes: of every autoencoder, PCA and the image codecs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ from aecore.reconstructors.pca import Projection, fit_pca
 from aecore.runs.store import WEIGHTS, Store
 from aecore.studies.rates import PUBLISHED, Curve, Point, Rates, path_of
 
-LEARNING = 5_000  # training pictures that ranges and tables are counted on
+LEARNING = 5_000  # training pictures that ranges and tables are taken from
 MEASURED = 2_000  # test pictures
 PROBED = 32  # training pictures that gains are measured on
-PUSH = 0.1  # how far a number is pushed to measure its gain, in its standard deviations
+PROBE_STEP = 0.1  # how far a number is moved to measure its gain, in its standard deviations
 BITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
-PCA_BITS = (*(half / 2 for half in range(4, 25)), 16)  # finer, so that what lies between two points can be read off
+PCA_BITS = (
+    *(half / 2 for half in range(4, 25)),
+    16,
+)  # finer, because other curves are compared with it between its points
 QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
 
 
 @dataclass(frozen=True, eq=False)
 class _Components:
-    """PCA taken apart at its code; a code cut short is that of as many components."""
+    """PCA as a coder. A code may be cut short: its first numbers are the code of PCA with fewer components."""
 
     projection: Projection
 
@@ -60,68 +63,65 @@ class _Components:
 def gains(coder: Coder, codes: Tensor, spread: Tensor) -> np.ndarray:
     """The squared error in the picture for each squared error in a component of the code, `[components]`.
 
-    Measured by pushing every number of a component in `codes` `[N, components, …]` by a little of its standard
-    deviation `spread` `[components]`, up or down at random. A component that never changes counts as 1.
+    Measured by moving every number of a component in `codes` `[N, components, …]` by a small part of its standard
+    deviation `spread` `[components]`, up or down at random. The gain of a component that never changes is 1.
     """
-
-    made = coder.decode(codes)
+    pictures = coder.decode(codes)
     draw = torch.Generator().manual_seed(key(0, "gains"))
     signs = torch.randint(2, codes[:, 0].shape, generator=draw) * 2.0 - 1
-    found = []
-    for component, deviation in enumerate((PUSH * spread).tolist()):
+    measured = []
+    for component, deviation in enumerate((PROBE_STEP * spread).tolist()):
         if not deviation:
-            found.append(1.0)
+            measured.append(1.0)
             continue
-        pushed = codes.clone()
-        pushed[:, component] += deviation * signs
-        found.append(float((coder.decode(pushed) - made).square().sum()) / (deviation**2 * signs.numel()))
-    # What the decoder does not look at would have an endless step.
-    return np.maximum(found, 1e-9 * max(found))
+        moved = codes.clone()
+        moved[:, component] += deviation * signs
+        measured.append(float((coder.decode(moved) - pictures).square().sum()) / (deviation**2 * signs.numel()))
+    # A component that the decoder ignores has gain 0; the floor keeps its step finite.
+    return np.maximum(measured, 1e-9 * max(measured))
 
 
 def autoencoder_curve(coder: Coder, learning: Tensor, pictures: Tensor, bits: Sequence[int] = BITS) -> Curve:
-    """The curve of a model on `pictures` `[N, C, H, W]`, ranges and tables from the codes of `learning` pictures."""
-
+    """The curve of a model on `pictures` `[N, C, H, W]`; ranges and tables come from the codes of `learning`."""
     learned, codes = coder.encode(learning), coder.encode(pictures)
     samples = learned.transpose(0, 1).flatten(1)
     weights = gains(coder, learned[:PROBED], samples.std(1))
-    points = [_point(coder, Alphabet.fit(samples.numpy(), weights, each), codes, pictures, each) for each in bits]
+    points = [_point(coder, Alphabet.fit(samples.numpy(), weights, most), codes, pictures, most) for most in bits]
     return Curve(coder.name, "autoencoder", tuple(points), _rounded(float(mse(coder.decode(codes), pictures).mean())))
 
 
 def pca_curve(projection: Projection, learning: Tensor, pictures: Tensor, bits: Sequence[float] = PCA_BITS) -> Curve:
-    """The best that PCA does on `pictures` `[N, C, H, W]`, of two numbers of components an octave and of the steps that
-    `bits` give."""
+    """The best of PCA on `pictures` `[N, C, H, W]`, over two numbers of components per octave and all of `bits`."""
     coder = _Components(projection)
     learned, codes = coder.encode(learning).T.numpy(), coder.encode(pictures)
     octaves = range(3, projection.code_size.bit_length())
     sizes = {*(2**octave for octave in octaves), *(3 * 2**octave // 2 for octave in octaves), projection.code_size}
     points = []
-    for each in bits:
-        alphabet = Alphabet.fit(learned, np.ones(len(learned)), each)
-        # After the last component with more than one level there is nothing to keep.
+    for most in bits:
+        alphabet = Alphabet.fit(learned, np.ones(len(learned)), most)
+        # Components after the last one with more than one level carry no information.
         live = max(index for index, table in enumerate(alphabet.tables, start=1) if len(table) > 1)
         points += [
-            _point(coder, alphabet.first_components(size), codes[:, :size], pictures, each)
+            _point(coder, alphabet.first_components(size), codes[:, :size], pictures, most)
             for size in sorted({min(size, live) for size in sizes})
         ]
     return Curve(coder.name, "pca", tuple(envelope(points)))
 
 
 def envelope(points: Iterable[Point]) -> list[Point]:
-    """The corners of the convex line that none of `points` lies below, by rising bits and falling error.
+    """The corners of the lower convex hull of `points`, by rising bits and falling error.
 
-    What lies between two corners can be had: some pictures are kept in the one way, the rest in the other (Shoham &
+    The line between two corners is reached by storing some pictures in one way and the rest in the other (Shoham &
     Gersho 1988).
     """
-    found: list[Point] = []
-    for point in sorted(points, key=lambda each: (each.bits, each.mse)):
-        if found and point.mse >= found[-1].mse:
+    corners: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.bits, point.mse)):
+        if corners and point.mse >= corners[-1].mse:
             continue
-        while len(found) > 1 and _slope(found[-2], found[-1]) >= _slope(found[-1], point):
-            found.pop()
-        found.append(point)
-    return found
+        while len(corners) > 1 and _slope(corners[-2], corners[-1]) >= _slope(corners[-1], point):
+            corners.pop()
+        corners.append(point)
+    return corners
 
 
 def _slope(one: Point, other: Point) -> float:
@@ -129,8 +129,7 @@ def _slope(one: Point, other: Point) -> float:
 
 
 def codec_curve(kind: str, pictures: Tensor, qualities: Sequence[int] = QUALITIES) -> Curve:
-    """The curve of a file format on `pictures` `[N, C, H, W]`."""
-
+    """The curve of an image codec on `pictures` `[N, C, H, W]`."""
     points = []
     for quality in qualities:
         codec = Codec(kind, quality, tuple(pictures.shape[1:]))
@@ -144,8 +143,7 @@ def codec_curve(kind: str, pictures: Tensor, qualities: Sequence[int] = QUALITIE
 
 
 def _point(coder: Coder, alphabet: Alphabet, codes: Tensor, pictures: Tensor, setting: float) -> Point:
-    """What becomes of `pictures` whose `codes` `[N, components, …]` go through an alphabet's bytes."""
-
+    """The bits and the error of `pictures` whose `codes` `[N, components, …]` go through the bytes of an alphabet."""
     by_component = codes.transpose(0, 1)  # [components, N, …]
     numbers = by_component.flatten(1).numpy()
     packed = alphabet.pack(alphabet.levels(numbers))
@@ -168,45 +166,43 @@ def _rounded(value: float) -> float:
 def measure(dataset: Dataset, models: Sequence[Coder], progress: Callable[[str], None] = print) -> Rates:
     """The curves of `models`, of PCA and of every codec on the first `MEASURED` test pictures.
 
-    Some minutes for CIFAR-10 on one core; a sentence for each curve to `progress`.
+    Takes some minutes for CIFAR-10 on one core; `progress` gets a sentence per curve.
     """
-
     for kind in FORMATS:
-        _ = Codec(kind, USUAL_QUALITY).header  # a format that is not here must be told before minutes are spent
+        _ = Codec(kind, USUAL_QUALITY).header  # reports a format that is missing here now, not after minutes
     learning, pictures = to_float(dataset.train.pixels[:LEARNING]), to_float(dataset.test.pixels[:MEASURED])
-    found = []
+    curves = list[Curve]()
 
-    def keep(curve: Curve) -> None:
+    def add(curve: Curve) -> None:
         first, last = curve.points[0], curve.points[-1]
         progress(
-            f"{curve.name}: {first.bits:,.0f} bits a picture at {first.psnr:.1f} dB "
+            f"{curve.name}: {first.bits:,.0f} bits per picture at {first.psnr:.1f} dB "
             f"to {last.bits:,.0f} at {last.psnr:.1f} dB."
         )
-        found.append(curve)
+        curves.append(curve)
 
     for model in models:
-        keep(autoencoder_curve(model, learning, pictures))
-    keep(pca_curve(fit_pca(dataset.train.pixels).keep(prod(dataset.shape)), learning, pictures))
+        add(autoencoder_curve(model, learning, pictures))
+    add(pca_curve(fit_pca(dataset.train.pixels).keep(prod(dataset.shape)), learning, pictures))
     for kind in FORMATS:
-        keep(codec_curve(kind, pictures))
+        add(codec_curve(kind, pictures))
     method = (
         f"The first {len(pictures):,} test pictures; ranges and tables of the codes' levels from the first "
         f"{len(learning):,} training pictures; one range-coded stream for all pictures; outputs clamped; "
-        f"PCA with the numbers of components (of two an octave) and the steps (of {len(PCA_BITS)}) that do best on "
-        "these very pictures"
+        f"PCA with the numbers of components (of two per octave) and the steps (of {len(PCA_BITS)}) that do best on "
+        "these test pictures"
     )
-    return Rates(dataset.name, dataset.fingerprint, method, tuple(found))
+    return Rates(dataset.name, dataset.fingerprint, method, tuple(curves))
 
 
 def publish(
     root: Path, names: Sequence[str] = PUBLISHED, data_root: Path | None = None, progress: Callable[[str], None] = print
 ) -> list[Path]:
-    """Measure the zoo's runs under `root` that learned from pictures without noise, and write their curves there.
+    """Measure the zoo's runs under `root` that were trained without noise, and write their curves there.
 
-    Raises `DatasetError` where a data set is not here, `StoreError` where a run is damaged, `PublishedError` where the
-    file cannot be written.
+    Raises `DatasetError` if a data set is not here, `StoreError` if a run is damaged, and `PublishedError` if the file
+    cannot be written.
     """
-
     runs = [run for run in Store(root).listing().full if zoo.is_own(run.spec) and run.spec.recipe.noise is None]
     written = []
     for name in names:

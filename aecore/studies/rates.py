@@ -1,20 +1,20 @@
-"""How many bits a code takes, and what that does to the picture: rate–distortion curves.
+"""How many bits a code takes, and how that affects the picture: rate–distortion curves.
 
-A code's numbers cost nothing until somebody says how exactly they are kept. Here each number is rounded to a multiple
-of a step, the whole multiples are entropy-coded into real bytes, decoded again, and the picture made from them:
+The size of a code means little until the precision of its numbers is fixed. Here each number is rounded to a multiple
+of a step. The multiples are entropy-coded into real bytes and decoded, and the picture is reconstructed from them:
 
     one step      for the whole code, measured in the picture: a number is rounded to multiples of step / √gain, where
                   its gain is the squared error in the picture for each squared error in the number. PCA's axes are
                   orthonormal, so all its gains are 1 and all its steps equal, which is the best at high rates
                   (Gersho & Gray 1992, section 8.3); an autoencoder's gains are measured. Without them a network would
                   gain or lose by scaling a channel up and the next layer's weights down, which changes nothing else.
-    the range     of each number over training pictures, in steps; what lies outside comes in at its end. The number
-                  with the widest has 2^b levels, b from 2 to 16.
-    the tables    of how likely each level is: for each number of a flat code, and for each channel of a feature map,
-                  whose places share one. Counted on training pictures, they belong to the decoder as its weights do.
+    the range     of each number over training pictures, in steps; values outside are moved to its nearer end. The
+                  number with the widest range has 2^b levels, b from 2 to 16.
+    the tables    of the probability of each level: one per number of a flat code, and one per channel of a feature
+                  map. They are counted on training pictures and belong to the decoder, as its weights do.
 
-All pictures' codes go into one stream, so its end is shared. The tables know nothing of a number's neighbours: PCA's
-are uncorrelated, those of a feature map are not, and a cleverer coder would pack it tighter.
+The codes of all pictures go into one stream, so they share its last bytes. The tables ignore the neighbours of a
+number. PCA's numbers are uncorrelated; those of a feature map are not, and a better coder would pack them tighter.
 
     publish(root)                       measure on the test pictures, and write `rates-<data set>.json` under `root`
     curves("cifar10", root)             read it, without torch
@@ -45,10 +45,10 @@ class RateError(AecoreError):
 
 @dataclass(frozen=True)
 class Point:
-    """One way to keep pictures, in means over the test pictures.
+    """One way to store pictures; bits and error are means over the test pictures.
 
-    `setting` is the bits of a code's widest number, or a codec's quality; `numbers` are those of the code, a codec's
-    are the picture's. `bits` are a picture's: those of its entropy-coded code, or of its file without the header.
+    `setting` is the bits of the code's widest number, or the codec's quality. `numbers` is the size of the code; for a
+    codec, of the picture. `bits` are those per picture: of the entropy-coded code, or of the file without its header.
     `plain_bits` are those of the code without entropy coding, `file_bits` those of the file with its header.
     """
 
@@ -61,13 +61,13 @@ class Point:
 
     @property
     def psnr(self) -> float:
-        """Pooled PSNR in dB: that of the mean MSE."""
+        """Pooled PSNR in dB: the PSNR of the mean MSE."""
         return -10 * log10(self.mse) if self.mse else inf
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A model's or codec's points by rising bits; `exact` is the MSE of its code's numbers as they are, in float32."""
+    """The points of a model or codec by rising bits; `exact` is the MSE of the model when its code stays float32."""
 
     name: str
     kind: Kind
@@ -75,7 +75,7 @@ class Curve:
     exact: float | None = None
 
     def psnr_at(self, bits: float) -> float | None:
-        """Pooled PSNR in dB at so many bits a picture, between two points on a line over log bits; None outside."""
+        """Pooled PSNR in dB at `bits` per picture, interpolated over log bits; None outside the measured range."""
         known = [point for point in self.points if point.bits > 0]
         if not known or not known[0].bits <= bits <= known[-1].bits:
             return None
@@ -83,7 +83,7 @@ class Curve:
 
 
 def gain(curve: Curve, pca: Curve) -> tuple[float | None, ...]:
-    """How many dB each of a curve's points lies above PCA at equal bits; None where PCA was not measured."""
+    """How many dB each point of a curve lies above PCA at equal bits; None where PCA was not measured."""
     known = [pca.psnr_at(point.bits) for point in curve.points]
     return tuple(
         None if other is None else point.psnr - other for point, other in zip(curve.points, known, strict=True)
@@ -92,8 +92,7 @@ def gain(curve: Curve, pca: Curve) -> tuple[float | None, ...]:
 
 @dataclass(frozen=True)
 class Rates:
-    """The curves of a data set, in words what they were measured on, and the SHA-256 of the weights of every run that
-    was."""
+    """The curves of a data set, the `method` in words, and the SHA-256 of each measured run's weights by its name."""
 
     dataset: str
     fingerprint: str
@@ -107,33 +106,33 @@ class Rates:
         return self.curve("pca")
 
     def curve(self, name: str) -> Curve:
-        """The curve of a model's or codec's name; raises `RateError` with the names there are."""
-        for each in self.curves:
-            if each.name == name:
-                return each
-        names = ", ".join(each.name for each in self.curves)
+        """The curve of a model or codec; raises a `RateError` that lists the names if there is none."""
+        for curve in self.curves:
+            if curve.name == name:
+                return curve
+        names = ", ".join(curve.name for curve in self.curves)
         raise RateError(f"There is no rate–distortion curve of {name!r}: {names} have one.")
 
 
 def curves(dataset_name: str, root: Path) -> Rates:
-    """The published curves of a data set, read without torch, but for runs that are here with other weights than were
-    measured.
+    """The published curves of a data set, without those of runs whose weights in `root` differ from the measured ones.
 
-    Raises `PublishedError`, one sentence, where the file is missing, damaged or of another version.
+    Read without torch. Raises `PublishedError` if the file is missing, damaged or of another version.
     """
     if dataset_name not in PUBLISHED:
         raise RateError(f"Rates are published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
     path, again = path_of(dataset_name, root), f"`python -m aecore rates` makes it again, given {dataset_name}."
 
     def build(facts: dict[str, Any]) -> Rates:
-        found = (
-            Curve(**(each | {"points": tuple(Point(**point) for point in each["points"])})) for each in facts["curves"]
+        built = (
+            Curve(**(curve | {"points": tuple(Point(**point) for point in curve["points"])}))
+            for curve in facts["curves"]
         )
-        return Rates(**(facts | {"curves": tuple(found)}))
+        return Rates(**(facts | {"curves": tuple(built)}))
 
-    found = figures.read(path, dataset_name, build, again)
-    others = Store(root).with_other_weights(found.weights)
-    return replace(found, curves=tuple(curve for curve in found.curves if curve.name not in others))
+    published = figures.read(path, dataset_name, build, again)
+    others = Store(root).with_other_weights(published.weights)
+    return replace(published, curves=tuple(curve for curve in published.curves if curve.name not in others))
 
 
 def path_of(dataset_name: str, root: Path) -> Path:

@@ -46,14 +46,14 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Remark:
-    """A sentence that the reader of the table should know."""
+    """A sentence for the reader of the table."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Scored:
-    """How many pictures of how many have been scored for the row of this name."""
+    """Progress of the row of this name: `pictures` of `of` are scored."""
 
     name: str
     pictures: int
@@ -73,7 +73,7 @@ class Row:
     """The scores of one reconstructor; `name` is a baseline's or the folder of a run.
 
     `means` holds a mean for each metric that is defined for these pictures, `psnr_pooled` the PSNR in dB of the mean
-    squared error. A row is `sampled` when it is of a part of the test pictures.
+    squared error. A row is `sampled` if only a part of the test pictures was scored.
     """
 
     name: str
@@ -90,14 +90,14 @@ def rows(
 ) -> Iterator[Remark | Scored | Row]:
     """Score the runs (by name or key) and baselines of these names, yielding a `Row` for each.
 
-    Raises an `AecoreError` where a name is unknown or a run does not take pictures of this shape.
+    Raises an `AecoreError` if a name is unknown or a run does not take pictures of this shape.
     """
     conditions, store, remarks = conditions or Conditions(), store or Store(), list[Remark]()
     for name in names:
         run = None if by_name.is_baseline(name) else by_name.trained(name, store)
         dataset = datasets.load(conditions.dataset or (run.spec.dataset if run else "cifar10"))
         for event in _row(name, run, dataset, conditions, store):
-            if isinstance(event, Remark):  # the same is said once for all rows
+            if isinstance(event, Remark):  # each is said once for all rows
                 if event in remarks:
                     continue
                 remarks.append(event)
@@ -143,7 +143,7 @@ def _row(
 
 
 def _checked(run: Run, dataset: Dataset) -> Iterator[Remark]:
-    """Whether the run takes these pictures, and whether it may have learned from them."""
+    """Check that the run takes these pictures; remark if it may have been trained on some of them."""
     shape = run.spec.architecture.input_shape
     if dataset.shape != shape:
         raise StoreError(

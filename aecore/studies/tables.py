@@ -1,7 +1,7 @@
-"""The published runs and figures as the Markdown tables of docs/results.md.
+"""The published runs and measurements as the Markdown tables of docs/results.md.
 
-python -m aecore publish        train what is missing, and print them
-python -m aecore denoising      measure every denoiser, and print them
+python -m aecore publish        train the missing runs, and print the tables of systems
+python -m aecore denoising      measure every denoiser, and print the tables of denoisers
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from aecore.models import zoo
 from aecore.models.zoo import System
 from aecore.reconstructors import denoisers
 from aecore.runs.store import Run, Store
-from aecore.studies.denoising import NOISY, REFERENCES, TABLE, Curves
+from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves
 from aecore.studies.pca_curves import pca_curve
 
 
 def denoising_table(curves: Curves) -> str:
-    """Mean PSNR in dB of each denoiser at the levels of `TABLE`, as a table of docs/results.md.
+    """Mean PSNR in dB of each denoiser at each of `TABLE_LEVELS`.
 
-    Bold marks the best on the pictures that all of them were measured on.
+    Bold marks the best on the pictures that all denoisers were measured on.
     """
     lines = _levels_head("denoiser", "pictures")
     best = {
         level: max((point.psnr_subset or 0 for name in curves.names if (point := curves.at(name, level))), default=0)
-        for level in TABLE
+        for level in TABLE_LEVELS
     }
     for name in curves.names:
-        points = [curves.at(name, level) for level in TABLE]
+        points = [curves.at(name, level) for level in TABLE_LEVELS]
         cells = [
             "–"
             if point is None or point.psnr is None
             else f"**{point.psnr:.2f}**"
             if point.psnr_subset == best[level]
             else f"{point.psnr:.2f}"
-            for level, point in zip(TABLE, points, strict=True)
+            for level, point in zip(TABLE_LEVELS, points, strict=True)
         ]
         counts = sorted({point.pictures for point in points if point})
         lines.append(f"| {name} | {', '.join(f'{count:,}' for count in counts)} | {' | '.join(cells)} |")
@@ -41,27 +41,29 @@ def denoising_table(curves: Curves) -> str:
 
 
 def denoising_comparison(curves: Curves) -> str:
-    """What the trained denoisers gain over each of `REFERENCES` on the same pictures: the mean difference of PSNR in dB
-    with its 95% interval, in bold where that lies above zero."""
+    """The gain of each trained denoiser over each of `REFERENCES` on the same pictures.
+
+    It is the mean difference of PSNR in dB with its 95% interval, in bold if the interval lies above zero.
+    """
     lines = _levels_head("denoiser", "over")
     learned = [name for name in curves.names if name != NOISY and name not in denoisers.METHODS]
     for name in learned:
         for other in REFERENCES:
-            points = [curves.at(name, level) for level in TABLE]
+            points = [curves.at(name, level) for level in TABLE_LEVELS]
             cells = [_gain(point.over.get(other) if point else None) for point in points]
             lines.append(f"| {name} | {other} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _levels_head(*columns: str) -> list[str]:
-    levels = [_level_text(level) for level in TABLE]
+    levels = [_level_text(level) for level in TABLE_LEVELS]
     return [f"| {' | '.join([*columns, *levels])} |", f"|---|--:|{'--:|' * len(levels)}"]
 
 
-def _gain(found: tuple[float, float, float] | None) -> str:
-    if found is None:
+def _gain(over: tuple[float, float, float] | None) -> str:
+    if over is None:
         return "–"
-    mean, low, high = found
+    mean, low, high = over
     text = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
     return f"**{text}**" if low > 0 else text
 
@@ -76,14 +78,16 @@ TUTORIAL = {64: 0.00709, 128: 0.00409, 256: 0.00207, 384: 0.00128}
 
 
 def _published(store: Store) -> list[tuple[str, System, Run]]:
-    """Every system whose own run is here, as it is published, in the order of the zoo: not a variant, another seed's or
-    another data set's."""
+    """Every system whose published run is here, in the order of the zoo.
+
+    A published run has the system's own recipe, data set and seed, and weights in float16.
+    """
     own = {run.name: run for run in store.listing().full if zoo.is_own(run.spec) and run.dtype == "float16"}
     return [(name, system, own[name]) for name, system in zoo.SYSTEMS.items() if name in own]
 
 
 def results_table(store: Store) -> str:
-    """The size and scores of every system that is published, in the order of the zoo."""
+    """The size and scores of every published system, in the order of the zoo."""
     lines = [
         "| system | code size | parameters | PSNR pooled, dB | PSNR mean, dB | SSIM | seconds | the study's, dB |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
@@ -99,10 +103,10 @@ def results_table(store: Store) -> str:
 
 
 def compressing_table(store: Store) -> str:
-    """The mean squared error of each compressor beside PCA's and the tutorial's at its code size, with its cost."""
+    """The MSE of each compressor beside that of PCA and of the tutorial at its code size, with its cost."""
     try:
         pca = pca_curve("cifar10", store.root)
-    except MissingError:  # a store of one's own may be without
+    except MissingError:  # another store may have none
         pca = None
     lines = [
         "| system | numbers | MSE | PCA's MSE | MSE over PCA's | the tutorial's MSE | epochs | seconds |",

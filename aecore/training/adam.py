@@ -1,7 +1,7 @@
-"""Adam by torch's fused kernel, without what `torch.optim` brings with it.
+"""Adam on torch's fused kernel, without importing `torch.optim`.
 
-The kernel and the order of its work are those of `torch.optim.Adam(fused=True)`, bit for bit; but that class imports
-torch's compiler when it is made, which takes almost two seconds of every start of a run.
+The results equal those of `torch.optim.Adam(fused=True)` bit for bit. That class imports torch's compiler when it is
+created, which would add almost two seconds to the start of every run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-7  # Keras's
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what a state keeps of each parameter, by torch's names
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # the state of a parameter, by torch's names
 
 
 class Adam:
@@ -22,19 +22,19 @@ class Adam:
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
         self.learning_rate = learning_rate
         self._parameters = list(parameters)
-        self._steps = [torch.zeros((), device=each.device) for each in self._parameters]
-        # In the parameters' own layout: the kernel walks weights and moments side by side in memory.
-        self._means, self._squares = ([torch.zeros_like(each) for each in self._parameters] for _ in range(2))
+        self._steps = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
+        # In the memory layout of the parameters: the kernel reads weights and moments in parallel.
+        self._means, self._squares = ([torch.zeros_like(weights) for weights in self._parameters] for _ in range(2))
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
-        learning = [index for index, each in enumerate(self._parameters) if each.grad is not None]
+        """Update every parameter that has a gradient."""
+        updated = [index for index, parameter in enumerate(self._parameters) if parameter.grad is not None]
         parameters, steps, means, squares = (
-            [values[index] for index in learning]
+            [values[index] for index in updated]
             for values in (self._parameters, self._steps, self._means, self._squares)
         )
-        gradients = [each.grad for each in parameters if each.grad is not None]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         torch._foreach_add_(steps, 1)
         torch._fused_adam_(
             parameters,
@@ -53,7 +53,7 @@ class Adam:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """A copy of the moments on the CPU, by the parameter's number and the moment's name: `3.exp_avg`."""
+        """A copy of the moments on the CPU, keyed by parameter index and moment: `3.exp_avg`."""
         return {
             f"{index}.{name}": tensor.cpu().clone(memory_format=torch.contiguous_format)
             for index, values in enumerate(zip(self._steps, self._means, self._squares, strict=True))
@@ -61,7 +61,7 @@ class Adam:
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up the moments of `state`, as `state` gave them; `KeyError` where one is missing."""
+        """Restore the moments that `state()` returned; raises `KeyError` if one is missing."""
         for name, moments in zip(MOMENTS, (self._steps, self._means, self._squares), strict=True):
             for index, tensor in enumerate(moments):
                 tensor.copy_(state[f"{index}.{name}"])

@@ -1,4 +1,4 @@
-"""The devices that torch can train on here, and what a result may depend on besides its spec."""
+"""The devices that torch can train on here, and the environment that a result may depend on."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 def devices() -> list[str]:
     """The devices of this machine that torch can train on, the fastest first."""
-    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    names = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
+        names.append("mps")
+    return [*names, "cpu"]
 
 
 def find_device(name: str | None = None) -> torch.device:
-    """The device called `name` (`cpu`, `cuda`, `cuda:1`, `mps`), or the fastest; `TrainingError` if absent."""
+    """The device `name` (`cpu`, `cuda`, `cuda:1`, `mps`), by default the fastest; `TrainingError` if absent."""
     here = devices()
     if name is None:
         return torch.device(here[0])
@@ -34,25 +34,25 @@ def find_device(name: str | None = None) -> torch.device:
 
 
 def memory_budget(device: torch.device) -> int:
-    """Bytes that training may take on `device`: half of what is built in, the rest being for data and batches."""
+    """Bytes that training may take on `device`: half of its memory; the rest is for data and batches."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 2
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def autocasts(recipe: Recipe, device: torch.device) -> bool:
-    """Whether the model computes in bfloat16: on CUDA, except for cross-entropy, where a sigmoid rounded to 1 has no
-    gradient left."""
+    """Whether the model computes in bfloat16: on CUDA, except with cross-entropy, because a sigmoid that is rounded to
+    1 has no gradient."""
     return device.type == "cuda" and recipe.loss != "bce"
 
 
 def accelerator(device: torch.device) -> str:
-    """The hardware behind `device`: the GPU's name, or else the processor's architecture."""
+    """The hardware of `device`: the GPU's name, or the processor's architecture."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
 def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
-    """What a result may depend on besides its spec: recorded beside the run, not hashed."""
+    """The facts that a result may depend on besides its spec; they are recorded with the run but not hashed."""
     return {
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -65,11 +65,11 @@ def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next step, for the rest of the process.
+    """Make the C library keep freed memory for reuse, for the rest of the process.
 
-    glibc often returns a large block to the kernel at each free and faults it in again, page by page, at the next
-    step: up to a quarter of the time of a convolutional run on CPU. Only a process that trains and then ends should
-    call this, since nothing that it frees goes back to the system.
+    glibc often returns large blocks to the kernel when they are freed, and the next step faults them in again page by
+    page: up to a quarter of the time of a convolutional run on CPU. Only a process that trains and then ends should
+    call this, since it returns no freed memory to the system.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else object()
     if isinstance(libc, ctypes.CDLL) and hasattr(libc, "mallopt"):

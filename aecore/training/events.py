@@ -1,4 +1,4 @@
-"""What training yields and raises."""
+"""The events that training yields, and the errors that it raises."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aecore import AecoreError
 
 
 class TrainingError(AecoreError):
-    """Training could not go on; the text says where and why."""
+    """Training cannot start or continue; the message says where and why."""
 
 
 class NotFiniteError(TrainingError):
-    """The loss stopped being a number at `epoch` (from 1) and `step` (from 1) of that epoch."""
+    """The loss became infinite or NaN at `epoch` (from 1) and `step` (from 1) of that epoch."""
 
     def __init__(self, epoch: int, step: int) -> None:
         super().__init__(
@@ -23,7 +23,7 @@ class NotFiniteError(TrainingError):
             + (
                 f"the weights after epoch {epoch - 1} are kept. "
                 if epoch > 1
-                else "no epoch before it is there to keep. "
+                else "there is no earlier epoch to keep. "
             )
             + "A smaller learning rate usually helps."
         )
@@ -32,10 +32,10 @@ class NotFiniteError(TrainingError):
 
 @dataclass(frozen=True)
 class Epoch:
-    """A row of the loss curve.
+    """One row of the loss curve.
 
-    Losses are the recipe's, without penalties; `terms` holds the mean of each penalty over the training pictures,
-    before it is weighed. `seconds` counts what it took to start, training and validation.
+    Losses are the recipe's, without penalties; `terms` holds the mean of each unweighted penalty over the training
+    pictures. `seconds` is the time since the start of the run: initialisation, training and validation.
     """
 
     epoch: int
@@ -47,7 +47,7 @@ class Epoch:
     terms: Mapping[str, float] = field(default_factory=dict)
 
     def columns(self) -> dict[str, float]:
-        """The row of a table: one column more for each penalty."""
+        """The row as a dictionary, with one further column per penalty."""
         values = asdict(self)
         terms: dict[str, float] = values.pop("terms")
         return values | terms
@@ -55,7 +55,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class State:
-    """Everything that training needs to go on after `epoch`: weights, Adam's moments and the curve so far."""
+    """Everything that training needs to resume after `epoch`: weights, Adam's moments and the curve so far."""
 
     epoch: int
     weights: dict[str, Tensor]
@@ -65,7 +65,7 @@ class State:
 
 @dataclass(frozen=True)
 class Progress:
-    """Somewhere inside an epoch: pictures seen in it, and the mean loss and penalties since the last report."""
+    """Progress within an epoch: pictures seen so far, and the mean loss and penalties since the last report."""
 
     epoch: int
     images: int
@@ -78,7 +78,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochEnded:
-    """An epoch is over; `state` can be stored and given back to `train`."""
+    """An epoch has ended; `state` can be stored and passed to `train` to resume."""
 
     row: Epoch
     state: State = field(repr=False)

@@ -1,4 +1,4 @@
-"""The untrained model: its modules and its first weights."""
+"""The untrained model: its modules and its initial weights."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from aecore.reconstructors.pca import fit_pca
 
 
 def initialise(model: nn.Module, initialisation: Initialisation, generator: Generator) -> None:
-    """Draw the weights from `generator`.
+    """Draw the initial weights from `generator`.
 
     `keras` and `pca`: Glorot uniform (Glorot & Bengio 2010), zero biases. `torch`: uniform in ±1/√fan_in, biases too,
-    as `nn.Conv2d` and `nn.Linear` do by themselves.
+    like the defaults of `nn.Conv2d` and `nn.Linear`.
     """
     for module in model.modules():
         if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -35,9 +35,11 @@ def initialise(model: nn.Module, initialisation: Initialisation, generator: Gene
 
 
 def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tensor) -> None:
-    """Make a pair of linear dense layers around the code the projection on the principal components, and every linear
-    layer that an `add` follows zero, so that the blocks around the pair start as the identity (Goyal et al. 2017,
-    "Accurate, large minibatch SGD", section 5.1)."""
+    """Set each pair of linear dense layers around the code to the projection on the principal components.
+
+    Every linear layer that is followed by `add` is set to zero, so that the blocks around the pair start as the
+    identity (Goyal et al. 2017, "Accurate, large minibatch SGD", section 5.1).
+    """
     for step, following in pairwise(architecture.steps):
         if following.layer.closes_skip == "sum" and getattr(step.layer, "activation", "") == "linear":
             for parameter in model[step.position - 1].parameters():
@@ -56,7 +58,7 @@ def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tens
 def build(
     architecture: Architecture, recipe: Recipe, seed: int, device: torch.device, pixels: Tensor | None = None
 ) -> nn.Sequential:
-    """The untrained model: its weights are drawn on the CPU, so that every device starts from the same ones.
+    """The untrained model. Its weights are drawn on the CPU, so that all devices start from the same ones.
 
     With the initialisation `pca` and uint8 training `pixels` `[N, C, H, W]` it starts as their PCA.
     """

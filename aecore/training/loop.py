@@ -1,13 +1,14 @@
-"""Training as a stream of events: iterate `train` and it yields what happened.
+"""Training as a stream of events: `train` is a generator that yields them.
 
-The training pictures stay on the device as uint8 and are drawn there; every random number comes from a generator
-keyed by (seed, epoch), so a run repeats bit for bit on the same CPU with the same number of threads, and a run that
-stopped after any epoch goes on exactly as if it had not.
+The training pictures stay on the device as uint8, and batches are gathered there. Every random number comes from a
+generator keyed by (seed, epoch): on the same CPU with the same number of threads a run repeats bit for bit, and a run
+that was interrupted after any epoch resumes exactly as if it had not stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from math import cos, isfinite, pi, prod
 from time import perf_counter
@@ -28,13 +29,13 @@ from aecore.training.events import Epoch, EpochEnded, Event, NotFiniteError, Pro
 from aecore.training.initialisation import build
 from aecore.training.losses import loss_of, objective
 
-EVALUATION_BATCH = 100  # what fits the cache: 500 takes twice as long
+EVALUATION_BATCH = 100  # fits into the processor's cache: 500 takes twice as long
 STEPS_PER_REPORT = 10
 WARM_UP = 0.05  # share of the steps over which a scheduled learning rate rises
 
 
 class Pictures:
-    """A split on a device, laid out so that a batch is gathered in the memory format that the model wants."""
+    """A split on a device, stored so that gathered batches have the memory layout of the model."""
 
     def __init__(self, pixels: Tensor, device: torch.device, layout: torch.memory_format) -> None:
         self._channels_last = layout == torch.channels_last
@@ -46,8 +47,23 @@ class Pictures:
 
     def batch(self, rows: Tensor | slice) -> Tensor:
         """Float pictures `[N, C, H, W]` in `[0, 1]`."""
-        chosen = self._stored[rows]
-        return to_float(chosen.permute(0, 3, 1, 2) if self._channels_last else chosen)
+        gathered = self._stored[rows]
+        return to_float(gathered.permute(0, 3, 1, 2) if self._channels_last else gathered)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A model in training: its spec, its optimiser and the pictures that it learns from."""
+
+    spec: RunSpec
+    model: nn.Module
+    optimiser: Adam
+    pictures: Pictures
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the model's parameters."""
+        return next(self.model.parameters()).device
 
 
 def train(
@@ -55,8 +71,8 @@ def train(
 ) -> Iterator[Event]:
     """Train `spec` on `dataset`, yielding `Progress` within epochs and `EpochEnded` after each.
 
-    Goes on from `state` where one is given. Raises `TrainingError` where the data does not fit the architecture,
-    where memory runs out, or (`NotFiniteError`) where the loss stops being a number.
+    Resumes from `state` if one is given. Raises `TrainingError` if the data does not fit the architecture or memory
+    runs out, and `NotFiniteError` if the loss becomes infinite or NaN.
     """
     device = device or torch.device("cpu")
     recipe, architecture = spec.recipe, spec.architecture
@@ -71,43 +87,42 @@ def train(
     _check_batch_norm(spec, len(dataset.train))
     started = perf_counter()
     try:
-        learning = dataset.train.pixels[: recipe.images]
-        # What goes on has its weights from the state.
-        model = build(architecture, recipe, spec.seed, device, None if state else learning)
+        pixels = dataset.train.pixels[: recipe.images]
+        # A resumed run takes its weights from the state and needs no PCA.
+        model = build(architecture, recipe, spec.seed, device, None if state else pixels)
         optimiser = Adam(model.parameters(), recipe.learning_rate)
         if state is not None:
             model.load_state_dict(state.weights)
             optimiser.restore(state.optimiser)
-        pictures = Pictures(learning, device, memory_format(architecture.convolves))
+        pictures = Pictures(pixels, device, memory_format(architecture.convolves))
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
         raise TrainingError(f"{device} has no memory left for the model and the pictures: free some of it.") from None
+    learner = Learner(spec, model, optimiser, pictures)
     try:
-        spent = perf_counter() - started  # to start as PCA is part of the cost
-        yield from _epochs(spec, model, optimiser, pictures, dataset.validation, state or State(0, {}, {}), spent)
+        spent = perf_counter() - started  # the time of a PCA counts
+        yield from _epochs(learner, dataset.validation, state or State(0, {}, {}), spent)
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
-        # The failed step's tensors live as long as the traceback's frames; they must go before anything is tried.
+        # The traceback's frames hold the tensors of the failed step: free them before trying smaller batches.
         error.__traceback__ = None
         model.zero_grad(set_to_none=True)
         smallest = 2 if architecture.normalises_batch else 1
-        fitting = largest_fitting(
-            recipe.batch_size, lambda size: _try_step(model, optimiser, recipe, pictures, size), smallest
-        )
+        fitting = largest_fitting(recipe.batch_size, lambda size: _try_step(learner, size), smallest)
         raise TrainingError(
             f"{device} ran out of memory with a batch of {recipe.batch_size}; "
             + (
                 f"a batch of {fitting} fits."
                 if fitting
-                else f"not even one of {smallest} fits: choose a smaller model."
+                else f"not even a batch of {smallest} fits: choose a smaller model."
             )
         ) from None
 
 
 def _check_batch_norm(spec: RunSpec, pictures: int) -> None:
-    """Raise `TrainingError` where batch norm would have to normalise a single value."""
+    """Raise `TrainingError` if batch norm would have to normalise a single value."""
     if spec.recipe.batch_size > 1 and min(spec.recipe.images or pictures, pictures) > 1:
         return
     for step in spec.architecture.steps:
@@ -115,31 +130,24 @@ def _check_batch_norm(spec: RunSpec, pictures: int) -> None:
             raise TrainingError(f"{step} cannot normalise one picture at a time: train on batches of at least 2.")
 
 
-def _epochs(
-    spec: RunSpec,
-    model: nn.Module,
-    optimiser: Adam,
-    pictures: Pictures,
-    held_out: Split,
-    state: State,
-    spent: float,
-) -> Iterator[Event]:
-    recipe, device = spec.recipe, next(model.parameters()).device
-    validation = Pictures(held_out.pixels, device, memory_format(spec.architecture.convolves))
+def _epochs(learner: Learner, held_out: Split, state: State, spent: float) -> Iterator[Event]:
+    """The events of all epochs after `state`; `spent` seconds have passed before the first."""
+    spec, recipe, pictures = learner.spec, learner.spec.recipe, learner.pictures
+    validation = Pictures(held_out.pixels, learner.device, memory_format(spec.architecture.convolves))
     history = list(state.history)
     before = history[-1].seconds if history else spent
     for epoch in range(state.epoch + 1, recipe.epochs + 1):
         started = perf_counter()
-        # The mean over the epoch's pictures as they were seen, as Keras tells it, not of the model at its end.
+        # The training loss is averaged during the epoch, as in Keras, and not measured at its end.
         seen, total_loss, total_terms = 0, 0.0, dict.fromkeys(spec.architecture.penalties, 0.0)
-        for progress in _steps(spec, model, optimiser, pictures, epoch):
+        for progress in _steps(learner, epoch):
             total_loss += progress.loss * (progress.images - seen)
             for name, mean in progress.terms.items():
                 total_terms[name] += mean * (progress.images - seen)
             seen = progress.images
             yield progress
         trained = perf_counter()
-        validation_loss, validation_mse = _validate(spec, model, validation)
+        validation_loss, validation_mse = _validate(learner, validation)
         if not isfinite(validation_loss):
             raise NotFiniteError(epoch, len(batch_starts(len(pictures), recipe.batch_size)))
         row = Epoch(
@@ -153,35 +161,35 @@ def _epochs(
         )
         before = row.seconds
         history.append(row)
-        yield EpochEnded(row, _capture(epoch, model, optimiser, tuple(history)))
+        yield EpochEnded(row, _capture(learner, tuple(history)))
 
 
-def _steps(spec: RunSpec, model: nn.Module, optimiser: Adam, pictures: Pictures, epoch: int) -> Iterator[Progress]:
-    """One epoch of steps; losses are read from the device only now and then, since reading waits for it."""
-    recipe, device = spec.recipe, next(model.parameters()).device
+def _steps(learner: Learner, epoch: int) -> Iterator[Progress]:
+    """The steps of one epoch. Losses are read from the device every few steps only, since reading waits for it."""
+    spec, recipe, device = learner.spec, learner.spec.recipe, learner.device
     generator = Generator(device).manual_seed(key(spec.seed, epoch))
-    for module in model.modules():
+    for module in learner.model.modules():
         if isinstance(module, Stochastic):
             module.generator = generator
-    count, size = len(pictures), recipe.batch_size
+    count, size = len(learner.pictures), recipe.batch_size
     order = torch.randperm(count, generator=Generator().manual_seed(key(spec.seed, epoch, "order"))).to(device)
     bounds = list(pairwise([*batch_starts(count, size), count]))
     names = spec.architecture.penalties
-    losses = torch.zeros(len(bounds), 1 + len(names), device=device)  # a row: the loss, then each penalty
+    losses = torch.zeros(len(bounds), 1 + len(names), device=device)  # columns: the loss, then the penalties
     started, reported = perf_counter(), 0
-    model.train()
+    learner.model.train()
     for step, (first, last) in enumerate(bounds, start=1):
         done = (epoch - 1) * len(bounds) + step
-        optimiser.learning_rate = learning_rate(recipe, done, recipe.epochs * len(bounds))
-        losses[step - 1, 0], terms = _step(model, optimiser, recipe, pictures.batch(order[first:last]), generator)
-        for place, name in enumerate(names, start=1):
-            losses[step - 1, place] = terms[name]
+        learner.optimiser.learning_rate = learning_rate(recipe, done, recipe.epochs * len(bounds))
+        losses[step - 1, 0], terms = _step(learner, learner.pictures.batch(order[first:last]), generator)
+        for column, name in enumerate(names, start=1):
+            losses[step - 1, column] = terms[name]
         if step % STEPS_PER_REPORT and step != len(bounds):
             continue
         recent = losses[reported:step].cpu()
         if not recent.isfinite().all():
             raise NotFiniteError(epoch, reported + int((~recent.isfinite()).nonzero()[0, 0]) + 1)
-        weights = torch.tensor([float(to - since) for since, to in bounds[reported:step]])
+        weights = torch.tensor([float(end - start) for start, end in bounds[reported:step]])
         loss, *means = (float((column * weights).sum() / weights.sum()) for column in recent.T)
         rate = last / (perf_counter() - started)
         left = ((recipe.epochs - epoch + 1) * count - last) / rate
@@ -192,7 +200,7 @@ def _steps(spec: RunSpec, model: nn.Module, optimiser: Adam, pictures: Pictures,
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """Adam's learning rate at a `step` from 1 to `steps`.
 
-    `cosine`: it rises in a line over the first twentieth of the steps and falls to nothing along half a cosine
+    With `cosine` it rises linearly over the first twentieth of the steps, then falls to almost zero along half a cosine
     (Loshchilov & Hutter 2017, "SGDR", without restarts).
     """
     if recipe.schedule is None:
@@ -203,29 +211,30 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def batch_starts(count: int, size: int) -> list[int]:
-    """Where the batches of an epoch begin; a lone last picture joins the batch before it, as batch norm needs two."""
+    """The first index of each batch. A single last picture joins the batch before it, since batch norm needs two."""
     starts = list(range(0, count, size))
     return starts[:-1] if size > 1 and len(starts) > 1 and starts[-1] == count - 1 else starts
 
 
-def _step(
-    model: nn.Module, optimiser: Adam, recipe: Recipe, clean: Tensor, generator: Generator
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """One step on a batch of `clean` pictures `[N, C, H, W]`: its loss and its penalties, each a scalar."""
+def _step(learner: Learner, clean: Tensor, generator: Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """One step on a batch of `clean` pictures `[N, C, H, W]`; returns its loss and its penalties, all scalars."""
+    model, recipe = learner.model, learner.spec.recipe
     given = recipe.noise.add(clean, generator) if recipe.noise else clean
     with torch.autocast(clean.device.type, torch.bfloat16, enabled=autocasts(recipe, clean.device)):
         output = model(given)
     loss, terms = loss_of(recipe, output, clean, given), penalties(model)
     model.zero_grad(set_to_none=True)
     objective(recipe, loss, terms).backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
+    learner.optimiser.step()
     return loss.detach(), {name: term.detach() for name, term in terms.items()}
 
 
-def _validate(spec: RunSpec, model: nn.Module, pictures: Pictures) -> tuple[float, float]:
-    """The recipe's loss and the MSE (outputs clamped to `[0, 1]`) on the held-out pictures, with the same noise
-    draw at every epoch so that the curve moves only where the model does."""
-    device = next(model.parameters()).device
+def _validate(learner: Learner, pictures: Pictures) -> tuple[float, float]:
+    """The recipe's loss and the MSE (outputs clamped to `[0, 1]`) on the validation pictures.
+
+    Every epoch has the same noise, so that the curve changes only with the model.
+    """
+    spec, model, device = learner.spec, learner.model, learner.device
     generator = Generator(device).manual_seed(key(spec.seed, "validation"))
     model.eval()
     loss = mse = torch.zeros((), device=device)
@@ -239,22 +248,22 @@ def _validate(spec: RunSpec, model: nn.Module, pictures: Pictures) -> tuple[floa
     return float(loss) / len(pictures), float(mse) / len(pictures)
 
 
-def _capture(epoch: int, model: nn.Module, optimiser: Adam, history: tuple[Epoch, ...]) -> State:
-    """A copy on the CPU: the next step changes the model's own tensors in place."""
+def _capture(learner: Learner, history: tuple[Epoch, ...]) -> State:
+    """The state after the last epoch of `history`, copied to the CPU: the next step changes the tensors in place."""
     weights = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in model.state_dict().items()
+        for name, tensor in learner.model.state_dict().items()
     }
-    return State(epoch, weights, optimiser.state(), history)
+    return State(history[-1].epoch, weights, learner.optimiser.state(), history)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """CUDA has an error of its own for it; on CPU only the text tells."""
+    """CUDA raises a dedicated error; on CPU only the message shows it."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def largest_fitting(size: int, step: Callable[[int], Any], smallest: int = 1) -> int:
-    """The largest batch below `size`, found by halving, whose `step` does not run out of memory; 0 if none."""
+    """Halve `size` until `step` does not run out of memory; 0 if no size down to `smallest` fits."""
     while (size := size // 2) >= smallest:
         try:
             step(size)
@@ -267,6 +276,7 @@ def largest_fitting(size: int, step: Callable[[int], Any], smallest: int = 1) ->
     return 0
 
 
-def _try_step(model: nn.Module, optimiser: Adam, recipe: Recipe, pictures: Pictures, size: int) -> None:
-    clean = pictures.batch(slice(0, size))
-    _step(model, optimiser, recipe, clean, Generator(clean.device))
+def _try_step(learner: Learner, size: int) -> None:
+    """One step on the first `size` pictures."""
+    clean = learner.pictures.batch(slice(0, size))
+    _step(learner, clean, Generator(clean.device))

@@ -1,7 +1,7 @@
 """The losses that a recipe can name.
 
-To add a loss: write a function `(output, target, given) -> scalar` here and name it in `FUNCTIONS`, and in `LOSSES` of
-`aecore.models.recipe` in words.
+To add a loss: write a function `(output, target, given) -> scalar` here, add it to `FUNCTIONS`, and add its title to
+`LOSSES` in `aecore.models.recipe`. `given` is the model's input, which differs from the target under noise.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def absolute_error(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
 
 
 def cross_entropy(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
-    """Binary cross-entropy, each value of both being a probability; its mean over every value."""
+    """Mean binary cross-entropy over every value, with the values of both taken as probabilities."""
     return F.binary_cross_entropy(output, target)
 
 
@@ -35,12 +35,12 @@ FUNCTIONS: dict[Loss, Function] = {"mse": squared_error, "bce": cross_entropy, "
 
 
 def loss_of(recipe: Recipe, output: Tensor, target: Tensor, given: Tensor) -> Tensor:
-    """The recipe's loss in float32, of `output` `[N, C, H, W]` against the clean `target`, for the input `given`."""
+    """The recipe's loss in float32 between `output` `[N, C, H, W]` and the clean `target`, for the input `given`."""
     return FUNCTIONS[recipe.loss](output.float(), target, given)
 
 
 def objective(recipe: Recipe, loss: Tensor, terms: Mapping[str, Tensor]) -> Tensor:
-    """What a step makes smaller: the loss, and each penalty of `terms` by the weight that the recipe gives it."""
+    """The quantity that a step minimises: the loss plus the penalties in `terms`, weighted by the recipe."""
     for name, weight in recipe.penalty_weights.items():
         loss = loss + weight * terms[name]
     return loss

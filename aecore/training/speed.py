@@ -1,4 +1,4 @@
-"""How fast an architecture trains on a device, measured on random pictures."""
+"""The training speed of an architecture on a device, measured on random pictures."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from aecore.training.devices import find_device
 from aecore.training.events import EpochEnded
 from aecore.training.loop import train
 
-PICTURES_AT_MOST = 50_000  # held in memory to measure on
+MOST_PICTURES = 50_000  # random pictures held in memory for a measurement
 
 
 def images_per_second(spec: RunSpec, device: str, seconds: float = 1.0) -> float:
-    """Pictures per second of training `spec` on `device` for about `seconds`, after a warm-up; touches no run.
+    """Pictures per second when training `spec` on `device` for about `seconds`, after a warm-up; no run is stored.
 
-    Raises `TrainingError` where the architecture cannot be trained there.
+    Raises `TrainingError` if the architecture cannot be trained there.
     """
     size = spec.recipe.batch_size
     fewest = 2 * size
     warm = _in_last_epoch(spec, device, fewest, epochs=2)
-    pictures = max(fewest, min(round(warm * seconds), PICTURES_AT_MOST) // size * size)
+    pictures = max(fewest, min(round(warm * seconds), MOST_PICTURES) // size * size)
     return _in_last_epoch(spec, device, pictures, epochs=1)
 
 
@@ -33,7 +33,7 @@ def _in_last_epoch(spec: RunSpec, device: str, pictures: int, epochs: int) -> fl
     everything = Split(pixels, torch.zeros(pictures, dtype=torch.int64))
     one = Split(pixels[:1], everything.labels[:1])
     dataset = Dataset("random", "Random pictures", ("noise",), shape, lambda: (everything, one), lambda: (one,))
-    # The first weights do not matter here, and PCA of random pictures would take its time.
+    # The initial weights do not matter here, and a PCA of random pictures would take time.
     recipe = replace(spec.recipe, epochs=epochs, images=None, initialisation="keras")
     events = train(replace(spec, recipe=recipe), dataset, find_device(device))
     rows = [event.row for event in events if isinstance(event, EpochEnded)]

@@ -1,4 +1,4 @@
-"""What can be done with a system, as links to other pages."""
+"""Links from a system to other pages: compare it, train it."""
 
 from __future__ import annotations
 

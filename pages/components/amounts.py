@@ -1,4 +1,4 @@
-"""Numbers for people: three significant digits, and units."""
+"""Numbers as text: three significant digits, and units."""
 
 
 def short(number: int) -> str:

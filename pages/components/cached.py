@@ -1,6 +1,6 @@
-"""The only caches of the dashboard, besides the jobs. Each is keyed on names and numbers, never on pixels, and bounded.
+"""The caches of the dashboard, besides the jobs. Keys are names and numbers, never pixels; every cache is bounded.
 
-A contestant is hashed by its key alone: what begins with an underscore, Streamlit does not hash.
+A contestant is hashed by its key alone: Streamlit does not hash arguments that begin with an underscore.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from aecore.studies.sensitivity import Spread
 from pages.components import jobs, png
 
 Pixels = NDArray[np.uint8]
-Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and one row of scores for each
+Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and their scores, one row per picture
 
 _pool = ThreadPoolExecutor(jobs.HELPERS, initializer=jobs.one_core)
-# The models that `_model` sets apart from garbage collection are let go in order when the process ends.
+# So that the models that `_model` excludes from garbage collection are freed in order when the process ends.
 atexit.register(gc.unfreeze)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the pictures")
 def dataset(name: str) -> Dataset:
-    """A data set, read once for every session."""
+    """A data set, read once for all sessions."""
     pictures = datasets.load(name)
     # Read here, under this spinner: a damaged data set must be reported where it is picked.
     _ = pictures.test
@@ -64,13 +64,13 @@ def check_tables(contestant: Contestant, dataset_name: str) -> None:
 @st.cache_resource(max_entries=64, show_spinner="Loading the model")
 def _model(key: str) -> Reconstructor:
     model = Store().load(key)
-    # Streamlit collects garbage after every script run. Modules and models never become any, and looking through them
-    # each time takes a quarter of a second.
+    # Streamlit collects garbage after every script run. Modules and models never become garbage, and visiting them
+    # takes a quarter of a second each time.
     gc.freeze()
     return model
 
 
-# Few of them: the Wiener filter of CIFAR-10 is 38 MB.
+# Few, because the Wiener filter of CIFAR-10 takes 38 MB.
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _baseline(key: str, dataset_name: str, noise: Noise | None) -> Reconstructor:
     return by_name.find(key, dataset(dataset_name), noise, Store())
@@ -79,7 +79,7 @@ def _baseline(key: str, dataset_name: str, noise: Noise | None) -> Reconstructor
 def _reconstructor(contestant: Contestant, dataset_name: str, noise: Noise | None) -> Reconstructor:
     if contestant.run:
         return _model(contestant.key)
-    return _baseline(contestant.key, dataset_name, noise if contestant.is_told_the_noise else None)
+    return _baseline(contestant.key, dataset_name, noise if contestant.is_given_the_noise else None)
 
 
 @st.cache_data(max_entries=64)
@@ -89,8 +89,10 @@ def history(key: str) -> pd.DataFrame:
 
 
 def stored_scores(run: Run, dataset_name: str) -> pd.DataFrame:
-    """One row per test picture, under the noise that the run was trained with: its own scores, or measured on a data
-    set that it was not trained for."""
+    """The scores of a run under the noise that it was trained with, one row per test picture.
+
+    They are the stored ones, or measured now if the run was trained on another data set.
+    """
     if run.spec.dataset == dataset_name:
         return _stored_scores(run.key)
     return _measured_scores(of_run(run), run.key, dataset_name)
@@ -111,7 +113,7 @@ def _measured_scores(_contestant: Contestant, key: str, dataset_name: str) -> pd
 
 
 def denoised(contestant: Contestant, dataset_name: str, picture: int, noise: Noise | None, seed: int) -> Future[Tensor]:
-    """What a contestant makes of one noisy test picture, `[1, C, H, W]`."""
+    """The output of a contestant for one noisy test picture, `[1, C, H, W]`."""
     return jobs.begun(jobs.lane_of(contestant), _denoised, contestant, dataset_name, picture, noise, seed)
 
 
@@ -133,8 +135,11 @@ def spread(
 def weights(
     contestant: Contestant, dataset_name: str, picture: int, noise: Noise | None, seed: int, pixel: tuple[int, int]
 ) -> Future[Tensor]:
-    """The weights `[H, W]` with which a contestant, computed by torch, averages the pixels of a noisy test picture into
-    the one at `pixel` (row, column): those of each channel on itself, averaged."""
+    """The weights `[H, W]` with which a contestant averages the pixels of a noisy test picture into the one at `pixel`
+    (row, column): those of each channel on itself, averaged over the channels.
+
+    The contestant must be differentiable by torch.
+    """
     return jobs.begun(jobs.lane_of(contestant), _weights, contestant, dataset_name, picture, noise, seed, pixel)
 
 
@@ -161,7 +166,7 @@ def _weights(
 ) -> Tensor:
     _, given = _given(dataset_name, (picture,), noise, seed)
     reconstruct = cast(Differentiable, _reconstructor(contestant, dataset_name, noise))
-    return sensitivity.own_channel(sensitivity.weights_of(reconstruct, given[0], *pixel))
+    return sensitivity.within_channels(sensitivity.weights_of(reconstruct, given[0], *pixel))
 
 
 # ---- the pictures of a page
@@ -182,7 +187,7 @@ def classes(dataset_name: str, pictures: tuple[int, ...]) -> list[str]:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _given(dataset_name: str, pictures: tuple[int, ...], noise: Noise | None, seed: int) -> tuple[Tensor, Tensor]:
-    """The clean pictures and the noisy ones, once for all contestants; nobody may change them."""
+    """The clean pictures and the noisy ones. All contestants share these tensors: they must not be changed."""
     clean = to_float(dataset(dataset_name).test.pixels[list(pictures)])
     return clean, noisy(clean, noise, seed, pictures)
 
@@ -196,9 +201,9 @@ def originals(dataset_name: str, pictures: tuple[int, ...]) -> Pixels:
 def reconstructions(
     contestants: Sequence[Contestant], dataset_name: str, pictures: tuple[int, ...], noise: Noise | None, seed: int
 ) -> tuple[Scored, dict[str, Scored]]:
-    """The noisy pictures, and by key what each contestant makes of them, with their scores.
+    """The noisy pictures and, by key, the output of each contestant, with their scores.
 
-    Whatever is not instant must have been computed before, by `denoised`.
+    Contestants that are not instant must have been computed before, by `denoised`.
     """
     context = get_script_run_ctx()
 
@@ -206,11 +211,11 @@ def reconstructions(
         add_script_run_ctx(ctx=context)
         return _output(contestant, contestant.key, dataset_name, pictures, noise, seed)
 
-    # This thread computes as well: where another process holds the other cores, it waits for nobody.
+    # This thread computes too: if another process uses the other cores, it does not wait for the helpers.
     helped = [_pool.submit(output, contestant) for contestant in contestants[1:]]
     jobs.one_core()
     outputs = [output(contestant) for contestant in contestants[:1]]
-    # From the end, as the helpers come from the beginning.
+    # It takes work from the end, because the helpers begin at the beginning.
     outputs += [
         output(contestant) if future.cancel() else future.result()
         for contestant, future in reversed(list(zip(contestants[1:], helped, strict=True)))
@@ -224,7 +229,7 @@ def reconstructions(
 def _output(
     _contestant: Contestant, key: str, dataset_name: str, pictures: tuple[int, ...], noise: Noise | None, seed: int
 ) -> Tensor:
-    """What a contestant makes of the noisy pictures."""
+    """The output of a contestant for the noisy pictures."""
     if not _contestant.is_instant:
         parts = [denoised(_contestant, dataset_name, picture, noise, seed) for picture in pictures]
         return torch.cat([part.result() for part in parts])
@@ -241,8 +246,10 @@ def _scored(
     noise: Noise | None,
     seed: int,
 ) -> list[Scored]:
-    """The noisy pictures and the outputs clipped for display, and their scores against the clean pictures; of all
-    together, as SSIM of many pictures at once takes little more than of a few."""
+    """The noisy pictures and the outputs, clipped for display, with their scores against the clean pictures.
+
+    All are scored together: SSIM of many pictures takes little longer than of a few.
+    """
     clean, given = _given(dataset_name, pictures, noise, seed)
     everything = torch.cat([given, *_outputs])
     table = per_picture(everything, clean.repeat(1 + len(keys), 1, 1, 1))
@@ -261,7 +268,7 @@ def another_score(
     noise: Noise | None,
     seed: int,
 ) -> NDArray[np.float64]:
-    """One more metric of each picture that a contestant gives back, `[N]`; without one, of the noisy pictures."""
+    """One more metric of each output of a contestant, `[N]`; without a contestant, of the noisy pictures."""
     key = contestant.key if contestant else None
     return _another_score(contestant, key, metric, dataset_name, pictures, noise, seed)
 

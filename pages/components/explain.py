@@ -1,4 +1,4 @@
-"""A few plain words beside a figure: open at a person's first visit, folded away after it."""
+"""A short explanation below a figure: open at a person's first visit, folded afterwards."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _YEAR = 365 * 24 * 3600  # seconds
 
 
 def explain(name: str, text: str) -> None:
-    """Say what is to be seen, in Markdown. `name` tells this text from the others in the browser's memory."""
+    """Show `text`, in Markdown. Its `name` marks it as seen in the browser's cookies."""
     cookie = f"seen-{name}"
-    # Decided once a session: what a person has opened must not close itself at the next rerun.
+    # Decided once per session: an explanation that is open must not close itself at the next rerun.
     first = st.session_state.setdefault(f"explain-{name}", cookie not in st.context.cookies)
     with st.expander("What am I looking at?", icon=":material/help:", expanded=first), st.container(gap=None):
         st.markdown(text)

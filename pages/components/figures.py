@@ -1,4 +1,4 @@
-"""Charts, in Plotly. A model has its colour, dash and marker on every one."""
+"""Charts, in Plotly. A model has the same colour, dash and marker on all of them."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def log_axis(title: str, **settings: Any) -> dict[str, Any]:
 
 
 def line(model: Contestant | Run) -> dict[str, Any]:
-    """How the line of a model is drawn."""
+    """The style of a model's line."""
     style = look.style(model)
     return {"color": style.color, "dash": style.dash, "width": 2}
 
 
 def marker(model: Contestant | Run) -> dict[str, Any]:
-    """How the points of a model are drawn."""
+    """The style of a model's points."""
     style = look.style(model)
     return {"color": style.color, "symbol": style.symbol, "size": 8}
 
@@ -66,8 +66,7 @@ def loss_curves(
     by: Abscissa = "epoch",
     logarithmic: bool = True,
 ) -> None:
-    """Lines by model: the error on the validation pictures; thin, that on those it learns from if the loss is the MSE;
-    dotted, each penalty."""
+    """Lines per model: validation error; thin, training error if the loss is the MSE; dotted, each penalty."""
     labels = look.labels(runs)
     figure = go.Figure()
     for run in runs:
@@ -108,8 +107,8 @@ def _losses(figure: go.Figure, run: Run, history: pd.DataFrame, by: Abscissa) ->
 
 
 def distribution(errors: Mapping[str, pd.Series[float]], chosen: Sequence[Contestant], *, key: str) -> None:
-    """How often each contestant errs how much: one outline over the pictures' mean squared errors, by key, for each."""
-    # A picture given back exactly has no place on a logarithmic axis.
+    """One histogram per contestant of its mean squared `errors`, by key, over the pictures."""
+    # A picture without any error has no place on a logarithmic axis.
     positive = {contestant.key: errors[contestant.key][errors[contestant.key] > 0] for contestant in chosen}
     drawn = [contestant for contestant in chosen if len(positive[contestant.key])]
     if not drawn:

@@ -1,6 +1,6 @@
-"""Work that takes seconds: computed in the background, shared by every session, and drawn as soon as it is done.
+"""Work that takes seconds: computed in the background, shared by all sessions, and drawn as soon as it is done.
 
-A page begins jobs, draws what is ready, and looks again. What nobody waits for any more is given up.
+A page begins jobs, draws those that are ready, and looks again. A job that no page waits for any more is given up.
 """
 
 from __future__ import annotations
@@ -22,22 +22,21 @@ from aecore.studies.contestants import Contestant
 from pages.components import links
 
 Lane = Literal["quick", "fits", "slow", "slow draws"]
-Jobs = Mapping[str, Sequence[Future[Any]]]  # what is computed for each contestant, by its key
+Jobs = Mapping[str, Sequence[Future[Any]]]  # the jobs of each contestant, by its key
 
 HELPERS = max(1, (os.cpu_count() or 1) - 1)
-FORGIVEN = 60  # seconds after which a failed job is tried again: what it lacked may be there by now
+FORGIVEN = 60  # seconds after which a failed job is tried again: the cause may be gone by then
 _WANTED = 10  # seconds that a job waits for its turn after a page last asked for it
-_MOMENT = 0.2  # seconds that a part of a page waits before it is drawn without what is not ready
+_MOMENT = 0.2  # seconds that a part of a page waits for its jobs before it is drawn without them
 _EVERY = 0.5  # seconds between two looks
 _BEGUN = "jobs begun"
 
 
 def one_core() -> None:
-    """Have torch compute on one core in this thread: torch keeps the number per thread, and every script run has a new
-    one.
+    """Have torch compute on one core in this thread. The setting is per thread, and every script run has a new thread.
 
-    A dozen pictures take milliseconds. On more cores torch's threads would wait for each other whenever another
-    session or a training run holds one: hundreds of milliseconds.
+    A dozen pictures take milliseconds. On more cores torch's threads would wait for each other, for hundreds of
+    milliseconds, whenever another session or a training run uses one of the cores.
     """
     torch.set_num_threads(1)
 
@@ -51,23 +50,23 @@ class _Lease:
 
 
 # One lane per cost class, so that slow jobs cannot delay quick ones.
-_LANES: dict[Lane, ThreadPoolExecutor] = {
+LANES: dict[Lane, ThreadPoolExecutor] = {
     lane: ThreadPoolExecutor(1, initializer=one_core) for lane in ("quick", "fits", "slow", "slow draws")
 }
 _leases: WeakKeyDictionary[Future[Any], _Lease] = WeakKeyDictionary()
 
 
 def lane_of(contestant: Contestant, *, many_draws: bool = False) -> Lane:
-    """Where a contestant's work is done."""
+    """The lane of a contestant's jobs."""
     if contestant.is_slow:
         return "slow draws" if many_draws else "slow"
     return "fits" if contestant.fits else "quick"
 
 
 def begun(lane: Lane, work: Callable[..., Any], contestant: Contestant, *facts: object) -> Future[Any]:
-    """`work(contestant, *facts)` in the background, begun once for every session that asks for it.
+    """`work(contestant, *facts)` in the background, begun once for all sessions that request it.
 
-    `facts` must be hashable, and decide the result together with the contestant's key.
+    `facts` must be hashable. Together with the contestant's key they must determine the result.
     """
     job = _job(lane, work, contestant, work.__name__, contestant.key, *facts)
     still_wanted([job])
@@ -82,7 +81,7 @@ def _job(
     _lane: Lane, _work: Callable[..., Any], _contestant: Contestant, work: str, key: str, *facts: object
 ) -> Future[Any]:
     lease = _Lease(monotonic())
-    job = _LANES[_lane].submit(_if_wanted, lease, _work, _contestant, *facts)
+    job = LANES[_lane].submit(_if_wanted, lease, _work, _contestant, *facts)
     _leases[job] = lease
     return job
 
@@ -97,20 +96,20 @@ def _if_wanted(lease: _Lease, work: Callable[..., Any], *facts: object) -> Any:
 
 
 def still_wanted(jobs: Iterable[Future[Any]]) -> None:
-    """Keep waiting jobs from being given up: a page that waits for them says so every few seconds."""
+    """Keep waiting jobs from being given up. A page that waits for them calls this every few seconds."""
     for job in jobs:
         if lease := _leases.get(job):
             lease.asked = monotonic()
 
 
 def given_up(job: Future[Any]) -> bool:
-    """Whether it will not be done: cancelled by a page that moved on, or left alone by one that was closed."""
+    """Whether a job was cancelled by a page that moved on, or abandoned by one that was closed."""
     return job.done() and (job.cancelled() or isinstance(job.exception(), CancelledError))
 
 
 def _is_over(job: Future[Any]) -> bool:
-    """Whether it has to be begun again to give a result: given up, or failed long ago."""
-    if not job.done():  # asked first, as another session may cancel it at any moment until then
+    """Whether a job must be begun again to give a result: it was given up, or failed long ago."""
+    if not job.done():  # checked first: until it is done, another session may cancel it
         return False
     return given_up(job) or (bool(job.exception()) and monotonic() - _leases[job].ended >= FORGIVEN)
 
@@ -119,9 +118,9 @@ def _is_over(job: Future[Any]) -> bool:
 
 
 def ready(part: str, jobs: Jobs, patient: Iterable[Contestant] = ()) -> set[str]:
-    """The keys of `jobs` that are done, after a moment's wait for all but those of `patient` contestants.
+    """The keys of `jobs` that are done, after waiting a moment for all but those of slow `patient` contestants.
 
-    Gives up what the same `part` of the page began before and no longer needs.
+    Cancels the jobs that the same `part` of the page began before and no longer needs.
     """
     now = [job for own in jobs.values() for job in own]
     begun_before = st.session_state.setdefault(_BEGUN, {})
@@ -135,8 +134,8 @@ def ready(part: str, jobs: Jobs, patient: Iterable[Contestant] = ()) -> set[str]
 
 
 def watch(left: Jobs, message: str) -> None:
-    """Say what is not there yet, and draw the page again once more of it is."""
-    # With nothing left there is a fragment too, which the browser may still ask for.
+    """Say how many of the jobs are done, and draw the page again when another contestant is."""
+    # Even with no job left there must be a fragment: the browser may still request it.
     st.fragment(_look_again, run_every=_EVERY if left else None)(left, message)
 
 
@@ -150,7 +149,7 @@ def _look_again(left: Jobs, message: str) -> None:
 
 
 def without_failed(chosen: Sequence[Contestant], jobs: Jobs, done: set[str]) -> list[Contestant]:
-    """The contestants that could be computed or still may; says why another could not."""
+    """The contestants whose jobs have not failed. Shows an error for each of the others."""
     left = []
     for contestant in chosen:
         own = jobs.get(contestant.key, ()) if contestant.key in done else ()

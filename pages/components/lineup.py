@@ -17,19 +17,20 @@ from pages.components import cached, errors, jobs, look, sheets
 from pages.components.cached import Scored
 from pages.components.colour_scales import ColourScale
 
-_GREY = 127  # of pictures that are not computed yet
-NOTE = "Under each name: PSNR of these pictures' pooled error; higher is better."
+_MISSING = 127  # the grey of pictures that are not computed yet
+NOTE = "Under each name: PSNR of the mean squared error over these pictures; higher is better."
 
 
 @dataclass(frozen=True)
 class Lineup:
-    """Test pictures, what the contestants were given, and what those that are `ready` made of it, by key.
+    """Test pictures by their `indices`, the `noisy` ones, and the `outputs` of the contestants that are `ready`.
 
-    `late` contestants are still at work in `waiting` jobs, by key; `chosen` are both, in the order of choice.
+    The `late` contestants are still computed, by the `waiting` jobs. Outputs and jobs are by the contestant's key;
+    `chosen` holds all contestants in the order of choice.
     """
 
     dataset_name: str
-    which: tuple[int, ...]
+    indices: tuple[int, ...]
     clean: cached.Pixels
     noisy: Scored | None
     chosen: Sequence[Contestant]
@@ -49,13 +50,15 @@ class Lineup:
     @property
     def rows(self) -> list[tuple[str, str]]:
         """The name of each picture, in two parts."""
-        classes = cached.classes(self.dataset_name, self.which)
-        return [(name, f"#{picture}") for name, picture in zip(classes, self.which, strict=True)]
+        classes = cached.classes(self.dataset_name, self.indices)
+        return [(name, f"#{picture}") for name, picture in zip(classes, self.indices, strict=True)]
 
 
 def usable(chosen: Sequence[Contestant], dataset_name: str | None = None) -> list[Contestant]:
-    """The contestants whose weights are whole, and with a `dataset_name` their loss curves and scores on it; says
-    which are not."""
+    """The contestants whose weights are intact, and with a `dataset_name` their loss curves and scores on it too.
+
+    Shows an error for each of the others.
+    """
     whole = []
     for contestant in chosen:
         try:
@@ -70,24 +73,23 @@ def usable(chosen: Sequence[Contestant], dataset_name: str | None = None) -> lis
 
 
 def compute(
-    chosen: Sequence[Contestant], dataset_name: str, which: tuple[int, ...], noise: Noise | None, seed: int
+    chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int, ...], noise: Noise | None, seed: int
 ) -> Lineup:
-    """Let the contestants reconstruct the pictures `which` under `noise`; whoever takes seconds does so in the
-    background."""
+    """Have the contestants reconstruct the pictures `indices` under `noise`, in the background if they take seconds."""
     waiting = {
-        contestant.key: [cached.denoised(contestant, dataset_name, picture, noise, seed) for picture in which]
+        contestant.key: [cached.denoised(contestant, dataset_name, picture, noise, seed) for picture in indices]
         for contestant in sorted(chosen, key=lambda contestant: contestant.effort)
         if not contestant.is_instant
     }
     done = jobs.ready("pictures", waiting, chosen)
     chosen = jobs.without_failed(chosen, waiting, done)
     there = [contestant for contestant in chosen if contestant.is_instant or contestant.key in done]
-    given, outputs = cached.reconstructions(there, dataset_name, which, noise, seed)
+    given, outputs = cached.reconstructions(there, dataset_name, indices, noise, seed)
     late = {contestant.key for contestant in chosen} - set(outputs)
     return Lineup(
         dataset_name,
-        which,
-        cached.originals(dataset_name, which),
+        indices,
+        cached.originals(dataset_name, indices),
         given if noise else None,
         chosen,
         outputs,
@@ -100,9 +102,9 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
     kind = errors.VIEWS[view]
     outputs = [pixels for pixels, _ in lineup.outputs.values()]
     if lineup.noisy and not outputs:
-        outputs = [lineup.noisy[0]]  # else left out: it is so far off that it would dim the rest
+        outputs = [lineup.noisy[0]]  # only then: its errors are so large that they would dim the others
     scale = errors.scale_of(kind, outputs, lineup.clean) if kind and outputs else None
-    nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.which)
+    nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.indices)
     columns = [sheets.Column("input", "", lineup.clean, nothing)]
     if lineup.noisy:
         columns.append(_column("noisy", lineup.noisy, lineup.clean, scale))
@@ -111,7 +113,7 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
         if contestant.key in lineup.outputs:
             columns.append(_column(contestant.label, lineup.outputs[contestant.key], lineup.clean, scale, color))
         else:
-            grey = np.full_like(lineup.clean, _GREY)
+            grey = np.full_like(lineup.clean, _MISSING)
             columns.append(sheets.Column(contestant.label, "at work", grey, nothing, color))
     sheets.show(columns, lineup.rows, wipe=view == "Wipe", picked=picked)
     if scale:
@@ -120,16 +122,16 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
 
 
 def watch(lineup: Lineup) -> None:
-    """Say who is still at work, and draw the page again once another is done."""
+    """Say which contestants are still at work, and draw the page again once another one is done."""
     work = "; ".join(_work(contestant) for contestant in lineup.late)
     jobs.watch(lineup.waiting, f"{work[:1].upper()}{work[1:]}, pictures done")
 
 
 def _work(contestant: Contestant) -> str:
     if contestant.fits:
-        return f"{contestant.title} is at work, after a fit the first time"
+        return f"{contestant.title} is at work (fitted at first use)"
     if contestant.tunes:
-        return f"{contestant.title} is at work, after it was tuned the first time under this noise"
+        return f"{contestant.title} is at work (tuned at first use under this noise)"
     return f"{contestant.title} is at work"
 
 
@@ -149,5 +151,5 @@ def _numbers(scores: pd.DataFrame) -> list[list[tuple[str, str]]]:
 
 
 def decibels(psnr: float, digits: int = 1) -> str:
-    """A PSNR in words: `27.3 dB`; that of a picture given back exactly is infinite."""
+    """A PSNR in words: `27.3 dB`, or `no error` where it is infinite."""
     return f"{psnr:.{digits}f} dB" if np.isfinite(psnr) else "no error"

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-_SHOWN, _LINK, _REDRAWN, _CHOICES = "page shown", "link followed", "page redrawn", "choices by page"
+_SHOWN, _LINK, REDRAWN, _CHOICES = "page shown", "link followed", "page redrawn", "choices by page"
 
 Asked = dict[str, list[str]]
 
@@ -41,7 +41,7 @@ class Page:
         that names no choice, as the navigation's and often the back button's, brings back those of the visit before.
         """
         state = st.session_state
-        shown, redrawn = state.get(_SHOWN), state.pop(_REDRAWN, False)
+        shown, redrawn = state.get(_SHOWN), state.pop(REDRAWN, False)
         if shown == self.name:
             state[_LINK] = link = state[_LINK] if redrawn else {}
             return link
@@ -66,7 +66,7 @@ class Page:
 
 def redraw() -> NoReturn:
     """Run the page again by itself: what was noted of its link, but for what was taken out of it, is noted again."""
-    st.session_state[_REDRAWN] = True
+    st.session_state[REDRAWN] = True
     st.rerun()
 
 

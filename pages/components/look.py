@@ -1,4 +1,4 @@
-"""What a model looks like everywhere: its colour, dash and label; and the few style rules that Streamlit lacks."""
+"""The look of a model on every page: colour, dash, marker and label; and the style rules that Streamlit lacks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from aecore.models.recipe import RunSpec
 from aecore.runs.store import Run
 from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant
 
-# Okabe & Ito 2008, "Color Universal Design": told apart by most colour-blind people. Its black and its yellow vanish on
-# a dark or a white page: a grey and a darker yellow stand in for them.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#7F7F7F", "#B8A800")
 GREY = "#7F7F7F"
+# Okabe & Ito 2008, "Color Universal Design": most colour-blind people can distinguish these. Black would vanish on a
+# dark page and the original yellow on a white one, so a grey and a darker yellow replace them.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", GREY, "#B8A800")
 DASHES = ("solid", "dash", "dot")  # of the zoo's systems
 VARIANT = "dashdot"  # of a person's own runs
-# Dashes that no model is drawn with, and where each family begins in the palette.
+# The dash of each family of baselines, which no model has, and where the family begins in the palette.
 FAMILIES = {CLASSICAL: ("longdash", 6), LINEAR: ("longdashdot", 0), CODECS: ("2px,5px", 4), CONTROLS: ("1px,3px", 6)}
 TRAINING = "#999999"  # the curve on the training pictures beside a model's own colour
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
@@ -52,8 +52,8 @@ def apply() -> None:
 
 
 def style(model: Contestant | Run | RunSpec) -> Style:
-    """A system's look comes from its place in the zoo, another run's from its key, a baseline's from its family and
-    its place there: always the same."""
+    """The style of a system follows from its place in the zoo, that of another run from its key, and that of a baseline
+    from its family and its place there. So it never changes."""
     if isinstance(model, Contestant) and model.run is None:
         dash, start = FAMILIES[model.family]
         # In steps of three, so that neighbours differ.
@@ -65,22 +65,22 @@ def style(model: Contestant | Run | RunSpec) -> Style:
     own = zoo.is_own(spec)
     number = list(zoo.SYSTEMS).index(spec.name) if own else int(spec.key[:8], 16)
     dash = DASHES[number // len(PALETTE) % len(DASHES)] if own else VARIANT
-    # Eight colours and eight markers, shifted against each other at every round: two of one colour differ in both.
+    # Markers shift against the colours after every eight systems, so systems of one colour differ in marker and dash.
     return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 3 * (number // len(PALETTE))) % len(MARKERS)])
 
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:
-    """A label for each run's key: the system's name, and for a variant of it what tells it apart."""
+    """The label of each run, by key: the system's name, and for a variant its differences from the system."""
     return {run.key: label(run.spec) for run in runs}
 
 
 def label(spec: RunSpec) -> str:
-    """What people call a run."""
+    """The label of a run."""
     return zoo.label(spec)
 
 
 def dataset(name: str) -> str:
-    """What people call a data set, in a sentence."""
+    """The title of a data set, in a sentence."""
     if name == SAMPLE:
         return "the embedded sample"
     return SOURCES[name].title if name in SOURCES else name

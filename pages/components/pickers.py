@@ -1,4 +1,4 @@
-"""What a person chooses. Every choice is in the page's address, so that a link brings back what was seen."""
+"""The widgets to choose with. Every choice is in the page's address, so that a link restores what was seen."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def linked_dataset(runs: Sequence[Run]) -> str:
 
 
 def dataset(page: Page, runs: Sequence[Run], wanted: str) -> str:
-    """The data set whose test pictures are looked at: at first `wanted`, or the embedded sample if it is not here."""
+    """The data set whose test pictures are shown: at first `wanted`, or the embedded sample if that is not here."""
     known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
     here = [*(name for name in known if catalog.available(name)), SAMPLE]
-    # Titles are what the address shows too.
+    # By title, as the address shows it.
     options = {"Embedded sample" if name == SAMPLE else SOURCES[name].title: name for name in here}
     chosen = st.selectbox(
         "Pictures from",
@@ -53,22 +53,24 @@ def dataset(page: Page, runs: Sequence[Run], wanted: str) -> str:
 
 
 def shape_of(dataset_name: str) -> Shape:
-    """The shape of a data set's pictures, which are not read."""
+    """The shape of a data set's pictures, without reading them."""
     return datasets.load(dataset_name).shape
 
 
 def contestants(
     title: str, offered: Sequence[Contestant], shape: Shape, default: Sequence[str], key: str
 ) -> list[Contestant]:
-    """Up to eight of those that are `offered`, and of the baselines that the link or the person named beside them.
+    """Up to eight of those `offered` and of the other baselines that the link or the person named, as chosen in order.
 
-    They come in the order in which they were chosen; `default` are the labels of those chosen at first.
+    `default` are the labels of those chosen at first.
     """
     by_label = {contestant.label: contestant for contestant in offered if not contestant.missing}
     named = [*st.query_params.get_all(key), *(st.session_state.get(key) or ())]
-    by_label |= {name: by_name.baseline(name) for name in named if name not in by_label and _can_be_had(name, shape)}
+    by_label |= {
+        name: by_name.baseline(name) for name in named if name not in by_label and _is_baseline_for(name, shape)
+    }
     default = [label for label in default if label in by_label] or list(by_label)[:4]
-    # Models of another shape go when the data set changes; the page should not be left empty by it.
+    # Models for another shape disappear when the data set changes; the page should not be empty then.
     if (before := st.session_state.get(key)) and not set(before) & set(by_label):
         st.session_state[key] = default
     chosen = st.multiselect(
@@ -93,7 +95,7 @@ def contestants(
     return [by_label[label] for label in chosen]
 
 
-def _can_be_had(name: str, shape: Shape) -> bool:
+def _is_baseline_for(name: str, shape: Shape) -> bool:
     """Whether there is a baseline of this name for pictures of this shape."""
     try:
         by_name.check(name, shape)
@@ -103,7 +105,7 @@ def _can_be_had(name: str, shape: Shape) -> bool:
 
 
 def _by_family(offered: dict[str, Contestant], chosen: Sequence[str], key: str) -> None:
-    """The same choice again, each family on its own line."""
+    """The same choice as pills, one line per family."""
     groups: dict[str, list[str]] = {}
     for label, contestant in offered.items():
         groups.setdefault(contestant.family, []).append(label)
@@ -129,10 +131,10 @@ def _baseline(shape: Shape, chosen: Sequence[str], key: str) -> None:
         rule.title: (kind, "Quality", rule.lowest, 100, USUAL_QUALITY) for kind, rule in FORMATS.items()
     }
     with st.popover("Add a baseline", icon=":material/add:", width="stretch"):
-        kind, what, low, high, usual = kinds[
+        kind, setting, low, high, usual = kinds[
             st.segmented_control("Kind", list(kinds), default=_PCA, key=f"{key} baseline", required=True)
         ]
-        number = st.number_input(what, low, high, usual, key=f"{key} number of {kind}")
+        number = st.number_input(setting, low, high, usual, key=f"{key} number of {kind}")
         name = f"{kind}-{number}"
 
         def add() -> None:
@@ -145,19 +147,19 @@ def _baseline(shape: Shape, chosen: Sequence[str], key: str) -> None:
             key=f"{key} add",
             on_click=add,
             disabled=full or name in chosen,
-            help="Eight are chosen: take one away first." if full else None,
+            help="Eight are chosen already: remove one first." if full else None,
         )
 
 
 def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, count: int = 6) -> tuple[int, ...]:
     """Indices of test pictures of `data`, at first `count` of them; raises `NumbersError` where the choice names none.
 
-    `scores` gives a run's row for each test picture.
+    `scores` gives the scores of a run, one row per test picture.
     """
     labels = {label: run for run, label in zip(runs, look.labels(runs).values(), strict=True)}
     ways = ["Random", "Class", "Numbers"] + ["Worst of a model"] * bool(runs) + ["Disagreement"] * (len(runs) > 1)
     if st.session_state.get(page.key("pictures"), ways[0]) not in ways:
-        st.session_state[page.key("pictures")] = ways[0]  # the models it spoke of are gone
+        st.session_state[page.key("pictures")] = ways[0]  # it needs models that are not chosen any more
     way = st.selectbox("Pictures", ways, key=page.key("pictures"), bind="query-params")
     if way == "Numbers":
         text = st.text_input(
@@ -174,7 +176,7 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
             list(labels),
             key=page.key("worst"),
             bind="query-params",
-            help="Its largest errors over the test pictures, under the noise it was trained with.",
+            help="The test pictures with the largest errors of this model, under the noise it was trained with.",
         )
         order = scores(labels[label])["mse"].sort_values(ascending=False, kind="stable")
         return tuple(scores(labels[label])["picture"][order.index[: _count(page, count)]])
@@ -189,8 +191,8 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
             others,
             key=page.key("other"),
             bind="query-params",
-            help="Where their errors over the test pictures lie furthest apart, each under the noise it was trained "
-            "with.",
+            help="The test pictures on which the errors of the two models differ most, each under the noise it was "
+            "trained with.",
         )
         left, right = scores(labels[one]), scores(labels[other])
         apart = (left["mse"] - right["mse"]).abs().sort_values(ascending=False, kind="stable")
@@ -207,7 +209,7 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
         0,
         key=page.key("draw"),
         bind="query-params",
-        help="The seed that the pictures are drawn with.",
+        help="Seed of the random choice: the same number gives the same pictures.",
     )
     return tuple(random.Random(int(seed)).sample(among, min(shown, len(among))))
 
@@ -217,13 +219,15 @@ def _count(page: Page, count: int) -> int:
 
 
 def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tuple[Noise | None, int, str]:
-    """In one line: a kind of noise at a level in its own unit (at `first` to begin with), the seed of its draw, and
-    what to see of it. A level of zero is no noise, None."""
+    """In one line: a kind of noise, its level in its own unit (at first `first`), the seed of its draw, and the view.
+
+    Level zero is no noise: None.
+    """
     kinds, levels, seeds, shown = st.columns([1.5, 2.4, 0.9, 3.5], vertical_alignment="bottom", gap="medium")
     title = kinds.selectbox("Noise", list(BY_TITLE), key=page.key("noise"), bind="query-params")
     rule = KINDS[BY_TITLE[title]]
     if st.session_state.get(page.key("level"), first) > rule.highest:
-        st.session_state[page.key("level")] = rule.highest  # another kind went further
+        st.session_state[page.key("level")] = rule.highest  # the range of another kind goes further
     level = levels.slider(
         rule.unit.capitalize(),
         0.0,
@@ -233,10 +237,16 @@ def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tupl
         format="%.2f",
         key=page.key("level"),
         bind="query-params",
-        help="Level of the noise, which is added to the input before every model sees it; each gets the same draw.",
+        help="Strength of the noise. It is added to the input; all models receive the same noisy pictures.",
     )
     seed = seeds.number_input(
-        "Seed", 0, 9999, 0, key=page.key("seed"), bind="query-params", help="The same seed gives the same noise again."
+        "Seed",
+        0,
+        9999,
+        0,
+        key=page.key("seed"),
+        bind="query-params",
+        help="Seed of the noise: the same number gives the same noise.",
     )
     view = shown.segmented_control(
         "View", views, default=views[0], key=page.key("view"), bind="query-params", required=True

@@ -12,7 +12,7 @@ from PIL import Image
 
 
 def in_colour(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture `[C, H, W]` as `[H, W, 3]`, where a single channel stands for all three."""
+    """A picture `[C, H, W]` as `[H, W, 3]`; a single channel is repeated three times."""
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
 
 
@@ -24,5 +24,5 @@ def encoded(picture: Image.Image, compress_type: int = Z_DEFAULT_STRATEGY) -> by
 
 
 def address(picture: Image.Image) -> str:
-    """The picture itself as an address, for an `img` or a table."""
+    """The picture as a data URL, for an `img` or a table."""
     return f"data:image/png;base64,{base64.b64encode(encoded(picture)).decode()}"

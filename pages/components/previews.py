@@ -1,4 +1,4 @@
-"""What a run made of the first test pictures, as it was stored: shown without the data set and without torch."""
+"""The stored preview of a run, the first test pictures with their reconstructions: shown without data set or torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GAP = 1
 
 
 def show(run: Run) -> None:
-    """The first test pictures over what the run made of them, as it was stored; a damaged file is named."""
+    """Show the first test pictures and their reconstructions below them; a warning names a damaged file."""
     try:
         sheet, rows = _sheet(run.read(PREVIEW), run.spec.architecture.input_shape[1])
     except StoreError as error:
@@ -27,7 +27,7 @@ def show(run: Run) -> None:
 
 
 def _sheet(stored: bytes, side: int) -> tuple[Image.Image, int]:
-    """The first pictures of a preview, enlarged by a whole factor with a hairline between them, and the rows."""
+    """The first pictures of a preview, enlarged by a whole factor, with hairlines between them; and how many rows."""
     pictures = Image.open(io.BytesIO(stored))
     rows = pictures.height // side
     scale = SCALE if side <= 32 else 1

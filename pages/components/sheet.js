@@ -1,8 +1,9 @@
-// The sheet: a row a picture, a column a version of it. Hovering or choosing a cell shows it large, with its numbers.
+// The sheet: one row per picture, one column per version of it. Hovering over a cell, or choosing it, enlarges it and
+// shows its numbers.
 //
 // Data arrives as bytes: the length of a JSON header (4 bytes, little endian), the header, then one PNG that holds
 // every cell at its own size, without gaps. Each cell is drawn on a canvas of the picture's size; the browser enlarges
-// it by a whole factor without smoothing, so that its pixels are exactly those of the server.
+// it by a whole factor without smoothing, so that its pixels are exactly the server's.
 
 const sheets = new WeakMap();
 
@@ -38,7 +39,7 @@ class Sheet {
     const file = new Blob([bytes.subarray(4 + length)], { type: "image/png" });
     // Decoded before anything is touched: the old pictures stay until the new ones can be drawn.
     const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-    if (turn !== this.turn) return; // newer data overtook this
+    if (turn !== this.turn) return; // newer data has arrived meanwhile
     const shape = JSON.stringify([header.side, header.rows.length, header.columns.length]);
     this.header = header;
     this.bitmap = bitmap;
@@ -49,7 +50,7 @@ class Sheet {
     this.fill();
     this.enlarge();
     this.align();
-    this.root.dataset.drawn = turn; // told to whoever waits for new pixels
+    this.root.dataset.drawn = turn; // lets tests and benchmarks wait for the new pixels
   }
 
   build() {
@@ -90,13 +91,13 @@ class Sheet {
       columns.forEach(({ heading }, column) => {
         const cell = this.cells[row][column];
         draw(cell.firstChild, this.bitmap, side, row, column, size);
-        const told = numbers[row][column].map((pair) => pair.join(" ")).join(", ");
-        cell.setAttribute("aria-label", `${name} ${detail}, ${heading}${told ? ": " + told : ""}`);
+        const scores = numbers[row][column].map((pair) => pair.join(" ")).join(", ");
+        cell.setAttribute("aria-label", `${name} ${detail}, ${heading}${scores ? ": " + scores : ""}`);
       });
     });
   }
 
-  // Onto whole pixels of the page: between two of them the browser would paint a picture's edges blurred.
+  // Onto whole pixels of the page: at a fraction of a pixel the browser would blur the edges of the pictures.
   align() {
     this.root.style.margin = "0";
     const { left, top } = this.root.getBoundingClientRect();
@@ -122,7 +123,7 @@ class Sheet {
     this.cells[row + step[0]]?.[column + step[1]]?.focus();
   }
 
-  // The chosen place, kept inside a sheet that may have become smaller.
+  // The chosen place, moved inside the sheet if that has become smaller.
   place({ row, column }) {
     const { rows, columns } = this.header;
     return { row: Math.min(row, rows.length - 1), column: Math.min(column, columns.length - 1) };

@@ -1,4 +1,4 @@
-"""The sheet: a row a picture; columns for the input, the noisy input and each model. Pixels are exact."""
+"""The sheet: one row per picture; columns for the input, the noisy input and each model. Pixels are exact."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 from pages.components import png
 from pages.components.cached import Pixels
 
-GAP = 6  # between the pictures of the file that is saved, in its pixels
-MARGIN = 90  # in front of them, for their names
-HEAD = 40  # above them, for the columns'
+# Pixels of the saved file: between pictures, left of them for their names, and above them for the headings.
+GAP = 6
+MARGIN = 90
+HEAD = 40
 WIDE = 6  # columns that fit beside the large picture at three times their size
 
 _HERE = Path(__file__).parent
@@ -31,8 +32,10 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Column:
-    """Pictures `[N, C, H, W]` under a heading with a line below it, the colour that marks the model, and for each
-    picture the numbers to show beside it when it is enlarged."""
+    """Pictures `[N, C, H, W]` under a heading with a `note` below it, and the colour that marks the model.
+
+    `numbers` holds, for each picture, the names and values to show when it is enlarged.
+    """
 
     heading: str
     note: str
@@ -44,8 +47,8 @@ class Column:
 def show(columns: Sequence[Column], rows: Sequence[tuple[str, str]], *, wipe: bool, picked: int | None) -> None:
     """Draw the sheet, enlarged in the browser by a whole factor without smoothing.
 
-    `rows` names each picture in two parts. `picked` is the row to enlarge. With `wipe` the large picture can be drawn
-    over another column's.
+    `rows` names each picture in two parts. `picked` is the row to enlarge. With `wipe` another column's
+    picture covers the left part of the large one, as far as a slider says.
     """
     scale = _scale(columns)
     header = {
@@ -55,10 +58,10 @@ def show(columns: Sequence[Column], rows: Sequence[tuple[str, str]], *, wipe: bo
         "wipe": wipe,
         "picked": picked,
         "rows": rows,
-        "columns": [{"heading": each.heading, "note": each.note, "color": each.color} for each in columns],
-        "numbers": [[each.numbers[row] for each in columns] for row in range(len(rows))],
+        "columns": [{"heading": column.heading, "note": column.note, "color": column.color} for column in columns],
+        "numbers": [[column.numbers[row] for column in columns] for row in range(len(rows))],
     }
-    pixels = np.concatenate([np.concatenate(list(each.pixels), axis=1) for each in columns], axis=2)
+    pixels = np.concatenate([np.concatenate(list(column.pixels), axis=1) for column in columns], axis=2)
     picture = _png(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
     text = json.dumps(header).encode()
     _component(key="sheet", data=len(text).to_bytes(4, "little") + text + picture)

@@ -1,4 +1,4 @@
-"""Tables of figures, with their units and three significant digits."""
+"""Tables of scores, with units and three significant digits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def per_picture(
     models: Mapping[str, pd.DataFrame],
     metric: Metric,
 ) -> None:
-    """One row per picture: how it looks, its class, the metric of each of `inputs` and `models`, and the best model."""
+    """One row per picture: a thumbnail, its class, the metric of each of `inputs` and `models`, and the best model."""
     rule = METRICS[metric]
     numbers = {label: scores[metric].to_numpy() for label, scores in {**inputs, **models}.items()}
     values = np.stack([numbers[label] for label in models])
@@ -38,7 +38,7 @@ def per_picture(
         | numbers
         | {"Best model": [list(models)[place] for place in best]}
     )
-    # Streamlit's own number format has no significant digits that suit errors and decibels alike.
+    # No single number format suits both errors and decibels.
     digits = "%.2f" if metric == "psnr" else "%.3g"
     formats = {name: st.column_config.NumberColumn(format=digits, help=rule.meaning) for name in numbers}
     st.dataframe(
@@ -59,7 +59,7 @@ def csv(
     inputs: Mapping[str, pd.DataFrame],
     models: Mapping[str, pd.DataFrame],
 ) -> str:
-    """Every metric that was measured of every picture, as a file for a spreadsheet."""
+    """All measured metrics of each picture as CSV."""
     columns: dict[str, object] = {"picture": list(pictures), "class": list(classes)}
     for label, scores in {**inputs, **models}.items():
         columns |= {f"{label} {metric}": scores[metric] for metric in scores}

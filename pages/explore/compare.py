@@ -1,4 +1,4 @@
-"""Compare: the same pictures and the same noise through everything that was chosen."""
+"""Compare: the same pictures, under the same noise, through every chosen model and baseline."""
 
 import streamlit as st
 
@@ -30,21 +30,23 @@ chosen = lineup.usable(chosen, dataset_name)
 trained = [contestant.run for contestant in chosen if contestant.run]
 with st.sidebar:
     try:
-        which = pickers.pictures(comparison.PAGE, dataset, trained, lambda run: cached.stored_scores(run, dataset_name))
+        indices = pickers.pictures(
+            comparison.PAGE, dataset, trained, lambda run: cached.stored_scores(run, dataset_name)
+        )
     except NumbersError as error:
         st.error(str(error), icon=":material/filter_alt_off:")
-        which = ()
+        indices = ()
 
 if dataset_name == SAMPLE:
     st.info(
-        "Not CIFAR-10 but an embedded sample: crops of a few photographs that the models were not made for. "
-        f"For the real pictures: `python -m aecore data fetch {wanted}`",
+        "Not CIFAR-10 but the embedded sample: crops of a few photographs, for which the models were not trained. "
+        f"To get the real pictures: `python -m aecore data fetch {wanted}`",
         icon=":material/photo_library:",
     )
 if not chosen:
-    st.info("Choose a model on the left to see what it makes of these pictures.", icon=":material/arrow_back:")
-elif which:
-    comparison.pictures(chosen, dataset_name, which)
+    st.info("Choose a model on the left to see how it reconstructs these pictures.", icon=":material/arrow_back:")
+elif indices:
+    comparison.pictures(chosen, dataset_name, indices)
     if trained:
         st.subheader("How they learned")
         comparison.loss_curves(trained)

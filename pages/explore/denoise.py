@@ -28,7 +28,7 @@ except DatasetError as error:
 chosen = lineup.usable(chosen)
 with st.sidebar:
     try:
-        which = pickers.pictures(
+        indices = pickers.pictures(
             choices.PAGE,
             dataset,
             [contestant.run for contestant in chosen if contestant.run],
@@ -37,19 +37,19 @@ with st.sidebar:
         )
     except (NumbersError, StoreError) as error:
         st.error(str(error), icon=":material/filter_alt_off:")
-        which = ()
+        indices = ()
 
 if dataset_name == SAMPLE:
     st.info(
-        "Not CIFAR-10 but an embedded sample: crops of a few photographs that the models were not made for. "
-        "The classical methods are fitted on it. For the real pictures: `python -m aecore data fetch cifar10`",
+        "Not CIFAR-10 but the embedded sample: crops of a few photographs, for which the models were not trained. "
+        "The classical methods are fitted on it. To get the real pictures: `python -m aecore data fetch cifar10`",
         icon=":material/photo_library:",
     )
 if not chosen:
-    st.info("Choose a denoiser on the left to see what it makes of noise.", icon=":material/arrow_back:")
-elif which:
+    st.info("Choose a denoiser on the left to see how it removes noise.", icon=":material/arrow_back:")
+elif indices:
     noise, seed, view = pickers.noise_and_view(choices.PAGE, list(errors.VIEWS), choices.LEVEL)
-    pictures = lineup.compute(chosen, dataset_name, which, noise, seed)
+    pictures = lineup.compute(chosen, dataset_name, indices, noise, seed)
     columns = lineup.sheet(pictures, view)
     lineup.watch(pictures)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -60,15 +60,15 @@ elif which:
             "denoised.png",
             icon=":material/download:",
             on_click="ignore",
-            help="The sheet as a PNG file, once all are there",
+            help="The sheet as a PNG file, once every denoiser is done",
             disabled=bool(pictures.late),
         )
     explain(
         "denoise-sheet",
-        "Each row is a test picture that nobody saw in training. **noisy** is what every denoiser is given, the very "
-        "same for all; each further column is what one makes of it. Trained models are not told the level, "
-        "and each has seen its own in training. Classical methods are told it, or find it in the picture (wavelet). "
-        "Try a level it never trained on, then zero.",
+        "Each row is a test picture, which no model saw in training. All denoisers receive the same **noisy** picture; "
+        "each further column is the output of one of them. Trained models are not given the noise level: each was "
+        "trained at a level, or a range of levels, of its own. Classical methods are given the level, except wavelet "
+        "shrinkage, which estimates it from the picture. Try a level that a model never trained on, then zero.",
     )
     st.subheader("Who wins at which level")
     by_level.show(pictures.chosen, dataset_name, noise, seed)

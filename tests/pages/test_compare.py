@@ -3,13 +3,17 @@
 import json
 import shutil
 import time
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
 import torch
+from PIL import Image
+from scipy import stats
 from streamlit.testing.v1 import AppTest
 
 from aecore.data import datasets
@@ -38,6 +42,21 @@ def page(**query: str | list[str]) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return app.run()
+
+
+def sheet(app: AppTest) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The header of the sheet, and the pictures of each column one below another, `[H, W, 3]` from 0 to 255."""
+    (component,) = (element.proto for element in app.get("bidi_component") if element.proto.component_name == "sheet")
+    length = int.from_bytes(component.bytes[:4], "little")
+    header = json.loads(component.bytes[4 : 4 + length])
+    pixels = np.asarray(Image.open(BytesIO(component.bytes[4 + length :])), np.int16)
+    columns = np.split(pixels, len(header["columns"]), axis=1)
+    return header, {column["heading"]: part for column, part in zip(header["columns"], columns, strict=True)}
+
+
+def below_one_another(pictures: torch.Tensor) -> np.ndarray:
+    """Float pictures `[N, C, H, W]` as a column of the sheet has them."""
+    return (pictures.clamp(0, 1) * 255).round().permute(0, 2, 3, 1).flatten(0, 1).numpy()
 
 
 def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
@@ -121,6 +140,16 @@ def test_every_noise_works_at_its_highest_level(kind: str) -> None:
     slider = app.slider(key="level")
     slider.set_value(slider.max).run()
     assert not app.exception
+    chosen = list(app.dataframe[0].value["Picture"])
+    clean = to_float(datasets.load("sample").test.pixels[chosen])
+    given = noisy(clean, Noise(kind.lower().replace(" and ", "-"), slider.max), 0, chosen)
+    _, columns = sheet(app)
+    assert list(columns) == ["input", "noisy", "shallow-maxpool"]
+    np.testing.assert_array_equal(columns["input"], below_one_another(clean))
+    np.testing.assert_array_equal(columns["noisy"], below_one_another(given))
+    assert not np.array_equal(columns["noisy"], columns["input"])
+    output = below_one_another(store.load("shallow-maxpool")(given))
+    np.testing.assert_allclose(columns["shallow-maxpool"], output, atol=1)  # rounding may go either way
 
 
 def test_no_model_chosen_says_what_to_do() -> None:
@@ -224,10 +253,44 @@ def test_choosing_no_second_model_takes_the_choices_away_that_need_it() -> None:
     assert app.selectbox(key="pictures").value == "Random"
 
 
-@pytest.mark.parametrize("view", ["Error", "Signed error", "Wipe"])
-def test_every_view_is_shown(view: str) -> None:
+def in_view(view: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     app = page(models=["dense"], level="0.1", view=view)
     assert not app.exception
+    return sheet(app)
+
+
+def test_the_error_view_is_brighter_where_the_error_is_larger() -> None:
+    (_, pictures), (header, shown) = in_view("Pictures"), in_view("Error")
+    assert list(shown) == ["input", "noisy", "dense"]
+    assert not header["wipe"]
+    np.testing.assert_array_equal(shown["input"], pictures["input"])
+    for name in ("noisy", "dense"):
+        errors = np.abs(pictures[name] - pictures["input"]).mean(axis=2)
+        brightness = shown[name] @ [0.2126, 0.7152, 0.0722]
+        within = errors < np.quantile(errors, 0.9)  # larger errors than the end of the scale are alike
+        assert stats.spearmanr(errors[within], brightness[within]).statistic > 0.99
+
+
+def test_the_signed_error_is_red_where_the_output_is_too_bright_and_blue_where_it_is_too_dark() -> None:
+    (_, pictures), (header, shown) = in_view("Pictures"), in_view("Signed error")
+    assert list(shown) == ["input", "noisy", "dense"]
+    assert not header["wipe"]
+    np.testing.assert_array_equal(shown["input"], pictures["input"])
+    for name in ("noisy", "dense"):
+        errors = (pictures[name] - pictures["input"]).mean(axis=2)
+        clear = np.abs(errors) > 0.02 * 255
+        assert (errors[clear] > 0).any()
+        assert (errors[clear] < 0).any()
+        red, _, blue = np.moveaxis(shown[name], 2, 0)
+        np.testing.assert_array_equal(np.sign(red - blue)[clear], np.sign(errors)[clear])
+
+
+def test_the_wipe_view_has_the_pictures_themselves_and_says_that_they_can_be_wiped() -> None:
+    (plain, pictures), (header, shown) = in_view("Pictures"), in_view("Wipe")
+    assert (plain["wipe"], header["wipe"]) == (False, True)
+    assert list(shown) == list(pictures)
+    for name in shown:
+        np.testing.assert_array_equal(shown[name], pictures[name])
 
 
 @pytest.mark.parametrize(("metric", "best"), [("MSE", "idxmin"), ("PSNR", "idxmax"), ("SSIM", "idxmax")])
@@ -282,7 +345,7 @@ def test_the_file_of_the_table_holds_the_basic_metrics_and_the_chosen_one() -> N
 
 def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
     told = "\n".join(each.value for each in page(models=["dense", "shallow-strided"], count="12").markdown)
-    assert "**shallow-strided** errs less than dense" in told
+    assert "**shallow-strided** has a lower error than dense" in told
     few = page(models=["dense", "shallow-strided"], count="5")
     assert any("at least 6 pictures" in each.value for each in few.caption)
 
@@ -301,7 +364,7 @@ def captions(app: AppTest) -> str:
 
 def test_errors_spread_under_the_noise_of_the_page() -> None:
     app = page(models=["shallow-maxpool"], level="0.5")
-    assert "clean pictures" in captions(app)
+    assert "without noise; denoisers under the noise" in captions(app)
     app.segmented_control(key="spread").set_value("Under the noise above").run()
     assert not app.exception
     assert "gaussian:0.5 noise, seed 0" in captions(complete(app))

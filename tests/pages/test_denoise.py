@@ -25,7 +25,7 @@ from aecore.runs.store import Store
 from aecore.studies import sensitivity
 from aecore.studies.contestants import of_run
 from aecore.studies.denoising import Curves, Point
-from pages.components import jobs
+from pages.components import jobs, links
 from pages.components.denoise import draws, levels
 from tests import optional
 
@@ -73,7 +73,7 @@ def figures(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     st.cache_resource.clear()
     yield root / FIGURES
     # What is still computed must find this store, and not the one of the published runs.
-    for pool in jobs._LANES.values():
+    for pool in jobs.LANES.values():
         pool.submit(lambda: None).result()
 
 
@@ -94,7 +94,7 @@ def complete(app: AppTest) -> AppTest:
 
 def look_again(app: AppTest) -> None:
     time.sleep(0.05)
-    app.session_state["page redrawn"] = True  # as the page notes when it draws itself again
+    app.session_state[links.REDRAWN] = True  # as the page notes when it draws itself again
     app.run()
 
 
@@ -210,7 +210,7 @@ def test_the_published_lines_say_who_wins_where() -> None:
     assert "Above σ 0.4, **blur** does better than denoise-030." in told(app)
     assert "Above σ 0.54, **denoise-100** does better than denoise-030." in told(app)
     assert "come back at 25.0 dB from denoise-030 and at 19.0 dB from denoise-100" in told(app)
-    assert "blur, told that there is none, leaves them as they are" in told(app)
+    assert "blur, given the level zero, leaves them unchanged" in told(app)
 
 
 def drawn(app: AppTest) -> dict[str, list[float]]:
@@ -226,7 +226,7 @@ def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured
     for others, less in ((["blur"], 0.0), (["blur", "bm3d"], 0.25)):
         app = page(denoisers=["denoise-030", *others])
         assert drawn(app)["denoise-030"] == pytest.approx([25.0 - less, 24.5 - less, 17.5 - less, 12.0 - less])
-        slow_one = "Measured on the first 200 test pictures of CIFAR-10, as bm3d is slow"
+        slow_one = "Measured on the first 200 test pictures of CIFAR-10, because bm3d is slow"
         shown = slow_one if less else "Measured on 1,000 test pictures of CIFAR-10"
         assert any(shown in each for each in captions(app))
 
@@ -260,7 +260,7 @@ def test_nobody_is_called_best_where_one_gives_pictures_back_without_error() -> 
 
 def test_who_was_not_measured_is_named() -> None:
     app = page(denoisers=["denoise-030", "wavelet"])
-    assert any("nothing is published of wavelet" in each for each in captions(app))
+    assert any("no curve is published for wavelet" in each for each in captions(app))
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_the_levels_that_a_model_was_trained_at_are_marked_on_its_line(
     run = Store().find("denoise-030")
     recipe = replace(run.spec.recipe, noise=Noise.parse(noise))
     own = of_run(replace(run, spec=replace(run.spec, recipe=recipe)))
-    mark = levels._trained_mark(own, {0.2: 24.5, 0.6: 17.5, 1.0: 12.0})
+    mark = levels.trained_mark(own, {0.2: 24.5, 0.6: 17.5, 1.0: 12.0})
     assert drawn == (mark and list(zip(mark["x"], mark["y"], strict=True)))
 
 
@@ -360,7 +360,7 @@ def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
 
 def test_the_wiener_filter_is_beaten_or_not_by_the_published_figures() -> None:
     app = page(level="0.25")
-    assert "At σ 0.2, the nearest level that was measured" in told(app)
+    assert "At σ 0.2, the nearest measured level" in told(app)
     assert "denoise-030 falls short of the Wiener filter by **1.50 dB**" in told(app)
 
 

@@ -1,4 +1,4 @@
-"""Is the difference real? A line for each pair of models, with its interval."""
+"""Is the difference real? One line per pair of models, with its interval."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from aecore.measuring.intervals import FEWEST_PAIRS, Difference, paired_differen
 
 
 def show(models: Mapping[str, pd.DataFrame]) -> None:
-    """Say for each pair which model errs less on these pictures, or that no difference is shown."""
+    """Say for each pair which model has the lower error on these pictures, or that no difference is shown."""
     errors = pd.DataFrame({label: scores["mse"] for label, scores in models.items()})
     if len(errors.columns) < 2:
-        st.caption("Choose two models or more to see whether their difference is real.")
+        st.caption("Choose at least two models to see whether their difference is real.")
     elif len(errors) < FEWEST_PAIRS:
-        st.caption(f"Choose at least {FEWEST_PAIRS} pictures: of {len(errors)} nothing can be told.")
+        st.caption(f"Choose at least {FEWEST_PAIRS} pictures: {len(errors)} are too few for an interval.")
     else:
-        lines = [f"- {sentence(each)}" for each in paired_differences(errors)]
+        lines = [f"- {sentence(difference)}" for difference in paired_differences(errors)]
         with st.container(height=220 if len(lines) > 8 else "content", border=False, gap=None):
             st.markdown("\n".join(lines))
 
 
 def sentence(difference: Difference) -> str:
-    """One pair's verdict, in words."""
+    """The verdict on one pair, in words."""
     if not difference.is_shown:
         return (
             f"{difference.first} and {difference.second}: **no difference shown** "
@@ -34,8 +34,8 @@ def sentence(difference: Difference) -> str:
     if difference.mean > 0:
         better, worse = worse, better
     return (
-        f"**{better}** errs less than {worse} "
-        f":gray[by MSE {abs(difference.mean):.2g}, 95% interval {_interval(difference)}]"
+        f"**{better}** has a lower error than {worse} "
+        f":gray[(MSE lower by {abs(difference.mean):.2g}, 95% interval {_interval(difference)})]"
     )
 
 

@@ -1,4 +1,4 @@
-"""Who denoises best at which level: the published figures, or a table measured on request."""
+"""Which denoiser is best at which level: the published curves, or a table measured on request."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pages.components import cached, jobs, look
 from pages.components.denoise import choices, levels
 from pages.components.explain import explain
 
-MEASURED = 100  # test pictures for a noise without published figures
-_ASKED = "measured on denoise"
+MEASURED = 100  # test pictures for a noise without published curves
+_REQUESTED = "measured on denoise"
 
 
 @st.fragment
 def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
-    """The published figures of the chosen denoisers, level by level, and the trained ones across levels."""
+    """The published curves of the chosen denoisers over the level, and a table of the trained ones."""
     if noise and noise.kind != "gaussian":
         st.info(
-            f"The published figures are for Gaussian noise. {choices.kind_of(noise).capitalize()} noise was not "
+            f"The published curves are for Gaussian noise. {choices.kind_of(noise).capitalize()} noise was not "
             "measured yet.",
             icon=":material/insights:",
         )
@@ -46,23 +46,24 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
         st.markdown("**Trained under one noise, tested under another**")
         levels.heat_map(curves)
         st.caption(
-            f"PSNR in dB, mean over {levels.measured_on(curves, names)} test pictures. Bold is the best of a column; "
-            f"the darker a cell, the further below it, down to {levels.WORST:g} dB or more."
+            f"PSNR in dB, mean over {levels.measured_on(curves, names)} test pictures. Bold marks the best of each "
+            f"column. The darker a cell, the further it is below the best; the darkest are {levels.WORST:g} dB or more "
+            "below."
         )
     explain(
         "levels",
-        "How well each denoiser does at each level of noise, on average over test pictures. A **ring** marks the level "
-        "that a model was trained at, a **broad line** the levels of one that saw many. A **triangle** on the axis "
-        "marks a level where one overtakes another, as if the lines were straight between the measured levels. "
-        "The **dotted line** is the level chosen above. A classical method is told the level and does "
-        "nothing where there is no noise. A model is not told: trained at one level, it erases real detail "
-        "under weaker noise and leaves noise in under stronger. In the table each row is a trained model and each "
+        "How well each denoiser does at each noise level, on average over test pictures. A **ring** marks the level "
+        "that a model was trained at, a **broad line** the range of levels of a model that saw many. A **triangle** on "
+        "the axis marks a level where one denoiser overtakes another, interpolated between the measured levels. The "
+        "**dotted line** is the level chosen above. A classical method is given the level and changes nothing where "
+        "there is no noise. A model is not given the level: trained at one level, it erases real detail under weaker "
+        "noise and leaves noise in the picture under stronger noise. In the table each row is a trained model and each "
         "column a level that it was tested at.",
     )
 
 
 def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) -> list[Contestant]:
-    """Draw the figure and say who leads where; those of the chosen that were measured."""
+    """Draw the figure and say which denoiser is best where. Returns those of the chosen that were measured."""
     metric = _metric(chosen)
     lines = {contestant.label: levels.line(curves, contestant.published or "", metric) for contestant in chosen}
     measured = [contestant for contestant in chosen if lines[contestant.label]]
@@ -82,7 +83,7 @@ def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) ->
 
 
 def _metric(chosen: Sequence[Contestant]) -> levels.Metric:
-    """The figure to draw: where one of the chosen is slow, all are compared on the pictures that it was measured on."""
+    """The metric to draw. A slow denoiser was measured on few pictures; then all are compared on those."""
     title = st.segmented_control(
         "Metric",
         ["PSNR", "SSIM"],
@@ -98,29 +99,29 @@ def _metric(chosen: Sequence[Contestant]) -> levels.Metric:
 
 
 def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Contestant], dataset_name: str) -> None:
-    """Which pictures the figures are of, and who has none."""
+    """Which pictures the curves were measured on, and which denoisers have none."""
     title = look.dataset(choices.FIGURES)
     if slow := [contestant.key for contestant in measured if contestant.is_slow]:
         verb = "is" if len(slow) == 1 else "are"
-        text = f"Measured on the first {SUBSET} test pictures of {title}, as {look.listed(slow)} {verb} slow"
+        text = f"Measured on the first {SUBSET} test pictures of {title}, because {look.listed(slow)} {verb} slow"
     else:
         names = [contestant.published or "" for contestant in measured] or curves.names
         text = f"Measured on {levels.measured_on(curves, names)} test pictures of {title}"
     if dataset_name != choices.FIGURES:
-        text += ", and not on those shown above"
+        text += ", not on those shown above"
     if unmeasured := [contestant.label for contestant in chosen if contestant not in measured]:
-        text += f"; nothing is published of {look.listed(unmeasured)}"
+        text += f"; no curve is published for {look.listed(unmeasured)}"
     st.caption(f"{text}.")
 
 
 def _measured_here(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
-    """A table of the chosen denoisers under the chosen noise, measured once somebody asks for it."""
+    """A table of the chosen denoisers under the chosen noise, measured when a person presses the button."""
     quick = [contestant for contestant in chosen if not contestant.is_slow]
-    this = (dataset_name, noise, seed)
+    conditions = (dataset_name, noise, seed)
     label = f"Measure {MEASURED} test pictures under this noise"
     if st.button(label, icon=":material/speed:", disabled=not quick or not noise):
-        st.session_state[_ASKED] = this
-    if st.session_state.get(_ASKED) != this:
+        st.session_state[_REQUESTED] = conditions
+    if st.session_state.get(_REQUESTED) != conditions:
         jobs.ready("measured", {})
         return
     measuring = {

@@ -1,4 +1,4 @@
-"""What can be chosen on Denoise, and where its figures come from."""
+"""The choices of the page Denoise, and where its curves come from."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from pages.components import cached, links
 PAGE = links.Page("denoise", "d-")
 MAIN = links.Page("denoise")  # of the choice whose key has no prefix
 DEFAULT = ("denoise-030", "denoise-unet", "wiener", "bm3d")
-LEVEL = 0.1  # of the noise at first
-COUNT = 4  # pictures at first: BM3D takes a second for each
-FIGURES = "cifar10"  # whose figures are published
+LEVEL = 0.1  # of the noise, at first
+COUNT = 4  # pictures at first: BM3D takes a second per picture
+FIGURES = "cifar10"  # the data set of the published curves
 
 
 def denoisers(runs: Sequence[Run], shape: Shape) -> list[Contestant]:
     """The models that were trained on noisy pictures of `shape`, and the classical methods."""
-    everyone = by_name.contestants(runs, shape)
-    return [contestant for contestant in everyone if contestant.trained_under or contestant.family == CLASSICAL]
+    offered = by_name.contestants(runs, shape)
+    return [contestant for contestant in offered if contestant.trained_under or contestant.family == CLASSICAL]
 
 
 def published() -> Curves:
-    """The published figures; raises `PublishedError` where they are missing or damaged."""
+    """The published curves; raises `PublishedError` where they are missing or damaged."""
     return denoising.curves(FIGURES, Store().root)
 
 
@@ -44,11 +44,13 @@ def words(noise: Noise | None) -> str:
     return f"{kind_of(noise)} noise, {KINDS[noise.kind].unit} {noise.level:g}" if noise else "no noise"
 
 
-def picture(name: str, dataset_name: str, which: tuple[int, ...]) -> int:
+def picture(name: str, dataset_name: str, indices: tuple[int, ...]) -> int:
     """One of the pictures of the sheet."""
-    titles = [f"{title} #{picture}" for title, picture in zip(cached.classes(dataset_name, which), which, strict=True)]
+    titles = [
+        f"{title} #{picture}" for title, picture in zip(cached.classes(dataset_name, indices), indices, strict=True)
+    ]
     key = PAGE.key(name)
     if st.session_state.get(key) not in titles:
-        st.session_state.pop(key, None)  # other pictures are shown now
+        st.session_state.pop(key, None)  # that picture is not on the sheet any more
     title: str = st.selectbox("Picture", titles, key=key, bind="query-params", width=200)
-    return which[titles.index(title)]
+    return indices[titles.index(title)]

@@ -26,16 +26,16 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     """Bias and deviation of every denoiser that is ready on the sheet above."""
     if not noise:
         jobs.ready("draws", {})
-        st.caption("Without noise every draw is the same: choose a level above.")
+        st.caption("Without noise every draw is the same: choose a noise level above.")
         return
     slow = [contestant for contestant in pictures.chosen if contestant.is_slow]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        picture = choices.picture("picture", pictures.dataset_name, pictures.which)
+        picture = choices.picture("picture", pictures.dataset_name, pictures.indices)
         with_slow = bool(slow) and st.checkbox(
             f"{look.listed([contestant.label for contestant in slow])} too",
             key=choices.PAGE.key("slow"),
             bind="query-params",
-            help=f"{DRAWS} draws of a slow one take a minute.",
+            help=f"A slow denoiser takes about a minute for {DRAWS} draws.",
         )
     shown = [contestant for contestant in pictures.ready if with_slow or not contestant.is_slow]
     drawing = {
@@ -48,22 +48,22 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     if shown:
         _maps(shown, spreads)
         st.caption(
-            f"{DRAWS} draws of {choices.words(noise)}. The maps show the mean of the channels, the numbers are over "
-            "all values."
+            f"{DRAWS} draws of {choices.words(noise)}. The maps show means over the channels, the numbers are means "
+            "over all values."
         )
     elif len(slow) == len(pictures.chosen) and not with_slow:
-        st.caption("Only slow ones are chosen: tick them, or choose another.")
+        st.caption("Only slow denoisers are chosen: tick the box above, or choose another one.")
     else:
-        st.caption("Drawn once the pictures above are there.")
+        st.caption("This table appears once the pictures above are done.")
     late = {contestant.key: drawing[contestant.key] for contestant in shown if contestant.key not in done}
     jobs.watch(late, f"Denoising {DRAWS} draws, denoisers done")
     explain(
         "draws",
-        f"One picture, with {DRAWS} draws of the same noise. **Bias** is what the mean of the outputs misses: detail "
-        "that is lost whatever the draw. **Deviation** is how much the output moves from draw to draw: noise that got "
-        "through. Their squares add up to the mean squared error, so a denoiser trades one for the other: blur more, "
-        f"and there is more bias and less variance. The mean of {DRAWS} draws still moves a little: Bias² contains "
-        f"1/{DRAWS} of the variance.",
+        f"One picture with {DRAWS} draws of the same noise. **Bias** is the mean of the outputs minus the clean "
+        "picture: detail that is lost in every draw. **Deviation** is the standard deviation of the output from draw "
+        "to draw: noise that got through. Their squares add up to the mean squared error, and a denoiser trades one "
+        f"for the other: more blur means more bias and less variance. The mean of {DRAWS} draws still varies a little: "
+        f"Bias² contains 1/{DRAWS} of the variance.",
     )
 
 
@@ -95,5 +95,5 @@ def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
 
 
 def _positional(number: float) -> str:
-    """Three significant digits without an exponent, so that what is small looks small beside the rest."""
+    """Three significant digits without an exponent, so that a small number looks small beside a large one."""
     return np.format_float_positional(number, 3, fractional=False)

@@ -1,4 +1,4 @@
-"""Who denoises best at which level: what was published of each denoiser, as curves and as a table in colours."""
+"""Which denoiser is best at which level: the published measurements as curves and as a coloured table."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from aecore.studies.contestants import Contestant
 from aecore.studies.denoising import NOISY, Curves, Point
 from pages.components import figures, look
 
-Metric = Literal["psnr", "ssim", "psnr_subset", "ssim_subset"]  # the field of a point
+Metric = Literal["psnr", "ssim", "psnr_subset", "ssim_subset"]  # a field of `Point`
 Line = Mapping[float, float]  # a denoiser's metric by rising level
 
 _PSNR, _SSIM = "PSNR, mean over pictures, dB", "SSIM"
 TITLES: dict[Metric, str] = {"psnr": _PSNR, "ssim": _SSIM, "psnr_subset": _PSNR, "ssim_subset": _SSIM}
 _HEIGHT = 360
-# Where the page is narrower than its cells need, the table scrolls in its own box. Plotly keeps every touch for itself:
-# on a phone the page could not be scrolled past a figure.
+# On a narrow page the table scrolls in its own box. Plotly takes every touch, so that on a phone the page could not be
+# scrolled past a figure.
 _STYLE = """
 <style>
   @media (max-width: 640px) {
@@ -40,7 +40,7 @@ WORST = 6.0  # dB below the best, where the table's colours end
 
 @dataclass(frozen=True)
 class Crossing:
-    """Above `level` the one called `better` does better than `worse`; below it, the other way round."""
+    """Above `level` the denoiser `better` does better than `worse`; below it, the other way round."""
 
     level: float
     better: str
@@ -48,51 +48,53 @@ class Crossing:
 
 
 def line(curves: Curves, name: str, metric: Metric) -> Line:
-    """What was measured of a denoiser, but for levels where it gives pictures back without error."""
+    """What was measured of a denoiser, without the levels at which its output has no error."""
     values = {point.level: getattr(point, metric) for point in curves.of(name)}
     return {level: value for level, value in values.items() if value is not None}
 
 
 def crossings(lines: Mapping[str, Line]) -> list[Crossing]:
-    """Where one line overtakes another, by rising level: between two levels that both have, as if they were straight
-    there. One that would be told as the last of these levels is none: beyond it nothing was measured."""
-    found = []
+    """Where one line overtakes another, by rising level, interpolated between two levels that both have.
+
+    A crossing that rounds to the last of these levels is left out: beyond it nothing was measured.
+    """
+    overtakings = []
     for one, other in combinations(lines, 2):
         apart = [(level, lines[one][level] - lines[other][level]) for level in lines[one] if level in lines[other]]
-        for (low, before), (high, after) in pairwise([each for each in apart if each[1]]):
+        for (low, before), (high, after) in pairwise([point for point in apart if point[1]]):
             if before * after < 0:
                 level = low + (high - low) * before / (before - after)
                 if f"{level:.2g}" == f"{apart[-1][0]:.2g}":
                     continue
-                found.append(Crossing(level, *((one, other) if after > 0 else (other, one))))
-    return sorted(found, key=lambda crossing: crossing.level)
+                overtakings.append(Crossing(level, *((one, other) if after > 0 else (other, one))))
+    return sorted(overtakings, key=lambda crossing: crossing.level)
 
 
 def leads(lines: Mapping[str, Line]) -> list[tuple[float, str]]:
-    """Who is best from which level on, up to the next, where all were measured."""
+    """From which level on which denoiser is best, over the levels at which all were measured."""
     low, high = max(map(min, lines.values())), min(map(max, lines.values()))
     between = [crossing.level for crossing in crossings(lines) if low < crossing.level < high]
-    found = list[tuple[float, str]]()
+    leaders = list[tuple[float, str]]()
     for start, end in pairwise([low, *between, high]):
-        there = {name: _at(each, (start + end) / 2) for name, each in lines.items()}
+        there = {name: _at(curve, (start + end) / 2) for name, curve in lines.items()}
         best = max(there, key=there.__getitem__)
-        if not found or found[-1][1] != best:
-            found.append((start, best))
-    return found
+        if not leaders or leaders[-1][1] != best:
+            leaders.append((start, best))
+    return leaders
 
 
 def _at(line: Line, level: float) -> float:
     return float(np.interp(level, list(line), list(line.values())))
 
 
-def leading(found: Sequence[tuple[float, str]]) -> str:
-    """Who is best where, in a sentence."""
-    names = [f"**{name}**" for _, name in found]
-    # Where one gives pictures back without error, as a classical method does that is told of no noise, none is best.
-    start = f" from σ {found[0][0]:.2g}" if found[0][0] else ""
-    if len(found) == 1:
+def leading(leaders: Sequence[tuple[float, str]]) -> str:
+    """Which denoiser is best where, in a sentence."""
+    names = [f"**{name}**" for _, name in leaders]
+    # Without noise a classical method that is given the level makes no error, so the curves begin above zero.
+    start = f" from σ {leaders[0][0]:.2g}" if leaders[0][0] else ""
+    if len(leaders) == 1:
         return f"Of these, {names[0]} does best at every level{start and start + ' on'}."
-    ends = [f"σ {level:.2g}" for level, _ in found[1:]]
+    ends = [f"σ {level:.2g}" for level, _ in leaders[1:]]
     parts = [f"{names[0]} does best{start} up to {ends[0]}"]
     parts += [f"{name} up to {end}" for name, end in zip(names[1:], ends[1:], strict=False)]
     return f"Of these, {', '.join(parts)} and {names[-1]} above it."
@@ -104,52 +106,52 @@ def overtaking(crossing: Crossing) -> str:
 
 
 def figure(
-    curves: Curves, chosen: Sequence[Contestant], metric: Metric, level: float | None, found: Sequence[Crossing]
+    curves: Curves, chosen: Sequence[Contestant], metric: Metric, level: float | None, crossings: Sequence[Crossing]
 ) -> None:
-    """A line a denoiser over the levels, what it was given in grey, and the chosen `level` as a vertical line."""
+    """One line per denoiser over the levels, the noisy pictures in grey, and the chosen `level` as a vertical line."""
     drawn = go.Figure()
     unit = " dB" if metric.startswith("psnr") else ""
-    given = line(curves, NOISY, metric)
-    if given:
+    noisy = line(curves, NOISY, metric)
+    if noisy:
         drawn.add_scatter(
-            x=list(given),
-            y=list(given.values()),
+            x=list(noisy),
+            y=list(noisy.values()),
             name="noisy",
             mode="lines",
             line={"color": look.GREY, "width": 1},
             hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
         )
-    lines = {each.label: line(curves, each.published or "", metric) for each in chosen}
-    for each in chosen:
-        seen, style = lines[each.label], look.style(each)
+    lines = {contestant.label: line(curves, contestant.published or "", metric) for contestant in chosen}
+    for contestant in chosen:
+        seen, style = lines[contestant.label], look.style(contestant)
         drawn.add_scatter(
             x=list(seen),
             y=list(seen.values()),
-            name=each.label,
-            legendgroup=each.label,
+            name=contestant.label,
+            legendgroup=contestant.label,
             mode="lines+markers",
             line={"color": style.color, "dash": style.dash, "width": 2},
             marker={"color": style.color, "symbol": style.symbol, "size": 7},
             hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
         )
-        if mark := _trained_mark(each, seen):
-            drawn.add_scatter(legendgroup=each.label, showlegend=False, **mark)
-    values = [value for each in (given, *lines.values()) for value in each.values()]
+        if mark := trained_mark(contestant, seen):
+            drawn.add_scatter(legendgroup=contestant.label, showlegend=False, **mark)
+    values = [value for curve in (noisy, *lines.values()) for value in curve.values()]
     floor = min(values) - 0.04 * (max(values) - min(values))
-    if found:
+    if crossings:
         drawn.add_scatter(
-            x=[each.level for each in found],
-            y=[floor] * len(found),
+            x=[crossing.level for crossing in crossings],
+            y=[floor] * len(crossings),
             showlegend=False,
             mode="markers",
             cliponaxis=False,
             marker={"color": look.GREY, "symbol": "triangle-up", "size": 10},
-            text=[overtaking(each).replace("**", "") for each in found],
+            text=[overtaking(crossing).replace("**", "") for crossing in crossings],
             hovertemplate="%{text}<extra></extra>",
         )
     if level is not None:
         drawn.add_vline(level, line={"color": look.GREY, "width": 1, "dash": "dot"})
-    highest = max(max(each) for each in lines.values())
+    highest = max(max(curve) for curve in lines.values())
     drawn.update_layout(
         height=_HEIGHT,
         hovermode="closest",
@@ -162,9 +164,9 @@ def figure(
         figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
 
 
-def _trained_mark(each: Contestant, seen: Line) -> dict[str, Any] | None:
-    """A ring around a model's line at the level that it was trained at, or a broad line along its levels."""
-    noise, color = each.trained_under, look.style(each).color
+def trained_mark(contestant: Contestant, seen: Line) -> dict[str, Any] | None:
+    """A ring around a model's line at its training level, or a broad line along its training levels."""
+    noise, color = contestant.trained_under, look.style(contestant).color
     if noise is None or noise.kind != "gaussian":
         return None
     low, high = (noise.level, noise.level) if noise.low is None else (noise.low, noise.level)
@@ -174,7 +176,7 @@ def _trained_mark(each: Contestant, seen: Line) -> dict[str, Any] | None:
             "y": [_at(seen, high)],
             "mode": "markers",
             "marker": {"color": color, "symbol": "circle-open", "size": 17, "line": {"width": 2}},
-            "hovertemplate": f"{each.label} was trained at σ {high:g}<extra></extra>",
+            "hovertemplate": f"{contestant.label} was trained at σ {high:g}<extra></extra>",
         }
     along = {level: value for level, value in seen.items() if low <= level <= high}
     if len(along) < 2:
@@ -190,7 +192,7 @@ def _trained_mark(each: Contestant, seen: Line) -> dict[str, Any] | None:
 
 
 def trained_names(curves: Curves) -> list[str]:
-    """The trained denoisers that figures were published of, by the noise that they were trained with."""
+    """The published trained denoisers, ordered by the noise that they were trained with."""
     return sorted((name for name in curves.names if name in zoo.SYSTEMS), key=lambda name: _strength(name)[::-1])
 
 
@@ -206,7 +208,7 @@ def trained_at(name: str) -> str:
 
 
 def heat_map(curves: Curves) -> None:
-    """PSNR of each trained denoiser at each level; the colour says how far that is below the best of the column."""
+    """PSNR of each trained denoiser at each level; the colour shows how far it is below the best of the column."""
     names = trained_names(curves)
     levels = sorted({point.level for point in curves.points})
     values = np.array([[_psnr(curves.at(name, level)) for level in levels] for name in names])
@@ -247,30 +249,32 @@ def _psnr(point: Point | None) -> float:
 
 
 def nearest(curves: Curves, level: float) -> float:
-    """The measured level that is nearest to `level`, none left out."""
-    return min({point.level for point in curves.points}, key=lambda each: abs(each - level))
+    """The measured level that is nearest to `level`."""
+    return min({point.level for point in curves.points}, key=lambda measured: abs(measured - level))
 
 
 def measured_on(curves: Curves, names: Sequence[str]) -> str:
-    """How many pictures these were measured on, level by level: `2,000 to 10,000`."""
+    """How many pictures these denoisers were measured on: `10,000`, or `2,000 to 10,000` where levels differ."""
     counts = sorted({point.pictures for point in curves.points if point.name in names})
     return " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
 
 
 def on_clean(curves: Curves, chosen: Sequence[Contestant], subset: bool) -> str | None:
-    """What each makes of pictures without noise (of the `subset` that the slow were measured on), in a sentence; None
-    where nobody was measured on them."""
-    points = {each.label: point for each in chosen if (point := curves.at(each.published or "", 0.0))}
+    """How well each denoiser reconstructs pictures without noise, in a sentence; None if none was measured on them.
+
+    With `subset`, on the pictures that the slow denoisers were measured on.
+    """
+    points = {contestant.label: point for contestant in chosen if (point := curves.at(contestant.published or "", 0.0))}
     values = {label: point.psnr_subset if subset else point.psnr for label, point in points.items()}
     harmed = [f"at {value:.1f} dB from {label}" for label, value in values.items() if value is not None]
     spared = [label for label, value in values.items() if value is None]
-    told = []
+    sentences = []
     if harmed:
-        told.append(f"Pictures without noise come back {look.listed(harmed)}.")
+        sentences.append(f"Pictures without noise come back {look.listed(harmed)}.")
     if spared:
         verb = "leaves" if len(spared) == 1 else "leave"
-        told.append(f"{look.listed(spared)}, told that there is none, {verb} them as they are.")
-    return " ".join(told) or None
+        sentences.append(f"{look.listed(spared)}, given the level zero, {verb} them unchanged.")
+    return " ".join(sentences) or None
 
 
 def over_wiener(label: str, over: tuple[float, float, float]) -> str:

@@ -1,4 +1,4 @@
-"""Maps of numbers over a picture's pixels, one denoiser beside another. Pixels are exact, colours have one scale."""
+"""Maps of numbers over the pixels of a picture, one column per denoiser. No map is smoothed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def scale_of(kind: Kind, maps: Sequence[NDArray[np.float32]]) -> ColourScale:
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, the colour that marks a denoiser, and a cell a row: pictures `[H, W, 3]`, or words."""
+    """A heading, the colour that marks the denoiser, and one cell per row: a picture `[H, W, 3]`, or words."""
 
     heading: str
     cells: Sequence[Pixels | str]
@@ -46,16 +46,17 @@ class Column:
 
 
 def show(rows: Sequence[str], columns: Sequence[Column], legends: Sequence[str], pixel: tuple[int, int] | None) -> None:
-    """Draw a table of maps, enlarged by a whole factor without smoothing, with `pixel` (row, column) framed in its
-    first column."""
+    """Draw a table of maps, enlarged by a whole factor, with `pixel` (row, column) framed in the first column."""
     scale = 4 if len(columns) <= _WIDE else 3
     head = "".join(
-        f'<th scope="col">{html.escape(each.heading)}<i style="background:{each.color}"></i></th>' for each in columns
+        f'<th scope="col">{html.escape(column.heading)}<i style="background:{column.color}"></i></th>'
+        for column in columns
     )
     body = ""
     for place, name in enumerate(rows):
         cells = "".join(
-            f"<td>{_cell(each, place, name, scale, pixel if each is columns[0] else None)}</td>" for each in columns
+            f"<td>{_cell(column, place, name, scale, pixel if column is columns[0] else None)}</td>"
+            for column in columns
         )
         body += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
     st.html(

@@ -18,9 +18,9 @@ from pages.components.denoise import choices, levels, maps
 from pages.components.explain import explain
 from pages.components.lineup import Lineup
 
-SHARE = 0.9  # of the absolute weight, whose pixels are counted
+SHARE = 0.9  # of the absolute weight: the fewest pixels that hold it are counted
 REFERENCE = "wiener"
-_NAMES = ["Weights", "Colours reach", "Sum", f"Pixels with {SHARE:.0%} of the weight"]
+_NAMES = ["Weights", "Colour scale", "Sum", f"Pixels with {SHARE:.0%} of the weight"]
 
 
 @st.fragment
@@ -31,7 +31,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         shown.append(by_name.baseline(REFERENCE))
     dataset_name, (height, width) = pictures.dataset_name, pictures.clean.shape[2:]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        picture = choices.picture("at", dataset_name, pictures.which)
+        picture = choices.picture("at", dataset_name, pictures.indices)
         pixel = _place("Row", "row", height), _place("Column", "column", width)
     measuring = {
         contestant.key: [cached.weights(contestant, dataset_name, picture, noise, seed, pixel)] for contestant in shown
@@ -42,23 +42,24 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     (given, _), _ = cached.reconstructions([], dataset_name, (picture,), noise, seed)
     _maps("noisy" if noise else "input", given[0], shown, weights, pixel)
     st.caption(
-        f"What the output at row {pixel[0]}, column {pixel[1]} is made of under {choices.words(noise)}: for each "
-        "channel its weights on itself, averaged over the channels. Red adds, blue takes away, and white is nothing."
+        f"How much each input pixel contributes to the output at row {pixel[0]}, column {pixel[1]} under "
+        f"{choices.words(noise)}: the weights of each channel on itself, averaged over the channels. Red is positive, "
+        "blue negative, white zero."
     )
     jobs.watch(
         {contestant.key: measuring[contestant.key] for contestant in shown if contestant.key not in done},
-        "Working out weights, for the Wiener filter after a fit that is made once, denoisers done",
+        "Computing the weights (the Wiener filter is fitted at first use), denoisers done",
     )
     for line in _over_wiener(pictures.ready, noise):
         st.markdown(line)
     explain(
         "weights",
-        "The study of 2018 called its denoiser *a simple weighted average over neighbors*. Near this noisy picture "
-        "every denoiser is one: the output at a pixel moves in proportion to each pixel of the input, and the map "
-        "shows by how much. Where noise of one strength is added everywhere, as Gaussian noise is, the **Wiener "
-        "filter** is the best average with fixed weights, the same for every picture. A network's weights change with "
-        "the picture: pick a pixel at an edge, and see whether they follow it. If they never did, it could do no "
-        "better than the Wiener filter.",
+        "The study of 2018 called its denoiser *a simple weighted average over neighbors*. For small "
+        "changes to this noisy picture every denoiser is one: the map shows how much the chosen pixel of the output "
+        "changes with each pixel of the input. Where noise of one strength is added everywhere, as Gaussian noise is, "
+        "the **Wiener filter** is the best average with fixed weights, the same for every picture. The weights of a "
+        "network change with the picture: pick a pixel at an edge and see whether they follow it. If they never did, "
+        "the network could do no better than the Wiener filter.",
     )
 
 
@@ -71,7 +72,7 @@ def _maps(
         if contestant.key in weights:
             own = weights[contestant.key]
             scale = maps.scale_of("signed", [own.numpy()])
-            count = sensitivity.pixels_with(SHARE, own)
+            count = sensitivity.fewest_pixels(SHARE, own)
             cells = [scale.colored(own.numpy()), f"±{scale.highest:g}", f"{own.sum():.3f}", str(count)]
         columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
     maps.show(_NAMES, columns, [], pixel)
@@ -80,19 +81,19 @@ def _maps(
 def _place(label: str, name: str, size: int) -> int:
     key = choices.PAGE.key(name)
     if st.session_state.get(key, 0) >= size:
-        st.session_state[key] = size // 2  # of larger pictures
+        st.session_state[key] = size // 2  # the pixel was chosen in larger pictures
     return int(st.slider(label, 0, size - 1, size // 2, key=key, bind="query-params", width=220))
 
 
 def _over_wiener(chosen: Sequence[Contestant], noise: Noise | None) -> list[str]:
-    """By how much each trained denoiser beats the Wiener filter at the nearest level that was measured."""
+    """By how much each trained denoiser beats the Wiener filter at the nearest measured level, one line each."""
     trained = [contestant for contestant in chosen if contestant.run]
     if not trained or (noise and noise.kind != "gaussian"):
         return []
     try:
         curves = choices.published()
     except PublishedError:
-        return []  # the figure above says what is wrong
+        return []  # reported by the section above
     wanted = noise.level if noise else 0.0
     level = levels.nearest(curves, wanted)
     points = [(contestant.label, curves.at(contestant.published or "", level)) for contestant in trained]
@@ -103,7 +104,7 @@ def _over_wiener(chosen: Sequence[Contestant], noise: Noise | None) -> list[str]
     ]
     if not lines:
         return []
-    where = f"At σ {level:.2g}" + (", the nearest level that was measured" if abs(level - wanted) > 1e-3 else "")
-    measured = curves.at(REFERENCE, level)
-    count = min(SUBSET, measured.pictures if measured else SUBSET)
+    where = f"At σ {level:.2g}" + (", the nearest measured level" if abs(level - wanted) > 1e-3 else "")
+    reference = curves.at(REFERENCE, level)
+    count = min(SUBSET, reference.pictures if reference else SUBSET)
     return [f"{where}, on the first {count} test pictures of {look.dataset(choices.FIGURES)}:", "\n".join(lines)]

@@ -28,7 +28,6 @@ EXPLANATION = (
 _HEIGHT = 430
 # Dashes that no model has, whose grey one of them shares.
 _CODECS = {"jpeg": ("JPEG", "longdash"), "webp": ("WebP", "longdashdot"), "avif": ("AVIF", "2px,5px")}
-_GREY = "#7F7F7F"
 
 
 def published(dataset: str, root: Path) -> Rates | None:
@@ -58,14 +57,14 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
     for curve in rates.curves:
         if curve.kind != "autoencoder":
             title, dash = _CODECS.get(curve.name, ("PCA", "solid"))
-            line = {"color": _GREY, "dash": dash, "width": 3 if curve.kind == "pca" else 1.5}
+            line = {"color": look.GREY, "dash": dash, "width": 3 if curve.kind == "pca" else 1.5}
             _line(figure, curve, title, line=line)
     by_name = {curve.name: curve for curve in rates.curves}
     for entry in [*faint, *entries]:
-        found = by_name.get(entry.label)
-        if entry.run and found:
+        own = by_name.get(entry.label)
+        if entry.run and own:
             style = {"line": figures.line(entry.run), "marker": figures.marker(entry.run) | {"size": 6}}
-            _line(figure, found, entry.label, rates.pca, opacity=0.25 if entry in faint else 1, **style)
+            _line(figure, own, entry.label, rates.pca, opacity=0.25 if entry in faint else 1, **style)
     figure.update_layout(
         height=_HEIGHT,
         hovermode="closest",
@@ -73,12 +72,12 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
         xaxis=figures.log_axis("Bits a picture", range=[log10(100), log10(60_000)], **_ticks()),
         yaxis={"title": "Pooled PSNR, dB", "range": [14, 45]},
     )
-    told = "; ".join(
+    points = "; ".join(
         f"{curve.name} from {curve.points[0].psnr:.1f} dB at {curve.points[0].bits:,.0f} bits to "
         f"{curve.points[-1].psnr:.1f} dB at {curve.points[-1].bits:,.0f}"
         for curve in rates.curves
     )
-    alt = f"Pooled PSNR against bits a picture: {told}."
+    alt = f"Pooled PSNR against bits a picture: {points}."
     figures.show(figure, key=KEY, alt=alt, name="decibels-against-bits")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from aecore.measuring.totals import decibels
 from aecore.studies.pca_curves import PUBLISHED, Curve, pca_curve
 from pages.components import figures, look
 from pages.components.entries import Entry
@@ -37,7 +38,6 @@ EXPLANATION = (
 _HEIGHT = 430
 _PLOT_HEIGHT = 340  # of it, between the axes: labels are set apart by these pixels
 _LABEL = 15
-_GREY = "#7F7F7F"
 
 
 def published(dataset: str, root: Path) -> Curve | None:
@@ -59,18 +59,20 @@ def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
     }
     larger = [entry for entry in entries if _code(entry) >= prod(entry.architecture.input_shape)]
     better = [label for label, ratio in against.items() if ratio < 1]
-    told = ""
+    sentence = ""
     if against:
         nearest = min(against, key=against.__getitem__)
-        told = (
+        sentence = (
             f"Better than PCA with as many numbers: {look.listed(better)}."
             if better
             else f"No model here does better than PCA with as many numbers; {nearest} comes nearest, with "
             f"{against[nearest]:.3g} times its error."
         )
     if larger:
-        told += f" The code of {look.listed([entry.label for entry in larger])} holds more numbers than the picture."
-    return told.strip()
+        sentence += (
+            f" The code of {look.listed([entry.label for entry in larger])} holds more numbers than the picture."
+        )
+    return sentence.strip()
 
 
 def mse(entry: Entry) -> float:
@@ -96,7 +98,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
     for entry in everyone:
         _point(figure, entry, curve, faint=entry in faint)
     _labels(figure, entries, curve, up, numbers)
-    text = [f"{tick:,.10g} · {-10 * log10(tick):.0f} dB" for tick in figures.TICKS]
+    text = [f"{tick:,.10g} · {decibels(tick):.0f} dB" for tick in figures.TICKS]
     figure.update_layout(
         height=_HEIGHT,
         showlegend=False,
@@ -105,11 +107,11 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
         xaxis=figures.log_axis("Code size, numbers", range=across, fixedrange=True),
         yaxis=figures.log_axis("Test MSE · pooled PSNR", range=up, ticktext=text, fixedrange=True),
     )
-    told = "; ".join(f"{entry.label} {mse(entry):.3g} at {_code(entry):,}" for entry in entries)
+    points = "; ".join(f"{entry.label} {mse(entry):.3g} at {_code(entry):,}" for entry in entries)
     state = figures.show(
         figure,
         key=KEY,
-        alt=f"Test mean squared error against code size on {dataset_title}: {told}. PCA at every code size as a line.",
+        alt=f"Test MSE against code size on {dataset_title}: {points}. PCA at every code size as a line.",
         name=f"error-against-code-size-{dataset_title.lower()}",
         on_select="rerun",
         selection_mode="points",
@@ -120,8 +122,8 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
 def clicked(state: Any) -> str | None:
     """The label of the point that was selected, if one was."""
     points = state["selection"]["points"] if state else []
-    found = points[0].get("customdata") if points else None
-    return str(found[0] if isinstance(found, list | tuple) else found) if found else None
+    label = points[0].get("customdata") if points else None
+    return str(label[0] if isinstance(label, list | tuple) else label) if label else None
 
 
 def _code(entry: Entry) -> int:
@@ -130,8 +132,8 @@ def _code(entry: Entry) -> int:
 
 def _input_size(figure: go.Figure, numbers: int, end: float) -> None:
     """Where the code is as large as the picture, and what lies beyond."""
-    figure.add_vrect(numbers, 10**end, fillcolor=_GREY, opacity=0.1, line_width=0, layer="below")
-    figure.add_vline(numbers, line={"color": _GREY, "width": 1, "dash": "dot"})
+    figure.add_vrect(numbers, 10**end, fillcolor=look.GREY, opacity=0.1, line_width=0, layer="below")
+    figure.add_vline(numbers, line={"color": look.GREY, "width": 1, "dash": "dot"})
     figure.add_annotation(
         x=log10(numbers),
         y=1,
@@ -151,7 +153,7 @@ def _pca(figure: go.Figure, curve: Curve, across: tuple[float, float], up: tuple
         x=[size for size, _ in seen],
         y=[error for _, error in seen],
         mode="lines",
-        line={"color": _GREY, "width": 2},
+        line={"color": look.GREY, "width": 2},
         hovertemplate="PCA, %{x:,} components<br>MSE %{y:.3g}<extra></extra>",
     )
     inside = [(log10(size), log10(error)) for size, error in seen]
@@ -189,7 +191,7 @@ def _point(figure: go.Figure, entry: Entry, curve: Curve | None, *, faint: bool)
         opacity=0.25 if faint else 1,
         customdata=[entry.label],
         hovertemplate=f"<b>{entry.label}</b><br>code size {_code(entry):,}<br>MSE {error:.3g}, "
-        f"{-10 * log10(error):.1f} dB{seeds}{against}<extra></extra>",
+        f"{decibels(error):.1f} dB{seeds}{against}<extra></extra>",
     )
 
 

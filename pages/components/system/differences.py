@@ -17,7 +17,7 @@ from pages.components.entries import Entry, settings
 Row = tuple[str, str, str, str]  # mark, what, left, right; a mark where they differ
 _ONLY_LEFT, _ONLY_RIGHT, _OTHER = "−", "+", "≠"
 
-# A row that differs is told by its mark and its weight, and by the accent behind it only besides.
+# Rows that differ have a mark and bold text besides the accent behind them: colour alone would not do.
 _STYLE = """
 <style>
   .differences { width: 100%; max-width: 46rem; border-collapse: collapse; font-size: 0.85rem; table-layout: fixed;
@@ -49,23 +49,24 @@ def summary(left: Entry, right: Entry) -> str:
     """How much differs, in a sentence."""
     layers = sum(bool(row[0]) for row in layer_rows(left, right))
     others = [row[1].lower() for row in text_rows(settings(left), settings(right)) if row[0]]
-    told = (
+    sentence = (
         f"{layers} row{'s' * (layers != 1)} of layers differ{'s' * (layers == 1)}"
         if layers
         else "The layers are the same"
     )
-    return f"{told}; the recipes differ in {', '.join(others)}." if others else f"{told}; the recipes are the same."
+    recipes = f"the recipes differ in {', '.join(others)}" if others else "the recipes are the same"
+    return f"{sentence}; {recipes}."
 
 
 def layer_rows(left: Entry, right: Entry) -> Iterator[Row]:
-    """A row a layer, the same ones beside each other."""
+    """One row per layer, equal layers beside each other."""
     for pair in aligned(left.architecture, right.architecture):
         mark = _mark(pair.left is not None, pair.right is not None, pair.same)
         yield mark, "", _layer(pair.left), _layer(pair.right)
 
 
 def text_rows(left: dict[str, str], right: dict[str, str]) -> Iterator[Row]:
-    """A row for every name that either side knows."""
+    """One row per name that either side has."""
     for name in dict.fromkeys(chain(left, right)):
         mark = _mark(name in left, name in right, left.get(name) == right.get(name))
         yield mark, name, html.escape(left.get(name, "–")), html.escape(right.get(name, "–"))
@@ -85,7 +86,7 @@ def _layer(step: Step | None) -> str:
 
 def _figures(entry: Entry) -> dict[str, str]:
     architecture = entry.architecture
-    found = {
+    figures = {
         "Code size": f"{architecture.code_size:,} numbers",
         "Parameters": f"{architecture.parameters:,}",
         "MACs per picture": f"{architecture.macs:,}",
@@ -93,9 +94,9 @@ def _figures(entry: Entry) -> dict[str, str]:
     if entry.run:
         totals = entry.run.totals
         under = f" under {entry.recipe.noise}" if entry.recipe.noise else ""
-        found["Test PSNR, pooled"] = f"{totals.psnr_pooled:.1f} dB{under}"
-        found["Test SSIM"] = f"{totals.ssim:.3f}{under}"
-    return found
+        figures["Test PSNR, pooled"] = f"{totals.psnr_pooled:.1f} dB{under}"
+        figures["Test SSIM"] = f"{totals.ssim:.3f}{under}"
+    return figures
 
 
 def _table(heading: str, left: Entry, right: Entry, rows: Iterable[Row]) -> str:

@@ -1,4 +1,4 @@
-"""A system's own page, part by part: what it is, its figures, its layers, its recipe, what is to be had of it."""
+"""A system's own page, part by part: what it is, its figures, layers, recipe, pictures and downloads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.files.figures import PublishedError
 from aecore.measuring.totals import decibels
 from aecore.models.layers import shape_text
@@ -180,8 +181,7 @@ def _metric(label: str, value: str, meaning: str) -> None:
 
 def pictures(run: Run) -> None:
     """Its best, median and worst test pictures; or what is stored of it, where its data set is not here."""
-    # What needs no torch is on the page by now: importing it takes seconds.
-    from aecore.data.catalog import SAMPLE, DatasetError
+    # torch takes seconds to import, and what needs none is on the page by now.
     from pages.components.system import examples
 
     if run.is_light:

@@ -49,6 +49,6 @@ def test_a_sweep_tells_what_did_not_finish(aecore: Any, pictures: Path, checkpoi
         done = aecore(*command)
     assert done.status == 1
     assert done.err.count("seed 0: cancelled after epoch 0") == 1
-    assert "2 of 2 runs did not finish: `python -m aecore runs` tells why." in done.err
+    assert "2 of 2 runs did not finish: `python -m aecore runs` says why." in done.err
     assert "'x' is not a seed" in aecore("sweep", LAYERS, "--seeds", "x").err
     assert "RAY_ADDRESS is ''" in aecore("sweep", LAYERS, "--engine", "ray").err

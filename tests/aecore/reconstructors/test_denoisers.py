@@ -25,7 +25,7 @@ from tests.aecore.rounding import EXACT, in_float64, of_projection
 
 ROOT = Path(__file__).parents[3]
 PICTURES = 6
-TOLD = [name for name, method in METHODS.items() if method.knowledge == "told the level"]
+TOLD = [name for name, method in METHODS.items() if method.knowledge == "given the level"]
 CHOSEN = [name for name, method in METHODS.items() if method.choice]
 pytestmark = pytest.mark.usefixtures("one_thread")  # a fit that is made again must have the same bits
 
@@ -172,7 +172,7 @@ def without_bm3d(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("level", [0.0, 0.1])
 def test_without_its_package_bm3d_says_what_to_install(level: float, coloured: Dataset, tmp_path: Path) -> None:
     sentence = (
-        "BM3D is not installed: `python -m pip install -r requirements-bm3d.txt` gets it; its licence allows "
+        "BM3D is not installed: `python -m pip install -r requirements-bm3d.txt` installs it; its licence allows "
         "non-commercial use only."
     )
     with pytest.raises(DenoiserError) as raised:

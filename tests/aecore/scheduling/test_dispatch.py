@@ -16,7 +16,7 @@ def test_a_process_stopped_by_nobody_here_is_interrupted(queue: Queue) -> None:
     run = submit(queue)
     Dispatch(queue).stopped(run, start(queue, run))
     entry = queue.entry(run)
-    assert (entry.state, entry.reason) == ("interrupted", "Its process was told to stop from outside.")
+    assert (entry.state, entry.reason) == ("interrupted", "Its process was stopped from outside.")
     assert queue.resume(run).state == "queued"
 
 

@@ -161,7 +161,7 @@ def test_a_process_told_to_stop_from_outside_leaves_its_run_interrupted(pictures
     [trainer] = processes(queue, "attempt")
     os.kill(trainer, signal.SIGTERM)
     entry = ended(queue, run)
-    assert (entry.state, entry.reason) == ("interrupted", "Its process was told to stop from outside.")
+    assert (entry.state, entry.reason) == ("interrupted", "Its process was stopped from outside.")
     assert queue.resume(run).state == "queued"
     trained(queue, run, entry.whole_epochs + 1)
 

@@ -13,7 +13,7 @@ from tests.aecore.scheduling.idle import CPU, spec_of, start
 @pytest.fixture
 def queue(idle: Queue, monkeypatch: pytest.MonkeyPatch) -> Queue:
     """An empty queue whose supervisor is the test, and where nobody waits between two looks."""
-    monkeypatch.setattr(sweeps, "LOOK", 0)
+    monkeypatch.setattr(sweeps, "QUEUE_INTERVAL", 0)
     return idle
 
 

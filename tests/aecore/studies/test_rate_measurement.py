@@ -61,17 +61,24 @@ def test_the_gain_of_a_linear_decoder_is_its_square() -> None:
     assert found == pytest.approx([1, 0.25, 9], rel=of_sum(4 * 64 + 6))
 
 
-class InFloat64(rate_measurement._Components):
+class InFloat64:
     """PCA's axes as they were fitted, for differences between pictures that are nearly equal."""
 
-    @property
-    def _single(self) -> tuple[Tensor, Tensor]:
-        return self.projection.mean, self.projection.axes
+    name = "pca"
+
+    def __init__(self, projection: Projection) -> None:
+        self.mean, self.axes, self.shape = projection.mean, projection.axes, projection.shape
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        return (pictures.double().flatten(1) - self.mean) @ self.axes.T
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return (self.mean + codes @ self.axes).reshape(-1, *self.shape)
 
 
 def test_the_axes_of_pca_have_gain_one(pca: PCA) -> None:
     coder = InFloat64(pca.keep(40))
-    codes = coder.encode(to_float(drawn(8, seed=1)).double())
+    codes = coder.encode(to_float(drawn(8, seed=1)))
     # The push of a number is rounded to float32, and its square counts.
     assert rate_measurement.gains(coder, codes, codes.std(0)) == pytest.approx(np.ones(40), rel=2 * EPS)
 
@@ -125,7 +132,7 @@ def test_pca_with_all_its_components_loses_a_twelfth_of_a_squared_step(pca: PCA)
     projection = Projection("pca-12", SHAPE, pca.mean, pca.axes[:12])
     exact = float((projection(pictures) - pictures).square().mean())
     curve = rate_measurement.pca_curve(projection, learning, pictures, (8, 10))
-    codes = rate_measurement._Components(projection).encode(learning)
+    codes = InFloat64(projection).encode(learning)
     for point in (each for each in curve.points if each.numbers == 12):
         step = float((codes.amax(0) - codes.amin(0)).max()) / (2**point.setting - 1)
         assert point.mse == pytest.approx(exact + 12 * step**2 / 12 / 192, rel=0.05)
@@ -167,7 +174,7 @@ def test_a_codec_costs_its_files_less_the_header(kind: str) -> None:
     assert [point.setting for point in curve.points] == [20, 80]
     for point in curve.points:
         codec = codecs.Codec(kind, int(point.setting))
-        whole = 8 * float(codec.bytes(pictures).double().mean())
+        whole = 8 * float(codec.file_sizes(pictures).double().mean())
         assert point.file_bits == pytest.approx(whole, rel=1e-5)
         assert point.bits == pytest.approx(whole - 8 * codec.header, rel=1e-5)
         assert point.mse == pytest.approx(float(mse(codec(pictures), pictures).mean()), rel=1e-5)

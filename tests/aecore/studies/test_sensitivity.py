@@ -100,7 +100,7 @@ def test_the_weights_of_each_channel_on_itself_are_averaged() -> None:
     for channel in range(3):
         weights[channel, channel, 0, 1] = channel + 1
         weights[channel, (channel + 1) % 3] = 100
-    assert sensitivity.own_channel(weights).tolist() == [[0, 2], [0, 0]]
+    assert sensitivity.within_channels(weights).tolist() == [[0, 2], [0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_weights_of_each_channel_on_itself_are_averaged() -> None:
     ],
 )
 def test_pixels_are_counted_from_the_largest_weight_on(weights: list[list[float]], pixels: int) -> None:
-    assert sensitivity.pixels_with(0.9, torch.tensor(weights)) == pixels
+    assert sensitivity.fewest_pixels(0.9, torch.tensor(weights)) == pixels
 
 
 class InFloat64:

@@ -311,7 +311,7 @@ def test_the_largest_fitting_batch_is_found_by_halving() -> None:
             assert loop.largest_fitting(size, step) == max((half for half in halves if half <= limit), default=0)
 
 
-@pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even one of 1 fits")])
+@pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even a batch of 1 fits")])
 def test_running_out_of_memory_is_told_with_the_batch_that_fits(limit: int, sentence: str) -> None:
     def full(_: nn.Module, given: tuple[Tensor, ...]) -> None:
         if len(given[0]) > limit:
