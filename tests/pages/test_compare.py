@@ -376,9 +376,10 @@ BASELINES = ["pca-16", "jpeg-75", "wavelet", "identity"]
 
 
 def test_baselines_stand_beside_models_in_the_table_and_the_verdicts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sample_fits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Store().find("shallow-strided")
+    shutil.copytree(sample_fits, tmp_path / "store")
     shutil.copytree(run.path, tmp_path / "store" / run.path.name)
     monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "store"))
     app = complete(page(models=["shallow-strided", *BASELINES], level="0.1", count="8"))
