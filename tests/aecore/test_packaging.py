@@ -31,14 +31,14 @@ def names(requirements: Iterable[str]) -> set[str]:
 
 def pins(file: str) -> dict[str, str]:
     """The version of each distribution that a requirements file pins, with those of the files that it includes."""
-    found = dict[str, str]()
+    versions = dict[str, str]()
     for line in (ROOT / file).read_text().splitlines():
         if line.startswith("-r "):
-            found |= pins(line.removeprefix("-r "))
+            versions |= pins(line.removeprefix("-r "))
         elif line and not line.startswith("#"):
             name, version = line.split("==")
-            found[canonicalize_name(name)] = version
-    return found
+            versions[canonicalize_name(name)] = version
+    return versions
 
 
 def imported(folder: str) -> set[str]:
@@ -61,15 +61,15 @@ def required(extra: str = "") -> set[str]:
 
 
 def test_the_core_imports_what_it_declares() -> None:
-    found = imported("aecore")
-    assert {"torch", "pillow", "scikit-image"} <= found
-    assert found <= required() | set().union(*map(required, OPTIONAL))
+    imports = imported("aecore")
+    assert {"torch", "pillow", "scikit-image"} <= imports
+    assert imports <= required() | set().union(*map(required, OPTIONAL))
 
 
 def test_the_pages_import_what_the_dashboard_declares() -> None:
-    found = imported("pages")
-    assert "streamlit" in found
-    assert found <= required() | required("dashboard")
+    imports = imported("pages")
+    assert "streamlit" in imports
+    assert imports <= required() | required("dashboard")
 
 
 @pytest.mark.parametrize("folder", ["tests", "benchmarks", "docs"])

@@ -84,7 +84,7 @@ def test_a_layer_is_read_and_every_number_derived() -> None:
     assert str(architecture).endswith(LINE.replace("shuffle2", "shuffle"))
     assert Architecture.parse(str(architecture)) == architecture
     assert [step.output_shape for step in architecture.steps] == [(8, 16, 16), (12, 16, 16), (3, 32, 32), (3, 32, 32)]
-    assert architecture.parameters == sum(each.numel() for each in architecture.module().parameters())
+    assert architecture.parameters == sum(parameter.numel() for parameter in architecture.module().parameters())
     with pytest.raises(ArchitectureError, match=r"shuffle.*needs a multiple of 4 channels, got 10"):
         Architecture.parse("conv10 | shuffle")
     with pytest.raises(ArchitectureError, match="did you mean `shuffle`"):
@@ -247,7 +247,7 @@ def test_a_data_set_is_listed_read_and_not_fetched_twice(tmp_path: Path) -> None
         head = struct.pack(">HBB", 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
         (folder / file).write_bytes(head + values.tobytes())
     assert catalog.available("kmnist", root)
-    (status,) = (each for each in catalog.status(root) if each.name == "kmnist")
+    (status,) = (entry for entry in catalog.status(root) if entry.name == "kmnist")
     assert (status.title, status.available, status.path) == ("Kuzushiji-MNIST", True, folder)
     dataset = datasets.load("kmnist", root)
     learning = torch.cat([dataset.train.pixels, dataset.validation.pixels])

@@ -18,9 +18,9 @@ def settled(page: Page) -> None:
 
 def sheet(page: Page) -> Locator:
     """The sheet of Compare, once it is drawn."""
-    found = page.locator(".sheet[data-drawn]")
-    expect(found).to_be_visible()
-    return found
+    drawn = page.locator(".sheet[data-drawn]")
+    expect(drawn).to_be_visible()
+    return drawn
 
 
 def headings(page: Page) -> list[str]:

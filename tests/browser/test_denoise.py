@@ -111,7 +111,7 @@ def test_the_slider_changes_pixels_maps_and_the_address(page: Page, studio: str)
 
 def drawn(page: Page) -> list[str]:
     """The addresses of the maps' pictures, which hold their pixels."""
-    return [each.get_attribute("src") or "" for each in page.locator(".maps img").all()]
+    return [picture.get_attribute("src") or "" for picture in page.locator(".maps img").all()]
 
 
 @optional.needs_bm3d

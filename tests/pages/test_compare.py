@@ -114,7 +114,7 @@ def test_a_bad_link_falls_back(query: dict[str, str | list[str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "message"),
     [
         ({"models": ["dense", "no-such-model"]}, "models = no-such-model (shown: dense)"),
         ({"noise": "nosuch"}, "noise = nosuch (shown: Gaussian)"),
@@ -123,8 +123,8 @@ def test_a_bad_link_falls_back(query: dict[str, str | list[str]]) -> None:
         ({"pictures": "Best", "draw": "x"}, "pictures = Best (shown: Random); draw = x (shown: 0)"),
     ],
 )
-def test_what_a_link_cannot_have_is_said(query: dict[str, str | list[str]], told: str) -> None:
-    assert told in page(**query).warning[0].value
+def test_what_a_link_cannot_have_is_said(query: dict[str, str | list[str]], message: str) -> None:
+    assert message in page(**query).warning[0].value
 
 
 def test_a_link_that_can_be_had_is_not_remarked_on() -> None:
@@ -218,12 +218,12 @@ def test_pictures_by_number_are_those() -> None:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"), [("12, frog", "'frog' is not a picture"), ("999-1001", "There is no picture 999-1001")]
+    ("numbers", "message"), [("12, frog", "'frog' is not a picture"), ("999-1001", "There is no picture 999-1001")]
 )
-def test_numbers_of_no_picture_are_told_what_is_legal(numbers: str, told: str) -> None:
+def test_numbers_of_no_picture_are_told_what_is_legal(numbers: str, message: str) -> None:
     app = page(pictures="Numbers", numbers=numbers)
     assert not app.exception
-    assert told in app.error[0].value
+    assert message in app.error[0].value
     assert "from 0 to 999" in app.error[0].value
 
 
@@ -303,12 +303,12 @@ def test_the_best_model_is_best_by_the_metric_that_is_shown(metric: str, best: s
 @pytest.mark.parametrize("metric", ["GMSD", "HaarPSI"])
 def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
     app = page(models=["dense", "shallow-maxpool"], level="0.1", count="3")
-    assert not [each for each in app.selectbox if each.key == "more"]
+    assert not [element for element in app.selectbox if element.key == "more"]
     app.segmented_control(key="metric").set_value("More").run()
     app.selectbox(key="more").set_value(metric).run()
     assert not app.exception
     rule = METRICS[metric.lower()]
-    assert rule.meaning in [each.value for each in app.caption]
+    assert rule.meaning in [element.value for element in app.caption]
     table = app.dataframe[0].value
     chosen = list(table["Picture"])
     clean = to_float(datasets.load("sample").test.pixels[chosen])
@@ -330,7 +330,7 @@ def test_metrics_that_are_not_defined_for_digits_are_left_out(real_data: Path, m
     app = page(models="mnist-dense", count="2", metric="More", more="MS-GMSD")
     assert app.selectbox(key="more").value == "MS-GMSD"
     assert app.selectbox(key="more").options == ["GMSD", "MS-GMSD", "HaarPSI", "FSIM"]
-    [caption] = [each for each in app.caption if each.value == METRICS["ms-gmsd"].meaning]
+    [caption] = [element for element in app.caption if element.value == METRICS["ms-gmsd"].meaning]
     assert "- DSS needs pictures of at least 32×32 pixels, got 1×28×28." in caption.help
     app.selectbox(key="data").set_value("CIFAR-10").run()
     assert not app.exception
@@ -344,10 +344,10 @@ def test_the_file_of_the_table_holds_the_basic_metrics_and_the_chosen_one() -> N
 
 
 def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
-    told = "\n".join(each.value for each in page(models=["dense", "shallow-strided"], count="12").markdown)
-    assert "**shallow-strided** has a lower error than dense" in told
+    verdicts = "\n".join(element.value for element in page(models=["dense", "shallow-strided"], count="12").markdown)
+    assert "**shallow-strided** has a lower error than dense" in verdicts
     few = page(models=["dense", "shallow-strided"], count="5")
-    assert any("at least 6 pictures" in each.value for each in few.caption)
+    assert any("at least 6 pictures" in element.value for element in few.caption)
 
 
 def complete(app: AppTest) -> AppTest:

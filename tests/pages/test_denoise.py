@@ -87,7 +87,7 @@ def page(**query: str | list[str]) -> AppTest:
 
 def complete(app: AppTest) -> AppTest:
     """Look again, as the browser does, until the denoisers are done; a fit is not waited for."""
-    while [each for each in captions(app) if "hourglass" in each and "made once" not in each]:
+    while [caption for caption in captions(app) if "hourglass" in caption and "made once" not in caption]:
         look_again(app)
     return app
 
@@ -99,17 +99,17 @@ def look_again(app: AppTest) -> None:
 
 
 def captions(app: AppTest) -> list[str]:
-    return [each.value for each in app.caption]
+    return [element.value for element in app.caption]
 
 
-def told(app: AppTest) -> str:
-    return "\n".join(each.value for each in app.markdown)
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for element in app.markdown)
 
 
 def maps(app: AppTest) -> list[str]:
     """The tables of maps, without their pictures."""
-    found = [re.sub(r'src="[^"]*"', "", each.value) for each in app.get("html")]
-    return [each.partition("<table>")[2] for each in found if "<table>" in each]
+    blocks = [re.sub(r'src="[^"]*"', "", block.value) for block in app.get("html")]
+    return [block.partition("<table>")[2] for block in blocks if "<table>" in block]
 
 
 def cells(table: str, row: str) -> list[str]:
@@ -123,7 +123,9 @@ def test_without_data_the_embedded_sample_is_shown_and_the_figures_say_whose_the
     assert not app.exception
     assert "Not CIFAR-10" in app.info[0].value
     assert "fitted on it" in app.info[0].value
-    assert any("test pictures of CIFAR-10" in each and "not on those shown above" in each for each in captions(app))
+    assert any(
+        "test pictures of CIFAR-10" in caption and "not on those shown above" in caption for caption in captions(app)
+    )
 
 
 def test_a_link_brings_back_every_choice() -> None:
@@ -161,7 +163,7 @@ def test_missing_and_damaged_figures_are_told_and_measuring_is_offered(figures: 
     app = page()
     assert not app.exception
     assert "denoising-cifar10.json is missing: `python -m aecore denoising`" in app.info[1].value
-    assert any("Measure" in each.label for each in app.button)
+    assert any("Measure" in button.label for button in app.button)
     facts = asdict(CURVES) | {"sha256": "0" * 64}
     figures.write_text(json.dumps(facts))
     app.run()
@@ -173,7 +175,7 @@ def test_no_denoiser_chosen_says_what_to_do() -> None:
     app = page()
     app.multiselect(key="denoisers").set_value([]).run()
     assert not app.exception
-    assert any("Choose a denoiser" in each.value for each in app.info)
+    assert any("Choose a denoiser" in element.value for element in app.info)
 
 
 def test_damaged_weights_are_named_and_the_others_shown(
@@ -204,13 +206,13 @@ def test_numbers_of_no_picture_are_told_what_is_legal() -> None:
 def test_the_published_lines_say_who_wins_where() -> None:
     app = page(denoisers=["blur", "denoise-030", "denoise-100"])
     # The lines of blur and denoise-030 cross half way from 0.2 to 0.6; blur and denoise-100 at ten elevenths of it.
-    assert "**denoise-030** does best from σ 0.2 up to σ 0.4, **blur** up to σ 0.56 and **denoise-100** above" in told(
+    assert "**denoise-030** does best from σ 0.2 up to σ 0.4, **blur** up to σ 0.56 and **denoise-100** above" in texts(
         app
     )
-    assert "Above σ 0.4, **blur** does better than denoise-030." in told(app)
-    assert "Above σ 0.54, **denoise-100** does better than denoise-030." in told(app)
-    assert "come back at 25.0 dB from denoise-030 and at 19.0 dB from denoise-100" in told(app)
-    assert "blur, given the level zero, leaves them unchanged" in told(app)
+    assert "Above σ 0.4, **blur** does better than denoise-030." in texts(app)
+    assert "Above σ 0.54, **denoise-100** does better than denoise-030." in texts(app)
+    assert "come back at 25.0 dB from denoise-030 and at 19.0 dB from denoise-100" in texts(app)
+    assert "blur, given the level zero, leaves them unchanged" in texts(app)
 
 
 def drawn(app: AppTest) -> dict[str, list[float]]:
@@ -228,12 +230,12 @@ def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured
         assert drawn(app)["denoise-030"] == pytest.approx([25.0 - less, 24.5 - less, 17.5 - less, 12.0 - less])
         slow_one = "Measured on the first 200 test pictures of CIFAR-10, because bm3d is slow"
         shown = slow_one if less else "Measured on 1,000 test pictures of CIFAR-10"
-        assert any(shown in each for each in captions(app))
+        assert any(shown in caption for caption in captions(app))
 
 
 def test_by_another_metric_others_win() -> None:
     app = page(denoisers=["blur", "denoise-030"], metric="SSIM")
-    assert "Of these, **blur** does best at every level." in told(app)
+    assert "Of these, **blur** does best at every level." in texts(app)
 
 
 def test_lines_that_only_touch_do_not_cross() -> None:
@@ -248,19 +250,19 @@ def test_a_crossing_that_is_told_as_the_last_level_measured_is_none() -> None:
     assert levels.crossings(lines) == []
     assert levels.leads(lines) == [(0.0, "one")]
     lines["other"][1.0] = 0.1
-    assert [f"{each.level:.2g}" for each in levels.crossings(lines)] == ["0.91"]
+    assert [f"{crossing.level:.2g}" for crossing in levels.crossings(lines)] == ["0.91"]
 
 
 def test_nobody_is_called_best_where_one_gives_pictures_back_without_error() -> None:
     app = page(denoisers=["blur", "denoise-100"])
-    assert "from σ 0.2" in told(app)
+    assert "from σ 0.2" in texts(app)
     app = page(denoisers=["denoise-030", "denoise-100"])
-    assert "**denoise-030** does best up to" in told(app)
+    assert "**denoise-030** does best up to" in texts(app)
 
 
 def test_who_was_not_measured_is_named() -> None:
     app = page(denoisers=["denoise-030", "wavelet"])
-    assert any("no curve is published for wavelet" in each for each in captions(app))
+    assert any("no curve is published for wavelet" in caption for caption in captions(app))
 
 
 @pytest.mark.parametrize(
@@ -294,12 +296,12 @@ def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -
     app = page(denoisers=["denoise-030", "wavelet", "bm3d"], noise=kind, level="0.2", count="1")
     assert f"{kind} noise was not measured yet" in app.info[1].value
     assert not app.dataframe
-    (button,) = [each for each in app.button if "Measure 100 test pictures" in each.label]
+    (button,) = [element for element in app.button if "Measure 100 test pictures" in element.label]
     complete(button.click().run())
     assert not app.exception
     table = app.dataframe[0].value.set_index("Denoiser")
     assert set(table.index) == {"denoise-030", "wavelet"}
-    assert any("Without bm3d" in each for each in captions(app))
+    assert any("Without bm3d" in element for element in captions(app))
     clean = to_float(datasets.load("sample").test.pixels[:100])
     noise = Noise(kind.lower().replace(" and ", "-"), 0.2)
     output = store.load("denoise-030")(noisy(clean, noise, 0, range(100)))
@@ -310,8 +312,8 @@ def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -
 def test_bias_and_variance_are_those_of_the_core() -> None:
     app = page(pictures="Numbers", numbers="11", level="0.3")
     pixels = datasets.load("sample").test.pixels[11]
-    found = sensitivity.spread(store.load("denoise-030"), pixels, Noise("gaussian", 0.3), draws.DRAWS)
-    squared, variance = found.mse
+    spread = sensitivity.spread(store.load("denoise-030"), pixels, Noise("gaussian", 0.3), draws.DRAWS)
+    squared, variance = spread.mse
     table = maps(app)[0]
     assert float(cells(table, "Bias²")[0]) == pytest.approx(squared, rel=5e-3)
     assert float(cells(table, "Variance")[0]) == pytest.approx(variance, rel=5e-3)
@@ -321,7 +323,7 @@ def test_bias_and_variance_are_those_of_the_core() -> None:
 def test_without_noise_there_are_no_draws() -> None:
     app = page(level="0")
     assert not app.exception
-    assert any("every draw is the same" in each for each in captions(app))
+    assert any("every draw is the same" in caption for caption in captions(app))
 
 
 def test_without_its_package_bm3d_is_not_offered_and_its_sentence_is_in_the_help(
@@ -360,8 +362,8 @@ def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
 
 def test_the_wiener_filter_is_beaten_or_not_by_the_published_figures() -> None:
     app = page(level="0.25")
-    assert "At σ 0.2, the nearest measured level" in told(app)
-    assert "denoise-030 falls short of the Wiener filter by **1.50 dB**" in told(app)
+    assert "At σ 0.2, the nearest measured level" in texts(app)
+    assert "denoise-030 falls short of the Wiener filter by **1.50 dB**" in texts(app)
 
 
 def test_another_picture_and_pixel_are_chosen() -> None:

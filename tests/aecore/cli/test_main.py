@@ -92,7 +92,7 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_is_told_in_a_sentence(wrong: str, aecore: Any, pictures: Path) -> None:
     arguments, sentence = WRONG[wrong]
-    done = aecore(*(each.replace("PICTURES", str(pictures)) for each in arguments))
+    done = aecore(*(argument.replace("PICTURES", str(pictures)) for argument in arguments))
     assert done.status == 1
     assert done.out == ""
     assert sentence in done.err

@@ -13,11 +13,11 @@ from tests.aecore.finished import finish
 
 
 def test_only_the_systems_own_runs_are_published(aecore: Any, checkpoints: Path) -> None:
-    kept, half = Store(checkpoints), {"none": torch.zeros(1).half()}
+    store, half = Store(checkpoints), {"none": torch.zeros(1).half()}
     dense, shallow = (zoo.find(name) for name in ("dense", "shallow-strided"))
-    finish(kept, execution.plan(dense, dataset="cifar10", seed=1), half)
-    finish(kept, execution.plan(shallow, dataset="sample"), half)
-    finish(kept, execution.plan(zoo.find("deep-strided-8"), dataset="cifar10"), half)
+    finish(store, execution.plan(dense, dataset="cifar10", seed=1), half)
+    finish(store, execution.plan(shallow, dataset="sample"), half)
+    finish(store, execution.plan(zoo.find("deep-strided-8"), dataset="cifar10"), half)
     done = aecore("publish", "deep-strided-8")
     assert done.status == 0
     assert "| deep-strided-8 |" in done.out

@@ -143,7 +143,7 @@ class TestDraws:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("gausian:0.3", "did you mean gaussian"),
         ("fog:0.3", "Kinds: gaussian, uniform, speckle, salt-pepper, poisson, masking, occlusion"),
@@ -164,7 +164,7 @@ class TestDraws:
         ("poisson:0..1", "from at least 0.001"),
     ],
 )
-def test_a_bad_noise_is_told_what_is_legal(text: str, told: str) -> None:
+def test_a_bad_noise_is_told_what_is_legal(text: str, message: str) -> None:
     with pytest.raises(NoiseError) as caught:
         Noise.parse(text)
-    assert told in str(caught.value)
+    assert message in str(caught.value)

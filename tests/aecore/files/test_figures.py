@@ -25,23 +25,23 @@ def test_what_was_written_is_read(facts: dict[str, object], tmp_path_factory: py
     path = tmp_path_factory.mktemp("published") / "new" / "figures.json"
     figures.write(path, facts)
     assert figures.read(path, "cifar10", dict, REMEDY) == facts
-    assert [each.name for each in path.parent.iterdir()] == ["figures.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["figures.json"]
 
 
 def test_every_changed_character_is_found_or_means_the_same(tmp_path: Path) -> None:
     path, facts = tmp_path / "figures.json", {"mse": [0.25, 0.125], "name": "pca"}
     figures.write(path, facts)
-    text, told = path.read_text(), list[str]()
+    text, messages = path.read_text(), list[str]()
     for place in range(len(text)):
         path.write_text(text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :])
         try:
-            found = figures.read(path, "cifar10", dict, REMEDY)
+            content = figures.read(path, "cifar10", dict, REMEDY)
         except PublishedError as error:
-            told.append(str(error))
+            messages.append(str(error))
         else:
-            assert found == facts  # a space became another, say
-    assert len(told) > 100
-    assert set(told) == {f"figures.json is damaged: {REMEDY}"}
+            assert content == facts  # a space became another, say
+    assert len(messages) > 100
+    assert set(messages) == {f"figures.json is damaged: {REMEDY}"}
 
 
 def test_a_missing_file_and_another_version_are_told(tmp_path: Path) -> None:

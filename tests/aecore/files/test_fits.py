@@ -192,5 +192,5 @@ print(int(load_or_make(root, "blur", {}, make)["process"]))
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    told = [process.communicate(timeout=60)[0] for process in started]
-    assert told[0] == told[1] == (tmp_path / "made").read_text()
+    answers = [process.communicate(timeout=60)[0] for process in started]
+    assert answers[0] == answers[1] == (tmp_path / "made").read_text()

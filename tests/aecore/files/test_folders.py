@@ -47,9 +47,9 @@ def test_an_installed_package_uses_the_current_folder(beside: list[str], tmp_pat
         text=True,
         check=True,
     )
-    *found, module = done.stdout.split()
+    *paths, module = done.stdout.split()
     assert module.startswith(str(site))
-    assert found == [str(current / "data"), str(current / "checkpoints")]
+    assert paths == [str(current / "data"), str(current / "checkpoints")]
 
 
 def test_a_process_started_elsewhere_finds_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from aecore.measuring.intervals import margin, paired_differences
 def test_the_interval_of_many_pictures_is_students() -> None:
     draw = np.random.default_rng(0)
     first, second = draw.normal(1, 0.3, 400), draw.normal(0.9, 0.3, 400)
-    (found,) = paired_differences(pd.DataFrame({"a": first, "b": second}))
+    (difference,) = paired_differences(pd.DataFrame({"a": first, "b": second}))
     expected = stats.ttest_rel(first, second).confidence_interval()
-    assert found.mean == pytest.approx((first - second).mean())
-    assert found.low == pytest.approx(expected.low, abs=0.05 * (expected.high - expected.low))
-    assert found.high == pytest.approx(expected.high, abs=0.05 * (expected.high - expected.low))
+    assert difference.mean == pytest.approx((first - second).mean())
+    assert difference.low == pytest.approx(expected.low, abs=0.05 * (expected.high - expected.low))
+    assert difference.high == pytest.approx(expected.high, abs=0.05 * (expected.high - expected.low))
 
 
 def test_the_interval_of_a_mean_is_students() -> None:
@@ -33,25 +33,26 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(pictures: int) -> None
     held = 0
     for seed in range(trials):
         errors = pd.DataFrame({"skewed": draw.exponential(size=pictures), "its mean": np.ones(pictures)})
-        (found,) = paired_differences(errors, seed)
-        assert found.low is not None
-        assert found.high is not None
-        held += found.low <= 0 <= found.high
+        (difference,) = paired_differences(errors, seed)
+        assert difference.low is not None
+        assert difference.high is not None
+        held += difference.low <= 0 <= difference.high
     assert 0.91 < held / trials < 0.98
 
 
 def test_what_does_not_differ_is_not_shown_to_and_what_always_differs_is() -> None:
     same, more = np.linspace(0.1, 0.2, 8), np.linspace(0.1, 0.2, 8) + 0.01
-    found = {
-        (each.first, each.second): each for each in paired_differences(pd.DataFrame({"a": same, "b": same, "c": more}))
+    differences = {
+        (difference.first, difference.second): difference
+        for difference in paired_differences(pd.DataFrame({"a": same, "b": same, "c": more}))
     }
-    assert list(found) == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert not found["a", "b"].is_shown
-    assert found["a", "c"].is_shown
-    assert (found["a", "c"].low, found["a", "c"].high) == (pytest.approx(-0.01), pytest.approx(-0.01))
+    assert list(differences) == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert not differences["a", "b"].is_shown
+    assert differences["a", "c"].is_shown
+    assert (differences["a", "c"].low, differences["a", "c"].high) == (pytest.approx(-0.01), pytest.approx(-0.01))
 
 
 def test_of_a_few_pictures_nothing_is_told() -> None:
-    (found,) = paired_differences(pd.DataFrame({"a": np.zeros(5), "b": np.ones(5)}))
-    assert (found.mean, found.low, found.high, found.is_shown) == (-1, None, None, False)
+    (difference,) = paired_differences(pd.DataFrame({"a": np.zeros(5), "b": np.ones(5)}))
+    assert (difference.mean, difference.low, difference.high, difference.is_shown) == (-1, None, None, False)
     assert paired_differences(pd.DataFrame({"a": np.ones(9)})) == []

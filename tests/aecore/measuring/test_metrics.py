@@ -228,7 +228,7 @@ def test_the_smallest_picture_of_a_metric_is_where_piq_begins_to_give_numbers(na
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "told"),
+    ("name", "shape", "message"),
     [
         ("dss", (1, 28, 28), "DSS needs pictures of at least 32×32 pixels, got 1×28×28."),
         ("mdsi", (1, 28, 28), "MDSI needs pictures of 3 channels, got 1×28×28."),
@@ -237,18 +237,18 @@ def test_the_smallest_picture_of_a_metric_is_where_piq_begins_to_give_numbers(na
         ("haarpsi", (3, 32, 15), "HaarPSI needs pictures of at least 16×16 pixels, got 3×32×15."),
     ],
 )
-def test_a_metric_that_is_not_defined_for_a_shape_says_so(name: str, shape: tuple[int, ...], told: str) -> None:
+def test_a_metric_that_is_not_defined_for_a_shape_says_so(name: str, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(ScoreError) as caught:
         per_picture(torch.zeros(1, *shape), torch.zeros(1, *shape), [name])
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 def test_metrics_are_named_in_a_line() -> None:
     assert parse("gmsd") == ("gmsd",)
     assert parse(" FSIM, gmsd,fsim") == ("fsim", "gmsd")
     assert parse("gmsd,all") == tuple(METRICS)
-    for text, told in [("fsm", "'fsm': did you mean fsim? Metrics: mse, psnr, "), ("", "'': Metrics: mse, psnr, ")]:
-        with pytest.raises(ScoreError, match=re.escape(f"There is no metric {told}")):
+    for text, message in [("fsm", "'fsm': did you mean fsim? Metrics: mse, psnr, "), ("", "'': Metrics: mse, psnr, ")]:
+        with pytest.raises(ScoreError, match=re.escape(f"There is no metric {message}")):
             parse(text)
 
 
@@ -299,10 +299,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     # Of what comes after the features nothing is used: one number stands for all of it, instead of half a gigabyte.
     unused = {key: torch.zeros(1).expand(shape) for key, shape in shapes.items() if key not in features}
-    each = 1 / (2 * (3 + sum(CHANNELS)))
+    share = 1 / (2 * (3 + sum(CHANNELS)))
     torch.save(features | unused, folder / "vgg16-397923af.pth")
     torch.save([torch.ones(1, count, 1, 1) for count in CHANNELS], folder / "lpips_weights.pt")
-    alike = torch.full((1, 3 + sum(CHANNELS), 1, 1), each)
+    alike = torch.full((1, 3 + sum(CHANNELS), 1, 1), share)
     torch.save({"alpha": alike, "beta": alike}, folder / "dists_weights.pt")
     return folder
 
@@ -333,15 +333,15 @@ def test_a_network_whose_weights_are_here_is_asked(
 def distances(network: Path, output: Tensor, target: Tensor) -> Tensor:
     """LPIPS with all channels counting the same, by VGG-16 put together by hand, `[N]`."""
     weights = torch.load(network / "vgg16-397923af.pth")
-    maps = [(each - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) for each in (output, target)]
-    maps = [each / torch.tensor([0.229, 0.224, 0.225])[:, None, None] for each in maps]
+    maps = [(values - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) for values in (output, target)]
+    maps = [values / torch.tensor([0.229, 0.224, 0.225])[:, None, None] for values in maps]
     total, place = output.new_zeros(len(output)), 0
     for convolutions in (2, 2, 3, 3, 3):
         for _ in range(convolutions):
             kernel, bias = (weights[f"features.{place}.{part}"].to(output) for part in ("weight", "bias"))
-            maps = [nn.functional.conv2d(each, kernel, bias, padding=1).relu() for each in maps]
+            maps = [nn.functional.conv2d(values, kernel, bias, padding=1).relu() for values in maps]
             place += 2
-        one, other = (nn.functional.normalize(each, dim=1, eps=1e-10) for each in maps)
+        one, other = (nn.functional.normalize(values, dim=1, eps=1e-10) for values in maps)
         total += (one - other).square().mean((2, 3)).sum(1)
-        maps, place = [nn.functional.max_pool2d(each, 2) for each in maps], place + 1
+        maps, place = [nn.functional.max_pool2d(values, 2) for values in maps], place + 1
     return total

@@ -177,8 +177,8 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "where", "told"), BAD, ids=[text[:30] for text, _, _ in BAD])
-def test_a_bad_spec_is_refused_in_a_short_sentence(text: str, where: list[str], told: list[str]) -> None:
+@pytest.mark.parametrize(("text", "where", "legal"), BAD, ids=[text[:30] for text, _, _ in BAD])
+def test_a_bad_spec_is_refused_in_a_short_sentence(text: str, where: list[str], legal: list[str]) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(ArchitectureError) as caught:
@@ -187,7 +187,7 @@ def test_a_bad_spec_is_refused_in_a_short_sentence(text: str, where: list[str], 
     finally:
         tracemalloc.stop()
     message = str(caught.value)
-    for words in [*where, *told]:
+    for words in [*where, *legal]:
         assert any(choice in message for choice in words.split("|")), (words, message[:1000])
     assert re.fullmatch(r"[^\n]+\.", message)
     assert len(message) < 400
@@ -247,16 +247,16 @@ def test_what_is_too_big_to_train_is_told_the_most_that_fits(text: str) -> None:
 
     with pytest.raises(ArchitectureError) as caught:
         Architecture.parse(text).check_memory(BUDGET)
-    found = re.match(
+    match = re.match(
         r"Layer (\d) \(`(.+?)`\): got \d.+ would need .+ GB .+ budget of 1 GB; at most `(\D+)(\d+)(\S*)` fits\.$",
         str(caught.value),
     )
-    assert found is not None, str(caught.value)
-    layers, place = text.split(" | "), int(found[1]) - 1
-    assert layers[place] == found[2]
-    layers[place] = f"{found[3]}{found[4]}{found[5]}"
+    assert match is not None, str(caught.value)
+    layers, place = text.split(" | "), int(match[1]) - 1
+    assert layers[place] == match[2]
+    layers[place] = f"{match[3]}{match[4]}{match[5]}"
     assert trains(layers)
-    layers[place] = f"{found[3]}{int(found[4]) + 1}{found[5]}"
+    layers[place] = f"{match[3]}{int(match[4]) + 1}{match[5]}"
     assert not trains(layers)
 
 

@@ -137,7 +137,7 @@ def test_every_layer_is_tried_alone_or_as_a_join() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("conv0", "channels must be from 1 to"),
         ("conv32:k65", "kernel must be from 1 to 64"),
@@ -152,10 +152,10 @@ def test_every_layer_is_tried_alone_or_as_a_join() -> None:
         ("reshape3x32", "reshape32x8x8"),
     ],
 )
-def test_a_bad_layer_is_told_what_is_legal(text: str, told: str) -> None:
+def test_a_bad_layer_is_told_what_is_legal(text: str, message: str) -> None:
     with pytest.raises(LayerError) as caught:
         parse_layer(text)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_record_made_in_code_is_checked_like_a_text() -> None:

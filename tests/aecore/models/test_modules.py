@@ -33,14 +33,14 @@ maps = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
 
 @given(shape=maps, more=small)
 def test_a_join_gives_what_numpy_gives(shape: Shape, more: int) -> None:
-    values, kept = torch.rand(2, *shape), torch.rand(2, *shape)
-    added = module_of(Add(), shape)(values, kept)
+    values, skipped = torch.rand(2, *shape), torch.rand(2, *shape)
+    added = module_of(Add(), shape)(values, skipped)
     assert Add().joined(shape, shape) == tuple(added.shape[1:])
-    np.testing.assert_array_equal(added.numpy(), values.numpy() + kept.numpy())
-    kept = torch.rand(2, more, *shape[1:])
-    together = module_of(Concat(), shape)(values, kept)
-    assert Concat().joined(shape, tuple(kept.shape[1:])) == tuple(together.shape[1:])
-    np.testing.assert_array_equal(together.numpy(), np.concatenate([values.numpy(), kept.numpy()], axis=1))
+    np.testing.assert_array_equal(added.numpy(), values.numpy() + skipped.numpy())
+    skipped = torch.rand(2, more, *shape[1:])
+    together = module_of(Concat(), shape)(values, skipped)
+    assert Concat().joined(shape, tuple(skipped.shape[1:])) == tuple(together.shape[1:])
+    np.testing.assert_array_equal(together.numpy(), np.concatenate([values.numpy(), skipped.numpy()], axis=1))
 
 
 def keras_padding(extent: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -67,7 +67,7 @@ def test_a_convolution_pads_as_keras_does(kernel: int, stride: int, extents: tup
 
 def test_a_stride_of_2_pads_at_the_bottom_and_right_only() -> None:
     module = module_of(Conv(1, 3, 2, "linear"), (1, 4, 4))
-    convolution = next(each for each in module.modules() if isinstance(each, nn.Conv2d))
+    convolution = next(part for part in module.modules() if isinstance(part, nn.Conv2d))
     nn.init.ones_(convolution.weight)
     nn.init.zeros_(convolution.bias)
 

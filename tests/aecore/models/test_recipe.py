@@ -117,7 +117,7 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"epochs": 0}, "epochs must be a whole number from 1 to 10,000, not 0"),
         ({"epochs": 10_001}, "from 1 to 10,000"),
@@ -132,10 +132,10 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
         ({"schedule": "cosin"}, "did you mean cosine"),
     ],
 )
-def test_a_bad_recipe_is_told_what_is_legal(changes: dict[str, Any], told: str) -> None:
+def test_a_bad_recipe_is_told_what_is_legal(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe(**changes)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "a b", "../up", "-a", "a" * 62, "ä", "a\n"])

@@ -116,7 +116,7 @@ def test_both_ends_of_the_qualities_are_there(name: str, photographs: Tensor) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("jpg-75", "did you mean jpeg-75?"),
         ("JPEG-75", "did you mean jpeg-75?"),
@@ -129,8 +129,8 @@ def test_both_ends_of_the_qualities_are_there(name: str, photographs: Tensor) ->
         ("avif-101", "from 0 to 100, not 101: the nearest is avif-100."),
     ],
 )
-def test_a_wrong_name_is_told_the_nearest(name: str, told: str) -> None:
-    with pytest.raises(CodecError, match=re.escape(told)):
+def test_a_wrong_name_is_told_the_nearest(name: str, message: str) -> None:
+    with pytest.raises(CodecError, match=re.escape(message)):
         find(name)
 
 

@@ -78,8 +78,8 @@ def gaussian(level: float) -> Noise:
 
 @pytest.fixture(scope="module", params=["coloured", "grey"])
 def dataset(request: pytest.FixtureRequest) -> Dataset:
-    found: Dataset = request.getfixturevalue(request.param)
-    return found
+    requested: Dataset = request.getfixturevalue(request.param)
+    return requested
 
 
 @pytest.mark.parametrize("level", [0.1, 0.3])
@@ -257,7 +257,7 @@ def test_bm3d_reckons_with_white_noise_nearly_as_well_as_with_its_spectrum(colou
     clean, corrupted = examples(coloured, gaussian(0.1), 2)
     profile = bm3d.BM3DProfile()
     profile.nf = 16  # of 32, which takes five times as long and comes to the same
-    reference = [bm3d.bm3d_rgb(each.permute(1, 2, 0).numpy(), 0.1, profile) for each in corrupted]
+    reference = [bm3d.bm3d_rgb(picture.permute(1, 2, 0).numpy(), 0.1, profile) for picture in corrupted]
     with_spectrum = torch.from_numpy(np.stack(reference)).permute(0, 3, 1, 2).float()
     output = prepare("bm3d", coloured, gaussian(0.1), root)(corrupted)
     assert float(psnr(mse(output, clean)).mean()) > float(psnr(mse(with_spectrum, clean)).mean()) - 0.3

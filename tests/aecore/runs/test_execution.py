@@ -63,7 +63,7 @@ def stop_after(spec: RunSpec, root: Path, epoch: int) -> None:
 def result(run: Run) -> dict[str, Any]:
     """All of a run that a repetition must give again: everything but the clock's."""
     history = run.history().drop(columns=["images_per_second", "seconds"])
-    weights = {name: each.numpy().tobytes() for name, each in run.model().module.state_dict().items()}
+    weights = {name: tensor.numpy().tobytes() for name, tensor in run.model().module.state_dict().items()}
     return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 
@@ -161,8 +161,8 @@ def test_half_precision_is_what_is_kept_and_what_is_scored(pictures: Path, tmp_p
     assert half.dtype == "float16"
     test = to_float(datasets.load(spec.dataset).test.pixels)
     for name, values in whole.model().module.state_dict().items():
-        kept = half.model().module.state_dict()[name]
-        assert torch.equal(kept, values.half().float() if values.is_floating_point() else values)
+        halved = half.model().module.state_dict()[name]
+        assert torch.equal(halved, values.half().float() if values.is_floating_point() else values)
     errors = (half.model()(test).clamp(0, 1).double() - test).square().flatten(1).mean(1)
     np.testing.assert_allclose(half.scores()["mse"], errors, rtol=of_mse(test[0]) + SIX_DIGITS)
 
@@ -189,8 +189,8 @@ def test_a_damaged_state_is_told_and_the_run_goes_on_from_the_one_before(
         content[len(content) // 2] ^= 1
         (folder / name).write_bytes(content)
     events = make(spec, tmp_path / "stopped")
-    told = [f"{folder.name}/{name} is damaged; it was set aside as {name}.damaged." for name in STATES[:damaged]]
-    assert events[0] == (Resumed(1, told[0]) if damaged == 1 else Restarted(" ".join(told)))
+    messages = [f"{folder.name}/{name} is damaged; it was set aside as {name}.damaged." for name in STATES[:damaged]]
+    assert events[0] == (Resumed(1, messages[0]) if damaged == 1 else Restarted(" ".join(messages)))
     assert [event.row.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2, 3][2 - damaged :]
     assert result(events[-1].run) == result(make(spec, tmp_path / "whole")[-1].run)
 
@@ -211,15 +211,15 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state_in_the_store(pictur
     """The state of epoch 1 is made so large (yet finite) that the loss of epoch 2 overflows at its first step."""
     spec = spec_of(pictures, layers="conv4:linear | conv3:k1:linear")
     stop_after(spec, tmp_path, 1)
-    kept = Store(tmp_path)
-    state = kept.read_state(spec)
+    checkpoints = Store(tmp_path)
+    state = checkpoints.read_state(spec)
     assert state is not None
     large = {name: values * 1e18 for name, values in state.weights.items()}
-    kept.write_state(spec, State(1, large, state.optimiser, state.history))
+    checkpoints.write_state(spec, State(1, large, state.optimiser, state.history))
     with pytest.raises(NotFiniteError, match="epoch 2 at step 1; the weights after epoch 1 are kept") as caught:
         make(spec, tmp_path)
     assert (caught.value.epoch, caught.value.step) == (2, 1)
-    back = kept.read_state(spec)
+    back = checkpoints.read_state(spec)
     assert back is not None
     assert back.epoch == 1
     assert all(torch.equal(back.weights[name], values) for name, values in large.items())
@@ -298,11 +298,11 @@ def test_a_light_run_is_whole_until_the_full_one_replaces_it(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process dies just before the full run's `run.json` is there: the next one finishes from the last epoch."""
-    spec, kept = spec_of(pictures), Store(tmp_path)
+    spec, checkpoints = spec_of(pictures), Store(tmp_path)
     make(spec, tmp_path, light=True)
     stop_after(spec, tmp_path, 3)
-    assert kept.listing().damaged == []
-    assert kept.finished(spec, light=True) is not None
+    assert checkpoints.listing().damaged == []
+    assert checkpoints.finished(spec, light=True) is not None
     whole = store._write
 
     def dying(path: Path, content: bytes, before: Path | None = None) -> None:
@@ -314,8 +314,8 @@ def test_a_light_run_is_whole_until_the_full_one_replaces_it(
     with pytest.raises(KeyboardInterrupt):
         make(spec, tmp_path)
     monkeypatch.undo()
-    assert [each.epoch for each in kept.listing().unfinished] == [3]
-    assert kept.finished(spec, light=True) is None
+    assert [run.epoch for run in checkpoints.listing().unfinished] == [3]
+    assert checkpoints.finished(spec, light=True) is None
     events = make(spec, tmp_path)
     assert events[0] == Resumed(3)
     assert not events[-1].run.is_light
@@ -346,9 +346,9 @@ def test_a_mended_run_killed_while_it_is_written_is_never_half_old_and_half_new(
         make(spec, tmp_path)
     monkeypatch.undo()
     listed = Store(tmp_path).listing()
-    for each in listed.runs:
-        result(each)
-    assert [each.epoch for each in listed.unfinished] == [3]
+    for finished in listed.runs:
+        result(finished)
+    assert [unfinished.epoch for unfinished in listed.unfinished] == [3]
 
 
 # ---- several processes, and processes that are killed
@@ -356,9 +356,9 @@ def test_a_mended_run_killed_while_it_is_written_is_never_half_old_and_half_new(
 
 @pytest.mark.slow
 def test_two_processes_that_ask_at_once_train_once(pictures: Path, tmp_path: Path) -> None:
-    told = script("twice", pictures, tmp_path / "store")
-    assert sorted(each["cached"] for each in told) == [False, True]
-    trained, waited = sorted(told, key=lambda each: each["cached"])
+    answers = script("twice", pictures, tmp_path / "store")
+    assert sorted(answer["cached"] for answer in answers) == [False, True]
+    trained, waited = sorted(answers, key=lambda answer: answer["cached"])
     assert trained["epochs"] == 60
     assert waited["epochs"] == 0
     assert trained["finished"] == waited["finished"]
@@ -367,16 +367,16 @@ def test_two_processes_that_ask_at_once_train_once(pictures: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_goes_on_and_ends_with_the_same_bits(pictures: Path, tmp_path: Path) -> None:
-    told = script("kills", pictures, tmp_path)
-    assert told["kills"] >= KILLS
-    phases = told["phases"]
-    assert sum(phases.values()) == told["kills"]
+    report = script("kills", pictures, tmp_path)
+    assert report["kills"] >= KILLS
+    phases = report["phases"]
+    assert sum(phases.values()) == report["kills"]
     assert phases["training"] >= 15
     assert phases["finishing"] >= 5
-    assert told["torn"] >= 5, "kills that left a half-written file"
-    assert told["left"] == [], "no half-written file outlives the run"
-    assert told["wrong"] == []
-    assert told["runs"] >= 3
+    assert report["torn"] >= 5, "kills that left a half-written file"
+    assert report["left"] == [], "no half-written file outlives the run"
+    assert report["wrong"] == []
+    assert report["runs"] >= 3
 
 
 def script(name: str, pictures: Path, root: Path) -> Any:
@@ -392,12 +392,12 @@ def script(name: str, pictures: Path, root: Path) -> Any:
 def _twice(pictures: Path, root: Path) -> list[dict[str, Any]]:
     spec = spec_of(pictures, epochs=60)
     context = multiprocessing.get_context("fork")
-    ready, told = context.Barrier(2), context.SimpleQueue()
+    ready, reports = context.Barrier(2), context.SimpleQueue()
 
     def ask() -> None:
         ready.wait()
         events = make(spec, root)
-        told.put(
+        reports.put(
             {
                 "cached": events[-1].cached,
                 "finished": events[-1].run.finished,
@@ -408,7 +408,7 @@ def _twice(pictures: Path, root: Path) -> list[dict[str, Any]]:
     processes = [context.Process(target=ask) for _ in range(2)]
     for process in processes:
         process.start()
-    answers = [told.get() for _ in processes]
+    answers = [reports.get() for _ in processes]
     for process in processes:
         process.join()
     return answers
@@ -418,20 +418,20 @@ def _kills(pictures: Path, root: Path) -> dict[str, Any]:
     """Make runs in forked children that are killed at random moments, and look at the store after each."""
     import piq  # noqa: F401 - imported once, before any child is forked
 
-    draw, kept = random.Random(0), Store(root / "killed")
+    draw, checkpoints = random.Random(0), Store(root / "killed")
     phases = {"starting": 0, "training": 0, "finishing": 0}
     seed, torn, wrong, left = 0, 0, list[str](), list[str]()
     while sum(phases.values()) < KILLS:
         spec = spec_of(pictures, seed, epochs=8, noise=Noise("gaussian", 0.2))
         epoch = 0
         while True:
-            last, killed, resumed = _attempt(spec, kept.root, draw)
-            torn += any(kept.root.rglob("*.part"))
-            state = kept.read_state(spec)
-            listing = kept.listing()
+            last, killed, resumed = _attempt(spec, checkpoints.root, draw)
+            torn += any(checkpoints.root.rglob("*.part"))
+            state = checkpoints.read_state(spec)
+            listing = checkpoints.listing()
             wrong += listing.damaged
-            wrong += [str(path) for path in kept.root.rglob("*.damaged")]
-            run = kept.finished(spec)
+            wrong += [str(path) for path in checkpoints.root.rglob("*.damaged")]
+            run = checkpoints.finished(spec)
             if resumed not in (epoch, None):
                 wrong.append(f"seed {seed}: resumed after epoch {resumed}, not {epoch}")
             now = state.epoch if state else 8 if run else 0
@@ -445,7 +445,7 @@ def _kills(pictures: Path, root: Path) -> dict[str, Any]:
                 if result(run) != whole:
                     wrong.append(f"seed {seed}: another result than that of a run that was not killed")
             if run and not killed:
-                left += [str(path) for path in kept.root.rglob("*.part")]
+                left += [str(path) for path in checkpoints.root.rglob("*.part")]
                 break
         seed += 1
     return {"kills": sum(phases.values()), "phases": phases, "torn": torn, "runs": seed, "wrong": wrong, "left": left}

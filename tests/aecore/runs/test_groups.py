@@ -46,10 +46,10 @@ def test_runs_that_differ_only_in_the_seed_are_one_group() -> None:
 def test_groups_are_in_the_order_of_the_listing_and_their_runs_in_that_of_the_seeds() -> None:
     own, custom, other = seeds_of(OWN, 3, 0, 12), seeds_of(CUSTOM, 7, 2), seeds_of(replace(CUSTOM, fingerprint="2"), 1)
     mixed = [own[0], custom[0], own[1], other[0], own[2], custom[1]]
-    found = groups(mixed)
-    assert [group.seeds for group in found] == [(0, 3, 12), (2, 7), (1,)]
-    assert [group.key for group in found] == [OWN.group, CUSTOM.group, other[0].spec.group]
-    assert sorted(run.key for group in found for run in group.runs) == sorted(run.key for run in mixed)
+    ordered = groups(mixed)
+    assert [group.seeds for group in ordered] == [(0, 3, 12), (2, 7), (1,)]
+    assert [group.key for group in ordered] == [OWN.group, CUSTOM.group, other[0].spec.group]
+    assert sorted(run.key for group in ordered for run in group.runs) == sorted(run.key for run in mixed)
     assert groups([]) == []
 
 

@@ -37,10 +37,10 @@ KINDS = [*pca.EXAMPLES, *codecs.EXAMPLES, "pca-7", *optional.methods(["blur", "w
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_is_called_alike(name: str, sample: Dataset, pictures: Tensor, fits: Store) -> None:
     store = PUBLISHED if not by_name.is_baseline(name) else fits
-    found = by_name.find(name, sample, Noise("gaussian", 0.1), store)
-    output = found(pictures)
-    assert found.name == name
-    assert found.code_size >= 0
+    reconstructor = by_name.find(name, sample, Noise("gaussian", 0.1), store)
+    output = reconstructor(pictures)
+    assert reconstructor.name == name
+    assert reconstructor.code_size >= 0
     assert (output.shape, output.dtype) == (pictures.shape, torch.float32)
     assert (output.clamp(0, 1) - pictures).square().mean() < 0.1
 
@@ -73,7 +73,7 @@ def test_without_noise_a_denoiser_is_prepared_for_none(sample: Dataset, pictures
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("shallow-stride", "did you mean shallow-strided"),
         ("bm4d", "Baselines: identity, mean, pca-64, jpeg-75"),
@@ -83,9 +83,9 @@ def test_without_noise_a_denoiser_is_prepared_for_none(sample: Dataset, pictures
         ("jpeg-101", "nearest is jpeg-100"),
     ],
 )
-def test_what_is_not_there_is_told(name: str, told: str, sample: Dataset, fits: Store) -> None:
+def test_what_is_not_there_is_told(name: str, message: str, sample: Dataset, fits: Store) -> None:
     store = fits if by_name.is_baseline(name) else PUBLISHED
-    with pytest.raises(AecoreError, match=told):
+    with pytest.raises(AecoreError, match=message):
         by_name.find(name, sample, None, store)
 
 

@@ -42,7 +42,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def points(sample: Dataset, store: Store) -> list[Point]:
     levels = {0.1: PICTURES, 0.0: 10}
-    return [point for *_, found in denoising_measurement.measure(sample, store, NAMES, levels) for point in found]
+    return [point for *_, measured in denoising_measurement.measure(sample, store, NAMES, levels) for point in measured]
 
 
 def table(sample: Dataset, store: Store, name: str) -> pd.DataFrame:
@@ -77,14 +77,16 @@ def test_differences_are_those_of_the_same_pictures(
     sample: Dataset, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(denoising_measurement, "REFERENCES", ("blur",))
-    found = [
-        point for *_, each in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES}) for point in each
+    points = [
+        point
+        for *_, measured in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES})
+        for point in measured
     ]
     pair = pd.DataFrame({name: table(sample, store, name)["psnr"] for name in ("wavelet", "blur")})
     (expected,) = paired_differences(pair)
-    (over,) = (point.over["blur"] for point in found if point.name == "wavelet")
+    (over,) = (point.over["blur"] for point in points if point.name == "wavelet")
     assert over == pytest.approx((expected.mean, expected.low, expected.high), abs=1e-3)
-    assert all("blur" not in point.over for point in found if point.name == "blur")
+    assert all("blur" not in point.over for point in points if point.name == "blur")
 
 
 def test_what_was_measured_is_not_measured_again(
@@ -92,9 +94,9 @@ def test_what_was_measured_is_not_measured_again(
 ) -> None:
     monkeypatch.setattr(by_name, "find", None)
     again = [
-        each
-        for *_, found in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES, 0.0: 10})
-        for each in found
+        point
+        for *_, measured in denoising_measurement.measure(sample, store, NAMES, {0.1: PICTURES, 0.0: 10})
+        for point in measured
     ]
     assert again == points
 

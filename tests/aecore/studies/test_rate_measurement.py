@@ -56,9 +56,9 @@ class Linear:
 
 
 def test_the_gain_of_a_linear_decoder_is_its_square() -> None:
-    found = rate_measurement.gains(Linear(1, 0.5, 3), torch.zeros(4, 3, 8, 8), torch.tensor([1.0, 2.0, 0.1]))
+    measured = rate_measurement.gains(Linear(1, 0.5, 3), torch.zeros(4, 3, 8, 8), torch.tensor([1.0, 2.0, 0.1]))
     # A sum of squares over pictures and places, of numbers that were rounded three times.
-    assert found == pytest.approx([1, 0.25, 9], rel=of_sum(4 * 64 + 6))
+    assert measured == pytest.approx([1, 0.25, 9], rel=of_sum(4 * 64 + 6))
 
 
 class InFloat64:
@@ -133,7 +133,9 @@ def test_pca_with_all_its_components_loses_a_twelfth_of_a_squared_step(pca: PCA)
     exact = float((projection(pictures) - pictures).square().mean())
     curve = rate_measurement.pca_curve(projection, learning, pictures, (8, 10))
     codes = InFloat64(projection).encode(learning)
-    for point in (each for each in curve.points if each.numbers == 12):
+    whole_code = [point for point in curve.points if point.numbers == 12]
+    assert whole_code
+    for point in whole_code:
         step = float((codes.amax(0) - codes.amin(0)).max()) / (2**point.setting - 1)
         assert point.mse == pytest.approx(exact + 12 * step**2 / 12 / 192, rel=0.05)
 
@@ -156,9 +158,9 @@ def test_the_curve_of_pca_is_the_best_of_every_size_and_step(pca: PCA) -> None:
     )
 )
 def test_none_of_the_points_lies_below_their_envelope(points: list[Point]) -> None:
-    found = envelope(points)
-    assert set(found) <= set(points)
-    bits, errors = np.array([(point.bits, point.mse) for point in found]).T
+    lowest = envelope(points)
+    assert set(lowest) <= set(points)
+    bits, errors = np.array([(point.bits, point.mse) for point in lowest]).T
     assert (np.diff(bits) > 0).all()
     assert (np.diff(errors) < 0).all()
     assert (np.diff(np.diff(errors) / np.diff(bits)) > 0).all(), "it is convex"
@@ -186,22 +188,22 @@ def test_all_kinds_are_measured_on_the_test_pictures() -> None:
         return Split(drawn(count, seed), torch.zeros(count, dtype=torch.int64))
 
     dataset = Dataset("small", "Small", ("one",), SHAPE, lambda: (split(300, 0), split(10, 1)), lambda: (split(40, 2),))
-    told: list[str] = []
-    found = rate_measurement.measure(dataset, [Linear(1, 2, 3)], told.append)
-    assert [(curve.name, curve.kind) for curve in found.curves] == [
+    messages: list[str] = []
+    measured = rate_measurement.measure(dataset, [Linear(1, 2, 3)], messages.append)
+    assert [(curve.name, curve.kind) for curve in measured.curves] == [
         ("linear", "autoencoder"),
         ("pca", "pca"),
         ("jpeg", "codec"),
         ("webp", "codec"),
         ("avif", "codec"),
     ]
-    assert "first 40 test pictures" in found.method
-    assert "first 300 training pictures" in found.method
-    assert found.fingerprint == dataset.fingerprint
-    assert len(told) == len(found.curves)
-    assert found.curve("linear").exact == pytest.approx(0, abs=1e-12)
+    assert "first 40 test pictures" in measured.method
+    assert "first 300 training pictures" in measured.method
+    assert measured.fingerprint == dataset.fingerprint
+    assert len(messages) == len(measured.curves)
+    assert measured.curve("linear").exact == pytest.approx(0, abs=1e-12)
     with pytest.raises(RateError, match="'liner': linear, pca, jpeg, webp, avif have one"):
-        found.curve("liner")
+        measured.curve("liner")
 
 
 def test_the_zoos_runs_without_noise_are_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +217,8 @@ def test_the_zoos_runs_without_noise_are_published(tmp_path: Path, monkeypatch: 
         return replace(SMALL, fingerprint=dataset.fingerprint)
 
     monkeypatch.setattr(rate_measurement, "measure", measure)
-    told: list[str] = []
-    (path,) = rate_measurement.publish(tmp_path, progress=told.append)
+    messages: list[str] = []
+    (path,) = rate_measurement.publish(tmp_path, progress=messages.append)
     expected = [
         name
         for name, system in zoo.SYSTEMS.items()
@@ -228,4 +230,4 @@ def test_the_zoos_runs_without_noise_are_published(tmp_path: Path, monkeypatch: 
     weights = {name: Store(PUBLISHED).find(name).files["weights.safetensors"]["sha256"] for name in measured}
     fingerprint = datasets.load("cifar10").fingerprint
     assert rates.curves("cifar10", tmp_path) == replace(SMALL, fingerprint=fingerprint, weights=weights)
-    assert told == ["rates-cifar10.json: 2 curves. How.."]
+    assert messages == ["rates-cifar10.json: 2 curves. How.."]

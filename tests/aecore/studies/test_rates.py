@@ -36,22 +36,22 @@ def test_the_gain_is_in_decibels_at_equal_bits_and_none_where_pca_was_not_measur
 
 def test_the_published_curves_are_those_of_the_published_runs() -> None:
     """Measured on a fifth of the test pictures: exact errors are near those of all, which the runs' folders tell."""
-    found = rates.curves("cifar10", PUBLISHED)
-    assert found.fingerprint == datasets.load("cifar10").fingerprint
-    assert {curve.name for curve in found.curves if curve.kind != "autoencoder"} == {"pca", *codecs.FORMATS}
-    assert {curve.name for curve in found.curves if curve.kind == "autoencoder"} == {
+    published = rates.curves("cifar10", PUBLISHED)
+    assert published.fingerprint == datasets.load("cifar10").fingerprint
+    assert {curve.name for curve in published.curves if curve.kind != "autoencoder"} == {"pca", *codecs.FORMATS}
+    assert {curve.name for curve in published.curves if curve.kind == "autoencoder"} == {
         name for name, system in zoo.SYSTEMS.items() if system.dataset == "cifar10" and system.recipe.noise is None
     }
-    assert found.weights == {
+    assert published.weights == {
         run.name: run.files["weights.safetensors"]["sha256"]
         for run in Store(PUBLISHED).listing().runs
-        if run.name in found.weights
+        if run.name in published.weights
     }
-    assert list(found.pca.points) == envelope(found.pca.points)
+    assert list(published.pca.points) == envelope(published.pca.points)
     # All of PCA's components in the finest steps lose only what lies beyond the range of the training pictures' codes.
-    beyond = found.pca.points[-1].mse
+    beyond = published.pca.points[-1].mse
     assert beyond < 5e-6
-    for curve in found.curves:
+    for curve in published.curves:
         for fewer, more in pairwise(curve.points):
             assert fewer.bits < more.bits
             assert fewer.mse > more.mse * 0.995
@@ -103,7 +103,7 @@ def test_the_curve_of_a_run_that_is_here_with_other_weights_is_left_out(tmp_path
     path, curve = tmp_path / "rates-cifar10.json", Curve("compress-64", "autoencoder", (Point(2, 64, 100.0, 0.01),))
     for weights, seen in ((run.files["weights.safetensors"]["sha256"], ["compress-64"]), ("0" * 64, [])):
         figures.write(path, asdict(Rates("cifar10", "", "", (curve,), {"compress-64": weights})))
-        assert [each.name for each in rates.curves("cifar10", tmp_path).curves] == seen
+        assert [one.name for one in rates.curves("cifar10", tmp_path).curves] == seen
 
 
 def test_curves_are_read_without_torch(written: Path) -> None:

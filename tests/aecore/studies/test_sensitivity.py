@@ -132,17 +132,17 @@ class InFloat64:
 
 def test_bias_and_variance_add_up_to_the_error_over_the_draws() -> None:
     model, pixels, draws = InFloat64(store.load("denoise-030")), datasets.load("sample").test.pixels[5], 12
-    found = sensitivity.spread(model, pixels, NOISE, draws, seed=4)
+    spread = sensitivity.spread(model, pixels, NOISE, draws, seed=4)
     clean = to_float(pixels[None])
     outputs = [model(noisy(clean, NOISE, 4, [draw])).clamp(0, 1) for draw in range(draws)]
     error = torch.cat(outputs).sub(clean).square().mean()
-    assert sum(found.mse) == pytest.approx(float(error), rel=EXACT)
-    assert min(found.mse) > 0
+    assert sum(spread.mse) == pytest.approx(float(error), rel=EXACT)
+    assert min(spread.mse) > 0
 
 
 def test_what_is_not_denoised_has_the_noise_as_its_deviation_and_no_bias() -> None:
     grey = torch.full((3, 16, 16), 128, dtype=torch.uint8)
-    found = sensitivity.spread(Identity(768), grey, Noise("gaussian", 0.05), 200)
-    assert float(found.deviation.mean()) == pytest.approx(0.05, rel=0.02)
+    spread = sensitivity.spread(Identity(768), grey, Noise("gaussian", 0.05), 200)
+    assert float(spread.deviation.mean()) == pytest.approx(0.05, rel=0.02)
     # Of the mean of 200 draws nothing is left but 0.05 / √200 at a pixel.
-    assert float(found.bias.square().mean().sqrt()) == pytest.approx(0.05 / 200**0.5, rel=0.1)
+    assert float(spread.bias.square().mean().sqrt()) == pytest.approx(0.05 / 200**0.5, rel=0.1)

@@ -47,8 +47,8 @@ def bits(state: State) -> dict[str, object]:
     return {
         "epoch": state.epoch,
         "history": [{name: row[name] for name in row if name not in ("images_per_second", "seconds")} for row in rows],
-        **{f"weights {name}": each.numpy().tobytes() for name, each in state.weights.items()},
-        **{f"optimiser {name}": each.numpy().tobytes() for name, each in state.optimiser.items()},
+        **{f"weights {name}": tensor.numpy().tobytes() for name, tensor in state.weights.items()},
+        **{f"optimiser {name}": tensor.numpy().tobytes() for name, tensor in state.optimiser.items()},
     }
 
 

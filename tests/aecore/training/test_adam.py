@@ -107,7 +107,7 @@ def test_the_first_step_is_adams_formula_with_keras_epsilon() -> None:
     """At step 1 both moments' corrections cancel: w ← w − lr · g / (|g| + ε), Kingma & Ba 2015, algorithm 1."""
     spec = spec_of("3x8x8 | conv3:k1:linear", epochs=1, batch_size=45, learning_rate=0.01)
     start = initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
-    kernel, bias = (each.double().requires_grad_() for each in start.values())
+    kernel, bias = (tensor.double().requires_grad_() for tensor in start.values())
     pictures = dataset().train.pixels.double() / 255  # [N, 3, 8, 8]
     output = torch.einsum("oc,nchw->nohw", kernel[:, :, 0, 0], pictures) + bias[:, None, None]
     gradients = torch.autograd.grad(((output - pictures) ** 2).mean(), [kernel, bias])

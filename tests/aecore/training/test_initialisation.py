@@ -23,7 +23,7 @@ def test_initial_weights_fill_the_published_intervals() -> None:
     fans = [(3 * 9, 64 * 9), (64 * 25, 32 * 25), (16 * 9, 32 * 9), (16, 3)]
     for kind in ("keras", "torch"):
         model = initialisation.build(architecture, Recipe(initialisation=kind), 0, CPU)  # type: ignore[arg-type]
-        layers = [each for each in model.modules() if isinstance(each, nn.Conv2d | nn.ConvTranspose2d)]
+        layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
         for layer, (fan_in, fan_out) in zip(layers, fans, strict=True):
             bound = (6 / (fan_in + fan_out)) ** 0.5 if kind == "keras" else fan_in**-0.5
             weight = layer.weight.detach()
@@ -67,7 +67,7 @@ TORCH_FANS_IN = [3 * 9, 64 * 25, 32 * 16, 32 * 32 * 32, 16, 3]
 def learners(initialisation: Initialisation, seed: int = 0) -> list[nn.Module]:
     module = LEARNING.module()
     initialise(module, initialisation, Generator().manual_seed(seed))
-    return [each for each in module.modules() if isinstance(each, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+    return [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
 
 
 def assert_uniform(values: Tensor, limit: float) -> None:

@@ -47,30 +47,30 @@ KINDS = {
 @pytest.mark.parametrize("spec", KINDS.values(), ids=KINDS)
 def test_a_run_stopped_after_any_epoch_and_kept_in_the_store_goes_on_bit_for_bit(spec: RunSpec, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    states = [each.state for each in ended(train(spec, dataset(), CPU))]
+    states = [event.state for event in ended(train(spec, dataset(), CPU))]
     assert len(states) == 3
     assert bits(trained(spec)) == bits(states[-1]), "repeating it gives the same bits"
     for state in states[:-1]:
         store.write_state(spec, state)
-        kept = store.read_state(spec)
-        assert kept is not None
-        assert bits(kept) == bits(state)
-        assert kept.history == state.history
-        assert bits(trained(spec, state=kept)) == bits(states[-1])
+        stored = store.read_state(spec)
+        assert stored is not None
+        assert bits(stored) == bits(state)
+        assert stored.history == state.history
+        assert bits(trained(spec, state=stored)) == bits(states[-1])
 
 
 def test_a_run_stopped_inside_an_epoch_goes_on_from_the_epoch_before_bit_for_bit() -> None:
-    spec, kept = KINDS["everything"], None
+    spec, last = KINDS["everything"], None
     events = train(spec, dataset(), CPU)
     for event in events:
         if isinstance(event, EpochEnded):
-            kept = event.state
+            last = event.state
         elif event.epoch == 2:
             break
     events.close()  # type: ignore[attr-defined]
-    assert kept is not None
-    assert kept.epoch == 1
-    assert bits(trained(spec, state=kept)) == bits(trained(spec))
+    assert last is not None
+    assert last.epoch == 1
+    assert bits(trained(spec, state=last)) == bits(trained(spec))
 
 
 def test_a_state_does_not_change_while_training_goes_on() -> None:
@@ -173,7 +173,9 @@ def test_the_loss_curve_is_that_of_a_plain_pytorch_loop(kind: str, loss: Callabl
     # In float64, so that only one of them rounds.
     model = plain().double()
     start = initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict()
-    model.load_state_dict(dict(zip(model.state_dict(), (each.contiguous() for each in start.values()), strict=True)))
+    model.load_state_dict(
+        dict(zip(model.state_dict(), (tensor.contiguous() for tensor in start.values()), strict=True))
+    )
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3, eps=1e-7, foreach=False, fused=False)
     pictures, held_out = data.train.pixels.double() / 255, data.validation.pixels.double() / 255
     bound = of_sum(10 * 192)  # of the mean over the values of a batch
@@ -250,7 +252,7 @@ def test_progress_rises_to_the_last_picture_of_each_epoch() -> None:
         assert seen[-1] == 45
         assert {event.images_in_epoch for event in within} == {45}
         assert all(event.images_per_second > 0 and event.seconds_left >= 0 for event in within)
-    assert events.index(next(each for each in events if isinstance(each, EpochEnded))) == len(events) // 2 - 1
+    assert events.index(next(event for event in events if isinstance(event, EpochEnded))) == len(events) // 2 - 1
     assert [event.row.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2]
     assert [event.state.epoch for event in events if isinstance(event, EpochEnded)] == [1, 2]
 
