@@ -352,12 +352,12 @@ def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
     app = page(pictures="Numbers", numbers="11", level="0.3", row="4", column="9")
     clean = to_float(datasets.load("sample").test.pixels[[11]])
     given = noisy(clean, Noise("gaussian", 0.3), 0, [11])[0]
-    weights = sensitivity.own_channel(sensitivity.weights_of(store.load("denoise-030"), given, 4, 9))
+    weights = sensitivity.within_channels(sensitivity.weights_of(store.load("denoise-030"), given, 4, 9))
     while "…" in cells(maps(app)[-1], "Sum")[1]:  # the caption tells of the Wiener filter's fit, too
         look_again(app)
     table = maps(app)[-1]
     assert float(cells(table, "Sum")[1]) == pytest.approx(float(weights.sum()), abs=1e-3)
-    assert int(cells(table, "Pixels with 90% of the weight")[1]) == sensitivity.pixels_with(0.9, weights)
+    assert int(cells(table, "Pixels with 90% of the weight")[1]) == sensitivity.fewest_pixels(0.9, weights)
 
 
 def test_the_wiener_filter_is_beaten_or_not_by_the_published_figures() -> None:
