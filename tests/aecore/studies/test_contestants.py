@@ -43,7 +43,7 @@ def test_a_variant_is_ones_own_and_has_no_published_figures(run: Run) -> None:
 
 def test_a_run_without_weights_says_what_is_missing(run: Run) -> None:
     light = replace(run, files={name: facts for name, facts in run.files.items() if name != WEIGHTS})
-    assert of_run(light).missing == "it was kept light: scores and curve, no weights"
+    assert of_run(light).missing == "stored without weights: only its scores and curve"
 
 
 def test_what_needs_no_waiting_is_instant_and_the_quick_go_first() -> None:
