@@ -32,9 +32,7 @@ everyone = entries(listing.runs)
 
 look.apply()
 st.title("How autoencoders differ")
-st.markdown(
-    "Reconstruction error against code size, for the architectures of a study and some of ours, each by its recipe."
-)
+st.markdown("Reconstruction error against code size, for the architectures of a 2018 study and some of our own.")
 for sentence in listing.damaged:
     st.warning(sentence, icon=":material/healing:")
 chosen, dataset = filters.show(page, everyone)

@@ -249,7 +249,7 @@ def test_a_link_to_one_seed_keeps_to_it(page: Page, tmp_path: Path) -> None:
     environment = {"AECORE_DATA": str(tmp_path / "nothing"), "AECORE_CHECKPOINTS": str(tmp_path / "store")}
     with started.dashboard(tmp_path / "log", environment) as served:
         page.goto(f"{served.address}/system?run={other.key[:10]}")
-        address = re.compile(r"/system\?run=shallow-strided&seed=3$")
+        address = re.compile(r"/system\?run=shallow-strided&run_seed=3$")
         expect(page).to_have_url(address)
         psnr = page.get_by_test_id("stMetric").filter(has_text="27.0 dB")
         expect(psnr).to_be_visible()

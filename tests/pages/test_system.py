@@ -169,12 +169,12 @@ def test_a_seed_is_chosen_beside_the_system(some_runs: Path) -> None:
     copied(run, some_runs, seed=3, mse=0.002)
     app = page(run="shallow-strided")
     assert not app.exception
-    assert app.selectbox(key="seed").options == ["0", "3"]
-    app.selectbox(key="seed").set_value(3).run()
+    assert app.selectbox(key="run_seed").options == ["0", "3"]
+    app.selectbox(key="run_seed").set_value(3).run()
     assert value_of(app, "Test PSNR") == "27.0 dB"
     assert "±" in value_of(app, "PSNR of 2 seeds")
     assert app.title[0].value == "Shallow, strided"
-    assert value_of(page(run="shallow-strided", seed="3"), "Test PSNR") == "27.0 dB"
+    assert value_of(page(run="shallow-strided", run_seed="3"), "Test PSNR") == "27.0 dB"
 
 
 @pytest.mark.parametrize("named_by", ["label", "key", "folder"])
@@ -184,21 +184,21 @@ def test_a_link_to_any_run_opens_it_and_is_rewritten(some_runs: Path, named_by: 
     assert not app.exception
     assert not app.warning
     assert app.selectbox(key="run").value == "shallow-strided"
-    assert app.selectbox(key="seed").value == 3
-    assert (app.query_params["run"], app.query_params["seed"]) == ("shallow-strided", "3")
+    assert app.selectbox(key="run_seed").value == 3
+    assert (app.query_params["run"], app.query_params["run_seed"]) == ("shallow-strided", "3")
     assert value_of(app, "Test PSNR") == "27.0 dB"
 
 
 def test_a_seed_that_another_system_lacks_is_no_choice_there(some_runs: Path) -> None:
     for name, seed in (("shallow-strided", 3), ("shallow-maxpool", 5)):
         copied(Store().find(name), some_runs, seed=seed)
-    app = page(run="shallow-strided", seed="3")
+    app = page(run="shallow-strided", run_seed="3")
     app.selectbox(key="run").set_value("shallow-maxpool").run()
     assert not app.exception
-    assert app.selectbox(key="seed").value == 0
+    assert app.selectbox(key="run_seed").value == 0
     app.selectbox(key="run").set_value("dense").run()
-    assert not [choice for choice in app.selectbox if choice.key == "seed"]
-    assert "cannot be had here: seed = 9" in page(run="shallow-strided", seed="9").warning[0].value
+    assert not [choice for choice in app.selectbox if choice.key == "run_seed"]
+    assert "cannot be had here: run_seed = 9" in page(run="shallow-strided", run_seed="9").warning[0].value
 
 
 # ---- what is missing or damaged

@@ -1,4 +1,4 @@
-"""Decibels against bits a picture: every autoencoder's code, quantised and entropy-coded, beside PCA and codecs."""
+"""Decibels against bits per picture: every autoencoder's code, quantised and entropy-coded, beside PCA and codecs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def published(dataset: str, root: Path) -> Rates | None:
 
 def chosen(page: Page) -> bool:
     """Whether a person wants bits in place of numbers."""
-    options = ["Code size", "Bits a picture"]
+    options = ["Code size", "Bits per picture"]
     against = st.segmented_control(
         "Against",
         options,
@@ -69,7 +69,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
         height=_HEIGHT,
         hovermode="closest",
         modebar={"orientation": "v"},  # the legend fills the line where it would lie
-        xaxis=figures.log_axis("Bits a picture", range=[log10(100), log10(60_000)], **_ticks()),
+        xaxis=figures.log_axis("Bits per picture", range=[log10(100), log10(60_000)], **_ticks()),
         yaxis={"title": "Pooled PSNR, dB", "range": [14, 45]},
     )
     points = "; ".join(
@@ -77,7 +77,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
         f"{curve.points[-1].psnr:.1f} dB at {curve.points[-1].bits:,.0f}"
         for curve in rates.curves
     )
-    alt = f"Pooled PSNR against bits a picture: {points}."
+    alt = f"Pooled PSNR against bits per picture: {points}."
     figures.show(figure, key=KEY, alt=alt, name="decibels-against-bits")
 
 

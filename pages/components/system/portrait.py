@@ -61,7 +61,7 @@ def of_seed(page: Page, entry: Entry) -> Entry:
     seeds = [run.spec.seed for run in entry.runs]
     if len(seeds) < 2:
         return entry
-    key = page.key("seed")
+    key = page.key("run_seed")
     if st.session_state.get(key) not in seeds:
         st.session_state.pop(key, None)  # of another system
     seed = st.selectbox("Seed", seeds, seeds.index(entry.seed), key=key, bind="query-params", width=100)
@@ -294,7 +294,7 @@ def _address(wanted: str, everyone: Sequence[Entry]) -> dict[str, str | int]:
         for run in entry.runs:
             names = (look.label(run.spec), run.path.name)
             if wanted in names or (len(wanted) >= 4 and run.key.startswith(wanted)):
-                return {"run": entry.label} | ({"seed": run.spec.seed} if run != entry.run else {})
+                return {"run": entry.label} | ({"run_seed": run.spec.seed} if run != entry.run else {})
     return {}
 
 
