@@ -52,7 +52,7 @@ def _torchvision_splits(source: Source, root: Path, part: Part, download: bool =
     return splits
 
 
-_READ_TIMEOUT = 60.0  # seconds without a byte before a server counts as unreachable; torchvision has no limit
+READ_TIMEOUT = 60.0  # seconds without a byte before a server counts as unreachable; torchvision has no limit
 
 
 def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] = print) -> None:
@@ -100,7 +100,7 @@ def _download(source: Source, root: Path, staging: Path) -> None:
     # A killed fetch may have left truncated files, and torchvision does not verify MNIST's unpacked files.
     shutil.rmtree(staging, ignore_errors=True)
     timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_READ_TIMEOUT)
+    socket.setdefaulttimeout(READ_TIMEOUT)
     try:
         for part in source.parts:
             _torchvision_splits(source, staging, part, download=True)

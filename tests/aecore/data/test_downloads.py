@@ -298,7 +298,7 @@ def test_fetch_says_in_one_sentence_that_nobody_answers(server: Server, tmp_path
 def test_fetch_gives_up_on_a_server_without_an_answer(
     server: Server, manner: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "_READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(downloads, "READ_TIMEOUT", 0.2)
     server.manner = manner
     with pytest.raises(DatasetError, match=rf"Could not reach the server of CIFAR-10 \({cause}\): check"):
         downloads.fetch("cifar10", tmp_path, lambda _: None)

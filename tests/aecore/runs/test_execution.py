@@ -303,14 +303,14 @@ def test_a_light_run_is_whole_until_the_full_one_replaces_it(
     stop_after(spec, tmp_path, 3)
     assert checkpoints.listing().damaged == []
     assert checkpoints.finished(spec, light=True) is not None
-    whole = store._write
+    write_whole = store.write_whole
 
     def dying(path: Path, content: bytes, before: Path | None = None) -> None:
         if path.name == RUN:
             raise KeyboardInterrupt
-        whole(path, content, before)
+        write_whole(path, content, before)
 
-    monkeypatch.setattr(store, "_write", dying)
+    monkeypatch.setattr(store, "write_whole", dying)
     with pytest.raises(KeyboardInterrupt):
         make(spec, tmp_path)
     monkeypatch.undo()
@@ -334,14 +334,14 @@ def test_a_mended_run_killed_while_it_is_written_is_never_half_old_and_half_new(
     spec = spec_of(pictures)
     run = make(spec, tmp_path)[-1].run
     (run.path / "preview.png").unlink()
-    whole = store._write
+    write_whole = store.write_whole
 
     def dying(path: Path, content: bytes, before: Path | None = None) -> None:
         if path.name == "run.json":
             raise KeyboardInterrupt
-        whole(path, content, before)
+        write_whole(path, content, before)
 
-    monkeypatch.setattr(store, "_write", dying)
+    monkeypatch.setattr(store, "write_whole", dying)
     with pytest.raises(KeyboardInterrupt):
         make(spec, tmp_path)
     monkeypatch.undo()
