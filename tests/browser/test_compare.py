@@ -220,6 +220,17 @@ def test_the_errors_under_the_noise_above_follow_the_slider(page: Page, dashboar
     release(page, "ArrowRight")
     expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_be_visible()
     expect(page.get_by_text("gaussian:0.3 noise, seed 0")).to_have_count(0)
+    at_rest(page)
+    # A redraw of this part alone takes the level and the seed that are chosen now.
+    page.get_by_role("radio", name="Each as it was trained").click()
+    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_have_count(0)
+    page.get_by_role("radio", name="Under the noise above").click()
+    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_be_visible()
+    at_rest(page)
+    page.get_by_role("spinbutton", name="Seed").fill("7")
+    page.get_by_role("spinbutton", name="Seed").press("Enter")
+    expect(page.get_by_text("gaussian:0.31 noise, seed 7")).to_be_visible()
+    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_have_count(0)
 
 
 def test_a_baseline_is_added_from_the_sidebar(page: Page, dashboard: str) -> None:

@@ -106,7 +106,9 @@ def test_the_slider_changes_pixels_maps_and_the_address(page: Page, studio: str)
     assert "d-level=0.21" in page.url
     assert not np.array_equal(cell(page, 0, 2), pixels)
     expect(page.locator(".maps img").first).not_to_have_attribute("src", maps[0])
-    expect(page.get_by_text("standard deviation 0.21").first).to_be_visible()
+    # Both parts that take the level, the draws and the weights, name the new one.
+    expect(page.get_by_text("standard deviation 0.21")).to_have_count(2)
+    expect(page.get_by_text(re.compile(r"standard deviation 0\.2\b"))).to_have_count(0)
 
 
 def drawn(page: Page) -> list[str]:
