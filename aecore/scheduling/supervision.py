@@ -53,7 +53,7 @@ NETWORK = frozenset(
 PATIENCE = 1.0  # seconds to try for the lock, because `held` in another process takes a shared one for a moment
 ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
 # A process's own memory of the supervisors that it started. What counts for others is the lock alone.
-_started: list[subprocess.Popen[bytes]] = []  # until they have ended: no zombies, and no warning about them
+_started: list[tuple[Path, subprocess.Popen[bytes]]] = []  # until they have ended: no zombies, no warning about them
 _failed: dict[Path, float] = {}  # when a supervisor of this store ended badly, by the monotonic clock
 
 
@@ -106,26 +106,25 @@ def start(root: Path, *, patient: bool = False) -> None:
     If `patient`, do nothing within `BACK_OFF` seconds after a supervisor that this process had started ended badly.
     """
     folder = log_folder(root)
-    for process in [process for process in _started if process.poll() is not None]:
-        _started.remove(process)
+    for supervised, process in [started for started in _started if started[1].poll() is not None]:
+        _started.remove((supervised, process))
         if process.returncode > 0:  # it was neither killed nor stopped
-            _failed[root] = time.monotonic()
+            _failed[supervised] = time.monotonic()
     if patient and time.monotonic() - _failed.get(root, -inf) < BACK_OFF:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "supervisor.log").open("ab") as log:
-            _started.append(
-                subprocess.Popen(
-                    command("work"),
-                    cwd=ROOT,
-                    env=variables(root),
-                    start_new_session=True,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                )
+            process = subprocess.Popen(
+                command("work"),
+                cwd=ROOT,
+                env=variables(root),
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
+            _started.append((root, process))
     except OSError as error:
         raise SupervisionError(
             f"No run can be started under {root} ({error.strerror}): set AECORE_CHECKPOINTS."

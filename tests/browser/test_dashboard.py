@@ -98,7 +98,7 @@ def test_the_back_button_brings_back_the_choices(page: Page, dashboard: str) -> 
 def test_words_are_open_at_the_first_visit_and_folded_at_the_next(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare")
     settled(page)
-    words = page.get_by_text("Each row is a test picture that no model saw in training.")
+    words = page.get_by_text("Each row is a test picture, which no model saw in training.")
     expect(words).to_be_visible()
     page.wait_for_function("document.cookie.includes('seen-sheet')")
     page.reload()

@@ -1,5 +1,6 @@
 """One supervisor per store, on a file system of this machine alone."""
 
+import sys
 import threading
 import types
 from pathlib import Path
@@ -11,6 +12,7 @@ from aecore.runs.store import Store
 from aecore.scheduling import supervision
 from aecore.scheduling.queue import Queue
 from tests.aecore.scheduling.idle import submit
+from tests.aecore.scheduling.queued import until
 
 
 def test_only_one_supervises_and_asking_disturbs_nobody(tmp_path: Path) -> None:
@@ -36,6 +38,21 @@ def test_only_one_supervises_and_asking_disturbs_nobody(tmp_path: Path) -> None:
 def _ask_until(over: threading.Event, root: Path) -> None:
     while not over.wait(0.001):
         supervision.held(root)
+
+
+def test_a_supervisor_that_ends_badly_delays_the_next_one_of_its_own_store_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, sys; open(os.environ['AECORE_CHECKPOINTS'] + f'/{os.getpid()}', 'w').close(); sys.exit(1)"
+    monkeypatch.setattr(supervision, "command", lambda *arguments: [sys.executable, "-c", code])
+    one, other = tmp_path / "one", tmp_path / "other"
+    supervision.start(one)
+    [started] = until(lambda: list(one.glob("[0-9]*")))
+    until(lambda: psutil.Process(int(started.name)).status() == psutil.STATUS_ZOMBIE)
+    for root in (other, one):
+        supervision.start(root, patient=True)
+    until(lambda: list(other.glob("[0-9]*")))
+    assert len(list(one.glob("[0-9]*"))) == 1
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
