@@ -241,6 +241,12 @@ def test_a_bad_link_to_a_system_is_answered_with_a_note(page: Page, dashboard: s
     expect(page.locator("h1")).to_have_text("Shallow, strided")
 
 
+def loaded(page: Page) -> None:
+    """Wait for the pictures too: the server forgets those of a page that is left, before the browser may have them."""
+    settled(page)
+    page.wait_for_function("[...document.images].every(picture => picture.complete)")
+
+
 def test_a_link_to_one_seed_keeps_to_it(page: Page, tmp_path: Path) -> None:
     """Whatever the link calls the run, the address then names system and seed: a reload and a return show the same."""
     run = Store().find("shallow-strided")
@@ -253,16 +259,16 @@ def test_a_link_to_one_seed_keeps_to_it(page: Page, tmp_path: Path) -> None:
         expect(page).to_have_url(address)
         psnr = page.get_by_test_id("stMetric").filter(has_text="27.0 dB")
         expect(psnr).to_be_visible()
-        settled(page)
+        loaded(page)
         page.reload()
         expect(psnr).to_be_visible()
         expect(page).to_have_url(address)
-        settled(page)
+        loaded(page)
         page.get_by_role("link", name="Gallery").first.click()
         expect(page.get_by_text("Test PSNR, 2 seeds")).to_be_visible()
-        settled(page)
+        loaded(page)
         page.go_back()
         expect(psnr).to_be_visible()
-        settled(page)
+        loaded(page)
         page.goto("about:blank")
     assert "Traceback" not in (tmp_path / "log").read_text()
