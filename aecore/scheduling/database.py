@@ -107,13 +107,18 @@ class Database:
         with self._explained():
             if create:
                 self._make_folder()
-            elif not self.path.exists():
-                raise GoneError(
-                    f"{self.path} was removed, and with it the queue. The trained epochs of its runs are "
-                    "kept: submit the runs again, and they continue."
-                )
+            else:
+                self.require()
             with closing(self._open()) as db, _transaction(db):
                 yield db
+
+    def require(self) -> None:
+        """Raise `GoneError` where there is no database."""
+        if not self.path.exists():
+            raise GoneError(
+                f"{self.path} was removed, and with it the queue. The trained epochs of its runs are kept: submit the "
+                "runs again, and they continue."
+            )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

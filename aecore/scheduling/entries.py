@@ -22,7 +22,7 @@ class FullError(QueueError):
 
 
 class GoneError(QueueError):
-    """The database was removed."""
+    """The run was removed, or the whole database."""
 
 
 class SupersededError(QueueError):

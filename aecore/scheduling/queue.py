@@ -17,7 +17,7 @@ from aecore.models.recipe import RunSpec
 from aecore.runs.store import Store, StoreError
 from aecore.scheduling import supervision
 from aecore.scheduling.database import LIVE, NEXT_TURN, Database, select_entries
-from aecore.scheduling.entries import Entry, EpochRow, FullError, QueueError
+from aecore.scheduling.entries import Entry, EpochRow, FullError, GoneError, QueueError
 from aecore.scheduling.places import Place
 
 QUEUED_AT_MOST = 100
@@ -99,11 +99,12 @@ class Queue:
             return live + select_entries(db, f"WHERE state NOT IN {LIVE} ORDER BY turn DESC, id DESC LIMIT ?", (ended,))
 
     def entry(self, run: int) -> Entry:
-        """The entry with this id; `QueueError` if there is none."""
+        """The entry with this id; `GoneError` if there is none, or no database any more."""
         with self.database.reading() as db:
             matches = select_entries(db, "WHERE id = ?", (run,))
         if not matches:
-            raise QueueError(f"There is no run {run} in the queue of {self.store.root}: it may have been removed.")
+            self.database.require()
+            raise GoneError(f"There is no run {run} in the queue of {self.store.root}: it may have been removed.")
         return matches[0]
 
     def find(self, name: str) -> Entry:

@@ -3,6 +3,7 @@
 import pytest
 
 from aecore.scheduling.dispatch import ATTEMPTS, Dispatch
+from aecore.scheduling.entries import GoneError
 from aecore.scheduling.queue import Queue
 from tests.aecore.scheduling.idle import report_epoch, start, submit
 
@@ -65,3 +66,21 @@ def test_why_a_run_waits_is_in_its_entry_until_it_starts(queue: Queue) -> None:
     start(queue, run)
     Dispatch(queue).delay(run, "There is no room.")
     assert queue.entry(run).reason is None
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_what_becomes_of_an_attempt_of_a_removed_queue_is_an_end_and_no_full_disk(is_new: bool, queue: Queue) -> None:
+    """The supervisor tries again after any other error, so it would never end."""
+    run = submit(queue)
+    fence = start(queue, run)
+    for file in queue.store.root.glob("queue.sqlite*"):
+        file.unlink()
+    if is_new:
+        with queue.database.writing(create=True):
+            pass
+    for settle in (
+        lambda: Dispatch(queue).lost(run, fence, "It was killed."),
+        lambda: Dispatch(queue).stopped(run, fence),
+    ):
+        with pytest.raises(GoneError, match="There is no run 1" if is_new else "was removed, and with it the queue"):
+            settle()
