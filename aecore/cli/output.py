@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from math import isfinite
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 from aecore.models.recipe import KEY_DIGITS, Recipe
 
 if TYPE_CHECKING:
+    from aecore.runs.groups import Group
     from aecore.runs.store import Run
 
 PIPED_WIDTH = 160  # columns: rich would fold what is piped to 80
@@ -113,6 +115,20 @@ def run_row(run: Run) -> dict[str, Any]:
         "seconds": round(run.seconds, 1),
         "finished": run.finished,
         "folder": str(run.path),
+    }
+
+
+def group_row(group: Group) -> dict[str, Any]:
+    """Finished runs that differ only in the seed as a row: the mean of their scores, and the deviation of the PSNR."""
+    totals = [run.totals for run in group.runs]
+    several = len(totals) > 1
+    return run_row(group.first) | {
+        "seed": f"{len(totals)} seeds" if several else group.first.spec.seed,
+        "runs": len(totals),
+        "PSNR pooled": f"{group.psnr:.3f}",
+        "± sd": "" if group.deviation is None else f"{group.deviation:.3f}",
+        "SSIM": f"{fmean(total.ssim for total in totals):.4f}",
+        "MSE": f"{fmean(total.mse for total in totals):.4g}",
     }
 
 

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from aecore import AecoreError
-from aecore.cli.output import add_json, recipe_text, run_row, say, write, write_json, write_rows, write_table
+from aecore.cli.output import add_json, group_row, recipe_text, run_row, say, write, write_json, write_rows, write_table
 from aecore.models.recipe import KEY_DIGITS, RunSpec
+from aecore.runs.groups import groups
 from aecore.runs.store import Listing, Store
 from aecore.scheduling import engines
 from aecore.scheduling.entries import Entry, QueueError
@@ -24,7 +25,8 @@ STOPPING = 5.0  # seconds to wait for a run that is being stopped
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """The options of `runs`, and the commands below it."""
-    add_json(parser)
+    add_json(parser, "print JSON instead of a table: one row per run")
+    parser.add_argument("--seeds", action="store_true", help="one row per run, not one for all seeds of a recipe")
     parser.set_defaults(command=_runs)
     commands = parser.add_subparsers(metavar="COMMAND")
 
@@ -62,11 +64,17 @@ def _runs(options: argparse.Namespace) -> None:
         entries = queue.entries()
     except AecoreError as error:
         trouble = str(error)
-    rows, others = [run_row(run) for run in listing.runs], _unfinished(listing, entries)
+    others = _unfinished(listing, entries)
+    if options.json or options.seeds:
+        rows = [run_row(run) for run in listing.runs]
+    else:
+        rows = [group_row(group) for group in groups(listing.runs)]
+    several = any(row.get("runs", 1) > 1 for row in rows)
     blank = dict.fromkeys(rows[0] if rows else ())
     rows += [blank | row for row in others]
     if rows or options.json:
-        columns = ["id"] * bool(others) + ["name", "key", "dataset", "seed", "state", "PSNR pooled", "SSIM"]
+        columns = ["id"] * bool(others) + ["name", "key", "dataset", "seed", "state", "PSNR pooled"]
+        columns += ["± sd"] * several + ["SSIM"]
         write_rows(rows, columns, as_json=options.json)
     else:
         write("No runs yet: python -m aecore train shallow-strided")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from statistics import fmean, stdev
-from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aecore.cli.output import add_json, err, run_row, say, write_json, write_table
+from aecore.cli.output import add_json, err, group_row, run_row, say, write_json, write_table
 from aecore.cli.queued import entry_text
 from aecore.cli.training import add_light, add_recipe_options, recipe_changes
 from aecore.data import index_lists
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.runs import execution
-from aecore.runs.store import Run
+from aecore.runs.groups import groups
 from aecore.scheduling.entries import Entry, QueueError
 from aecore.scheduling.places import ENGINES, Place
 from aecore.scheduling.queue import Queue
@@ -55,7 +53,8 @@ def _sweep(options: argparse.Namespace) -> None:
     if options.json:
         write_json([run_row(run) for run in finished])
     elif finished:
-        write_table(_rows(finished), ["name", "runs", "PSNR pooled", "± sd", "SSIM", "MSE"])
+        rows = [group_row(group) | {"name": _name(group.first.spec)} for group in groups(finished)]
+        write_table(rows, ["name", "runs", "PSNR pooled", "± sd", "SSIM", "MSE"])
     if missing := len(entries) - len(finished):
         raise QueueError(f"{missing} of {len(entries)} runs did not finish: `python -m aecore runs` says why.")
 
@@ -81,22 +80,3 @@ def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place, light: bool) -> 
 def _name(spec: RunSpec) -> str:
     """The name of a system of the zoo, or the layers of another architecture."""
     return spec.name if spec.name in zoo.SYSTEMS else str(spec.architecture)
-
-
-def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """One row per system: the mean over its runs, and the standard deviation of their PSNR."""
-    rows = []
-    for name in dict.fromkeys(_name(run.spec) for run in runs):
-        totals = [run.totals for run in runs if _name(run.spec) == name]
-        psnr = [total.psnr_pooled for total in totals]
-        rows.append(
-            {
-                "name": name,
-                "runs": len(totals),
-                "PSNR pooled": f"{fmean(psnr):.3f}",
-                "± sd": f"{stdev(psnr):.3f}" if len(psnr) > 1 else "",
-                "SSIM": f"{fmean(total.ssim for total in totals):.4f}",
-                "MSE": f"{fmean(total.mse for total in totals):.4g}",
-            }
-        )
-    return rows

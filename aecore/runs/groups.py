@@ -48,6 +48,19 @@ class Group:
         return stdev(self._psnrs) if len(self.runs) > 1 and isfinite(self.psnr) else None
 
     @property
+    def psnr_text(self) -> str:
+        """The PSNR, with its deviation if there are several seeds: `29.9 ± 0.5 dB`."""
+        if self.deviation is None:
+            return f"{self.psnr:.1f} dB"
+        digits = 1 if self.deviation >= 0.05 else 2
+        return f"{self.psnr:.{digits}f} ± {self.deviation:.{digits}f} dB"
+
+    @property
+    def with_weights(self) -> tuple[Run, ...]:
+        """Those of its runs that are not light."""
+        return tuple(run for run in self.runs if not run.is_light)
+
+    @property
     def _psnrs(self) -> list[float]:
         return [run.totals.psnr_pooled for run in self.runs]
 

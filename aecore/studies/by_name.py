@@ -18,8 +18,9 @@ from aecore.data.splits import Dataset
 from aecore.models.layers import Shape
 from aecore.models.reconstructor import Reconstructor
 from aecore.reconstructors import codecs, denoisers, pca
+from aecore.runs.groups import groups
 from aecore.runs.store import Run, Store, StoreError
-from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant, of_run
+from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant, of_group
 
 NONE = Noise("gaussian", 0.0)
 PCA_SIZES = (16, 64, 256, 1024)  # those in the lists; any other can be named
@@ -100,8 +101,8 @@ def baselines(shape: Shape) -> list[Contestant]:
 
 
 def contestants(runs: Iterable[Run], shape: Shape) -> list[Contestant]:
-    """The runs that take pictures of `shape`, and the baselines to list for them."""
-    trained = [of_run(run) for run in runs if run.spec.architecture.input_shape == shape]
+    """One for all seeds of each of the `runs` that take pictures of `shape`, and the baselines to list for them."""
+    trained = [of_group(group) for group in groups(run for run in runs if run.spec.architecture.input_shape == shape)]
     return [*trained, *baselines(shape)]
 
 

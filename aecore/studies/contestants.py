@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
+from aecore.runs.groups import Group
 from aecore.runs.store import Run
 
 OWN = "your own"  # the family of runs that are not the zoo's
@@ -18,7 +19,7 @@ class Contestant:
 
     `key` identifies it in caches and for `by_name.find`: a run's key or a baseline's name. `label` is its short name,
     `title` its name in a sentence. It is listed under the heading `family`, at `place`. `knowledge` says what it was
-    trained with or is given. `run` is the trained run, None for a baseline.
+    trained with or is given. `run` is the trained run, None for a baseline; it stands for all seeds of its `group`.
 
     A contestant that `fits` needs the training pictures once (a minute for CIFAR-10). One that `tunes` chooses a
     setting the first time under each noise. A slow one takes about a second per picture. The weights of a linear one
@@ -33,6 +34,7 @@ class Contestant:
     story: str
     knowledge: str
     run: Run | None = None
+    group: Group | None = None
     fits: bool = False
     tunes: bool = False
     is_slow: bool = False
@@ -63,6 +65,18 @@ class Contestant:
         return self.run.name if zoo.is_own(self.run.spec) else None
 
 
+def of_group(group: Group) -> Contestant:
+    """One contestant for runs that differ only in the seed: `group.first`, or where that is light another with weights.
+
+    Its `group` is None where there is only one run.
+    """
+    contestant = of_run(Group(group.with_weights or group.runs).first)
+    if len(group.runs) == 1:
+        return contestant
+    spread = f"{contestant.knowledge}; {len(group.runs)} seeds, test PSNR {group.psnr_text}"
+    return replace(contestant, group=group, knowledge=spread)
+
+
 def of_run(run: Run) -> Contestant:
     """A trained run as a contestant."""
     noise, own = run.spec.recipe.noise, zoo.is_own(run.spec)
@@ -74,7 +88,8 @@ def of_run(run: Run) -> Contestant:
         family=zoo.SYSTEMS[run.name].family if own else OWN,
         place=list(zoo.SYSTEMS).index(run.name) if own else int(run.key[:8], 16),
         story=zoo.SYSTEMS[run.name].story if own else "",
-        knowledge=f"trained under {noise} noise" if noise else "trained on clean pictures",
+        knowledge=(f"trained under {noise} noise" if noise else "trained on clean pictures")
+        + (f", seed {run.spec.seed}" if not own else ""),
         run=run,
         missing="stored without weights: only its scores and curve" if run.is_light else "",
     )

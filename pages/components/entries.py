@@ -69,13 +69,7 @@ class Entry:
     @property
     def psnr(self) -> str:
         """The pooled test PSNR, of several seeds their mean and its sample standard deviation; a dash without a run."""
-        if self.group is None:
-            return "–"
-        deviation = self.group.deviation
-        if deviation is None:
-            return f"{self.group.psnr:.1f} dB"
-        digits = 1 if deviation >= 0.05 else 2
-        return f"{self.group.psnr:.{digits}f} ± {deviation:.{digits}f} dB"
+        return self.group.psnr_text if self.group else "–"
 
     def of_seed(self, seed: int) -> Entry:
         """The same with the run of this seed in view."""

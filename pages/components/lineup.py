@@ -18,7 +18,7 @@ from pages.components.cached import Scored
 from pages.components.colour_scales import ColourScale
 
 _MISSING = 127  # the grey of pictures that are not computed yet
-NOTE = "Under each name: PSNR of the mean squared error over these pictures; higher is better."
+_NOTE = "Under each name: PSNR of the mean squared error over these pictures; higher is better."
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,17 @@ def compute(
         outputs,
         {key: own for key, own in waiting.items() if key in late},
     )
+
+
+def note(lineup: Lineup) -> str:
+    """What the numbers on the sheet are, and which columns stand for several seeds."""
+    sentences = [
+        f"{contestant.label}: seed {contestant.run.spec.seed} of {len(contestant.group.runs)}, whose test PSNR is "
+        f"{contestant.group.psnr_text}."
+        for contestant in lineup.chosen
+        if contestant.group and contestant.run
+    ]
+    return " ".join([_NOTE, *sentences])
 
 
 def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.Column]:

@@ -70,7 +70,7 @@ def style(model: Contestant | Run | RunSpec) -> Style:
 
 
 def labels(runs: Iterable[Run]) -> dict[str, str]:
-    """The label of each run, by key: the system's name, and for a variant its differences from the system."""
+    """The label of each run, by key."""
     return {run.key: label(run.spec) for run in runs}
 
 

@@ -17,7 +17,7 @@ from aecore.models.layers import Shape
 from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY
 from aecore.runs.store import Run
 from aecore.studies import by_name
-from aecore.studies.contestants import Contestant
+from aecore.studies.contestants import Contestant, of_run
 from pages.components import look
 from pages.components.links import Page
 
@@ -60,12 +60,15 @@ def shape_of(dataset_name: str) -> Shape:
 def contestants(
     title: str, offered: Sequence[Contestant], shape: Shape, default: Sequence[str], key: str
 ) -> list[Contestant]:
-    """Up to eight of those `offered` and of the other baselines that the link or the person named, as chosen in order.
+    """Up to eight of those `offered`, and of single seeds and other baselines that the link or the person named.
 
-    `default` are the labels of those chosen at first.
+    They are in the order of choice. `default` are the labels of those chosen at first.
     """
     by_label = {contestant.label: contestant for contestant in offered if not contestant.missing}
     named = [*st.query_params.get_all(key), *(st.session_state.get(key) or ())]
+    seeds = _single_seeds(offered)
+    unfolded = st.session_state.get(f"{key} unfolded")
+    by_label |= {name: seed for name, seed in seeds.items() if name not in by_label and (unfolded or name in named)}
     by_label |= {
         name: by_name.baseline(name) for name in named if name not in by_label and _is_baseline_for(name, shape)
     }
@@ -92,7 +95,16 @@ def contestants(
     with st.container(horizontal=True, gap="small"):
         _by_family(by_label, chosen, key)
         _baseline(shape, chosen, key)
+    if seeds:
+        st.checkbox("List every seed", key=f"{key} unfolded", help="Otherwise one run stands for all seeds.")
     return [by_label[label] for label in chosen]
+
+
+def _single_seeds(offered: Sequence[Contestant]) -> dict[str, Contestant]:
+    """The runs with weights of the groups among those `offered`, by label."""
+    groups = [contestant.group for contestant in offered if contestant.group]
+    singles = [of_run(run) for group in groups for run in group.with_weights]
+    return {single.label: single for single in singles}
 
 
 def _is_baseline_for(name: str, shape: Shape) -> bool:

@@ -12,13 +12,13 @@ from pages.components.compare import comparison
 look.apply()
 st.title("Compare")
 notes = st.container()
-runs = Store().listing().full
+listing = Store().listing()
 link = comparison.PAGE.arrive()
-wanted = pickers.linked_dataset(runs)
+wanted = pickers.linked_dataset(listing.full)
 with st.sidebar:
-    dataset_name = pickers.dataset(comparison.PAGE, runs, wanted)
+    dataset_name = pickers.dataset(comparison.PAGE, listing.full, wanted)
     shape = pickers.shape_of(dataset_name)
-    offered = by_name.contestants(runs, shape)
+    offered = by_name.contestants(listing.runs, shape)
     chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.PAGE.key("models"))
 try:
     dataset = cached.dataset(dataset_name)

@@ -12,12 +12,12 @@ from pages.components.explain import explain
 look.apply()
 st.title("Denoise")
 notes = st.container()
-runs = Store().listing().full
+listing = Store().listing()
 link = choices.PAGE.arrive()
 with st.sidebar:
-    dataset_name = pickers.dataset(choices.PAGE, runs, "cifar10")
+    dataset_name = pickers.dataset(choices.PAGE, listing.full, "cifar10")
     shape = pickers.shape_of(dataset_name)
-    offered = choices.denoisers(runs, shape)
+    offered = choices.denoisers(listing.runs, shape)
     chosen = pickers.contestants("Denoisers", offered, shape, choices.DEFAULT, choices.MAIN.key("denoisers"))
 try:
     dataset = cached.dataset(dataset_name)
@@ -53,7 +53,7 @@ elif indices:
     columns = lineup.sheet(pictures, view)
     lineup.watch(pictures)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(lineup.NOTE, width="stretch")
+        st.caption(lineup.note(pictures), width="stretch")
         st.download_button(
             "Sheet",
             lambda: sheets.saved(columns, pictures.rows),

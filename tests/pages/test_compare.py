@@ -21,10 +21,12 @@ from aecore.data.noise import Noise, noisy
 from aecore.data.splits import to_float
 from aecore.measuring.metrics import METRICS
 from aecore.runs import store
+from aecore.runs.groups import groups
 from aecore.runs.store import Store
 from aecore.studies import by_name
 from pages.components import tables
 from tests.aecore.rounding import SHOWN, of_mse
+from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,6 +72,32 @@ def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
 def test_a_link_to_a_model_whose_pictures_are_not_here_says_how_to_get_them() -> None:
     app = page(models="mnist-dense")
     assert "data fetch mnist" in app.info[0].value
+
+
+def test_all_seeds_are_one_choice_and_single_ones_are_listed_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Store().find("shallow-strided")
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    other, _ = copied(run, tmp_path, seed=3, mse=0.002), copied(run, tmp_path, seed=4, mse=0.001, light=True)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    label = f"shallow-strided {other.key[:6]}"
+    app = page(models="shallow-strided", count="1")
+    models = app.multiselect(key="models")
+    assert [option for option in models.options if option.startswith("shallow-strided")] == ["shallow-strided"]
+    assert f"3 seeds, test PSNR {groups(Store().listing().runs)[0].psnr_text}" in models.help
+    assert any("shallow-strided: seed 0 of 3, whose test PSNR is" in caption.value for caption in app.caption)
+    app.checkbox(key="models unfolded").check().run()
+    options = app.multiselect(key="models").options
+    assert [option for option in options if option.startswith("shallow-strided")] == ["shallow-strided", label]
+    linked = page(models=["shallow-strided", label], count="1")
+    assert not linked.warning
+    assert linked.multiselect(key="models").value == ["shallow-strided", label]
+    assert f"**{label}**: trained on clean pictures, seed 3" in linked.multiselect(key="models").help
+
+
+def test_where_every_run_has_one_seed_there_is_nothing_to_unfold() -> None:
+    assert not [box for box in page(count="1").checkbox if box.key == "models unfolded"]
 
 
 def test_the_table_holds_what_the_core_computes() -> None:

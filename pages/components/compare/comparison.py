@@ -75,7 +75,7 @@ def _table(
     models = {contestant.label: scored(shown.outputs[contestant.key][1], contestant) for contestant in shown.ready}
     classes = cached.classes(dataset_name, indices)
     with saving:
-        st.caption(lineup.NOTE, width="stretch")
+        st.caption(lineup.note(shown), width="stretch")
         _download("Sheet", lambda: sheets.saved(columns, shown.rows), "sheet.png", "The sheet as a PNG file")
         _download(
             "Table",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from aecore.data import datasets
@@ -54,6 +55,21 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
             5: "paused after epoch 0 of 2",
         }
         assert all(row["state"] in aecore("runs").out for row in rows)
+
+
+def test_runs_that_differ_in_the_seed_are_one_row(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    for seed in (0, 1):
+        aecore("train", LAYERS, "--dataset", f"folder:{pictures}", "--epochs", 1, "--seed", seed)
+    one, other = Store(checkpoints).listing().runs
+    psnrs = [run.totals.psnr_pooled for run in (one, other)]
+    heading, row = aecore("runs").out.splitlines()
+    assert "± sd" in heading
+    for text in ("2 seeds", f"{np.mean(psnrs):.3f}", f"{np.std(psnrs, ddof=1):.3f}"):
+        assert text in row
+    single = aecore("runs", "--seeds").out
+    assert "± sd" not in single
+    assert [run.key[:12] in single for run in (one, other)] == [True, True]
+    assert len(aecore("runs", "--json").json) == 2
 
 
 def test_a_damaged_file_is_told_beside_the_list_of_the_others(aecore: Any, pictures: Path, checkpoints: Path) -> None:

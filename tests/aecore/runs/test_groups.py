@@ -77,6 +77,7 @@ def test_the_spread_is_the_mean_and_the_sample_standard_deviation_over_seeds() -
     [group] = groups([run_of(replace(CUSTOM, seed=seed), psnr) for seed, psnr in enumerate(psnrs)])
     assert group.psnr == pytest.approx(np.mean(psnrs))
     assert group.deviation == pytest.approx(np.std(psnrs, ddof=1))
+    assert group.psnr_text == "29.9 ± 0.5 dB"
 
 
 def test_a_single_seed_has_no_deviation() -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
+from aecore.runs.groups import groups
 from aecore.runs.store import WEIGHTS, Run, Store
-from aecore.studies.contestants import CLASSICAL, OWN, Contestant, of_run
+from aecore.studies.contestants import CLASSICAL, OWN, Contestant, of_group, of_run
 
 PUBLISHED = Store(Path(__file__).parents[3] / "checkpoints")
 
@@ -42,8 +43,25 @@ def test_a_variant_is_ones_own_and_has_no_published_figures(run: Run) -> None:
 
 
 def test_a_run_without_weights_says_what_is_missing(run: Run) -> None:
-    light = replace(run, files={name: facts for name, facts in run.files.items() if name != WEIGHTS})
-    assert of_run(light).missing == "stored without weights: only its scores and curve"
+    assert of_run(light(run)).missing == "stored without weights: only its scores and curve"
+
+
+def light(run: Run) -> Run:
+    return replace(run, files={name: facts for name, facts in run.files.items() if name != WEIGHTS})
+
+
+def test_one_run_with_weights_stands_for_all_seeds(run: Run) -> None:
+    seeds = [replace(run, spec=replace(run.spec, seed=seed)) for seed in range(3)]
+    [group] = groups(seeds)
+    contestant = of_group(group)
+    assert (contestant.run, contestant.group) == (run, group)
+    assert contestant.knowledge == f"trained under gaussian:0.3 noise; 3 seeds, test PSNR {group.psnr_text}"
+    [group] = groups([light(seeds[0]), light(seeds[1]), seeds[2]])
+    assert (of_group(group).run, of_group(group).missing) == (seeds[2], "")
+    [group] = groups([light(seed) for seed in seeds])
+    assert of_group(group).missing
+    [single] = groups([run])
+    assert of_group(single) == of_run(run), "a single run is no group"
 
 
 def test_what_needs_no_waiting_is_instant_and_the_quick_go_first() -> None:
