@@ -38,16 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace(stopped="Stopped.")
     # A detached or supervised process is stopped by SIGTERM, which then does what Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _status(arguments, options)
+    except KeyboardInterrupt:  # also while an error message is written
+        say(options.stopped)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)  # no traceback if it comes while Python shuts down
+
+
+def _status(arguments: Sequence[str], options: argparse.Namespace) -> int:
     try:
         _parser(arguments).parse_args(arguments, options)
         options.command(options)
     except AecoreError as error:
         say(str(error), style="red")
         return 1
-    except KeyboardInterrupt:
-        say(options.stopped)
-        return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; nothing more may be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

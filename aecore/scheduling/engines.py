@@ -299,7 +299,8 @@ def attempt(queue: Queue, run: int, fence: int) -> None:
     Standard input must be a pipe from the supervisor. Ends the process, once that is reported, where the run cannot be
     made or should stop.
     """
-    threading.Thread(target=_watch, args=(Report(queue, run, fence),), daemon=True).start()
+    is_over = threading.Event()
+    threading.Thread(target=_watch, args=(Report(queue, run, fence), is_over), daemon=True).start()
     try:
         # Imports torch, which takes seconds, in which the run can be stopped already.
         from aecore.scheduling.attempts import make_in_own_process
@@ -309,16 +310,21 @@ def attempt(queue: Queue, run: int, fence: int) -> None:
     except KeyboardInterrupt:
         print("Stopped. Whole epochs are kept.", flush=True)
         os._exit(STOPPED)  # unloading torch in good order would take longer than everything else
+    finally:
+        is_over.set()
 
 
-def _watch(report: Report) -> None:
+def _watch(report: Report, is_over: threading.Event) -> None:
     """End this process when its supervisor is gone or the run should stop: at the next step, or within a long one.
 
     Either way whole epochs are kept, as they are under kill -9.
     """
     while not select.select([sys.stdin], [], [], WISH_INTERVAL)[0]:
         with suppress(QueueError):  # the disk may be stuck for a moment
-            if report.is_stopped():
+            is_stopped = report.is_stopped()
+            if is_over.is_set():  # the process ends by itself
+                return
+            if is_stopped:
                 signal.raise_signal(signal.SIGTERM)  # the main thread sees it as KeyboardInterrupt
                 time.sleep(GRACE)
                 break

@@ -148,3 +148,16 @@ def test_ctrl_c_while_a_command_is_still_being_imported_is_no_traceback(
     monkeypatch.setattr(main, "resolve_name", interrupt)
     done = aecore("list")
     assert (done.status, done.out, done.err) == (130, "", "Stopped.\n")
+
+
+def test_ctrl_c_while_an_error_message_is_written_is_no_traceback(aecore: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = main.say
+
+    def say(sentence: str, style: str = "") -> None:
+        if style == "red":
+            raise KeyboardInterrupt
+        said(sentence)
+
+    monkeypatch.setattr(main, "say", say)
+    done = aecore("show", "shalow-strided")
+    assert (done.status, done.out, done.err) == (130, "", "Stopped.\n")
