@@ -20,7 +20,7 @@ class Sheet {
     this.root = root;
     this.chosen = { row: 0, column: Infinity };
     this.hovered = null;
-    this.turn = 0;
+    this.number = 0;
     this.picked = null;
     this.before = "";
     this.panel.querySelector("input").addEventListener("input", () => this.wipe());
@@ -33,13 +33,15 @@ class Sheet {
   }
 
   async show(bytes) {
-    const turn = ++this.turn;
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    // While this module is loaded for the first time, Streamlit may pass on older data after newer.
+    if (header.number < this.number) return;
+    this.number = header.number;
     const file = new Blob([bytes.subarray(4 + length)], { type: "image/png" });
     // Decoded before anything is touched: the old pictures stay until the new ones can be drawn.
     const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-    if (turn !== this.turn) return; // newer data has arrived meanwhile
+    if (header.number !== this.number) return; // newer data has arrived meanwhile
     const shape = JSON.stringify([header.side, header.rows.length, header.columns.length]);
     this.header = header;
     this.bitmap = bitmap;
@@ -50,7 +52,7 @@ class Sheet {
     this.fill();
     this.enlarge();
     this.align();
-    this.root.dataset.drawn = turn; // lets tests and benchmarks wait for the new pixels
+    this.root.dataset.drawn = header.number; // lets tests and benchmarks wait for the new pixels
   }
 
   build() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ GAP = 6
 MARGIN = 90
 HEAD = 40
 WIDE = 6  # columns that fit beside the large picture at three times their size
+_SENT = "sheet sent"
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -63,8 +65,20 @@ def show(columns: Sequence[Column], rows: Sequence[tuple[str, str]], *, wipe: bo
     }
     pixels = np.concatenate([np.concatenate(list(column.pixels), axis=1) for column in columns], axis=2)
     picture = _png(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
-    text = json.dumps(header).encode()
+    text = json.dumps({"number": _number(header, picture), **header}).encode()
     _component(key="sheet", data=len(text).to_bytes(4, "little") + text + picture)
+
+
+def _number(*content: object) -> int:
+    """A number that rises with every change of the sheet, by which the browser knows what is newer.
+
+    It begins at the time, in milliseconds: a page that is still open when the server starts again expects a larger one.
+    """
+    before, number = st.session_state.get(_SENT, ((), 0))
+    if content != before:
+        number = max(number + 1, int(time.time() * 1000))
+        st.session_state[_SENT] = content, number
+    return int(number)
 
 
 def saved(columns: Sequence[Column], rows: Sequence[tuple[str, str]]) -> bytes:

@@ -313,6 +313,15 @@ def test_the_signed_error_is_red_where_the_output_is_too_bright_and_blue_where_i
         np.testing.assert_array_equal(np.sign(red - blue)[clear], np.sign(errors)[clear])
 
 
+def test_the_number_of_a_sheet_rises_with_every_change_of_it_and_only_then() -> None:
+    app = page(models=["dense"], count="2")
+    first = sheet(app)[0]["number"]
+    assert sheet(app.run())[0]["number"] == first, "what is unchanged is not sent again"
+    changed = sheet(app.slider(key="level").set_value(0.2).run())[0]["number"]
+    assert changed > first
+    assert sheet(app.slider(key="level").set_value(0.1).run())[0]["number"] > changed
+
+
 def test_the_wipe_view_has_the_pictures_themselves_and_says_that_they_can_be_wiped() -> None:
     (plain, pictures), (header, shown) = in_view("Pictures"), in_view("Wipe")
     assert (plain["wipe"], header["wipe"]) == (False, True)
