@@ -30,7 +30,7 @@ def colored(scale: ColourScale, output: Pixels, clean: Pixels) -> Pixels:
 def legend(scale: ColourScale) -> str:
     """The scale, under the sheet, in HTML."""
     meaning = "absolute error" if scale.kind == "absolute" else "error; red is too bright, blue too dark"
-    return scale.legend(f"{meaning}, mean of the channels, white is 1")
+    return scale.legend(f"{meaning}, mean of the channels; pixel values lie between 0 and 1")
 
 
 def _error(kind: Kind, output: Pixels, clean: Pixels) -> NDArray[np.float64]:

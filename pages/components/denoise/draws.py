@@ -75,7 +75,7 @@ def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
         signed = maps.scale_of("signed", list(bias.values()))
         positive = maps.scale_of("absolute", list(deviation.values()))
         legends = [
-            signed.legend("bias: red is too bright on average, blue too dark; white is 1"),
+            signed.legend("bias: red is too bright on average, blue too dark; pixel values lie between 0 and 1"),
             positive.legend("deviation from draw to draw"),
         ]
     columns = []
