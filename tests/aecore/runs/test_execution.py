@@ -23,16 +23,16 @@ from aecore.data.catalog import DatasetError
 from aecore.data.noise import Noise
 from aecore.data.splits import to_float
 from aecore.models import zoo
-from aecore.models.architecture import Architecture
-from aecore.models.recipe import Recipe, RunSpec
+from aecore.models.recipe import RunSpec
 from aecore.runs import execution, store
 from aecore.runs.events import Finished, Restarted, Resumed, Scored
 from aecore.runs.execution import RunError
-from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Run, Store, StoreError
+from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Store, StoreError
 from aecore.training import initialisation
 from aecore.training.events import EpochEnded, NotFiniteError, State
 from tests.aecore.finished import finish
 from tests.aecore.rounding import EXACT, in_decibels, of_mse
+from tests.aecore.small_runs import result, spec_of
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -40,14 +40,6 @@ KILLS = 60
 SIX_DIGITS = 5e-6  # half of the last one, to which scores are kept in their file
 FINISHED_FILES = (WEIGHTS, HISTORY, SCORES, PREVIEW, RUN)
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def spec_of(
-    pictures: Path, seed: int = 0, layers: str = "conv4 | bn | dropout0.2 | conv3:k1:sigmoid", **recipe: Any
-) -> RunSpec:
-    name = f"folder:{pictures}"
-    settings = Recipe(**({"epochs": 3, "batch_size": 8} | recipe))
-    return RunSpec(Architecture.parse(layers), settings, name, datasets.load(name).fingerprint, seed)
 
 
 def make(spec: RunSpec, root: Path, **options: Any) -> list[Any]:
@@ -58,13 +50,6 @@ def stop_after(spec: RunSpec, root: Path, epoch: int) -> None:
     events = execution.execute(spec, store=Store(root), device=CPU)
     next(event for event in events if isinstance(event, EpochEnded) and event.row.epoch == epoch)
     events.close()  # type: ignore[attr-defined]
-
-
-def result(run: Run) -> dict[str, Any]:
-    """All of a run that a repetition must give again: everything but the clock's."""
-    history = run.history().drop(columns=["images_per_second", "seconds"])
-    weights = {name: tensor.numpy().tobytes() for name, tensor in run.model().module.state_dict().items()}
-    return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 
 def touched(folder: Path) -> dict[Path, int]:
@@ -303,6 +288,15 @@ def test_a_light_run_is_whole_until_the_full_one_replaces_it(
     stop_after(spec, tmp_path, 3)
     assert checkpoints.listing().damaged == []
     assert checkpoints.finished(spec, light=True) is not None
+    _die_before_run_json(spec, tmp_path, monkeypatch)
+    assert [run.epoch for run in checkpoints.listing().unfinished] == [3]
+    assert checkpoints.finished(spec, light=True) is None
+    events = make(spec, tmp_path)
+    assert events[0] == Resumed(3)
+    assert not events[-1].run.is_light
+
+
+def _die_before_run_json(spec: RunSpec, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_whole = store.write_whole
 
     def dying(path: Path, content: bytes, before: Path | None = None) -> None:
@@ -312,13 +306,8 @@ def test_a_light_run_is_whole_until_the_full_one_replaces_it(
 
     monkeypatch.setattr(store, "write_whole", dying)
     with pytest.raises(KeyboardInterrupt):
-        make(spec, tmp_path)
+        make(spec, root)
     monkeypatch.undo()
-    assert [run.epoch for run in checkpoints.listing().unfinished] == [3]
-    assert checkpoints.finished(spec, light=True) is None
-    events = make(spec, tmp_path)
-    assert events[0] == Resumed(3)
-    assert not events[-1].run.is_light
 
 
 def test_a_run_whose_store_cannot_be_written_says_so(pictures: Path, tmp_path: Path) -> None:
@@ -334,17 +323,7 @@ def test_a_mended_run_killed_while_it_is_written_is_never_half_old_and_half_new(
     spec = spec_of(pictures)
     run = make(spec, tmp_path)[-1].run
     (run.path / "preview.png").unlink()
-    write_whole = store.write_whole
-
-    def dying(path: Path, content: bytes, before: Path | None = None) -> None:
-        if path.name == "run.json":
-            raise KeyboardInterrupt
-        write_whole(path, content, before)
-
-    monkeypatch.setattr(store, "write_whole", dying)
-    with pytest.raises(KeyboardInterrupt):
-        make(spec, tmp_path)
-    monkeypatch.undo()
+    _die_before_run_json(spec, tmp_path, monkeypatch)
     listed = Store(tmp_path).listing()
     for finished in listed.runs:
         result(finished)

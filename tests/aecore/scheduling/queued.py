@@ -7,29 +7,20 @@ from typing import Any
 
 import torch
 
-from aecore.data import datasets
-from aecore.models.architecture import Architecture
-from aecore.models.recipe import Recipe, RunSpec
+from aecore.models.recipe import RunSpec
 from aecore.runs import execution
 from aecore.runs.events import Finished
-from aecore.runs.store import PREVIEW, SCORES, Run, Store
+from aecore.runs.store import Store
 from aecore.scheduling.entries import Entry
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 from aecore.training.events import EpochEnded, State
+from tests.aecore.small_runs import result, spec_of
 
 CPU = torch.device("cpu")
 HERE = Place.here("cpu")
 DEADLINE = 90.0  # seconds: against hanging only, for a machine that is busy with something else
 LONG = 10_000  # epochs: more than any test waits for
-
-
-def spec_of(
-    pictures: Path, seed: int = 0, layers: str = "conv4 | bn | dropout0.2 | conv3:k1:sigmoid", **recipe: Any
-) -> RunSpec:
-    name = f"folder:{pictures}"
-    settings = Recipe(**({"epochs": 3, "batch_size": 8} | recipe))
-    return RunSpec(Architecture.parse(layers), settings, name, datasets.load(name).fingerprint, seed)
 
 
 def processes(queue: Queue, command: str = "") -> list[int]:
@@ -64,14 +55,6 @@ def trained(queue: Queue, run: int, epochs: int) -> None:
     """Wait for so many whole epochs of a run that is training."""
     until(lambda: queue.entry(run).whole_epochs >= epochs or queue.entry(run).state == "failed")
     assert queue.entry(run).state == "running", queue.entry(run).reason
-
-
-def result(run: Run | None) -> dict[str, Any]:
-    """All of a run that a repetition must give again: everything but the clock's."""
-    assert run is not None
-    history = run.history().drop(columns=["images_per_second", "seconds"])
-    weights = {name: tensor.numpy().tobytes() for name, tensor in run.model().module.state_dict().items()}
-    return weights | {"history": history.to_csv(), "scores": run.read(SCORES), "preview": run.read(PREVIEW)}
 
 
 def uninterrupted(spec: RunSpec, root: Path) -> dict[str, Any]:

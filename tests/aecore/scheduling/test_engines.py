@@ -23,19 +23,8 @@ from aecore.scheduling.attempts import WITH_PREVIEWS
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.queue import Queue
-from tests.aecore.scheduling.queued import (
-    CPU,
-    HERE,
-    LONG,
-    diverging,
-    ended,
-    processes,
-    result,
-    spec_of,
-    trained,
-    uninterrupted,
-    until,
-)
+from tests.aecore.scheduling.queued import CPU, HERE, LONG, diverging, ended, processes, trained, uninterrupted, until
+from tests.aecore.small_runs import result, spec_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 

@@ -14,7 +14,8 @@ from aecore.scheduling.queue import Queue
 from aecore.training.devices import devices
 from aecore.training.events import TrainingError
 from tests.aecore.scheduling import made_up
-from tests.aecore.scheduling.queued import result, spec_of, uninterrupted
+from tests.aecore.scheduling.queued import uninterrupted
+from tests.aecore.small_runs import result, spec_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RAY = "127.0.0.1:6379"

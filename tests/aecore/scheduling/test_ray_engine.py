@@ -13,18 +13,8 @@ from aecore.scheduling.places import Place, PlaceError
 from aecore.scheduling.queue import Queue
 from tests.aecore.scheduling import nodes
 from tests.aecore.scheduling.nodes import Nodes
-from tests.aecore.scheduling.queued import (
-    HERE,
-    LONG,
-    diverging,
-    ended,
-    processes,
-    result,
-    spec_of,
-    trained,
-    uninterrupted,
-    until,
-)
+from tests.aecore.scheduling.queued import HERE, LONG, diverging, ended, processes, trained, uninterrupted, until
+from tests.aecore.small_runs import result, spec_of
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "the one and only token, which nobody else has"}
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_thread")]
