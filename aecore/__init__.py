@@ -1,5 +1,14 @@
 """Train, cache and compare autoencoder architectures."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class AecoreError(Exception):
     """Something the person who asked can mend: one sentence that says what was wrong and what would be right."""
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """`did you mean X? ` with the nearest of `names`, for an error message; empty where none is near."""
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"did you mean {near[0]}? " if near else ""

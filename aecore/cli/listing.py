@@ -10,7 +10,7 @@ from aecore.models import zoo
 from aecore.models.architecture import Summary
 from aecore.models.layers import shape_text
 from aecore.models.zoo import Start, System, UnknownSystemError
-from aecore.runs.store import Run, Store, StoreError
+from aecore.runs.store import Run, Store, StoreError, preferred
 
 
 def add_list(parser: argparse.ArgumentParser) -> None:
@@ -112,5 +112,5 @@ def _start_and_run(name: str) -> tuple[Start, Run | None]:
         return zoo.from_run(run.spec), run
     alike = [run for run in store.listing().runs if run.spec.architecture == start.architecture]
     own = [run for run in alike if run.name == start.name]
-    best = max(own, key=lambda run: (zoo.is_own(run.spec), run.finished), default=None)
+    best = preferred(own)
     return (zoo.from_run(best.spec) if best else start), best

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aecore.runs.store import Run
 
 PIPED_WIDTH = 160  # columns: rich would fold what is piped to 80
+SCORES = {"PSNR pooled", "± sd", "SSIM", "MSE"}  # columns of numbers, which a group has as texts of equal precision
 WRAPPING = {"story", "state", "path"}  # columns of a table whose text may continue on another line
 
 
@@ -45,8 +46,8 @@ def write(line: str) -> None:
 
 
 def write_json(value: Any) -> None:
-    """The results as JSON."""
-    out().print_json(data=value)
+    """The results as JSON: null for an infinite number, such as the PSNR of a picture without any error."""
+    out().print_json(data=_finite(value))
 
 
 def add_json(parser: argparse.ArgumentParser, text: str = "print JSON instead of a table") -> None:
@@ -57,8 +58,7 @@ def add_json(parser: argparse.ArgumentParser, text: str = "print JSON instead of
 def write_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Print the rows as JSON, with all their values, or these `columns` of them as a table."""
     if as_json:
-        # JSON has no infinity, which is the PSNR of a picture without any error.
-        write_json([{name: _finite(value) for name, value in row.items()} for row in rows])
+        write_json(rows)
     else:
         write_table(rows, columns)
 
@@ -70,7 +70,7 @@ def write_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
         values = [row.get(name) for row in rows]
         table.add_column(
             name,
-            justify="right" if any(_is_number(value) for value in values) else "left",
+            justify="right" if name in SCORES or any(map(_is_number, values)) else "left",
             overflow="fold",
             no_wrap=name not in WRAPPING,
         )
@@ -82,7 +82,14 @@ def write_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
 
 
 def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not isfinite(value) else value
+    match value:
+        case dict():
+            return {name: _finite(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_finite(one) for one in value]
+        case float() if not isfinite(value):
+            return None  # JSON has no infinity
+    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -175,5 +175,7 @@ def entry_text(entry: Entry) -> str:
         speed = f", {entry.images_per_second:,.0f} images/s" if entry.images_per_second else ""
         left = f", {entry.seconds_left:,.0f} s left" if entry.seconds_left is not None else ""
         return f"running, epoch {entry.epoch} of {epochs}{speed}{left}" if entry.epoch else "running, starting"
+    if entry.state == "finished":
+        return "finished"  # perhaps in the store before it was asked for, so that the queue counted no epoch
     reason = f": {entry.reason}" if entry.reason else ""
     return f"{entry.state} after epoch {entry.whole_epochs} of {epochs}{reason}"

@@ -10,13 +10,12 @@ To add a kind: write its function here and add it to `KINDS`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aecore import AecoreError
+from aecore import AecoreError, did_you_mean
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -122,8 +121,7 @@ class Noise:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            near = difflib.get_close_matches(self.kind, KINDS, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(self.kind, KINDS)
             raise NoiseError(f"There is no noise called {self.kind!r}: {hint}Kinds: {', '.join(KINDS)}.")
         rule = KINDS[self.kind]
         for level in (self.level, self.low):

@@ -6,7 +6,6 @@ To add a metric: write its function here and add it to `METRICS`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aecore import AecoreError
+from aecore import AecoreError, did_you_mean
 from aecore.models.layers import Shape, shape_text
 
 BASIC = ("mse", "psnr", "ssim")  # the metrics of every run's scores, and fast enough for a slider
@@ -352,7 +351,6 @@ def parse(text: str) -> tuple[str, ...]:
     names = [name.strip().lower() for name in text.split(",")]
     for name in names:
         if name not in METRICS and name != "all":
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = did_you_mean(name, METRICS)
             raise ScoreError(f"There is no metric {name!r}: {hint}Metrics: {', '.join(METRICS)}, or all.")
     return tuple(METRICS) if "all" in names else tuple(dict.fromkeys(names))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from functools import cached_property
 from math import isfinite, prod
 from typing import Any, Literal, cast, get_args
 
-from aecore import AecoreError
+from aecore import AecoreError, did_you_mean
 from aecore.data.noise import Noise
 from aecore.files.whole import canonical
 from aecore.models.architecture import Architecture
@@ -70,8 +69,7 @@ class Recipe:
         for name, kind in (("loss", Loss), ("initialisation", Initialisation), ("schedule", Schedule)):
             value, legal = getattr(self, name), get_args(kind)
             if value not in legal and not (name == "schedule" and value is None):
-                near = difflib.get_close_matches(str(value), legal, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
+                hint = did_you_mean(str(value), legal)
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
         object.__setattr__(self, "penalties", _weights(self.penalty_weights) or None)
 

@@ -7,11 +7,10 @@ entry to `SYSTEMS`.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aecore import AecoreError
+from aecore import AecoreError, did_you_mean
 from aecore.data.noise import Noise
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
@@ -317,8 +316,7 @@ def find(name: str) -> System:
     """The system called `name`; `UnknownSystemError` suggests the nearest name."""
     if name in SYSTEMS:
         return SYSTEMS[name]
-    near = difflib.get_close_matches(name, SYSTEMS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = did_you_mean(name, SYSTEMS)
     raise UnknownSystemError(f"There is no system {name!r}: {hint}Systems: {', '.join(SYSTEMS)}.")
 
 

@@ -10,7 +10,6 @@ To add a method: write its function here and add it to `METHODS`.
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,7 +27,7 @@ from scipy.optimize import minimize_scalar
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from torch import Tensor
 
-from aecore import AecoreError
+from aecore import AecoreError, did_you_mean
 from aecore.data.noise import Noise, key, noisy
 from aecore.data.splits import Dataset, to_float
 from aecore.files.fits import load_or_make
@@ -160,8 +159,7 @@ def find_method(name: str) -> Method:
     Raises `DenoiserError` for an unknown name, suggesting the nearest, and if the package it needs is not installed.
     """
     if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name, METHODS)
         raise DenoiserError(f"There is no denoiser called {name!r}: {hint}Denoisers: {', '.join(METHODS)}.")
     if missing := METHODS[name].missing:
         raise DenoiserError(missing)

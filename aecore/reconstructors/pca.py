@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from aecore import AecoreError
 from aecore.data.splits import Dataset
-from aecore.files.figures import PublishedError
 from aecore.files.fits import load_or_make
 from aecore.models.layers import Shape
 
@@ -25,7 +25,7 @@ MOST_NUMBERS = 4096  # in a picture
 _BATCH = 2500  # pictures at a time: 60 MB for CIFAR-10 in float64
 
 
-class BaselineError(PublishedError):
+class BaselineError(AecoreError):
     """A baseline is not available; the message says why, or which command makes it."""
 
 

@@ -94,7 +94,7 @@ def execute(
     trained again. `compute` replaces `computed`: it may add previews, or compute the order in another process.
     """
     store = store or Store()
-    device = device or find_device()
+    device, damage = device or find_device(), ""
     try:
         if run := store.finished(spec, light):
             if not run.is_light:  # beside a light run they may be those of a full one that is not finished
@@ -102,11 +102,14 @@ def execute(
             yield Finished(run, cached=True)
             return
     except StoreError as error:
-        yield Restarted(str(error))
+        damage = str(error)
     with store.lock(spec):
+        # Raises again where what is wrong could not be set aside, or is another version's.
         if run := store.finished(spec, light):
             yield Finished(run, cached=True)
             return
+        if damage:
+            yield Restarted(damage)
         store.tidy(spec)
         dataset = datasets.load(spec.dataset)
         if dataset.fingerprint != spec.fingerprint:

@@ -14,7 +14,6 @@ A file reaches its final name whole or not at all. What was damaged later is fou
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import hashlib
 import json
@@ -33,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 
-from aecore import AecoreError
+from aecore import AecoreError, did_you_mean
 from aecore.files import folders
 from aecore.files.whole import canonical, write_whole
 from aecore.measuring.totals import Totals
@@ -111,7 +110,10 @@ class Run:
         return digest
 
     def read(self, name: str) -> bytes:
-        """The content of one of the run's files; a damaged one is set aside and raises `StoreError`."""
+        """The content of one of the run's files.
+
+        Raises `StoreError` where it is damaged, and then sets it aside, or where another run has replaced this one.
+        """
         digest = self.digest(name)
         try:
             content = (self.path / name).read_bytes()
@@ -120,8 +122,17 @@ class Run:
         except IsADirectoryError:
             content = b""
         if _digest(content) != digest:
+            if not self._is_current(name):
+                raise StoreError(f"{self.path.name} was replaced since it was listed: look again.")
             raise StoreError(f"{_set_aside(self.path / name)} {self.remedy}")
         return content
+
+    def _is_current(self, name: str) -> bool:
+        """Whether `run.json` still names this file's digest. It is absent while a run is replaced."""
+        try:
+            return _read_run(self.path / RUN).files.get(name) == self.files[name]
+        except OSError:
+            return False
 
     def history(self) -> pd.DataFrame:
         """The loss curves: one row per epoch."""
@@ -218,8 +229,7 @@ class Store:
         if run := _best(runs, name):
             return run
         names = sorted({run.name for run in runs})
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name, names)
         raise StoreError(f"There is no run {name!r} in {self.root}: {hint}Runs: {', '.join(names) or 'none yet'}.")
 
     def with_other_weights(self, weights: Mapping[str, str]) -> set[str]:
@@ -288,7 +298,7 @@ class Store:
         """Remove where a run stood, once it is finished."""
         for path in self._folders(spec):
             for name in reversed(STATES):  # the newest last: a kill between the two leaves no older one alone
-                (path / name).unlink(missing_ok=True)
+                _remove(path / name)
 
     def finish(self, spec: RunSpec, state: State, trained: Trained, light: bool = False) -> Run:
         """Write a finished run, without its weights if `light`; `run.json`, which makes it one, comes last."""
@@ -325,7 +335,7 @@ class Store:
         """Remove what a killed process left half-written; call it with the lock held."""
         for path in self._folders(spec):
             for left in path.glob(".*.part"):
-                left.unlink(missing_ok=True)
+                _remove(left)
 
     def _names(self, spec: RunSpec | None = None) -> list[str]:
         """The names, in order, of what may be runs' folders: all of them, or those of a spec."""
@@ -390,7 +400,12 @@ def _best(runs: Iterable[Run], name: str) -> Run | None:
     matches = [run for run in runs if name in (run.name, run.path.name)]
     if not matches and len(name) >= 4:
         matches = [run for run in runs if run.key.startswith(name)]
-    return max(matches, key=lambda run: (zoo.is_own(run.spec), not run.is_light, run.finished), default=None)
+    return preferred(matches)
+
+
+def preferred(runs: Iterable[Run]) -> Run | None:
+    """Which of several runs a name stands for: the system's own recipe at seed 0, then one with weights, the newest."""
+    return max(runs, key=lambda run: (zoo.is_own(run.spec), not run.is_light, run.finished), default=None)
 
 
 @lru_cache(maxsize=4096)

@@ -18,6 +18,7 @@ from aecore import AecoreError
 from aecore.runs import execution
 from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored
 from aecore.runs.execution import Compute
+from aecore.scheduling.database import RETRY_DELAY
 from aecore.scheduling.entries import EntryState, GoneError, QueueError, SupersededError
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import Report
@@ -27,7 +28,6 @@ from aecore.training.events import Epoch, EpochEnded, Progress
 
 WITH_PREVIEWS: Compute = partial(execution.computed, previews=True)
 REPORT_INTERVAL = 0.5  # seconds
-RETRY_DELAY = 1.0  # seconds before a failed write of the attempt's end is tried again
 SHORTEST_MEASURED = 1.0  # seconds; the speed of a shorter epoch says more about its start than about training
 
 

@@ -24,6 +24,7 @@ from aecore.scheduling.places import Place
 
 VERSION = 5
 BUSY_TIMEOUT = 30.0  # seconds; another process's transaction takes milliseconds unless the disk is stuck
+RETRY_DELAY = 1.0  # seconds before a failed write is tried again, where it must not be lost
 LIVE = "('queued', 'running', 'paused')"
 NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM runs)"
 _SCHEMA = f"""

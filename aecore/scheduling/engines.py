@@ -26,18 +26,18 @@ from pathlib import Path
 from typing import Protocol
 
 from aecore.scheduling import places, supervision
+from aecore.scheduling.database import RETRY_DELAY
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import Entry, GoneError, QueueError
 from aecore.scheduling.places import Place, PlaceError
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import Report
+from aecore.scheduling.supervision import STOPPED
 
-STOPPED = 130  # the exit status of a process that stopped on request
 ATTEMPTS_INTERVAL = 0.1  # seconds between two looks at the attempts
 QUEUE_INTERVAL = 0.5  # seconds between two looks at the queue while no attempt ends
 WISH_INTERVAL = 0.25  # seconds between two looks of a run's process at whether it should stop
 GRACE = 0.5  # seconds that a run's process has to complete its step
-RETRY_DELAY = 1.0  # seconds before a failed write is tried again
 LOG_LINES = 5
 MEMORY_RAN_OUT = "Its process was killed because memory ran out: a smaller batch needs less."
 
@@ -131,10 +131,15 @@ def _stop_all(running: list[Running]) -> None:
 def _look(dispatch: Dispatch, connections: _Connections, running: list[Running]) -> Generator[str, None, str]:
     """Settle the attempts that have ended, and start runs where there is room. Returns why others have to wait."""
     for ended in [attempt for attempt in running if attempt.has_ended()]:
-        ended.settle()
+        try:
+            ended.settle()
+            entry = dispatch.queue.entry(ended.entry.id)
+        except GoneError:
+            dispatch.queue.database.require()
+            entry = None  # the user has removed it since its process reported its end
         running.remove(ended)
-        entry = dispatch.queue.entry(ended.entry.id)
-        yield f"{entry.spec.name} (run {entry.id}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
+        if entry:
+            yield f"{entry.spec.name} (run {entry.id}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
     trouble = dict[Place, str]()
     for entry in dispatch.waiting():
         try:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from aecore import AecoreError
 from aecore.models.recipe import RunSpec
 from aecore.scheduling.places import Place
+from aecore.training.events import Epoch
 
 EntryState = Literal["queued", "running", "paused", "finished", "failed", "cancelled", "interrupted"]
 
@@ -33,9 +33,9 @@ class SupersededError(QueueError):
 class Entry:
     """A requested run. Times are seconds since 1970; losses are the recipe's.
 
-    A `light` run is stored without its weights. `wish` is `paused` or `cancelled` while a running one is
-    being stopped. `attempt` counts the starts since the run was last requested, `futile` those among them since it
-    last completed an epoch.
+    A `light` run is stored without its weights. While a running one is being stopped, `wish` is the state that it
+    should end in: `paused`, `cancelled`, or `queued` to start again. `attempt` counts the starts since the run was last
+    requested, `futile` those among them since it last completed an epoch.
 
     `epoch` (from 1; 0 before training begins) and `images` say where training stands, and `scored` which share of the
     test pictures is scored. `whole_epochs` counts the epochs that are kept whatever happens. `position` is the place
@@ -76,14 +76,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class EpochRow:
-    """A row of the loss curve, as `training.events.Epoch`, and the preview after it (a PNG) where one is kept."""
+class EpochRow(Epoch):
+    """A row of the loss curve, and the preview after it (a PNG) where one is kept."""
 
-    epoch: int
-    train_loss: float
-    validation_loss: float
-    validation_mse: float
-    images_per_second: float
-    seconds: float
-    terms: Mapping[str, float]
-    preview: bytes | None
+    preview: bytes | None = None

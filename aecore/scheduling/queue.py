@@ -10,11 +10,12 @@ import json
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from aecore.models.recipe import RunSpec
-from aecore.runs.store import Store, StoreError
+from aecore.runs.store import Run, Store, StoreError
 from aecore.scheduling import supervision
 from aecore.scheduling.database import LIVE, NEXT_TURN, Database, select_entries
 from aecore.scheduling.entries import Entry, EpochRow, FullError, GoneError, QueueError
@@ -36,14 +37,15 @@ class Queue:
     def submit(self, spec: RunSpec, place: Place | None = None, light: bool = False) -> Entry:
         """Ask for a run of `spec` at `place` (None: the fastest device of this machine), without weights if `light`.
 
-        Returns the live entry of the same spec if there is one, and a finished entry if the store holds the run.
+        Returns the live entry of the same spec if there is one, and a finished entry if the store holds the run. A
+        light run that is training starts again after its last whole epoch where one with weights is wanted.
         Raises `FullError` where too many runs wait, and an `AecoreError` where the place has no such device.
         """
         place = place.checked() if place else Place.here()
         text = json.dumps(vars(place))
-        is_finished, now = self._is_in_store(spec, light), time.time()
+        stored, now = self._in_store(spec, light), time.time()
         with self.database.writing(create=True) as db:
-            run = _finished(db, spec, text, now) if is_finished else _queued(db, spec, text, light, now)
+            run = _finished(db, spec, text, stored, now) if stored else _queued(db, spec, text, light, now)
         self.reconcile(patient=False)
         return self.entry(run)
 
@@ -109,22 +111,23 @@ class Queue:
 
     def find(self, name: str) -> Entry:
         """The entry with this id, or the newest one whose spec's key begins with `name` (at least 4 digits)."""
+        if name.isdecimal():
+            with suppress(GoneError):
+                return self.entry(int(name))
         entries = self.entries()
-        matches = [entry for entry in entries if name == str(entry.id)]
-        if not matches and len(name) >= 4:
-            matches = [entry for entry in entries if entry.spec.key.startswith(name)]
+        matches = [entry for entry in entries if len(name) >= 4 and entry.spec.key.startswith(name)]
         if not matches:
             numbers = ", ".join(str(number) for number in sorted(entry.id for entry in entries)) or "none"
             raise QueueError(f"There is no run {name} in the queue of {self.store.root}. Its runs: {numbers}.")
         return max(matches, key=lambda entry: entry.id)
 
-    def epochs(self, run: int, after: int = 0) -> list[EpochRow]:
-        """The loss curve after the epoch `after`, with the previews that are kept."""
+    def epochs(self, run: int) -> list[EpochRow]:
+        """The loss curve, with the previews that are kept."""
         with self.database.reading() as db:
             rows = db.execute(
                 "SELECT epoch, train_loss, validation_loss, validation_mse, images_per_second, seconds, terms, preview "
-                "FROM epochs WHERE run = ? AND epoch > ? ORDER BY epoch",
-                (run, after),
+                "FROM epochs WHERE run = ? ORDER BY epoch",
+                (run,),
             ).fetchall()
         return [EpochRow(**dict(row) | {"terms": json.loads(row["terms"] or "{}")}) for row in rows]
 
@@ -171,11 +174,11 @@ class Queue:
         if self.is_waiting() and not supervision.held(self.store.root):
             supervision.start(self.store.root, patient=patient)
 
-    def _is_in_store(self, spec: RunSpec, light: bool) -> bool:
+    def _in_store(self, spec: RunSpec, light: bool) -> Run | None:
         try:
-            return self.store.finished(spec, light) is not None
+            return self.store.finished(spec, light)
         except StoreError:
-            return False  # damaged, so it is made again
+            return None  # damaged, so it is made again
 
     def _stop(self, run: int, state: Literal["paused", "cancelled"]) -> Entry:
         waits = "('queued')" if state == "paused" else "('queued', 'paused')"
@@ -203,14 +206,20 @@ def _queued(db: sqlite3.Connection, spec: RunSpec, place: str, light: bool, now:
         _check_limit(db)
         return row["id"]
     if not light:
-        db.execute("UPDATE runs SET light = 0 WHERE key = ? AND state IN ('queued', 'paused')", (spec.key,))
+        db.execute(
+            "UPDATE runs SET light = 0, wish = CASE state WHEN 'running' THEN coalesce(wish, 'queued') END "
+            f"WHERE key = ? AND light = 1 AND state IN {LIVE}",
+            (spec.key,),
+        )
     return _live(db, spec.key)
 
 
-def _finished(db: sqlite3.Connection, spec: RunSpec, place: str, now: float) -> Any:
+def _finished(db: sqlite3.Connection, spec: RunSpec, place: str, stored: Run, now: float) -> Any:
     """The id of the entry of a run that is in the store, whether or not the queue made it."""
+    served = "light = 1" if stored.is_light else "TRUE"
     db.execute(
-        "UPDATE runs SET state = 'finished', ended = ? WHERE key = ? AND state IN ('queued', 'paused')", (now, spec.key)
+        f"UPDATE runs SET state = 'finished', ended = ? WHERE key = ? AND state IN ('queued', 'paused') AND {served}",
+        (now, spec.key),
     )
     row = db.execute(
         "SELECT id FROM runs WHERE key = ? AND state IN ('running', 'finished') ORDER BY id DESC", (spec.key,)
@@ -218,9 +227,9 @@ def _finished(db: sqlite3.Connection, spec: RunSpec, place: str, now: float) -> 
     row = (
         row
         or db.execute(
-            "INSERT INTO runs (key, spec, place, state, turn, submitted, ended) "
-            f"VALUES (?, ?, ?, 'finished', {NEXT_TURN}, ?, ?) RETURNING id",
-            (spec.key, json.dumps(spec.to_json()), place, now, now),
+            "INSERT INTO runs (key, spec, place, light, state, turn, submitted, ended) "
+            f"VALUES (?, ?, ?, ?, 'finished', {NEXT_TURN}, ?, ?) RETURNING id",
+            (spec.key, json.dumps(spec.to_json()), place, stored.is_light, now, now),
         ).fetchone()
     )
     return row["id"]

@@ -98,9 +98,13 @@ class Cluster:
         return _Task(self, dispatch, entry, fence)
 
     def put(self, dataset: Dataset) -> Any:
-        """A reference to `dataset` in the cluster's memory, where it is put once."""
+        """A reference to `dataset` in the cluster's memory, where it is put once with all its pictures.
+
+        Raises `DatasetError` where they cannot be read.
+        """
         with self._lock:
             if dataset.fingerprint not in self._pictures:
+                _ = dataset.train, dataset.test  # read here: a node need not have the files
                 self._pictures[dataset.fingerprint] = ray.put(dataset)
             return self._pictures[dataset.fingerprint]
 
@@ -147,7 +151,8 @@ class _Task:
     def settle(self) -> None:
         self._thread.join()
         self._record_end()
-        self._log.close()
+        with suppress(OSError):  # the disk may be full
+            self._log.close()
 
     def _make(self) -> None:
         dispatch, run, fence = self._dispatch, self.entry.id, self._fence
@@ -163,8 +168,9 @@ class _Task:
             self._attempt.say(str(lost))
             self._record_end = partial(dispatch.lost, run, fence, str(lost))
         except Exception as error:
-            traceback.print_exc(file=self._log)
             self._record_end = partial(dispatch.end, run, fence, "failed", f"It crashed: {_last_line(error)}")
+            with suppress(OSError):
+                traceback.print_exc(file=self._log)
 
     def _computed(self, order: Order) -> Iterator[Any]:
         """`execution.computed` on a node: the same events."""
@@ -217,7 +223,7 @@ def _on_node(**order: Any) -> Iterator[Any]:
     """What a node does with the fields of an `Order`."""
     yield _Placed(ray.util.get_node_ip_address())
     if order["device"].type == "cpu":
-        keep_freed_memory()
+        keep_freed_memory()  # Ray gives this process nothing but runs to do
     try:
         yield from thinned(execution.computed(Order(**order), previews=True))
     except AecoreError as error:

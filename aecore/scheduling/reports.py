@@ -72,14 +72,23 @@ class Report:
             pass
 
     def end(self, state: EntryState, reason: str | None = None) -> None:
-        """Record how the attempt ended. Only the first call of the current attempt counts."""
-        ended = None if state == "queued" else time.time()
+        """Record how the attempt ended. Only the first call of the current attempt counts.
+
+        A run is queued again if it finished without its weights just after they were asked for.
+        """
         with self._queue.database.writing() as db:
+            if state == "finished" and self._wish(db) == "queued":
+                state = "queued"
+            ended = None if state == "queued" else time.time()
             db.execute(
                 "UPDATE runs SET state = ?, reason = ?, ended = ?, wish = NULL, seconds_left = NULL "
                 "WHERE id = ? AND fence = ? AND state = 'running'",
                 (state, reason, ended, self._run, self._fence),
             )
+
+    def _wish(self, db: sqlite3.Connection) -> Any:
+        row = db.execute("SELECT wish FROM runs WHERE id = ? AND fence = ?", (self._run, self._fence)).fetchone()
+        return row and row["wish"]
 
     @cached_property
     def _epochs(self) -> int:

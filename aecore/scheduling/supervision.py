@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ import psutil
 from aecore import AecoreError
 from aecore.files import folders
 
+STOPPED = 130  # the exit status of a process that stopped on request
 BACK_OFF = 5.0  # seconds before a supervisor that ended badly is started again
 # Locks on these may be local to each machine, and SQLite's write-ahead log needs memory that all its readers share.
 NETWORK = frozenset(
@@ -53,8 +55,9 @@ NETWORK = frozenset(
 PATIENCE = 1.0  # seconds to try for the lock, because `held` in another process takes a shared one for a moment
 ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
 # A process's own memory of the supervisors that it started. What counts for others is the lock alone.
-_started: list[tuple[Path, subprocess.Popen[bytes]]] = []  # until they have ended: no zombies, no warning about them
-_failed: dict[Path, float] = {}  # when a supervisor of this store ended badly, by the monotonic clock
+_started: list[tuple[Path, subprocess.Popen[bytes]]] = []  # until it is seen that they have ended
+_failed: dict[Path, float] = {}  # when it was seen that one of this store ended badly, by the monotonic clock
+_memory = threading.Lock()  # of both: every page looks after its store in a thread of its own
 
 
 class SupervisionError(AecoreError):
@@ -106,10 +109,11 @@ def start(root: Path, *, patient: bool = False) -> None:
     If `patient`, do nothing within `BACK_OFF` seconds after a supervisor that this process had started ended badly.
     """
     folder = log_folder(root)
-    for supervised, process in [started for started in _started if started[1].poll() is not None]:
-        _started.remove((supervised, process))
-        if process.returncode > 0:  # it was neither killed nor stopped
-            _failed[supervised] = time.monotonic()
+    with _memory:
+        for supervised, process in [started for started in _started if started[1].poll() is not None]:
+            _started.remove((supervised, process))
+            if process.returncode > 0 and process.returncode != STOPPED:  # killed ones have a negative status
+                _failed[supervised] = time.monotonic()
     if patient and time.monotonic() - _failed.get(root, -inf) < BACK_OFF:
         return
     try:
@@ -124,6 +128,7 @@ def start(root: Path, *, patient: bool = False) -> None:
                 stdout=log,
                 stderr=log,
             )
+        with _memory:
             _started.append((root, process))
     except OSError as error:
         raise SupervisionError(

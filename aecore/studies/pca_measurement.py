@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -38,19 +38,14 @@ def measure(dataset: Dataset) -> Curve:
     )
 
 
-def publish(
-    root: Path, names: Sequence[str] = PUBLISHED, data_root: Path | None = None, progress: Callable[[str], None] = print
-) -> list[Path]:
+def publish(root: Path, progress: Callable[[str], None] = print) -> None:
     """Measure PCA on each data set and write its curve under `root`; `progress` gets a sentence per data set.
 
     Raises `DatasetError` if a data set is not here, `PublishedError` if the file cannot be written.
     """
-    written = []
-    for name in names:
+    for name in PUBLISHED:
         path = path_of(name, root)
         figures.check(path)
-        curve = measure(datasets.load(name, data_root))
+        curve = measure(datasets.load(name))
         figures.write(path, asdict(curve))
         progress(f"{path.name}: {curve.method}; MSE {curve.mse[0]:.3g} of the mean picture to {curve.mse[-1]:.3g}.")
-        written.append(path)
-    return written

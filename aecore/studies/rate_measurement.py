@@ -195,24 +195,19 @@ def measure(dataset: Dataset, models: Sequence[Coder], progress: Callable[[str],
     return Rates(dataset.name, dataset.fingerprint, method, tuple(curves))
 
 
-def publish(
-    root: Path, names: Sequence[str] = PUBLISHED, data_root: Path | None = None, progress: Callable[[str], None] = print
-) -> list[Path]:
+def publish(root: Path, progress: Callable[[str], None] = print) -> None:
     """Measure the zoo's runs under `root` that were trained without noise, and write their curves there.
 
     Raises `DatasetError` if a data set is not here, `StoreError` if a run is damaged, and `PublishedError` if the file
     cannot be written.
     """
     runs = [run for run in Store(root).listing().full if zoo.is_own(run.spec) and run.spec.recipe.noise is None]
-    written = []
-    for name in names:
+    for name in PUBLISHED:
         path = path_of(name, root)
         figures.check(path)
-        dataset = datasets.load(name, data_root)
+        dataset = datasets.load(name)
         measured = [run for run in runs if run.spec.fingerprint == dataset.fingerprint]
         weights = {run.name: run.digest(WEIGHTS) for run in measured}
         rates = replace(measure(dataset, [run.model() for run in measured], progress), weights=weights)
         figures.write(path, asdict(rates))
         progress(f"{path.name}: {len(rates.curves)} curves. {rates.method}.")
-        written.append(path)
-    return written

@@ -68,8 +68,8 @@ def keep_freed_memory() -> None:
     """Make the C library keep freed memory for reuse, for the rest of the process.
 
     glibc often returns large blocks to the kernel when they are freed, and the next step faults them in again page by
-    page: up to a quarter of the time of a convolutional run on CPU. Only a process that trains and then ends should
-    call this, since it returns no freed memory to the system.
+    page: up to a quarter of the time of a convolutional run on CPU. Only a process that does nothing but train
+    should call this, since it returns no freed memory to the system.
     """
     libc = ctypes.CDLL(None) if sys.platform == "linux" else object()
     if isinstance(libc, ctypes.CDLL) and hasattr(libc, "mallopt"):

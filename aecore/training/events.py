@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from aecore import AecoreError
+
+if TYPE_CHECKING:
+    from torch import Tensor  # importing it takes seconds, which the queue's readers need not wait for
 
 
 class TrainingError(AecoreError):

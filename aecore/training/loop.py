@@ -264,7 +264,8 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
 
 def largest_fitting(size: int, step: Callable[[int], Any], smallest: int = 1) -> int:
     """Halve `size` until `step` does not run out of memory; 0 if no size down to `smallest` fits."""
-    while (size := size // 2) >= smallest:
+    while size > smallest:
+        size = max(size // 2, smallest)
         try:
             step(size)
         except RuntimeError as error:

@@ -21,7 +21,7 @@ def images_per_second(spec: RunSpec, device: str, seconds: float = 1.0) -> float
     Raises `TrainingError` if the architecture cannot be trained there.
     """
     size = spec.recipe.batch_size
-    fewest = 2 * size
+    fewest = 2 * size  # more than `MOST_PICTURES` only for a batch of more than half as many
     warm = _in_last_epoch(spec, device, fewest, epochs=2)
     pictures = max(fewest, min(round(warm * seconds), MOST_PICTURES) // size * size)
     return _in_last_epoch(spec, device, pictures, epochs=1)

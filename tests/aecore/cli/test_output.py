@@ -37,6 +37,16 @@ def test_rows_are_json_without_infinity(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(capsys.readouterr().out) == [{"name": "identity", "PSNR": None}]
 
 
+def test_json_of_nested_values_holds_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_json([{"run": {"PSNR mean": inf}, "epochs": (1.5, -inf)}])
+    assert json.loads(capsys.readouterr().out) == [{"run": {"PSNR mean": None}, "epochs": [1.5, None]}]
+
+
+def test_scores_are_aligned_to_the_right_though_a_group_has_them_as_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_table([{"name": "a", "SSIM": "0.9"}, {"name": "b", "SSIM": "0.9534"}], ["name", "SSIM"])
+    assert "a        0.9" in capsys.readouterr().out
+
+
 def test_a_recipe_is_told_by_what_it_sets() -> None:
     recipe = Recipe(epochs=3, penalties=(("sparsity", 0.001),))
     expected = "epochs 3, batch size 100, learning rate 0.001, loss mse, initialisation keras, penalties sparsity:0.001"

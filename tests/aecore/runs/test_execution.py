@@ -1,5 +1,6 @@
 """Runs: made once, whatever is asked and however often it is killed; run as a script, this file is the one killed."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from aecore.data import datasets
 from aecore.data.catalog import DatasetError
 from aecore.data.noise import Noise
 from aecore.data.splits import to_float
+from aecore.files.whole import canonical
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.runs import execution, store
@@ -208,6 +210,17 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state_in_the_store(pictur
     assert back is not None
     assert back.epoch == 1
     assert all(torch.equal(back.weights[name], values) for name, values in large.items())
+
+
+def test_a_run_of_another_version_is_left_alone_and_nothing_is_trained(pictures: Path, tmp_path: Path) -> None:
+    spec = spec_of(pictures)
+    file = make(spec, tmp_path)[-1].run.path / RUN
+    facts = json.loads(file.read_bytes())
+    facts.pop("sha256")
+    facts["format"] += 1
+    file.write_text(json.dumps(facts | {"sha256": hashlib.sha256(canonical(facts)).hexdigest()}))
+    with pytest.raises(StoreError, match="was written by another version of aecore; it is left alone"):
+        next(iter(execution.execute(spec, store=Store(tmp_path), device=CPU)))
 
 
 # ---- light runs

@@ -716,6 +716,23 @@ def test_a_light_run_answers_only_those_who_need_no_weights(tmp_path: Path) -> N
     assert len(kept.listing().runs) == 1
 
 
+def test_reading_a_run_that_was_replaced_since_it_was_listed_damages_nothing(tmp_path: Path) -> None:
+    kept, spec = Store(tmp_path), spec_of()
+    light = write(kept, spec, light=True)
+    full = kept.finish(
+        spec, state_of(spec, 3), Trained(state_of(spec).weights, table()[:2], Totals.of(table()), b"another", {})
+    )
+    for name in (HISTORY, SCORES, PREVIEW):
+        with pytest.raises(StoreError, match=r"was replaced since it was listed: look again\."):
+            light.read(name)
+    assert kept.listing() == store.Listing(runs=[full])
+    assert kept.finished(spec) == full
+    (full.path / RUN).unlink()  # as while it is replaced once more
+    with pytest.raises(StoreError, match="was replaced"):
+        light.read(HISTORY)
+    assert (full.path / HISTORY).exists()
+
+
 @pytest.mark.parametrize("damage", ["emptied", "deleted", "a folder"])
 def test_a_damaged_light_run_is_reported_and_no_longer_finished(damage: str, tmp_path: Path) -> None:
     kept, spec = Store(tmp_path), spec_of()

@@ -21,8 +21,9 @@ from aecore.runs.store import STATES, Store
 from aecore.scheduling import engines, supervision
 from aecore.scheduling.attempts import WITH_PREVIEWS
 from aecore.scheduling.dispatch import Dispatch
-from aecore.scheduling.entries import QueueError
+from aecore.scheduling.entries import Entry, QueueError
 from aecore.scheduling.queue import Queue
+from aecore.scheduling.reports import Report
 from tests.aecore.scheduling.queued import CPU, HERE, LONG, diverging, ended, processes, trained, uninterrupted, until
 from tests.aecore.small_runs import result, spec_of
 
@@ -328,6 +329,34 @@ def test_a_queue_removed_under_a_running_run_stops_it_and_its_epochs_are_kept(
     assert f"Going on after epoch {unfinished.epoch}." in queue.log(again)
     assert [row.epoch for row in queue.epochs(again)] == list(range(1, 151)), "the curve has no gap"
     assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
+
+
+def test_a_run_removed_between_its_end_and_that_of_its_process_stops_no_other(
+    pictures: Path, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended:
+        """An attempt that has reported its end, whose entry is removed before its process is gone."""
+
+        def __init__(self, dispatch: Dispatch, entry: Entry, fence: int) -> None:
+            self.entry = entry
+            Report(queue, entry.id, fence).end("failed", "no reason")
+
+        def has_ended(self) -> bool:
+            return True
+
+        def stop(self) -> None:
+            raise AssertionError("nothing is to be stopped")
+
+        def settle(self) -> None:
+            queue.forget(self.entry.id)
+
+    monkeypatch.setattr(engines.LocalEngine, "start", lambda _, *attempt: Ended(*attempt))
+    monkeypatch.setattr(supervision, "start", lambda *_, **__: None)
+    for seed in range(3):
+        queue.submit(spec_of(pictures, seed), HERE)
+    sentences = list(engines.supervise(queue))
+    assert [sentence.split(" started")[0] for sentence in sentences] == [f"custom (run {run})" for run in (1, 2, 3)]
+    assert queue.entries() == []
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from aecore.scheduling.queue import QUEUED_AT_MOST, Queue
 from aecore.scheduling.reports import Report
 from aecore.scheduling.speeds import Speeds
 from aecore.training.events import TrainingError
+from tests.aecore.finished import finish
 from tests.aecore.scheduling.idle import CPU, ROOT, TINY, report_epoch, spec_of, start, submit
 
 ASKERS = 12
@@ -149,6 +150,30 @@ def test_weights_are_kept_as_soon_as_one_who_asks_wants_them(queue: Queue) -> No
     assert not queue.submit(spec_of(), CPU, light=True).light
 
 
+def test_a_light_run_that_is_training_starts_again_where_its_weights_are_wanted(queue: Queue) -> None:
+    run = queue.submit(spec_of(), CPU, light=True).id
+    fence = start(queue, run)
+    assert queue.submit(spec_of(), CPU, light=True).wish is None
+    entry = queue.submit(spec_of(), CPU)
+    assert (entry.id, entry.state, entry.wish, entry.light) == (run, "running", "queued", False)
+    Dispatch(queue).stopped(run, fence)
+    entry = queue.entry(run)
+    assert (entry.state, entry.wish, entry.reason, entry.ended) == ("queued", None, None, None)
+
+
+def test_a_light_run_in_the_store_does_not_end_an_entry_that_waits_for_weights(queue: Queue) -> None:
+    spec, weights = spec_of(), {"bias": torch.zeros(3)}
+    finish(queue.store, spec, weights, light=True)
+    wanted = queue.submit(spec, CPU)
+    assert (wanted.state, wanted.light) == ("queued", False)
+    light = queue.submit(spec, CPU, light=True)
+    assert (light.state, light.light) == ("finished", True)
+    assert queue.entry(wanted.id).state == "queued"
+    finish(queue.store, spec, weights)
+    assert queue.submit(spec, CPU).id == light.id, "one finished entry of a spec is enough"
+    assert queue.entry(wanted.id).state == "finished"
+
+
 # ---- the order, and changing one's mind
 
 
@@ -214,13 +239,17 @@ def test_an_entry_is_forgotten_with_its_curve_and_log_but_only_when_it_has_ended
 # ---- looking
 
 
-def test_an_entry_is_found_by_its_number_or_its_key(queue: Queue) -> None:
+def test_an_entry_is_found_by_its_number_or_its_key(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     first, other = submit(queue), submit(queue, 1)
     queue.cancel(first)
     again = submit(queue)
     assert queue.find(str(first)).id == first
     assert queue.find(spec_of(1).key[:4]).id == other
     assert queue.find(spec_of().key).id == again, "the newest of its key"
+    newest = queue.entries
+    monkeypatch.setattr(queue, "entries", lambda: newest(ended=0))
+    assert queue.find(str(first)).id == first, "however many have ended since"
+    monkeypatch.undo()
     for name in ("99", "zzzz", spec_of().key[:3] + "g"):
         with pytest.raises(QueueError, match=rf"There is no run {name} in the queue of .*\. Its runs: 1, 2, 3\."):
             queue.find(name)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,29 @@ from tests.aecore.scheduling.queued import HERE, LONG, diverging, ended, process
 from tests.aecore.small_runs import result, spec_of
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "the one and only token, which nobody else has"}
+SEND_AND_REMOVE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from aecore.data import datasets
+from aecore.scheduling.places import find_engine
+
+data, file = datasets.load(f"folder:{sys.argv[2]}"), Path(sys.argv[3])
+torch.save({"learning": (data.train, data.validation), "test": (data.test,)}, file)
+known = replace(
+    data,
+    read_learning=lambda: torch.load(file, weights_only=False)["learning"],
+    read_test=lambda: torch.load(file, weights_only=False)["test"],
+    digests={"learning": "0", "test": "0"},
+)
+sent = find_engine("ray").connect(sys.argv[1]).put(known)
+file.unlink()
+import ray
+
+there = ray.get(sent)
+print(len(there.train), len(there.validation), len(there.test))
+"""
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("one_thread")]
 
 
@@ -80,6 +105,17 @@ def test_a_run_whose_node_dies_goes_on_on_another_and_ends_with_the_same_bits(
         for run, spec in zip(asked, specs, strict=True):
             assert [row.epoch for row in queue.epochs(run)] == list(range(1, 151))
             assert result(queue.store.finished(spec)) == uninterrupted(spec, tmp_path / "other")
+
+
+def test_the_pictures_of_a_data_set_with_known_digests_are_sent_too(two: Nodes, pictures: Path, tmp_path: Path) -> None:
+    """Its fingerprint is known without reading it, so nothing else has read it before."""
+    answer = subprocess.run(
+        [sys.executable, "-c", SEND_AND_REMOVE, two.address, pictures, tmp_path / "file"],
+        capture_output=True,
+        text=True,
+        cwd=nodes.ROOT,
+    )
+    assert answer.stdout.split() == ["33", "3", "4"], answer.stderr
 
 
 def test_cancel_and_pause_end_the_task(two: Nodes, pictures: Path, queue: Queue) -> None:

@@ -6,7 +6,7 @@ from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import SupersededError
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import POINTS_AT_MOST, Report, keeps_preview
-from tests.aecore.scheduling.idle import progress, report_epoch, start, submit
+from tests.aecore.scheduling.idle import CPU, progress, report_epoch, spec_of, start, submit
 
 
 @pytest.fixture
@@ -28,10 +28,20 @@ def test_the_curve_and_where_it_stands(queue: Queue) -> None:
         (1, 1.0, 2.0, b"after 1"),
         (2, 0.5, 1.0, b"after 2"),
     ]
-    assert [row.epoch for row in queue.epochs(run, after=1)] == [2]
     assert queue.points(run) == [(0.3, 0.7), (1.0, 0.5), (2.0, 0.5)]
     Report(queue, run, fence).scored(0.25)
     assert (queue.entry(run).scored, queue.entry(run).seconds_left) == (0.25, None)
+    Report(queue, run, fence).end("finished")
+    assert queue.entry(run).state == "finished"
+
+
+def test_a_light_run_that_finishes_just_as_its_weights_are_asked_for_is_queued_again(queue: Queue) -> None:
+    run = queue.submit(spec_of(), CPU, light=True).id
+    fence = start(queue, run)
+    queue.submit(spec_of(), CPU)
+    Report(queue, run, fence).end("finished")
+    assert (queue.entry(run).state, queue.entry(run).ended) == ("queued", None)
+    fence = start(queue, run)
     Report(queue, run, fence).end("finished")
     assert queue.entry(run).state == "finished"
 

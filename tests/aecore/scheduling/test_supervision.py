@@ -3,6 +3,7 @@
 import sys
 import threading
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -40,11 +41,21 @@ def _ask_until(over: threading.Event, root: Path) -> None:
         supervision.held(root)
 
 
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets every supervisor write a file into its store that is named after its process, and end with a status."""
+    code = "import os, sys; open(os.environ['AECORE_CHECKPOINTS'] + f'/{os.getpid()}', 'w').close(); sys.exit(%d)"
+
+    def end_with(status: int) -> None:
+        monkeypatch.setattr(supervision, "command", lambda *arguments: [sys.executable, "-c", code % status])
+
+    return end_with
+
+
 def test_a_supervisor_that_ends_badly_delays_the_next_one_of_its_own_store_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ending: Callable[[int], None]
 ) -> None:
-    code = "import os, sys; open(os.environ['AECORE_CHECKPOINTS'] + f'/{os.getpid()}', 'w').close(); sys.exit(1)"
-    monkeypatch.setattr(supervision, "command", lambda *arguments: [sys.executable, "-c", code])
+    ending(1)
     one, other = tmp_path / "one", tmp_path / "other"
     supervision.start(one)
     [started] = until(lambda: list(one.glob("[0-9]*")))
@@ -53,6 +64,15 @@ def test_a_supervisor_that_ends_badly_delays_the_next_one_of_its_own_store_alone
         supervision.start(root, patient=True)
     until(lambda: list(other.glob("[0-9]*")))
     assert len(list(one.glob("[0-9]*"))) == 1
+
+
+def test_a_supervisor_that_was_stopped_delays_nobody(tmp_path: Path, ending: Callable[[int], None]) -> None:
+    ending(supervision.STOPPED)
+    supervision.start(tmp_path)
+    [first] = until(lambda: list(tmp_path.glob("[0-9]*")))
+    until(lambda: psutil.Process(int(first.name)).status() == psutil.STATUS_ZOMBIE)
+    supervision.start(tmp_path, patient=True)
+    until(lambda: len(list(tmp_path.glob("[0-9]*"))) == 2)
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])

@@ -218,7 +218,7 @@ def test_the_zoos_runs_without_noise_are_published(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(rate_measurement, "measure", measure)
     messages: list[str] = []
-    (path,) = rate_measurement.publish(tmp_path, progress=messages.append)
+    rate_measurement.publish(tmp_path, progress=messages.append)
     expected = [
         name
         for name, system in zoo.SYSTEMS.items()
@@ -226,7 +226,6 @@ def test_the_zoos_runs_without_noise_are_published(tmp_path: Path, monkeypatch: 
     ]
     assert measured == expected
     assert {"dense", "deep-strided-8-bn"} <= set(measured)
-    assert path == tmp_path / "rates-cifar10.json"
     weights = {name: Store(PUBLISHED).find(name).files["weights.safetensors"]["sha256"] for name in measured}
     fingerprint = datasets.load("cifar10").fingerprint
     assert rates.curves("cifar10", tmp_path) == replace(SMALL, fingerprint=fingerprint, weights=weights)

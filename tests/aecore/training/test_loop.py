@@ -303,7 +303,7 @@ def test_pictures_of_another_shape_are_refused_in_a_sentence() -> None:
 
 def test_the_largest_fitting_batch_is_found_by_halving() -> None:
     for size in (1, 2, 7, 100, 1000):
-        halves = [size >> times for times in range(1, 11) if size >> times]
+        halves = [half for times in range(1, 11) if (half := size >> times)]
         for limit in (0, 1, 3, 12, 50, 400, 5000):
 
             def step(count: int, limit: int = limit) -> None:
@@ -311,6 +311,7 @@ def test_the_largest_fitting_batch_is_found_by_halving() -> None:
                     raise torch.OutOfMemoryError("too many")
 
             assert loop.largest_fitting(size, step) == max((half for half in halves if half <= limit), default=0)
+    assert loop.largest_fitting(3, lambda size: None, smallest=2) == 2
 
 
 @pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even a batch of 1 fits")])
