@@ -44,6 +44,7 @@ from aecore.scheduling.entries import Entry
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
 from benchmarks.session import Session
+from tests.aecore.scheduling.queued import processes
 from tests.browser import started
 
 HERE = Place.here("cpu")
@@ -233,18 +234,6 @@ def training(queue: Queue, since: float = 0.0) -> Entry | None:
         if entry.state == "running" and entry.images_per_second and (entry.started or 0) > since:
             return entry
     return None
-
-
-def processes(queue: Queue, command: str) -> list[int]:
-    """The processes of this queue that run `command`, by their environment: they may be anybody's children."""
-    root = f"AECORE_CHECKPOINTS={queue.store.root.resolve()}".encode()
-    numbers = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            if {b"aecore", command.encode()} <= {*words} and root in (folder / "environ").read_bytes().split(b"\0"):
-                numbers.append(int(folder.name))
-    return numbers
 
 
 def killed_all(numbers: list[int]) -> int:

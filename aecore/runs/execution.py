@@ -145,7 +145,7 @@ def _stored(
 
 
 def computed(order: Order, *, previews: bool = False) -> Iterator[Event | Previewed | Scored | Trained]:
-    """Carry out `order`, touching no file; the last event is `Trained`.
+    """Carry out `order` without touching the store; the last event is `Trained`.
 
     With `previews` each epoch is followed by a `Previewed`.
     """

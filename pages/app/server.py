@@ -8,9 +8,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages.app.pages import PAGES
 
 # Whatever folder a proxy serves the app from, the root is the address without the name of a page at its end.
-_SCRIPT = f"""<script>
+_NAMES = "|".join(page.url for page in PAGES)
+SCRIPT = f"""<script>
   window.__streamlit = {{
-    BACKEND_BASE_URL: location.origin + location.pathname.replace(/({"|".join(page.url for page in PAGES)})?\\/?$/, "")
+    BACKEND_BASE_URL: location.origin + location.pathname.replace(/(\\/({_NAMES}))?\\/?$/, "")
   }};
 </script>"""
 
@@ -32,26 +33,25 @@ class KnownRoot:
             return
         # Compressed text could not be added to.
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        start: Message = {}
+        start: Message = {}  # of a response in HTML, sent when the length of its body is known
         body = b""
 
         async def add(message: Message) -> None:
             nonlocal start, body
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and _is_html(message):
                 start = message
-            elif message["type"] == "http.response.body" and "text/html" in Headers(raw=start["headers"]).get(
-                "content-type", ""
-            ):
+            elif start and message["type"] == "http.response.body":
                 body += message.get("body", b"")
                 if not message.get("more_body"):
-                    body = body.replace(b"<head>", b"<head>" + _SCRIPT.encode(), 1)
+                    body = body.replace(b"<head>", b"<head>" + SCRIPT.encode(), 1)
                     MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
                     await send(start)
                     await send({**message, "body": body})
             else:
-                if start:
-                    await send(start)
-                    start = {}
                 await send(message)
 
         await self._app({**scope, "headers": headers}, receive, add)
+
+
+def _is_html(start: Message) -> bool:
+    return "text/html" in Headers(raw=start["headers"]).get("content-type", "")

@@ -117,8 +117,8 @@ def _is_over(job: Future[Any]) -> bool:
 # ---- how a page waits
 
 
-def ready(part: str, jobs: Jobs, patient: Iterable[Contestant] = ()) -> set[str]:
-    """The keys of `jobs` that are done, after waiting a moment for all but those of slow `patient` contestants.
+def ready(part: str, jobs: Jobs, chosen: Iterable[Contestant] = ()) -> set[str]:
+    """The keys of `jobs` that are done, after a moment's wait, which the slow ones among the `chosen` do not get.
 
     Cancels the jobs that the same `part` of the page began before and no longer needs.
     """
@@ -128,9 +128,24 @@ def ready(part: str, jobs: Jobs, patient: Iterable[Contestant] = ()) -> set[str]
         if job not in now:
             job.cancel()
     begun_before[part] = now
-    slow = {contestant.key for contestant in patient if contestant.is_slow}
+    slow = {contestant.key for contestant in chosen if contestant.is_slow}
     wait([job for key, own in jobs.items() if key not in slow for job in own], _MOMENT)
     return {key for key, own in jobs.items() if all(job.done() and not given_up(job) for job in own)}
+
+
+def collect(
+    part: str, begun: Mapping[str, Future[Any]], chosen: Iterable[Contestant]
+) -> tuple[list[Contestant], dict[str, Any], Jobs]:
+    """What has become of one job per contestant of a `part` of the page, `begun` by key.
+
+    Returns those of the `chosen` whose job has not failed, the results by key, and the jobs that are not done. Shows an
+    error for each job that failed.
+    """
+    own = {key: [job] for key, job in begun.items()}
+    done = ready(part, own)
+    left = without_failed(list(chosen), own, done)
+    results = {contestant.key: begun[contestant.key].result() for contestant in left if contestant.key in done}
+    return left, results, {key: jobs for key, jobs in own.items() if key not in done}
 
 
 def watch(left: Jobs, message: str) -> None:

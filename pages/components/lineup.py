@@ -10,12 +10,17 @@ import pandas as pd
 import streamlit as st
 
 from aecore import AecoreError
+from aecore.data.catalog import SAMPLE, DatasetError
+from aecore.data.index_lists import NumbersError
 from aecore.data.noise import Noise
+from aecore.data.splits import Dataset
 from aecore.measuring.totals import Totals
+from aecore.runs.store import StoreError
 from aecore.studies.contestants import Contestant
-from pages.components import cached, errors, jobs, look, sheets
+from pages.components import cached, errors, jobs, look, pickers, sheets
 from pages.components.cached import Scored
 from pages.components.colour_scales import ColourScale
+from pages.components.links import Page
 
 _MISSING = 127  # the grey of pictures that are not computed yet
 _NOTE = "Under each name: PSNR of the mean squared error over these pictures; higher is better."
@@ -52,6 +57,35 @@ class Lineup:
         """The name of each picture, in two parts."""
         classes = cached.classes(self.dataset_name, self.indices)
         return [(name, f"#{picture}") for name, picture in zip(classes, self.indices, strict=True)]
+
+
+def dataset(name: str) -> Dataset:
+    """The data set whose pictures are shown. Where it cannot be read, the page ends with an error."""
+    try:
+        return cached.dataset(name)
+    except DatasetError as error:
+        st.error(str(error), icon=":material/broken_image:")
+        st.stop()
+
+
+def picked(page: Page, data: Dataset, chosen: Sequence[Contestant], count: int = pickers.COUNT) -> tuple[int, ...]:
+    """The controls that pick pictures, at first `count` of them; none, and an error, where the choice names none."""
+    runs = [contestant.run for contestant in chosen if contestant.run]
+    try:
+        return pickers.pictures(page, data, runs, lambda run: cached.stored_scores(run, data.name), count)
+    except (NumbersError, StoreError) as error:
+        st.error(str(error), icon=":material/filter_alt_off:")
+        return ()
+
+
+def note_on_sample(shown: str, wanted: str, more: str = "") -> None:
+    """Where the embedded sample is shown: that it is not the data set `wanted`, and how to get that one."""
+    if shown == SAMPLE:
+        st.info(
+            f"Not {look.dataset(wanted)} but the embedded sample: crops of a few photographs, for which the models "
+            f"were not trained.{more}{look.how_to_get(wanted)}",
+            icon=":material/photo_library:",
+        )
 
 
 def usable(chosen: Sequence[Contestant], dataset_name: str | None = None) -> list[Contestant]:
@@ -151,16 +185,16 @@ def _column(
 ) -> sheets.Column:
     pixels, scores = scored
     shown = errors.colored(scale, pixels, clean) if scale else pixels
-    return sheets.Column(heading, decibels(Totals.of(scores).psnr_pooled), shown, _numbers(scores), color)
+    return sheets.Column(heading, psnr_text(Totals.of(scores).psnr_pooled), shown, _numbers(scores), color)
 
 
 def _numbers(scores: pd.DataFrame) -> list[list[tuple[str, str]]]:
     return [
-        [("MSE", f"{mse:.3g}"), ("PSNR", decibels(psnr, 2)), ("SSIM", f"{ssim:.3f}")]
+        [("MSE", f"{mse:.3g}"), ("PSNR", psnr_text(psnr, 2)), ("SSIM", f"{ssim:.3f}")]
         for mse, psnr, ssim in zip(scores["mse"], scores["psnr"], scores["ssim"], strict=True)
     ]
 
 
-def decibels(psnr: float, digits: int = 1) -> str:
+def psnr_text(psnr: float, digits: int = 1) -> str:
     """A PSNR in words: `27.3 dB`, or `no error` where it is infinite."""
     return f"{psnr:.{digits}f} dB" if np.isfinite(psnr) else "no error"

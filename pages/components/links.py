@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -59,29 +60,51 @@ class Page:
             st.rerun()
         return link
 
+    def segments(self, label: str, options: Sequence[str], name: str, help: str | None = None) -> str:
+        """One of the `options`, at first the first, as a row of buttons without a heading."""
+        chosen: str = st.segmented_control(
+            label,
+            options,
+            default=options[0],
+            key=self.key(name),
+            bind="query-params",
+            label_visibility="collapsed",
+            required=True,
+            help=help,
+        )
+        return chosen
+
     def note(self, link: Asked) -> None:
         """Say what the link asked for and did not get; call it after the widgets are drawn."""
-        _note({key: wanted for key, wanted in link.items() if key in _keys[self.name]})
+        lines = []
+        for key, wanted in link.items():
+            if key not in _keys[self.name]:
+                continue
+            value = st.session_state.get(key)
+            chosen = value if isinstance(value, list | tuple) else [value]
+            unmet = [text for text in dict.fromkeys(wanted) if not any(_same(text, choice) for choice in chosen)]
+            if unmet:
+                instead = "nothing" if value in (None, []) else ", ".join(map(_text, chosen))
+                lines.append(f"{key} = {', '.join(unmet)} (shown: {instead})")
+        if lines:
+            st.warning(
+                "The link asks for what cannot be had here: " + "; ".join(lines) + ".", icon=":material/link_off:"
+            )
+
+
+def forget_unless(key: str, options: Container[object]) -> None:
+    """Drop the choice of a widget that is not among its `options` any more, so that it begins at its default again.
+
+    Streamlit would show the default too, but leave the old choice in the address.
+    """
+    if st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
 
 
 def redraw() -> NoReturn:
     """Run the page again by itself: what was noted of its link, but for what was taken out of it, is noted again."""
     st.session_state[REDRAWN] = True
     st.rerun()
-
-
-def _note(link: Asked) -> None:
-    """Say what the link asked for and did not get; call it after the widgets are drawn."""
-    lines = []
-    for key, wanted in link.items():
-        value = st.session_state.get(key)
-        chosen = value if isinstance(value, list | tuple) else [value]
-        unmet = [text for text in dict.fromkeys(wanted) if not any(_same(text, choice) for choice in chosen)]
-        if unmet:
-            instead = "nothing" if value in (None, []) else ", ".join(map(_text, chosen))
-            lines.append(f"{key} = {', '.join(unmet)} (shown: {instead})")
-    if lines:
-        st.warning("The link asks for what cannot be had here: " + "; ".join(lines) + ".", icon=":material/link_off:")
 
 
 def _same(text: str, value: object) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from aecore.data.catalog import SAMPLE, SOURCES
+from aecore.data.catalog import SAMPLE, SOURCES, available
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import Run
@@ -84,6 +84,13 @@ def dataset(name: str) -> str:
     if name == SAMPLE:
         return "the embedded sample"
     return SOURCES[name].title if name in SOURCES else name
+
+
+def how_to_get(name: str) -> str:
+    """The command that downloads a data set, as a sentence after another one; empty where it is here or nobody's."""
+    if name not in SOURCES or available(name):
+        return ""
+    return f" To get the real pictures: `python -m aecore data fetch {name}`"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -19,10 +19,11 @@ from aecore.runs.store import Run
 from aecore.studies import by_name
 from aecore.studies.contestants import Contestant, of_run
 from pages.components import look
-from pages.components.links import Page
+from pages.components.links import Page, forget_unless
 
 MOST_MODELS = 8
 MOST_PICTURES = 24
+COUNT = 6  # pictures at first
 _PCA = "PCA"
 _USUAL_PCA = 64
 
@@ -30,7 +31,7 @@ Scores = Callable[[Run], pd.DataFrame]
 
 
 def linked_dataset(runs: Sequence[Run]) -> str:
-    """The data set of the first model that the link names, or CIFAR-10."""
+    """The data set of one of the models that the link names, or CIFAR-10."""
     labels = look.labels(runs)
     named = st.query_params.get_all("models")
     return next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
@@ -163,7 +164,7 @@ def _baseline(shape: Shape, chosen: Sequence[str], key: str) -> None:
         )
 
 
-def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, count: int = 6) -> tuple[int, ...]:
+def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, count: int) -> tuple[int, ...]:
     """Indices of test pictures of `data`, at first `count` of them; raises `NumbersError` where the choice names none.
 
     `scores` gives the scores of a run, one row per test picture.
@@ -183,10 +184,12 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
         )
         return index_lists.parse(text, below=len(data.test), most=MOST_PICTURES, what="picture")
     if way == "Worst of a model":
+        key = page.key("worst")
+        forget_unless(key, labels)  # its model may not be chosen any more
         label = st.selectbox(
             "Model",
             list(labels),
-            key=page.key("worst"),
+            key=key,
             bind="query-params",
             help="The test pictures with the largest errors of this model, under the noise it was trained with.",
         )
@@ -194,14 +197,15 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
         return tuple(scores(labels[label])["picture"][order.index[: _count(page, count)]])
     if way == "Disagreement":
         names = list(labels)
-        one = st.selectbox("Between", names, key=page.key("one"), bind="query-params")
+        first, second = page.key("one"), page.key("other")
+        forget_unless(first, names)
+        one = st.selectbox("Between", names, key=first, bind="query-params")
         others = [name for name in names if name != one]
-        if st.session_state.get(page.key("other")) not in others:
-            st.session_state.pop(page.key("other"), None)
+        forget_unless(second, others)
         other = st.selectbox(
             "And",
             others,
-            key=page.key("other"),
+            key=second,
             bind="query-params",
             help="The test pictures on which the errors of the two models differ most, each under the noise it was "
             "trained with.",

@@ -64,7 +64,7 @@ def show(columns: Sequence[Column], rows: Sequence[tuple[str, str]], *, wipe: bo
         "numbers": [[column.numbers[row] for column in columns] for row in range(len(rows))],
     }
     pixels = np.concatenate([np.concatenate(list(column.pixels), axis=1) for column in columns], axis=2)
-    picture = _png(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0))
+    picture = _png(png.in_colour(pixels))
     text = json.dumps({"number": _number(header, picture), **header}).encode()
     _component(key="sheet", data=len(text).to_bytes(4, "little") + text + picture)
 
@@ -82,7 +82,7 @@ def _number(*content: object) -> int:
 
 
 def saved(columns: Sequence[Column], rows: Sequence[tuple[str, str]]) -> bytes:
-    """The sheet as a PNG file with its headings, enlarged by the same whole factor."""
+    """The sheet as a PNG file with its headings, enlarged by the whole factor of the page's ordinary view."""
     scale, (count, _, height, width) = _scale(columns), columns[0].pixels.shape
     across, down = width * scale + GAP, height * scale + GAP
     sheet = Image.new("RGB", (MARGIN + len(columns) * across, HEAD + count * down), "white")
@@ -95,7 +95,7 @@ def saved(columns: Sequence[Column], rows: Sequence[tuple[str, str]]) -> bytes:
         heading = column.heading if font.getlength(column.heading) <= across else column.heading.replace("-", "-\n", 1)
         draw.text((left, HEAD - 4), heading, "black", font, anchor="ld", spacing=1)
         for row, picture in enumerate(column.pixels):
-            tile = np.broadcast_to(picture, (3, height, width)).transpose(1, 2, 0).repeat(scale, 0).repeat(scale, 1)
+            tile = png.in_colour(picture).repeat(scale, 0).repeat(scale, 1)
             sheet.paste(Image.fromarray(tile), (left, HEAD + row * down))
     return _png(np.asarray(sheet))
 
@@ -106,4 +106,4 @@ def _scale(columns: Sequence[Column]) -> int:
 
 def _png(pixels: Pixels) -> bytes:
     # Noise hardly compresses: searching it for repeats costs time at every move of the slider.
-    return png.encoded(Image.fromarray(np.ascontiguousarray(pixels)), compress_type=Z_HUFFMAN_ONLY)
+    return png.encoded(Image.fromarray(pixels), compress_type=Z_HUFFMAN_ONLY)

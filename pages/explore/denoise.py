@@ -2,10 +2,8 @@
 
 import streamlit as st
 
-from aecore.data.catalog import SAMPLE, DatasetError
-from aecore.data.index_lists import NumbersError
-from aecore.runs.store import Store, StoreError
-from pages.components import cached, errors, lineup, look, pickers, sheets
+from aecore.runs.store import Store
+from pages.components import errors, lineup, look, pickers, sheets
 from pages.components.denoise import by_level, choices, draws, weights
 from pages.components.explain import explain
 
@@ -19,32 +17,11 @@ with st.sidebar:
     shape = pickers.shape_of(dataset_name)
     offered = choices.denoisers(listing.runs, shape)
     chosen = pickers.contestants("Denoisers", offered, shape, choices.DEFAULT, choices.MAIN.key("denoisers"))
-try:
-    dataset = cached.dataset(dataset_name)
-except DatasetError as error:
-    st.error(str(error), icon=":material/broken_image:")
-    st.stop()
-
+dataset = lineup.dataset(dataset_name)
 chosen = lineup.usable(chosen)
 with st.sidebar:
-    try:
-        indices = pickers.pictures(
-            choices.PAGE,
-            dataset,
-            [contestant.run for contestant in chosen if contestant.run],
-            lambda run: cached.stored_scores(run, dataset_name),
-            choices.COUNT,
-        )
-    except (NumbersError, StoreError) as error:
-        st.error(str(error), icon=":material/filter_alt_off:")
-        indices = ()
-
-if dataset_name == SAMPLE:
-    st.info(
-        "Not CIFAR-10 but the embedded sample: crops of a few photographs, for which the models were not trained. "
-        "The classical methods are fitted on it. To get the real pictures: `python -m aecore data fetch cifar10`",
-        icon=":material/photo_library:",
-    )
+    indices = lineup.picked(choices.PAGE, dataset, chosen, choices.COUNT)
+lineup.note_on_sample(dataset_name, "cifar10", " The classical methods are fitted on it.")
 if not chosen:
     st.info("Choose a denoiser on the left to see how it removes noise.", icon=":material/arrow_back:")
 elif indices:

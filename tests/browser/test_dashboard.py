@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from aecore.models import zoo
 from aecore.runs.store import Store
+from pages.app import server
 from pages.app.pages import PAGES
 from tests.browser import started
 from tests.browser.seen import settled
@@ -47,6 +48,15 @@ def test_the_first_visit_to_a_fresh_server_may_be_a_deep_link(page: Page, tmp_pa
     log = (tmp_path / "log").read_text()
     assert served.address in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [("/", ""), ("/compare", ""), ("/compare/", ""), ("/my/app/train", "/my/app"), ("/ecosystem/", "/ecosystem")],
+)
+def test_the_root_is_the_address_without_a_pages_name(page: Page, path: str, root: str) -> None:
+    (replacing,) = re.findall(r"location\.pathname(\.replace\(.*\))", server.SCRIPT)
+    assert page.evaluate(f"path => path{replacing}", path) == root
 
 
 @pytest.mark.parametrize("path", SEEN)

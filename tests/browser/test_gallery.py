@@ -66,7 +66,7 @@ def test_a_point_of_the_figure_leads_to_its_system(page: Page, dashboard: str) -
     expect(chart).to_be_visible()
     at = chart.evaluate(
         """plot => {
-            const trace = plot._fullData.find(each => each.name === "deep-strided-4-bn");
+            const trace = plot._fullData.find(({ name }) => name === "deep-strided-4-bn");
             const box = plot.querySelector(".nsewdrag").getBoundingClientRect();
             const { xaxis, yaxis } = plot._fullLayout;
             return [box.x + xaxis.d2p(trace.x[0]), box.y + yaxis.d2p(trace.y[0])];

@@ -118,6 +118,16 @@ def test_a_link_brings_back_every_choice() -> None:
     assert app.slider(key="level").value == 0.25
     assert len(app.dataframe[0].value) == 3
     assert app.number_input(key="seed").value == 2
+    spread = page(models="dense", count="1", spread="Under the noise above").segmented_control(key="spread")
+    assert spread.value == "Under the noise above"
+
+
+def test_a_model_that_is_no_longer_chosen_leaves_the_address_of_what_it_was_chosen_for() -> None:
+    app = page(models=["dense", "shallow-maxpool"], pictures="Worst of a model", worst="dense", count="1")
+    assert app.selectbox(key="worst").value == "dense"
+    app.multiselect(key="models").set_value(["shallow-maxpool"]).run()
+    assert app.selectbox(key="worst").value == "shallow-maxpool"
+    assert app.query_params.get("worst") in (None, ["shallow-maxpool"])
 
 
 @pytest.mark.parametrize(

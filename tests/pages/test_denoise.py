@@ -87,7 +87,7 @@ def page(**query: str | list[str]) -> AppTest:
 
 def complete(app: AppTest) -> AppTest:
     """Look again, as the browser does, until the denoisers are done; a fit is not waited for."""
-    while [caption for caption in captions(app) if "hourglass" in caption and "made once" not in caption]:
+    while [caption for caption in captions(app) if "hourglass" in caption and "fitted at first use" not in caption]:
         look_again(app)
     return app
 
@@ -294,7 +294,7 @@ def test_nothing_is_published_of_a_variant() -> None:
 @pytest.mark.parametrize("kind", ["Salt and pepper", "Occlusion"])
 def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -> None:
     app = page(denoisers=["denoise-030", "wavelet", "bm3d"], noise=kind, level="0.2", count="1")
-    assert f"{kind} noise was not measured yet" in app.info[1].value
+    assert f"{kind} noise is measured here on request" in app.info[1].value
     assert not app.dataframe
     (button,) = [element for element in app.button if "Measure 100 test pictures" in element.label]
     complete(button.click().run())

@@ -37,8 +37,8 @@ def texts(app: AppTest) -> str:
 
 def figure(app: AppTest) -> dict[str, Any]:
     (chart,) = app.get("plotly_chart")
-    found: dict[str, Any] = json.loads(chart.proto.spec)
-    return found
+    spec: dict[str, Any] = json.loads(chart.proto.spec)
+    return spec
 
 
 def names(app: AppTest) -> list[str]:
@@ -103,7 +103,7 @@ def test_a_filter_leaves_the_others_in_the_background() -> None:
 
 
 def test_names_beside_the_points_are_apart() -> None:
-    labels = [each for each in figure(shown())["layout"]["annotations"] if each["text"] in zoo.SYSTEMS]
+    labels = [label for label in figure(shown())["layout"]["annotations"] if label["text"] in zoo.SYSTEMS]
     assert len(labels) == 18
     by_side: dict[tuple[float, str], list[float]] = {}
     for label in labels:
@@ -118,9 +118,9 @@ def test_the_verdict_counts_who_beats_the_line() -> None:
     high = Curve("cifar10", "", "", (0, 1, 3071), (1.0, 0.9, 0.8))
     low = Curve("cifar10", "", "", (0, 1, 3071), (1.0, 0.001, 0.0001))
     assert headline.verdict(listed, high).startswith("Better than PCA with as many numbers: dense.")
-    told = headline.verdict(listed, low)
-    assert "dense comes nearest" in told
-    assert "The code of shallow-strided holds more numbers than the picture." in told
+    verdict = headline.verdict(listed, low)
+    assert "dense comes nearest" in verdict
+    assert "The code of shallow-strided holds more numbers than the picture." in verdict
     assert headline.verdict(listed, None) == ""
 
 
@@ -279,10 +279,10 @@ def test_a_variant_is_an_entry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_settings_tell_what_is_left_open() -> None:
-    (entry,) = [each for each in entries([]) if each.label == "denoise-030"]
-    told = settings(entry)
-    assert told["Noise"] == "gaussian:0.3"
-    assert told["Images"] == "all"
-    assert told["Batch size"] == "100"
-    (entry,) = [each for each in entries([]) if each.label == "dense"]
+    (entry,) = [entry for entry in entries([]) if entry.label == "denoise-030"]
+    rows = settings(entry)
+    assert rows["Noise"] == "gaussian:0.3"
+    assert rows["Images"] == "all"
+    assert rows["Batch size"] == "100"
+    (entry,) = [entry for entry in entries([]) if entry.label == "dense"]
     assert settings(entry)["Noise"] == "none"

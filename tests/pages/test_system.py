@@ -69,7 +69,7 @@ def value_of(app: AppTest, label: str) -> str:
 
 
 def texts(app: AppTest) -> str:
-    return "\n".join(each.value for kind in (app.markdown, app.info, app.warning, app.error) for each in kind)
+    return "\n".join(element.value for kind in (app.markdown, app.info, app.warning, app.error) for element in kind)
 
 
 @pytest.mark.parametrize("name", zoo.SYSTEMS)
@@ -246,7 +246,7 @@ def test_an_untrained_system_shows_its_architecture_and_how_to_train_it(some_run
     first, _ = drawings(app)
     assert first.startswith("Architecture of deep-strided-4: ")
     assert not app.get("download_button") or all(
-        "Weights" not in each.proto.label for each in app.get("download_button")
+        "Weights" not in element.proto.label for element in app.get("download_button")
     )
 
 

@@ -1,5 +1,6 @@
 """Train without a browser: the form follows what one starts from, its cost is told, and what cannot be is said."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from aecore.models.zoo import Start
 from aecore.runs import execution
 from aecore.runs.events import Finished
 from aecore.runs.store import Store
+from aecore.scheduling import queue as queue_module
 from aecore.scheduling import supervision
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
+from pages.components.entries import LIGHT
 from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
@@ -44,14 +47,14 @@ def page(**query: str) -> AppTest:
 
 
 def launch(app: AppTest) -> AppTest:
-    (button,) = [each for each in app.button if each.label.startswith("Launch")]
+    (button,) = [button for button in app.button if button.label.startswith("Launch")]
     return button.click().run()
 
 
 def test_an_empty_queue_says_what_to_do() -> None:
     app = page()
     assert not app.exception
-    assert any("Nothing was launched yet" in each.value for each in app.info)
+    assert any("Nothing was launched yet" in info.value for info in app.info)
 
 
 @pytest.mark.parametrize("name", ["denoise-100", "dense-deep", "shallow-strided-bn"])
@@ -121,12 +124,70 @@ def test_what_is_launched_is_what_the_form_says(store: Store) -> None:
     assert {entry.place for entry in entries} == {Place.here("cpu")}
 
 
+def test_a_range_of_noise_levels_stays_as_in_the_recipe_until_it_is_changed(store: Store) -> None:
+    published = Store(ROOT / "checkpoints").find("denoise-030")
+    own = copied(published, store.root, noise=Noise("gaussian", 0.5, 0.1))
+    app = page(start=f"denoise-030 {own.key[:6]}")
+    assert app.checkbox(key="below").label == "Every level from 0.1 up to it"
+    with supervision.hold(store.root):
+        launch(app)
+        launch(app.slider(key="strength").set_value(0.4).run())
+        launch(app.checkbox(key="below").uncheck().run())
+        entries = Queue().entries()
+    expected = [Noise("gaussian", 0.5, 0.1), Noise("gaussian", 0.4, 0.0), Noise("gaussian", 0.4)]
+    assert [entry.spec.recipe.noise for entry in entries] == expected
+
+
+def test_a_level_beyond_the_range_of_another_kind_of_noise_is_cut(store: Store) -> None:
+    published = Store(ROOT / "checkpoints").find("denoise-030")
+    own = copied(published, store.root, noise=Noise("gaussian", 1.5))
+    app = page(start=f"denoise-030 {own.key[:6]}", added="Masking", strength="1.4")
+    assert not app.exception
+    assert app.slider(key="strength").max == app.slider(key="strength").value == 1.0
+
+
+def test_what_was_queued_before_the_queue_was_full_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "QUEUED_AT_MOST", 2)
+    app = page()
+    app.text_input(key="seeds").set_value("0-4").run()
+    with supervision.hold(store.root):
+        launch(app)
+        assert len(Queue().entries()) == 2
+    assert app.error[0].value.startswith("2 of 5 runs were queued. 2 runs are queued already: wait")
+    assert app.toast[0].value == "2 runs queued"
+
+
+def test_a_run_that_never_began_says_so(store: Store) -> None:
+    with supervision.hold(store.root):
+        app = launch(page())
+        app.button(key=f"Cancel {Queue().entries()[0].id}").click().run()
+    assert any("cancelled before it began" in markdown.value for markdown in app.markdown)
+
+
+def test_a_finished_light_run_is_not_offered_to_compare(store: Store) -> None:
+    spec = execution.plan(zoo.find("shallow-maxpool"), dataset="sample", epochs=1, images=100)
+    assert [*execution.execute(spec, light=True)][-1].run.is_light  # type: ignore[union-attr]
+    Queue().submit(spec, light=True)
+    (link,) = [link.proto for link in page().get("page_link") if link.proto.label == "Compare"]
+    assert link.disabled
+    assert link.help == LIGHT
+
+
+def test_a_measurement_that_is_killed_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "command", lambda *_: [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+    app = page()
+    (button,) = [button for button in app.button if button.label == "Measure"]
+    button.click().run()
+    assert not app.exception
+    assert any("Measuring was stopped from outside" in error.value for error in app.error)
+
+
 def test_launching_twice_queues_once_and_a_line_can_be_cancelled(store: Store) -> None:
     app = page()
     with supervision.hold(store.root):
         launch(launch(app))
         (entry,) = Queue().entries()
-        assert any("queued, number 1" in each.value for each in app.markdown)
+        assert any("queued, number 1" in markdown.value for markdown in app.markdown)
         app.button(key=f"Cancel {entry.id}").click().run()
         assert Queue().entry(entry.id).state == "cancelled"
         app.button(key=f"Remove {entry.id}").click().run()
@@ -135,13 +196,13 @@ def test_launching_twice_queues_once_and_a_line_can_be_cancelled(store: Store) -
 
 
 @pytest.mark.parametrize(
-    ("seeds", "told"), [("frog", "'frog' is not a seed"), ("3-1", "There is no seed 3-1"), (" ", "No seed is given")]
+    ("seeds", "message"), [("frog", "'frog' is not a seed"), ("3-1", "There is no seed 3-1"), (" ", "No seed is given")]
 )
-def test_seeds_that_cannot_be_are_told_and_nothing_can_be_launched(seeds: str, told: str) -> None:
+def test_seeds_that_cannot_be_are_told_and_nothing_can_be_launched(seeds: str, message: str) -> None:
     app = page()
     app.text_input(key="seeds").set_value(seeds).run()
-    assert told in app.error[0].value
-    assert not [each for each in app.button if each.label.startswith("Launch")]
+    assert message in app.error[0].value
+    assert not [button for button in app.button if button.label.startswith("Launch")]
 
 
 def test_a_recipe_that_cannot_be_is_told() -> None:
@@ -154,7 +215,7 @@ def test_digits_need_their_data_set() -> None:
     app = page()
     app.selectbox(key="start").set_value("mnist-dense").run()
     assert not app.exception
-    assert any("data fetch mnist" in each.value for each in app.info)
+    assert any("data fetch mnist" in info.value for info in app.info)
 
 
 def test_a_failed_run_says_why(store: Store) -> None:
@@ -166,7 +227,7 @@ def test_a_failed_run_says_why(store: Store) -> None:
         Dispatch(queue).end(entry.id, fence, "failed", "The disk is full.")
         app = page()
     assert not app.exception
-    assert any("The disk is full." in each.value for each in app.warning)
+    assert any("The disk is full." in warning.value for warning in app.warning)
 
 
 def test_the_watched_run_is_in_the_address_and_one_that_is_gone_is_told(store: Store) -> None:
@@ -177,14 +238,14 @@ def test_the_watched_run_is_in_the_address_and_one_that_is_gone_is_told(store: S
             for name in ("dense", "conv-dense")
         )
         app = page(watched=str(second.id))
-        assert any("conv-dense" in each.value for each in app.subheader)
+        assert any("conv-dense" in subheader.value for subheader in app.subheader)
         app.button(key=f"Watch {first.id}").click().run()
         assert app.query_params["watched"] == str(first.id)
         queue.cancel(first.id)
         queue.forget(first.id)
         app.run()
-        told = f"Run {first.id} is no longer in the queue. Shown is run {second.id}."
-        assert any(told in each.value for each in app.caption)
+        note = f"The queue's list has no run {first.id}. Shown is run {second.id}."
+        assert any(note in caption.value for caption in app.caption)
     assert not app.exception
 
 
@@ -192,4 +253,4 @@ def test_a_damaged_queue_is_told(store: Store) -> None:
     (store.root / "queue.sqlite").write_bytes(b"no database at all, but long enough to be looked at" * 100)
     app = page()
     assert not app.exception
-    assert any("queue.sqlite cannot be used" in each.value for each in app.error)
+    assert any("queue.sqlite cannot be used" in error.value for error in app.error)

@@ -76,7 +76,13 @@ def _table(
     classes = cached.classes(dataset_name, indices)
     with saving:
         st.caption(lineup.note(shown), width="stretch")
-        _download("Sheet", lambda: sheets.saved(columns, shown.rows), "sheet.png", "The sheet as a PNG file")
+        _download(
+            "Sheet",
+            lambda: sheets.saved(columns, shown.rows),
+            "sheet.png",
+            "The sheet as a PNG file, once every model is done",
+            disabled=bool(shown.late),
+        )
         _download(
             "Table",
             lambda: tables.csv(indices, classes, inputs, models),
@@ -91,7 +97,7 @@ def _metric(shape: tuple[int, ...]) -> str:
     """The metric of the table: a basic one, or another one that is defined for pictures of this shape."""
     basic = [METRICS[name].title for name in BASIC]
     with st.container(horizontal=True, vertical_alignment="center"):
-        title = _segments("Metric", [*basic, MORE], key=PAGE.key("metric"))
+        title = PAGE.segments("Metric", [*basic, MORE], "metric")
         if title == MORE:
             titles, left_out = [], []
             for name, rule in METRICS.items():
@@ -102,8 +108,7 @@ def _metric(shape: tuple[int, ...]) -> str:
                 else:
                     titles += [rule.title] * (name not in BASIC)
             key = PAGE.key("more")
-            if st.session_state.get(key) not in titles:
-                st.session_state.pop(key, None)  # defined only for pictures of another shape
+            links.forget_unless(key, titles)  # it may be defined only for pictures of another shape
             title = st.selectbox(
                 "Other metric", titles, key=key, bind="query-params", label_visibility="collapsed", width=130
             )
@@ -120,14 +125,11 @@ def _metric(shape: tuple[int, ...]) -> str:
 def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
     """How the errors are distributed over the test pictures."""
     as_trained, under = "Each as it was trained", "Under the noise above"
-    how = st.segmented_control(
+    how = PAGE.segments(
         "Noise",
         [as_trained, under],
-        default=as_trained,
-        key="spread",
-        label_visibility="collapsed",
-        required=True,
-        help=f"Under the noise above, the first {MEASURED:,} test pictures are measured: about a second per model.",
+        "spread",
+        f"Under the noise above, the first {MEASURED:,} test pictures are measured: about a second per model.",
     )
     quick = [contestant for contestant in chosen if not contestant.is_slow]
     stored = {}
@@ -140,17 +142,14 @@ def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise |
         condition = f"under {noise} noise, seed {seed}" if noise else "without noise"
     given = None if how == as_trained else noise
     measuring = {
-        contestant.key: [cached.scores(contestant, dataset_name, given, seed, MEASURED)]
+        contestant.key: cached.scores(contestant, dataset_name, given, seed, MEASURED)
         for contestant in sorted(quick, key=lambda contestant: contestant.effort)
         if contestant.key not in stored
     }
-    done = jobs.ready("distribution", measuring)
-    quick = jobs.without_failed(quick, measuring, done)
-    measured = {contestant.key: measuring[contestant.key][0].result() for contestant in quick if contestant.key in done}
+    quick, measured, late = jobs.collect("distribution", measuring, quick)
     _spread_figure(quick, stored | measured, condition)
     if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
         st.caption(f"Without {look.listed(slow)}: {MEASURED:,} pictures would take many minutes.")
-    late = {key: own for key, own in measuring.items() if key not in done}
     jobs.watch(late, f"Measuring {MEASURED:,} test pictures, models done")
     explain(
         "distribution",
@@ -175,8 +174,8 @@ def _spread_figure(chosen: Sequence[Contestant], scores: Mapping[str, pd.DataFra
 def loss_curves(chosen: Sequence[Run]) -> None:
     """How the models learned."""
     with st.container(horizontal=True):
-        by = _segments("Against", ["epoch", "seconds"], key=PAGE.key("by"))
-        axis = _segments("Axis", ["log", "linear"], key=PAGE.key("axis"))
+        by = PAGE.segments("Against", ["epoch", "seconds"], "by")
+        axis = PAGE.segments("Axis", ["log", "linear"], "axis")
     histories = {run.key: cached.history(run.key) for run in chosen}
     figures.loss_curves(
         chosen, histories, key="losses", by="epoch" if by == "epoch" else "seconds", logarithmic=axis == "log"
@@ -190,12 +189,5 @@ def loss_curves(chosen: Sequence[Run]) -> None:
     )
 
 
-def _segments(label: str, options: list[str], *, key: str) -> str:
-    chosen: str = st.segmented_control(
-        label, options, default=options[0], key=key, bind="query-params", label_visibility="collapsed", required=True
-    )
-    return chosen
-
-
-def _download(label: str, make: Callable[[], str | bytes], file: str, text: str) -> None:
-    st.download_button(label, make, file, icon=":material/download:", on_click="ignore", help=text)
+def _download(label: str, make: Callable[[], str | bytes], file: str, text: str, disabled: bool = False) -> None:
+    st.download_button(label, make, file, icon=":material/download:", on_click="ignore", help=text, disabled=disabled)

@@ -26,8 +26,8 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
     """The published curves of the chosen denoisers over the level, and a table of the trained ones."""
     if noise and noise.kind != "gaussian":
         st.info(
-            f"The published curves are for Gaussian noise. {choices.kind_of(noise).capitalize()} noise was not "
-            "measured yet.",
+            f"The published curves are for Gaussian noise. {choices.kind_of(noise).capitalize()} noise is "
+            "measured here on request.",
             icon=":material/insights:",
         )
         _measured_here(chosen, dataset_name, noise, seed)
@@ -38,6 +38,7 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
         st.info(str(error), icon=":material/insights:")
         _measured_here(chosen, dataset_name, noise, seed)
         return
+    jobs.ready("measured", {})  # gives up what was begun under another kind of noise
     measured = _lines(curves, chosen, noise)
     _caption(curves, chosen, measured, dataset_name)
     if note := levels.on_clean(curves, measured, any(contestant.is_slow for contestant in chosen)):
@@ -84,15 +85,7 @@ def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) ->
 
 def _metric(chosen: Sequence[Contestant]) -> levels.Metric:
     """The metric to draw. A slow denoiser was measured on few pictures; then all are compared on those."""
-    title = st.segmented_control(
-        "Metric",
-        ["PSNR", "SSIM"],
-        default="PSNR",
-        key=choices.PAGE.key("metric"),
-        bind="query-params",
-        label_visibility="collapsed",
-        required=True,
-    )
+    title = choices.PAGE.segments("Metric", ["PSNR", "SSIM"], "metric")
     if any(contestant.is_slow for contestant in chosen):
         return "psnr_subset" if title == "PSNR" else "ssim_subset"
     return "psnr" if title == "PSNR" else "ssim"
@@ -124,23 +117,16 @@ def _measured_here(chosen: Sequence[Contestant], dataset_name: str, noise: Noise
     if st.session_state.get(_REQUESTED) != conditions:
         jobs.ready("measured", {})
         return
-    measuring = {
-        contestant.key: [cached.scores(contestant, dataset_name, noise, seed, MEASURED)] for contestant in quick
-    }
-    done = jobs.ready("measured", measuring)
-    quick = jobs.without_failed(quick, measuring, done)
+    measuring = {contestant.key: cached.scores(contestant, dataset_name, noise, seed, MEASURED) for contestant in quick}
+    quick, tables, late = jobs.collect("measured", measuring, quick)
     rows = []
     for contestant in quick:
-        if contestant.key in done:
-            table = measuring[contestant.key][0].result()
+        if (table := tables.get(contestant.key)) is not None:
             totals = Totals.of(table)
             rows.append((contestant.label, totals.psnr_mean, margin(table["psnr"]), totals.psnr_pooled, totals.ssim))
     if rows:
         _totals(rows, noise)
-    jobs.watch(
-        {key: own for key, own in measuring.items() if key not in done},
-        f"Measuring the first {MEASURED} test pictures, denoisers done",
-    )
+    jobs.watch(late, f"Measuring the first {MEASURED} test pictures, denoisers done")
     if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
         st.caption(f"Without {look.listed(slow)}: {MEASURED} pictures would take minutes.")
 

@@ -50,7 +50,6 @@ def picture(name: str, dataset_name: str, indices: tuple[int, ...]) -> int:
         f"{title} #{picture}" for title, picture in zip(cached.classes(dataset_name, indices), indices, strict=True)
     ]
     key = PAGE.key(name)
-    if st.session_state.get(key) not in titles:
-        st.session_state.pop(key, None)  # that picture is not on the sheet any more
+    links.forget_unless(key, titles)  # that picture may not be on the sheet any more
     title: str = st.selectbox("Picture", titles, key=key, bind="query-params", width=200)
     return indices[titles.index(title)]

@@ -39,12 +39,10 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         )
     shown = [contestant for contestant in pictures.ready if with_slow or not contestant.is_slow]
     drawing = {
-        contestant.key: [cached.spread(contestant, pictures.dataset_name, picture, noise, seed, DRAWS)]
+        contestant.key: cached.spread(contestant, pictures.dataset_name, picture, noise, seed, DRAWS)
         for contestant in shown
     }
-    done = jobs.ready("draws", drawing)
-    shown = jobs.without_failed(shown, drawing, done)
-    spreads = {contestant.key: drawing[contestant.key][0].result() for contestant in shown if contestant.key in done}
+    shown, spreads, late = jobs.collect("draws", drawing, shown)
     if shown:
         _maps(shown, spreads)
         st.caption(
@@ -53,9 +51,8 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         )
     elif len(slow) == len(pictures.chosen) and not with_slow:
         st.caption("Only slow denoisers are chosen: tick the box above, or choose another one.")
-    else:
+    elif pictures.late:
         st.caption("This table appears once the pictures above are done.")
-    late = {contestant.key: drawing[contestant.key] for contestant in shown if contestant.key not in done}
     jobs.watch(late, f"Denoising {DRAWS} draws, denoisers done")
     explain(
         "draws",
@@ -88,7 +85,7 @@ def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
                 signed.colored(bias[key]),
                 positive.colored(deviation[key]),
                 *map(_positional, (squared, variance, squared + variance)),
-                lineup.decibels(decibels(squared + variance)),
+                lineup.psnr_text(decibels(squared + variance)),
             ]
         columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
     maps.show(_NAMES, columns, legends, None)

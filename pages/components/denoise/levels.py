@@ -123,15 +123,15 @@ def figure(
         )
     lines = {contestant.label: line(curves, contestant.published or "", metric) for contestant in chosen}
     for contestant in chosen:
-        seen, style = lines[contestant.label], look.style(contestant)
+        seen = lines[contestant.label]
         drawn.add_scatter(
             x=list(seen),
             y=list(seen.values()),
             name=contestant.label,
             legendgroup=contestant.label,
             mode="lines+markers",
-            line={"color": style.color, "dash": style.dash, "width": 2},
-            marker={"color": style.color, "symbol": style.symbol, "size": 7},
+            line=figures.line(contestant),
+            marker=figures.marker(contestant) | {"size": 7},
             hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
         )
         if mark := trained_mark(contestant, seen):

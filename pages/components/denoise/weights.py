@@ -33,12 +33,10 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = choices.picture("at", dataset_name, pictures.indices)
         pixel = _place("Row", "row", height), _place("Column", "column", width)
-    measuring = {
-        contestant.key: [cached.weights(contestant, dataset_name, picture, noise, seed, pixel)] for contestant in shown
+    computing = {
+        contestant.key: cached.weights(contestant, dataset_name, picture, noise, seed, pixel) for contestant in shown
     }
-    done = jobs.ready("weights", measuring)
-    shown = jobs.without_failed(shown, measuring, done)
-    weights = {contestant.key: measuring[contestant.key][0].result() for contestant in shown if contestant.key in done}
+    shown, weights, late = jobs.collect("weights", computing, shown)
     (given, _), _ = cached.reconstructions([], dataset_name, (picture,), noise, seed)
     _maps("noisy" if noise else "input", given[0], shown, weights, pixel)
     st.caption(
@@ -46,10 +44,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         f"{choices.words(noise)}: the weights of each channel on itself, averaged over the channels. Red is positive, "
         "blue negative, white zero."
     )
-    jobs.watch(
-        {contestant.key: measuring[contestant.key] for contestant in shown if contestant.key not in done},
-        "Computing the weights (the Wiener filter is fitted at first use), denoisers done",
-    )
+    jobs.watch(late, "Computing the weights (the Wiener filter is fitted at first use), denoisers done")
     for line in _over_wiener(pictures.ready, noise):
         st.markdown(line)
     explain(

@@ -19,14 +19,14 @@ from pages.components.links import Page
 
 KEY = "bits"
 EXPLANATION = (
-    "- **Against bits**: a number of a code costs nothing until somebody says how exactly it is kept. Here each is "
-    "rounded to whole steps and packed by an entropy coder into real bytes; then the picture is made from these. "
+    "- **Against bits**: the size of a code means little until the precision of its numbers is fixed. Here each number "
+    "is rounded to whole steps and packed by an entropy coder into real bytes, from which the picture is made. "
     "Further up and further left is better. PCA is kept in the same way. Of JPEG, WebP and AVIF it is the files' "
     "bits without their headers, which at this size would be most of them; JPEG's hold the Huffman tables that suit "
     "each picture.\n"
 )
 _HEIGHT = 430
-# Dashes that no model has, whose grey one of them shares.
+# Their lines are grey, as those of one model are too; their dashes belong to no model.
 _CODECS = {"jpeg": ("JPEG", "longdash"), "webp": ("WebP", "longdashdot"), "avif": ("AVIF", "2px,5px")}
 
 
@@ -38,17 +38,8 @@ def published(dataset: str, root: Path) -> Rates | None:
 def chosen(page: Page) -> bool:
     """Whether a person wants bits in place of numbers."""
     options = ["Code size", "Bits per picture"]
-    against = st.segmented_control(
-        "Against",
-        options,
-        default=options[0],
-        key=page.key("against"),
-        bind="query-params",
-        label_visibility="collapsed",
-        required=True,
-        help="How much is kept of a picture: how many numbers, or in how many bits these can be packed.",
-    )
-    return bool(against == options[1])
+    help = "How much is kept of a picture: how many numbers, or in how many bits these can be packed."
+    return page.segments("Against", options, "against", help) == options[1]
 
 
 def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None:
@@ -69,7 +60,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
         height=_HEIGHT,
         hovermode="closest",
         modebar={"orientation": "v"},  # the legend fills the line where it would lie
-        xaxis=figures.log_axis("Bits per picture", range=[log10(100), log10(60_000)], **_ticks()),
+        xaxis=figures.log_axis("Bits per picture", range=[log10(100), log10(60_000)]),
         yaxis={"title": "Pooled PSNR, dB", "range": [14, 45]},
     )
     points = "; ".join(
@@ -79,11 +70,6 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
     )
     alt = f"Pooled PSNR against bits per picture: {points}."
     figures.show(figure, key=KEY, alt=alt, name="decibels-against-bits")
-
-
-def _ticks() -> dict[str, Any]:
-    values = [mantissa * 10**exponent for exponent in range(2, 5) for mantissa in (1, 2, 5)]
-    return {"tickvals": values, "ticktext": [f"{value:,}" for value in values]}
 
 
 def _line(figure: go.Figure, curve: Curve, title: str, pca: Curve | None = None, **drawn: Any) -> None:

@@ -31,7 +31,7 @@ STYLE = """
 EXPLANATION = (
     "- **The figure**: one point per trained model, further down is better, further left is a smaller code. Of several "
     "seeds it is the mean of their errors, with a bar of ± one standard deviation. The line is PCA, the best that any "
-    "linear autoencoder can do with as many numbers; a model under it earns its keep. "
+    "linear autoencoder can do with as many numbers; a model below it does better. "
     "In the shaded part the code is larger than the picture, so that copying it would do. Denoisers are left out: "
     "their error is measured under noise. Click a point to open its system.\n"
 )

@@ -61,7 +61,7 @@ def choose(run: Run) -> Choice | None:
 
 
 def show(run: Run, choice: Choice) -> None:
-    """A group a kind: the picture, what a denoiser was given, the reconstruction below, and the MSE."""
+    """One group per kind: the picture, what a denoiser was given, the reconstruction below, and the MSE."""
     st.html(f'{_STYLE}<div class="examples">{"".join(_group(run, choice, kind) for kind in choice.kinds)}</div>')
 
 

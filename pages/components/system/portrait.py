@@ -22,7 +22,7 @@ from aecore.runs.store import Listing, Run, Store, StoreError
 from aecore.studies.pca_curves import pca_curve
 from pages.components import actions, amounts, figures, look, previews
 from pages.components.entries import LIGHT, Entry, settings
-from pages.components.links import Page, redraw
+from pages.components.links import Page, forget_unless, redraw
 from pages.components.system import downloads
 
 DEFAULT = "shallow-strided"
@@ -43,7 +43,7 @@ def pick(page: Page, everyone: Sequence[Entry]) -> Entry:
     run = page.key("run")
     if (wanted := st.query_params.get(run)) and wanted not in by_label:
         if address := _address(wanted, everyone):
-            with suppress(StreamlitAPIException):  # on the way from Compare, its own `seed` still holds the name
+            with suppress(StreamlitAPIException):  # while the widget holds `run`, as after the back button
                 st.query_params.update({name: str(value) for name, value in address.items()})
                 redraw()
             st.session_state.update(address)
@@ -62,8 +62,7 @@ def of_seed(page: Page, entry: Entry) -> Entry:
     if len(seeds) < 2:
         return entry
     key = page.key("run_seed")
-    if st.session_state.get(key) not in seeds:
-        st.session_state.pop(key, None)  # of another system
+    forget_unless(key, seeds)  # it may be one of another system
     seed = st.selectbox("Seed", seeds, seeds.index(entry.seed), key=key, bind="query-params", width=100)
     return entry.of_seed(seed)
 
@@ -84,7 +83,7 @@ def beside(page: Page, everyone: Sequence[Entry], entry: Entry) -> Entry | None:
 
 
 def head(entry: Entry, listing: Listing) -> None:
-    """Title, story, what the seed said, and what is wrong with its files."""
+    """Title, story, what the study of 2018 said, and what is wrong with its files."""
     st.title(entry.title)
     system = entry.system
     seed_psnr = f", at {system.seed_psnr} dB on 400 test pictures" if system and system.seed_psnr else ""
@@ -188,19 +187,19 @@ def pictures(run: Run) -> None:
         st.info("Without its weights only the first test pictures can be shown, as stored.", icon=_ALBUM)
         previews.show(run)
         return
-    fetch = f"`python -m aecore data fetch {run.spec.dataset}` gets the real ones."
+    fetch = look.how_to_get(run.spec.dataset)
     try:
         choice = examples.choose(run)
         if choice is None:
             st.info(
-                f"{look.dataset(run.spec.dataset)} is not here: its first test pictures, as stored. {fetch}",
+                f"{look.dataset(run.spec.dataset)} is not here: its first test pictures, as stored.{fetch}",
                 icon=_ALBUM,
             )
             previews.show(run)
             return
         if choice.dataset == SAMPLE and run.spec.dataset != SAMPLE:
             st.info(
-                f"Not {look.dataset(run.spec.dataset)} but the embedded sample, which it was not made for. {fetch}",
+                f"Not {look.dataset(run.spec.dataset)} but the embedded sample, which it was not made for.{fetch}",
                 icon=_ALBUM,
             )
         examples.show(run, choice)

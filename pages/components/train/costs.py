@@ -72,7 +72,8 @@ def _measure(plan: Plan) -> None:
                 check=True,
             )
         except subprocess.CalledProcessError as error:
-            st.error(error.stderr.strip().splitlines()[-1], icon=":material/timer_off:")
+            said = error.stderr.strip().splitlines() or ["Measuring was stopped from outside: memory may be short."]
+            st.error(said[-1], icon=":material/timer_off:")
             return
         except subprocess.TimeoutExpired:
             st.error(f"Measuring took longer than {PATIENCE} s: the device may be busy.", icon=":material/timer_off:")

@@ -7,30 +7,41 @@ import streamlit as st
 from aecore import AecoreError
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import Store, StoreError
+from aecore.scheduling.entries import Entry
 from aecore.scheduling.queue import Queue
 from pages.app.pages import COMPARE
 from pages.components import look
+from pages.components.pickers import MOST_MODELS
 from pages.components.train import live
 from pages.components.train.recipes import Plan
 
 
 def button(plan: Plan) -> None:
-    """Launch every run of the plan; those that exist already are said to."""
+    """A button that queues every run of the plan, and a link to those that are in the store already."""
     known = [spec for spec in plan.specs if _is_finished(spec)]
     runs = len(plan.specs)
     if st.button(
         "Launch" if runs == 1 else f"Launch {runs} runs", type="primary", icon=":material/play_arrow:", width="stretch"
     ):
-        try:
-            entries = [Queue().submit(spec, plan.place) for spec in plan.specs]
-        except AecoreError as error:
-            st.error(str(error), icon=":material/playlist_remove:")
-            return
-        live.watch(entries[0])
-        st.toast(f"{runs} run{'s' * (runs > 1)} queued", icon=":material/playlist_add:")
+        _launch(plan)
     if known:
         text = "This run is in the store." if runs == 1 else f"{len(known)} of these runs are in the store."
-        COMPARE.link(f"{text} Compare", models=[look.label(spec) for spec in known][:8])
+        COMPARE.link(f"{text} Compare", models=[look.label(spec) for spec in known][:MOST_MODELS])
+
+
+def _launch(plan: Plan) -> None:
+    """Submit the runs one by one: what is queued before an error stays queued."""
+    entries = list[Entry]()
+    try:
+        for spec in plan.specs:
+            entries.append(Queue().submit(spec, plan.place))
+    except AecoreError as error:
+        before = f"{len(entries)} of {len(plan.specs)} runs were queued. " if entries else ""
+        st.error(f"{before}{error}", icon=":material/playlist_remove:")
+    if entries:
+        live.watch(entries[0])
+    if queued := sum(entry.live for entry in entries):
+        st.toast(f"{queued} run{'s' * (queued > 1)} queued", icon=":material/playlist_add:")
 
 
 def _is_finished(spec: RunSpec) -> bool:

@@ -68,7 +68,7 @@ def watch(entry: Entry) -> None:
 
 
 def _watched(asked: Sequence[Entry]) -> Entry:
-    """The entry that was chosen or launched last, or that the link names; else the one that runs, else the newest."""
+    """The entry that was chosen or launched last, or that the link names; else the first of the list."""
     chosen: str | None = st.session_state.setdefault(_KEY, st.query_params.get(_KEY))
     if chosen is None:
         return asked[0]
@@ -77,7 +77,7 @@ def _watched(asked: Sequence[Entry]) -> Entry:
             if st.query_params.get(_KEY) != chosen:
                 st.query_params[_KEY] = chosen
             return entry
-    st.caption(f":material/link_off: Run {chosen} is no longer in the queue. Shown is run {asked[0].id}.")
+    st.caption(f":material/link_off: The queue's list has no run {chosen}. Shown is run {asked[0].id}.")
     return asked[0]
 
 
@@ -105,7 +105,7 @@ def _detail(queue: Queue, entry: Entry) -> None:
             "live",
             "Above: the loss as it falls, on the training pictures all along and on the validation pictures after each "
             "epoch. Below: the same test pictures after each epoch, beginning with what the model should give back. "
-            "The run belongs to no window: close the page, and it goes on.",
+            "The run does not depend on this page: close it, and training continues.",
         )
 
 
@@ -121,8 +121,9 @@ def _result(store: Store, entry: Entry) -> None:
             f"**{totals.psnr_pooled:.2f} dB** pooled, SSIM {totals.ssim:.3f} on {totals.pictures:,} test "
             f"pictures{noise}, after {amounts.duration(run.seconds)}"
         )
-        beside = {look.label(other.spec) for other in store.listing().runs} & {run.name}
-        COMPARE.link("Compare", models=list(dict.fromkeys([*beside, label])))
+        own = [run.name] if run.name in look.labels(store.listing().full).values() else []
+        disabled = entries.LIGHT if run.is_light else ""
+        COMPARE.link("Compare", models=list(dict.fromkeys([*own, label])), disabled=disabled)
         SYSTEM.link("Look closer", run=label)
 
 
@@ -179,6 +180,8 @@ def _progress(entry: Entry) -> tuple[float, str]:
         return 1.0, f"finished after {epochs} epoch{'s' * (epochs > 1)}"
     if entry.state != "running":
         where = f"after epoch {entry.whole_epochs}" if entry.whole_epochs else "in the first epoch"
+        if entry.started is None:
+            return 0.0, f"{entry.state} before it began"
         return entry.whole_epochs / epochs, f"{entry.state} {where} of {epochs}"
     if entry.wish:
         return entry.whole_epochs / epochs, "stopping"
@@ -210,7 +213,7 @@ def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
     if not losses:
         return
     color = look.style(entry.spec).color
-    # Told outright: of a curve that has not begun Vega would warn that it has no extent.
+    # Set here: for a curve without points Vega would warn that it has no extent.
     domain = [min(losses) / 1.1, max(losses) * 1.1]
     chart = {
         "height": 300,

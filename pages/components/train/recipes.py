@@ -50,10 +50,10 @@ def form(page: Page, starts: dict[str, Start]) -> Plan | None:
         dataset, shape_fits = _dataset(page, system)
     with right:
         place = _place(page)
-    chosen, seeds = settings.ask(page, system)
-    if not shape_fits:
-        return None
     try:
+        chosen, seeds = settings.ask(page, system)
+        if not shape_fits:
+            return None
         return Plan(_specs(system, Recipe(**chosen), dataset, seeds), place)
     except AecoreError as error:
         st.error(str(error), icon=":material/edit_off:")

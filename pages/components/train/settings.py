@@ -36,7 +36,7 @@ def ask(page: Page, system: Start) -> tuple[Settings, str]:
     """The controls, which begin with the system's own recipe: every setting of one, and the seeds as they are typed."""
     given = _given(system)
     length, seeds = _length(page, given)
-    noise = _noise(page, given)
+    noise = _noise(page, given, system.recipe.noise)
     return length | noise | _penalties(page, system, given) | _details(page, given), seeds
 
 
@@ -104,8 +104,8 @@ def _length(page: Page, given: Given) -> tuple[Settings, str]:
     return {"epochs": int(epochs), "images": int(images) or None}, seeds
 
 
-def _noise(page: Page, given: Given) -> Settings:
-    """What is added to the pictures that the model is shown."""
+def _noise(page: Page, given: Given, own: Noise | None) -> Settings:
+    """What is added to the pictures that the model is shown; `own` is what the system's recipe adds."""
     left, right = st.columns(2)
     kinds = [_NO_NOISE, *BY_TITLE]
     kind = left.selectbox(
@@ -118,7 +118,8 @@ def _noise(page: Page, given: Given) -> Settings:
     )
     if kind == _NO_NOISE:
         return {"noise": None}
-    rule = KINDS[BY_TITLE[kind]]
+    kind_name = BY_TITLE[kind]
+    rule = KINDS[kind_name]
     strength = page.key("strength")
     if not rule.lowest <= st.session_state.get(strength, rule.lowest) <= rule.highest:
         st.session_state[strength] = rule.highest
@@ -126,19 +127,21 @@ def _noise(page: Page, given: Given) -> Settings:
         rule.unit.capitalize(),
         rule.lowest,
         rule.highest,
-        float(given["strength"] or 0.3),
+        min(float(given["strength"] or 0.3), rule.highest),
         0.01,
         key=strength,
         bind="query-params",
     )
+    unchanged = own is not None and (own.kind, own.level) == (kind_name, level)
+    low = own.low if own and unchanged and own.low is not None else rule.lowest
     every = right.checkbox(
-        "Every level up to it",
+        "Every level up to it" if low == rule.lowest else f"Every level from {low:g} up to it",
         bool(given["below"]),
         key=page.key("below"),
         bind="query-params",
         help="Each picture gets a level of its own, which the model does not know.",
     )
-    return {"noise": Noise(BY_TITLE[kind], level, rule.lowest if every and level > rule.lowest else None)}
+    return {"noise": Noise(kind_name, level, low if every and level > low else None)}
 
 
 def _penalties(page: Page, system: Start, given: Given) -> Settings:

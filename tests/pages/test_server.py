@@ -1,0 +1,47 @@
+"""What the web server adds to pages, and what it passes on untouched."""
+
+import asyncio
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Message
+
+from pages.app.server import KnownRoot
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docs" / "compare.webp"  # of more than one chunk
+
+
+def answer(response: Response, accept: str) -> tuple[Headers, bytes]:
+    """The headers and the body of what a browser gets that asks for `accept`."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return await asyncio.Event().wait() and {}  # the browser says nothing more
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept", accept.encode())]}
+    asyncio.run(KnownRoot(response)(scope, receive, send))
+    assert sent[-1].get("more_body", False) is False
+    return Headers(raw=sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
+
+
+def page() -> Response:
+    return StreamingResponse(iter(["<html><head>", "<title>Compare</title></head></html>"]), media_type="text/html")
+
+
+def test_a_file_in_several_chunks_is_passed_on_as_it_is() -> None:
+    assert FILE.stat().st_size > 2 * FileResponse.chunk_size
+    for accept in ("text/html", "*/*"):
+        assert answer(FileResponse(FILE), accept)[1] == FILE.read_bytes()
+
+
+def test_a_page_in_several_chunks_gets_the_script_once() -> None:
+    headers, body = answer(page(), "text/html")
+    assert body.startswith(b"<html><head><script>")
+    assert body.endswith(b"</script><title>Compare</title></head></html>")
+    assert int(headers["content-length"]) == len(body)
+    assert b"<script>" not in answer(page(), "*/*")[1]
