@@ -64,11 +64,11 @@ def spec_of(seed: int = 0, name: str = "custom", **recipe: Any) -> RunSpec:
 def state_of(spec: RunSpec, epoch: int = 2) -> State:
     """A state with every kind of number that a real one has, without training for it."""
     weights = {
-        name: each.contiguous()
-        for name, each in initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict().items()
+        name: values.contiguous()
+        for name, values in initialisation.build(spec.architecture, spec.recipe, spec.seed, CPU).state_dict().items()
     }
     moments = {"0.step": torch.tensor(7.0), "0.exp_avg": torch.randn(4, 3, 3, 3), "0.exp_avg_sq": torch.rand(4) / 1e30}
-    history = tuple(Epoch(each, 0.1 / each, 1 / 3, 0.25, 1234.5678, 9.87654321) for each in range(1, epoch + 1))
+    history = tuple(Epoch(number, 0.1 / number, 1 / 3, 0.25, 1234.5678, 9.87654321) for number in range(1, epoch + 1))
     return State(epoch, weights, moments, history)
 
 
@@ -79,10 +79,12 @@ def table() -> pd.DataFrame:
     )  # fmt: skip
 
 
-def write(kept: Store, spec: RunSpec, weights: dict[str, torch.Tensor] | None = None, light: bool = False) -> Run:
+def write(
+    checkpoints: Store, spec: RunSpec, weights: dict[str, torch.Tensor] | None = None, light: bool = False
+) -> Run:
     state = state_of(spec)
     trained = Trained(weights or state.weights, table(), Totals.of(table()), b"not looked at", {"torch": "x"})
-    return kept.finish(spec, state, trained, light)
+    return checkpoints.finish(spec, state, trained, light)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -100,9 +102,9 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def test_a_finished_run_comes_back_whole(tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of(noise=Noise("gaussian", 0.3), images=100)
-    kept.write_state(spec, state_of(spec, 1))
-    written = write(kept, spec)
+    checkpoints, spec = Store(tmp_path), spec_of(noise=Noise("gaussian", 0.3), images=100)
+    checkpoints.write_state(spec, state_of(spec, 1))
+    written = write(checkpoints, spec)
     run = Store(tmp_path).find("custom")
     assert run == written
     assert (run.spec, run.key, run.dtype, run.missing()) == (spec, spec.key, "float32", [])
@@ -169,62 +171,62 @@ def test_a_run_in_half_precision_takes_half_the_bytes_and_reconstructs_alike(tmp
 
 
 def test_a_state_comes_back_whole_beside_the_one_before_alone(tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    assert kept.read_state(spec) is None
+    checkpoints, spec = Store(tmp_path), spec_of()
+    assert checkpoints.read_state(spec) is None
     for epoch in (1, 2, 3):
         state = state_of(spec, epoch)
-        kept.write_state(spec, state)
-        back = kept.read_state(spec)
+        checkpoints.write_state(spec, state)
+        back = checkpoints.read_state(spec)
         assert back is not None
         assert (back.epoch, back.history) == (epoch, state.history)
         assert same(back.weights, state.weights)
         assert same(back.optimiser, state.optimiser)
-    assert [(each.spec, each.epoch) for each in kept.listing().unfinished] == [(spec, 3)]
-    assert sorted(file.name for file in kept.listing().unfinished[0].path.iterdir()) == sorted(STATES)
+    assert [(run.spec, run.epoch) for run in checkpoints.listing().unfinished] == [(spec, 3)]
+    assert sorted(file.name for file in checkpoints.listing().unfinished[0].path.iterdir()) == sorted(STATES)
 
 
 @pytest.mark.parametrize("damage", ["emptied", "middle byte", "deleted"])
 def test_without_the_newest_state_the_one_before_is_read(damage: str, tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of()
+    checkpoints, spec = Store(tmp_path), spec_of()
     states = [state_of(spec, epoch) for epoch in (1, 2)]
     for state in states:
-        kept.write_state(spec, state)
-    file = kept.listing().unfinished[0].path / STATE
+        checkpoints.write_state(spec, state)
+    file = checkpoints.listing().unfinished[0].path / STATE
     DAMAGE[damage](file)
     if damage != "deleted":
         with pytest.raises(StoreError, match=f"{STATE} is damaged"):
-            kept.read_state(spec)
-    back = kept.read_state(spec)
+            checkpoints.read_state(spec)
+    back = checkpoints.read_state(spec)
     assert back is not None
     assert back.epoch == 1
     assert same(back.weights, states[0].weights)
-    assert [each.epoch for each in kept.listing().unfinished] == [1]
-    kept.write_state(spec, states[1])
-    assert [each.epoch for each in kept.listing().unfinished] == [2]
+    assert [run.epoch for run in checkpoints.listing().unfinished] == [1]
+    checkpoints.write_state(spec, states[1])
+    assert [run.epoch for run in checkpoints.listing().unfinished] == [2]
     assert file.with_name(STATE_BEFORE).exists()
 
 
 def test_a_run_keeps_its_folder_when_it_is_asked_for_under_another_name(tmp_path: Path) -> None:
-    kept = Store(tmp_path)
-    write(kept, spec_of(name="custom"))
-    other = kept.finished(spec_of(name="renamed"))
+    checkpoints = Store(tmp_path)
+    write(checkpoints, spec_of(name="custom"))
+    other = checkpoints.finished(spec_of(name="renamed"))
     assert other is not None
     assert other.path.name.startswith("custom-")
-    write(kept, spec_of(name="renamed"))
-    assert len(kept.listing().runs) == 1
+    write(checkpoints, spec_of(name="renamed"))
+    assert len(checkpoints.listing().runs) == 1
 
 
 # ---- finding
 
 
 def test_a_run_is_found_by_name_folder_and_key(tmp_path: Path) -> None:
-    kept = Store(tmp_path)
-    one, other = write(kept, spec_of(name="one")), write(kept, spec_of(name="other", seed=1))
+    checkpoints = Store(tmp_path)
+    one, other = write(checkpoints, spec_of(name="one")), write(checkpoints, spec_of(name="other", seed=1))
     for run in (one, other):
         for name in (run.name, run.path.name, run.key, run.key[:12], run.key[:4]):
-            assert kept.find(name) == run
+            assert checkpoints.find(name) == run
     with pytest.raises(StoreError):
-        kept.find(one.key[:3])
+        checkpoints.find(one.key[:3])
 
 
 def finish_at(monkeypatch: pytest.MonkeyPatch, *hours: int) -> None:
@@ -242,59 +244,59 @@ def finish_at(monkeypatch: pytest.MonkeyPatch, *hours: int) -> None:
 def test_of_several_runs_of_a_name_the_systems_own_is_found_or_else_the_newest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
+    checkpoints, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
     finish_at(monkeypatch, 5, 9, 7, 1, 8)
     own = RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, system.name)
-    write(kept, replace(own, seed=1))
-    newest = write(kept, replace(own, recipe=replace(own.recipe, epochs=9)))
-    write(kept, replace(own, dataset="sample", fingerprint="2" * 64))
-    assert kept.find("shallow-strided") == newest
-    write(kept, own)  # the oldest of all
-    write(kept, replace(own, recipe=replace(own.recipe, images=100)))
-    assert kept.find("shallow-strided").spec == own
-    assert kept.find(newest.key[:8]) == newest
+    write(checkpoints, replace(own, seed=1))
+    newest = write(checkpoints, replace(own, recipe=replace(own.recipe, epochs=9)))
+    write(checkpoints, replace(own, dataset="sample", fingerprint="2" * 64))
+    assert checkpoints.find("shallow-strided") == newest
+    write(checkpoints, own)  # the oldest of all
+    write(checkpoints, replace(own, recipe=replace(own.recipe, images=100)))
+    assert checkpoints.find("shallow-strided").spec == own
+    assert checkpoints.find(newest.key[:8]) == newest
 
 
 def test_an_unknown_run_is_told_with_the_nearest(tmp_path: Path) -> None:
-    kept = Store(tmp_path / "absent")
+    checkpoints = Store(tmp_path / "absent")
     with pytest.raises(StoreError, match="none yet"):
-        kept.find("dense")
-    assert kept.listing() == store.Listing()
-    kept = Store(tmp_path)
-    write(kept, spec_of(name="shallow"))
-    write(kept, spec_of(name="deep", seed=1))
+        checkpoints.find("dense")
+    assert checkpoints.listing() == store.Listing()
+    checkpoints = Store(tmp_path)
+    write(checkpoints, spec_of(name="shallow"))
+    write(checkpoints, spec_of(name="deep", seed=1))
     with pytest.raises(StoreError, match=r"no run 'shalow' in .*: did you mean shallow\? Runs: deep, shallow\."):
-        kept.load("shalow")
+        checkpoints.load("shalow")
 
 
 def test_runs_are_listed_in_the_order_of_the_zoo_then_by_name(tmp_path: Path) -> None:
-    kept, names = Store(tmp_path), ["dense", "shallow-strided", "denoise-030", "a-custom", "b-custom"]
+    checkpoints, names = Store(tmp_path), ["dense", "shallow-strided", "denoise-030", "a-custom", "b-custom"]
     for seed, name in enumerate(reversed(names)):
-        write(kept, spec_of(seed, name))
+        write(checkpoints, spec_of(seed, name))
     (tmp_path / "notes-of-mine").mkdir()
     (tmp_path / "a-file").write_text("x")
-    assert [run.name for run in kept.listing().runs] == names
-    assert kept.listing().damaged == []
+    assert [run.name for run in checkpoints.listing().runs] == names
+    assert checkpoints.listing().damaged == []
 
 
 def test_what_is_found_is_what_a_naive_reading_of_every_run_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where a folder carries another name than its run, where a name begins like another or like a key."""
-    kept, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
+    checkpoints, system = Store(tmp_path), zoo.SYSTEMS["shallow-strided"]
     finish_at(monkeypatch, 4, 8, 2, 6, 1, 7, 9, 3, 5)
     own = RunSpec(system.architecture, system.recipe, "cifar10", "1" * 64, 0, system.name)
     for spec in (own, replace(own, seed=1), spec_of(0), spec_of(1), spec_of(2, "custom-bn"), spec_of(3, "custom")):
-        write(kept, spec)
-    kept.write_state(spec_of(4, "begun"), state_of(spec_of(4, "begun")))
-    write(kept, spec_of(4, "custom"))
-    write(kept, spec_of(5, "begun"))
-    write(kept, spec_of(6, kept.find("custom-bn").key[:6]))
-    shutil.copytree(kept.find("custom-bn").path, tmp_path / "moved-here")
+        write(checkpoints, spec)
+    checkpoints.write_state(spec_of(4, "begun"), state_of(spec_of(4, "begun")))
+    write(checkpoints, spec_of(4, "custom"))
+    write(checkpoints, spec_of(5, "begun"))
+    write(checkpoints, spec_of(6, checkpoints.find("custom-bn").key[:6]))
+    shutil.copytree(checkpoints.find("custom-bn").path, tmp_path / "moved-here")
 
     runs = naive_runs(tmp_path)
     assert len(runs) == 10
-    facts = [(run.path, run.key, run.name, run.finished) for run in kept.listing().runs]
+    facts = [(run.path, run.key, run.name, run.finished) for run in checkpoints.listing().runs]
     order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
     assert facts == sorted(facts, key=lambda row: (order.get(row[2], len(order)), *row[2:]))
     assert sorted(facts) == sorted((path, run["key"], run["spec"]["name"], run["finished"]) for path, run in runs)
@@ -304,8 +306,8 @@ def test_what_is_found_is_what_a_naive_reading_of_every_run_gives(
         matches = [(path, run) for path, run in runs if wanted in (run["spec"]["name"], path.name)]
         matches = matches or [(path, run) for path, run in runs if run["key"].startswith(wanted)]
         newest = max(matches, key=lambda match: (match[1]["key"] == own.key, match[1]["finished"]))
-        found = kept.find(wanted)
-        assert (found.key, found.finished) == (newest[1]["key"], newest[1]["finished"]), wanted
+        run = checkpoints.find(wanted)
+        assert (run.key, run.finished) == (newest[1]["key"], newest[1]["finished"]), wanted
 
 
 def naive_runs(root: Path) -> list[tuple[Path, Any]]:
@@ -369,21 +371,21 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a folder": _replace_by_folder,
 }
 READERS: dict[str, Callable[[Store, Run], object]] = {
-    RUN: lambda kept, run: kept.find(run.key),
-    WEIGHTS: lambda kept, run: kept.load(run.key),
-    HISTORY: lambda kept, run: run.history(),
-    SCORES: lambda kept, run: run.scores(),
-    PREVIEW: lambda kept, run: run.read(PREVIEW),
+    RUN: lambda checkpoints, run: checkpoints.find(run.key),
+    WEIGHTS: lambda checkpoints, run: checkpoints.load(run.key),
+    HISTORY: lambda checkpoints, run: run.history(),
+    SCORES: lambda checkpoints, run: run.scores(),
+    PREVIEW: lambda checkpoints, run: run.read(PREVIEW),
 }
 
 
-def neighbours_are_well(kept: Store) -> None:
-    listing = kept.listing()
+def neighbours_are_well(checkpoints: Store) -> None:
+    listing = checkpoints.listing()
     assert "neighbour" in [run.name for run in listing.runs]
-    kept.load("neighbour")
-    assert kept.find("neighbour").scores().equals(table())
-    for each in listing.unfinished:
-        assert kept.read_state(each.spec) is not None
+    checkpoints.load("neighbour")
+    assert checkpoints.find("neighbour").scores().equals(table())
+    for run in listing.unfinished:
+        assert checkpoints.read_state(run.spec) is not None
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -392,58 +394,58 @@ def test_a_damaged_file_is_told_and_set_aside_and_made_again(
     name: str, damage: str, real_spec: RunSpec, finished_store: Path, tmp_path: Path
 ) -> None:
     root = shutil.copytree(finished_store, tmp_path / "store")
-    kept = Store(root)
-    run = kept.find(real_spec.key)
+    checkpoints = Store(root)
+    run = checkpoints.find(real_spec.key)
     weights = dict(run.model()._module.state_dict())
     DAMAGE[damage](run.path / name)
 
-    told = kept.listing().damaged
+    damaged = checkpoints.listing().damaged
     with pytest.raises(StoreError) as caught:
-        READERS[name](kept, run)
+        READERS[name](checkpoints, run)
     if (name, damage) != (RUN, "deleted"):  # a folder without one is no run, and nothing there is wrong
-        assert any(f"{run.path.name}/{name}" in sentence for sentence in [*told, str(caught.value)])
+        assert any(f"{run.path.name}/{name}" in sentence for sentence in [*damaged, str(caught.value)])
     if damage != "deleted":
         assert (run.path / f"{name}.damaged").exists()
         assert not (run.path / name).exists()
     assert "\n" not in str(caught.value)
-    neighbours_are_well(kept)
+    neighbours_are_well(checkpoints)
 
-    again = list(execution.execute(real_spec, store=kept, device=CPU))[-1]
+    again = list(execution.execute(real_spec, store=checkpoints, device=CPU))[-1]
     assert isinstance(again, Finished)
     assert not again.cached
-    assert all(READERS[each](kept, again.run) is not None for each in READERS)
+    assert all(READERS[name](checkpoints, again.run) is not None for name in READERS)
     assert same(dict(again.run.model()._module.state_dict()), weights)
-    assert kept.listing().damaged == []
+    assert checkpoints.listing().damaged == []
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_state_is_told_and_set_aside_and_training_starts_anew(
     damage: str, real_spec: RunSpec, unfinished_store: Path, finished_store: Path, tmp_path: Path
 ) -> None:
-    kept = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
-    file = kept.listing().unfinished[0].path / STATE
+    checkpoints = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
+    file = checkpoints.listing().unfinished[0].path / STATE
     DAMAGE[damage](file)
     if damage != "deleted":
         with pytest.raises(StoreError, match=f"{file.parent.name}/{STATE}"):
-            kept.read_state(real_spec)
+            checkpoints.read_state(real_spec)
         assert file.with_name(f"{STATE}.damaged").exists()
         assert not file.exists()
-        assert any(f"{file.parent.name}/{STATE}" in sentence for sentence in kept.listing().damaged)
-    assert kept.read_state(real_spec) is None
-    neighbours_are_well(kept)
-    list(execution.execute(real_spec, store=kept, device=CPU))
+        assert any(f"{file.parent.name}/{STATE}" in sentence for sentence in checkpoints.listing().damaged)
+    assert checkpoints.read_state(real_spec) is None
+    neighbours_are_well(checkpoints)
+    list(execution.execute(real_spec, store=checkpoints, device=CPU))
     expected = Store(finished_store).load(real_spec.key)
-    assert same(dict(kept.load(real_spec.key)._module.state_dict()), dict(expected._module.state_dict()))
+    assert same(dict(checkpoints.load(real_spec.key)._module.state_dict()), dict(expected._module.state_dict()))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_the_listing_tells_a_damaged_state_and_still_lists_the_rest(
     damage: str, unfinished_store: Path, tmp_path: Path
 ) -> None:
-    kept = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
-    file = kept.listing().unfinished[0].path / STATE
+    checkpoints = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
+    file = checkpoints.listing().unfinished[0].path / STATE
     DAMAGE[damage](file)
-    listing = kept.listing()
+    listing = checkpoints.listing()
     assert [run.name for run in listing.runs] == ["neighbour"]
     if damage not in ("deleted", "middle byte", "last byte"):  # the listing reads the header alone
         assert len(listing.damaged) == 1
@@ -454,10 +456,10 @@ def test_the_listing_tells_a_damaged_state_and_still_lists_the_rest(
 def test_training_mends_a_damaged_run_that_nothing_has_read_yet(
     damage: str, real_spec: RunSpec, finished_store: Path, tmp_path: Path
 ) -> None:
-    kept = Store(shutil.copytree(finished_store, tmp_path / "store"))
-    DAMAGE[damage](kept.find(real_spec.key).path / RUN)
-    assert isinstance(list(execution.execute(real_spec, store=kept, device=CPU))[-1], Finished)
-    assert kept.find(real_spec.key).missing() == []
+    checkpoints = Store(shutil.copytree(finished_store, tmp_path / "store"))
+    DAMAGE[damage](checkpoints.find(real_spec.key).path / RUN)
+    assert isinstance(list(execution.execute(real_spec, store=checkpoints, device=CPU))[-1], Finished)
+    assert checkpoints.find(real_spec.key).missing() == []
 
 
 def _reads_the_same(changed: bytes, whole: bytes) -> bool:
@@ -468,8 +470,8 @@ def _reads_the_same(changed: bytes, whole: bytes) -> bool:
 
 
 def test_a_change_of_any_byte_of_run_json_is_found(finished_store: Path, real_spec: RunSpec, tmp_path: Path) -> None:
-    kept = Store(shutil.copytree(finished_store, tmp_path / "store"))
-    file = kept.find(real_spec.key).path / RUN
+    checkpoints = Store(shutil.copytree(finished_store, tmp_path / "store"))
+    file = checkpoints.find(real_spec.key).path / RUN
     whole = file.read_bytes()
     positions = {*range(0, len(whole), max(1, len(whole) // 120)), len(whole) - 1}
     for position in sorted(positions):
@@ -478,9 +480,9 @@ def test_a_change_of_any_byte_of_run_json_is_found(finished_store: Path, real_sp
             _flip(file, position, mask)
             if _reads_the_same(file.read_bytes(), whole):
                 continue  # the seventeenth digit of a number, which no number can hold
-            told = kept.listing()
-            assert told.damaged == [f"{file.parent.name}/{RUN} is damaged; it was set aside as {RUN}.damaged."]
-            assert [run.name for run in told.runs] == ["neighbour"]
+            listing = checkpoints.listing()
+            assert listing.damaged == [f"{file.parent.name}/{RUN} is damaged; it was set aside as {RUN}.damaged."]
+            assert [run.name for run in listing.runs] == ["neighbour"]
             assert not file.exists()
 
 
@@ -491,16 +493,16 @@ def test_a_change_of_any_byte_of_run_json_is_found(finished_store: Path, real_sp
 def test_a_change_of_any_byte_of_a_state_is_found_or_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, position: float, mask: int, header: bool
 ) -> None:
-    kept, spec = Store(tmp_path_factory.mktemp("state")), spec_of()
+    checkpoints, spec = Store(tmp_path_factory.mktemp("state")), spec_of()
     torch.manual_seed(0)
     state = state_of(spec)
-    kept.write_state(spec, state)
-    file = kept.listing().unfinished[0].path / STATE
+    checkpoints.write_state(spec, state)
+    file = checkpoints.listing().unfinished[0].path / STATE
     end = 8 + int.from_bytes(file.read_bytes()[:8], "little") if header else file.stat().st_size
     _flip(file, int(position * end), mask)
     back = None
     with contextlib.suppress(StoreError):
-        back = kept.read_state(spec)
+        back = checkpoints.read_state(spec)
     if back is None:
         assert file.with_name(f"{STATE}.damaged").exists()
         assert not file.exists()
@@ -516,17 +518,17 @@ def test_a_state_that_goes_away_while_the_store_is_listed_costs_nothing(
     unfinished_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run in another process finishes, and so removes its state, between the listing's look and its reading."""
-    kept = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
+    checkpoints = Store(shutil.copytree(unfinished_store, tmp_path / "store"))
     exists = Path.exists
 
     def seen_then_gone(path: Path, **options: Any) -> bool:
-        found = exists(path, **options)
+        answer = exists(path, **options)
         if path.name == STATE:
             path.unlink(missing_ok=True)
-        return found
+        return answer
 
     monkeypatch.setattr(Path, "exists", seen_then_gone)
-    assert [run.name for run in kept.listing().runs] == ["neighbour"]
+    assert [run.name for run in checkpoints.listing().runs] == ["neighbour"]
 
 
 # ---- what is read once
@@ -562,11 +564,11 @@ def test_a_run_that_has_just_been_written_is_read_again(tmp_path: Path) -> None:
 def test_damage_to_a_run_that_was_read_before_is_seen_at_once(
     name: str, damage: str, tmp_path: Path, settled: Callable[[], None]
 ) -> None:
-    kept = Store(tmp_path)
-    run = write(kept, spec_of())
-    write(kept, spec_of(name="neighbour", seed=1))
+    checkpoints = Store(tmp_path)
+    run = write(checkpoints, spec_of())
+    write(checkpoints, spec_of(name="neighbour", seed=1))
     settled()
-    assert len(kept.listing().runs) == 2
+    assert len(checkpoints.listing().runs) == 2
     size = (run.path / name).stat().st_size
     DAMAGE[damage](run.path / name)
     file = run.path / name
@@ -576,12 +578,12 @@ def test_damage_to_a_run_that_was_read_before_is_seen_at_once(
     if name == RUN:
         assert [run.name for run in listing.runs] == ["neighbour"]
         assert len(listing.damaged) == 1
-        assert kept.finished(spec_of()) is None
+        assert checkpoints.finished(spec_of()) is None
     else:
         assert [run.name for run in listing.runs] == ["custom", "neighbour"]
         # The listing compares sizes; a change of content is found when the file is read.
         assert [f"{run.path.name}/{name}" in sentence for sentence in listing.damaged] == [True] * resized
-        assert (kept.finished(spec_of()) is None) == resized
+        assert (checkpoints.finished(spec_of()) is None) == resized
         with pytest.raises(StoreError, match=name):
             run.read(name)
 
@@ -590,8 +592,8 @@ def test_damage_to_a_run_that_was_read_before_is_seen_at_once(
 def test_a_run_swapped_for_another_of_the_same_size_is_seen_at_once(
     how: str, tmp_path: Path, settled: Callable[[], None]
 ) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    run = write(kept, spec)
+    checkpoints, spec = Store(tmp_path), spec_of()
+    run = write(checkpoints, spec)
     file, other = run.path / RUN, tmp_path / "other"
     facts = json.loads(file.read_bytes())
     del facts["sha256"]
@@ -600,7 +602,7 @@ def test_a_run_swapped_for_another_of_the_same_size_is_seen_at_once(
     content = json.dumps(facts | {"sha256": hashlib.sha256(canonical).hexdigest()}, indent=2).encode()
     assert len(content) == file.stat().st_size
     settled()
-    assert kept.find("custom").environment == {"torch": "x"}
+    assert checkpoints.find("custom").environment == {"torch": "x"}
 
     before = file.stat()
     if how == "renamed into its place":
@@ -614,24 +616,29 @@ def test_a_run_swapped_for_another_of_the_same_size_is_seen_at_once(
             assert file.stat().st_mtime_ns == before.st_mtime_ns
     for wait in (lambda: None, settled):  # at once it is read whatever is remembered, later only if it has changed
         wait()
-        for again in (Store(tmp_path).listing().runs[0], kept.find("custom"), kept.find(spec.key), kept.finished(spec)):
+        for again in (
+            Store(tmp_path).listing().runs[0],
+            checkpoints.find("custom"),
+            checkpoints.find(spec.key),
+            checkpoints.finished(spec),
+        ):
             assert again is not None
             assert again.environment == {"torch": "y"}
 
 
 def test_a_run_that_is_removed_or_made_again_is_seen_at_once(tmp_path: Path, settled: Callable[[], None]) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    run = write(kept, spec)
+    checkpoints, spec = Store(tmp_path), spec_of()
+    run = write(checkpoints, spec)
     settled()
-    assert kept.find("custom") == run
+    assert checkpoints.find("custom") == run
     shutil.rmtree(run.path)
-    assert kept.listing() == store.Listing()
-    assert kept.finished(spec) is None
+    assert checkpoints.listing() == store.Listing()
+    assert checkpoints.finished(spec) is None
     with pytest.raises(StoreError, match="none yet"):
-        kept.find(spec.key)
-    again = write(kept, spec)
+        checkpoints.find(spec.key)
+    again = write(checkpoints, spec)
     assert again.finished > run.finished
-    assert kept.find(spec.key) == again
+    assert checkpoints.find(spec.key) == again
 
 
 def test_a_store_that_is_reached_by_two_paths_gives_each_its_own(
@@ -649,9 +656,9 @@ def test_a_store_that_is_reached_by_two_paths_gives_each_its_own(
 def test_threads_that_list_while_a_run_is_written_again_see_whole_runs(
     tmp_path: Path, settled: Callable[[], None]
 ) -> None:
-    kept, spec, done = Store(tmp_path), spec_of(), threading.Event()
-    write(kept, spec_of(name="neighbour", seed=1))
-    write(kept, spec)
+    checkpoints, spec, done = Store(tmp_path), spec_of(), threading.Event()
+    write(checkpoints, spec_of(name="neighbour", seed=1))
+    write(checkpoints, spec)
     settled()
 
     def look() -> list[str]:
@@ -669,21 +676,21 @@ def test_threads_that_list_while_a_run_is_written_again_see_whole_runs(
         looking = [pool.submit(look) for _ in range(2)]
         try:
             for _ in range(15):
-                write(kept, spec)
+                write(checkpoints, spec)
         finally:
             done.set()
     assert [future.result() for future in looking] == [[]] * 2
     assert not list(tmp_path.rglob("*.damaged"))
-    assert kept.listing().damaged == []
+    assert checkpoints.listing().damaged == []
 
 
 # ---- light runs
 
 
 def test_a_light_run_is_whole_without_its_weights(tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    kept.write_state(spec, state_of(spec))
-    run = write(kept, spec, light=True)
+    checkpoints, spec = Store(tmp_path), spec_of()
+    checkpoints.write_state(spec, state_of(spec))
+    run = write(checkpoints, spec, light=True)
     assert sorted(contents(run.path)) == sorted([RUN, HISTORY, SCORES, PREVIEW])
     assert (run.is_light, run.missing(), run.dtype) == (True, [], "float32")
     listing = Store(tmp_path).listing()
@@ -692,7 +699,7 @@ def test_a_light_run_is_whole_without_its_weights(tmp_path: Path) -> None:
     assert run.totals == Totals.of(table())
     pd.testing.assert_frame_equal(run.scores(), table())
     assert len(run.history()) == 2
-    for ask in (run.model, lambda: kept.load("custom"), lambda: run.read(WEIGHTS), lambda: run.digest(WEIGHTS)):
+    for ask in (run.model, lambda: checkpoints.load("custom"), lambda: run.read(WEIGHTS), lambda: run.digest(WEIGHTS)):
         with pytest.raises(StoreError, match=r"was kept light, without its weights\. Train it again in full"):
             ask()
 
@@ -705,28 +712,28 @@ def test_a_light_run_of_a_system_names_the_command_that_trains_it(tmp_path: Path
 
 
 def test_a_light_run_answers_only_those_who_need_no_weights(tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    light = write(kept, spec, light=True)
-    assert kept.finished(spec) is None
-    assert kept.finished(spec, light=True) == light
-    full = write(kept, spec)
+    checkpoints, spec = Store(tmp_path), spec_of()
+    light = write(checkpoints, spec, light=True)
+    assert checkpoints.finished(spec) is None
+    assert checkpoints.finished(spec, light=True) == light
+    full = write(checkpoints, spec)
     assert not full.is_light
-    assert kept.finished(spec) == kept.finished(spec, light=True) == full
+    assert checkpoints.finished(spec) == checkpoints.finished(spec, light=True) == full
     assert same(dict(full.model().module.state_dict()), state_of(spec).weights)
-    assert len(kept.listing().runs) == 1
+    assert len(checkpoints.listing().runs) == 1
 
 
 def test_reading_a_run_that_was_replaced_since_it_was_listed_damages_nothing(tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    light = write(kept, spec, light=True)
-    full = kept.finish(
+    checkpoints, spec = Store(tmp_path), spec_of()
+    light = write(checkpoints, spec, light=True)
+    full = checkpoints.finish(
         spec, state_of(spec, 3), Trained(state_of(spec).weights, table()[:2], Totals.of(table()), b"another", {})
     )
     for name in (HISTORY, SCORES, PREVIEW):
         with pytest.raises(StoreError, match=r"was replaced since it was listed: look again\."):
             light.read(name)
-    assert kept.listing() == store.Listing(runs=[full])
-    assert kept.finished(spec) == full
+    assert checkpoints.listing() == store.Listing(runs=[full])
+    assert checkpoints.finished(spec) == full
     (full.path / RUN).unlink()  # as while it is replaced once more
     with pytest.raises(StoreError, match="was replaced"):
         light.read(HISTORY)
@@ -735,12 +742,12 @@ def test_reading_a_run_that_was_replaced_since_it_was_listed_damages_nothing(tmp
 
 @pytest.mark.parametrize("damage", ["emptied", "deleted", "a folder"])
 def test_a_damaged_light_run_is_reported_and_no_longer_finished(damage: str, tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    run = write(kept, spec, light=True)
+    checkpoints, spec = Store(tmp_path), spec_of()
+    run = write(checkpoints, spec, light=True)
     DAMAGE[damage](run.path / SCORES)
-    [sentence] = kept.listing().damaged
+    [sentence] = checkpoints.listing().damaged
     assert f"{run.path.name}/{SCORES} is missing or cut short." in sentence
-    assert kept.finished(spec, light=True) is None
+    assert checkpoints.finished(spec, light=True) is None
 
 
 def test_a_light_run_without_its_run_json_is_reported(tmp_path: Path) -> None:
@@ -752,36 +759,36 @@ def test_a_light_run_without_its_run_json_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_run_made_light_in_a_folder_of_a_damaged_full_one_leaves_no_weights_there(tmp_path: Path) -> None:
-    kept, spec = Store(tmp_path), spec_of()
-    (write(kept, spec).path / RUN).write_text("damaged")
-    assert sorted(contents(write(kept, spec, light=True).path)) == sorted([RUN, HISTORY, SCORES, PREVIEW])
+    checkpoints, spec = Store(tmp_path), spec_of()
+    (write(checkpoints, spec).path / RUN).write_text("damaged")
+    assert sorted(contents(write(checkpoints, spec, light=True).path)) == sorted([RUN, HISTORY, SCORES, PREVIEW])
 
 
 def test_of_several_runs_of_a_name_one_with_weights_is_found_before_a_newer_light_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Store(tmp_path)
+    checkpoints = Store(tmp_path)
     finish_at(monkeypatch, 1, 2, 3)
-    write(kept, spec_of(0))
-    full, light = write(kept, spec_of(1)), write(kept, spec_of(2), light=True)
-    assert kept.find("custom") == full
-    assert kept.find(light.key) == light
+    write(checkpoints, spec_of(0))
+    full, light = write(checkpoints, spec_of(1)), write(checkpoints, spec_of(2), light=True)
+    assert checkpoints.find("custom") == full
+    assert checkpoints.find(light.key) == light
 
 
 def test_figures_of_other_weights_are_named_and_a_light_run_has_none_to_compare(tmp_path: Path) -> None:
-    kept = Store(tmp_path)
+    checkpoints = Store(tmp_path)
 
     def own(name: str) -> RunSpec:
         system = zoo.SYSTEMS[name]
         return RunSpec(system.architecture, system.recipe, system.dataset, "1" * 64, 0, name)
 
-    full, other = write(kept, own("dense")), write(kept, own("dense-deep"))
-    write(kept, own("conv-dense"), light=True)
-    write(kept, replace(own("shallow-strided"), seed=1))
+    full, other = write(checkpoints, own("dense")), write(checkpoints, own("dense-deep"))
+    write(checkpoints, own("conv-dense"), light=True)
+    write(checkpoints, replace(own("shallow-strided"), seed=1))
     digests = {run.name: hashlib.sha256((run.path / WEIGHTS).read_bytes()).hexdigest() for run in (full, other)}
-    assert kept.with_other_weights(digests) == set()
+    assert checkpoints.with_other_weights(digests) == set()
     others = dict.fromkeys(["dense", "conv-dense", "shallow-strided", "denoise-030"], "0" * 64)
-    assert kept.with_other_weights(digests | others) == {"dense"}
+    assert checkpoints.with_other_weights(digests | others) == {"dense"}
 
 
 # ---- folders that cannot be written
@@ -794,8 +801,8 @@ def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
 
     def lock(folder: Path) -> Path:
         if os.geteuid():
-            for each in [folder, *folder.rglob("*")]:
-                each.chmod(each.stat().st_mode & 0o555)
+            for path in [folder, *folder.rglob("*")]:
+                path.chmod(path.stat().st_mode & 0o555)
             return folder
         for options in (["--bind", str(folder), str(folder)], ["-o", "remount,bind,ro", str(folder)]):
             if subprocess.run(["mount", *options], capture_output=True).returncode:
@@ -806,24 +813,24 @@ def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
     yield lock
     for folder in dict.fromkeys(mounted):
         subprocess.run(["umount", str(folder)], check=True)
-    for each in [tmp_path, *tmp_path.rglob("*")]:
-        each.chmod(each.stat().st_mode | 0o700)
+    for path in [tmp_path, *tmp_path.rglob("*")]:
+        path.chmod(path.stat().st_mode | 0o700)
 
 
 def test_a_store_that_cannot_be_written_says_so_and_still_reads(
     read_only: Callable[[Path], Path], tmp_path: Path
 ) -> None:
-    kept, spec = Store(tmp_path / "store"), spec_of()
-    write(kept, spec)
-    with kept.lock(spec_of(seed=1)):
-        kept.write_state(spec_of(seed=1), state_of(spec_of(seed=1)))
-    before = contents(kept.root)
+    checkpoints, spec = Store(tmp_path / "store"), spec_of()
+    write(checkpoints, spec)
+    with checkpoints.lock(spec_of(seed=1)):
+        checkpoints.write_state(spec_of(seed=1), state_of(spec_of(seed=1)))
+    before = contents(checkpoints.root)
 
     def hold(held: Store, wanted: RunSpec) -> None:
         with held.lock(wanted):
             pass
 
-    locked = Store(read_only(kept.root))
+    locked = Store(read_only(checkpoints.root))
     attempts: list[Callable[[], object]] = [
         lambda: locked.write_state(spec_of(seed=1), state_of(spec_of(seed=1))),
         lambda: locked.write_state(spec_of(seed=2), state_of(spec_of(seed=2))),
@@ -833,9 +840,9 @@ def test_a_store_that_cannot_be_written_says_so_and_still_reads(
     for attempt in attempts:
         with pytest.raises(StoreError, match=r"cannot be (written|made) \("):
             attempt()
-    assert contents(kept.root) == before
-    assert kept.finished(spec) is not None
-    assert kept.load(spec.key).name == "custom"
+    assert contents(checkpoints.root) == before
+    assert checkpoints.finished(spec) is not None
+    assert checkpoints.load(spec.key).name == "custom"
 
 
 def test_a_file_where_the_store_or_a_runs_folder_should_be_is_told(tmp_path: Path) -> None:
@@ -851,34 +858,34 @@ def test_a_file_where_the_store_or_a_runs_folder_should_be_is_told(tmp_path: Pat
 
 def test_a_full_disk_is_told_and_what_was_there_is_kept(tmp_path: Path) -> None:
     """A real refusal of the system's: files may grow no further than a limit."""
-    kept, spec = Store(tmp_path), spec_of()
-    kept.write_state(spec, state_of(spec, 1))
-    write(kept, spec_of(name="neighbour", seed=1))
+    checkpoints, spec = Store(tmp_path), spec_of()
+    checkpoints.write_state(spec, state_of(spec, 1))
+    write(checkpoints, spec_of(name="neighbour", seed=1))
     before = contents(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(StoreError, match=rf"{STATE} cannot be written \(.*\); what was there before is kept\."):
-            kept.write_state(spec, state_of(spec, 2))
+            checkpoints.write_state(spec, state_of(spec, 2))
         with pytest.raises(StoreError, match="cannot be written"):
-            write(kept, spec_of(seed=2))
+            write(checkpoints, spec_of(seed=2))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert contents(tmp_path) == before, "no .part is left either"
-    back = kept.read_state(spec)
+    back = checkpoints.read_state(spec)
     assert back is not None
     assert back.epoch == 1
-    assert kept.listing().damaged == []
-    neighbours_are_well(kept)
+    assert checkpoints.listing().damaged == []
+    neighbours_are_well(checkpoints)
 
 
 def test_tidy_removes_what_a_killed_process_left_of_this_run_alone(tmp_path: Path) -> None:
-    kept, spec, other = Store(tmp_path), spec_of(), spec_of(seed=1)
-    left = [write(kept, each).path / f".{STATE}.123.part" for each in (spec, other)]
+    checkpoints, spec, other = Store(tmp_path), spec_of(), spec_of(seed=1)
+    left = [write(checkpoints, one).path / f".{STATE}.123.part" for one in (spec, other)]
     for file in left:
         file.write_bytes(b"half")
     before = contents(left[0].parent)
-    kept.tidy(spec)
+    checkpoints.tidy(spec)
     assert [file.exists() for file in left] == [False, True]
     assert contents(left[0].parent) == {name: before[name] for name in before if name != left[0].name}
 
@@ -905,6 +912,7 @@ def test_a_run_of_another_version_is_reported_and_left_alone(finished_store: Pat
     (run.path / store.RUN).write_text(text)
     listing = Store(root).listing()
     assert any(
-        "run.json was written by another version of aecore; it is left alone." in each for each in listing.damaged
+        "run.json was written by another version of aecore; it is left alone." in sentence
+        for sentence in listing.damaged
     )
     assert (run.path / store.RUN).read_text() == text
