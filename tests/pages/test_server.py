@@ -1,6 +1,7 @@
 """What the web server adds to pages, and what it passes on untouched."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -24,7 +25,9 @@ def answer(response: Response, accept: str) -> tuple[Headers, bytes]:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"accept", accept.encode())]}
-    asyncio.run(KnownRoot(response)(scope, receive, send))
+    # In a thread of its own: where Playwright has run before, this one has an event loop already.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, KnownRoot(response)(scope, receive, send)).result()
     assert sent[-1].get("more_body", False) is False
     return Headers(raw=sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
