@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 def write_whole(path: Path, content: bytes, backup: Path | None = None) -> None:
     """Write `content` to a temporary file beside `path`, fsync it, rename it to `path`, and fsync the folder.
@@ -38,4 +40,4 @@ def write_whole(path: Path, content: bytes, backup: Path | None = None) -> None:
 
 def canonical(facts: Mapping[str, Any]) -> bytes:
     """JSON values as bytes for hashing: equal values give equal bytes."""
-    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODER.encode(facts).encode()

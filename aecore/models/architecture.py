@@ -99,6 +99,10 @@ class Architecture:
         return cls(tuple(_parsed(words)), input_shape)
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:  # every key of a run is computed from it
         shape = () if self.input_shape == CIFAR_SHAPE else ("x".join(map(str, self.input_shape)),)
         return " | ".join([*shape, *map(str, self.layers)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite, prod
 from typing import Any, Literal, cast, get_args
@@ -24,6 +24,7 @@ LOSSES: dict[Loss, str] = {
     "bce": "binary cross-entropy",
     "mae": "mean absolute error",
 }
+_LEGAL = {"loss": get_args(Loss), "initialisation": get_args(Initialisation), "schedule": get_args(Schedule)}
 HEAVIEST_PENALTY = 1e6
 KEY_DIGITS = 12
 
@@ -66,8 +67,8 @@ class Recipe:
         object.__setattr__(self, "learning_rate", float(self.learning_rate))
         if self.noise is not None and self.noise.level == 0:
             object.__setattr__(self, "noise", None)
-        for name, kind in (("loss", Loss), ("initialisation", Initialisation), ("schedule", Schedule)):
-            value, legal = getattr(self, name), get_args(kind)
+        for name, legal in _LEGAL.items():
+            value = getattr(self, name)
             if value not in legal and not (name == "schedule" and value is None):
                 hint = did_you_mean(str(value), legal)
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
@@ -80,7 +81,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the recipe again."""
-        values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        values = dict(vars(self))
         # A version without penalties reads every recipe that has none.
         penalties = {"penalties": self.penalty_weights} if values.pop("penalties") else {}
         return values | {"noise": str(self.noise) if self.noise else None} | penalties
@@ -106,7 +107,7 @@ def parse_penalties(text: str) -> dict[str, float]:
 
 def _weights(penalties: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
     """The weights sorted by name, without zeros, so that recipes with the same effect are equal."""
-    known = {layer.penalty for layer in LAYERS.values() if layer.penalty}
+    known = {layer.penalty for layer in LAYERS.values() if layer.penalty} if penalties else ()
     for name, weight in penalties.items():
         if name not in known:
             raise RecipeError(f"There is no penalty {name!r}. Legal: {', '.join(sorted(known))}.")
