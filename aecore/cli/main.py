@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace(stopped="Stopped.")
     # A detached or supervised process is stopped by SIGTERM, which then does what Ctrl-C does.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a σ or an odd file name must not end the command
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _status(arguments, options)

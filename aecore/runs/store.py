@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 
-from aecore import AecoreError, did_you_mean
+from aecore import AecoreError, did_you_mean, printable
 from aecore.files import folders
 from aecore.files.whole import canonical, write_whole
 from aecore.measuring.totals import Totals
@@ -60,6 +61,7 @@ STATE, STATE_BEFORE = STATES = "state.safetensors", "state-before.safetensors"
 # A file that changed less than this before it was read may change once more without a new time: file systems keep times
 # in steps of up to two seconds.
 SETTLED_NS = 2_000_000_000
+_OWN = re.compile(rf".+-[0-9a-f]{{{KEY_DIGITS}}}")  # the folders that the store itself makes
 
 
 class StoreError(AecoreError):
@@ -189,29 +191,43 @@ class Store:
         self.root = root or folders.checkpoints()
 
     def listing(self) -> Listing:
-        """Everything in the store; reads no weights."""
-        listing = Listing()
+        """Everything in the store; reads no weights, and leaves alone what the store did not write."""
+        listing, runs = Listing(), dict[str, list[Run]]()
         for folder in self._names():
             try:
                 if run := self._run_in(folder):
-                    listing.runs.append(run)
-                    listing.damaged.extend(
-                        f"{folder}/{name} is missing or cut short. {run.remedy}" for name in run.missing()
-                    )
-                elif state := _newest_state(path := self.root / folder):
-                    spec, epoch = _read_state_header(state)
-                    listing.unfinished.append(Unfinished(path, spec, epoch))
-                elif aside := sorted(path.glob("*.damaged")):
-                    listing.damaged.append(f"{folder}/{aside[0].name} was damaged and set aside.")
-                elif (path / WEIGHTS).exists() or (path / SCORES).exists():
-                    listing.damaged.append(f"{folder}/{RUN} is missing. Train the same spec again to replace it.")
+                    runs.setdefault(run.key, []).append(run)
+                elif _OWN.fullmatch(folder):
+                    self._list_unfinished(folder, listing)
             except FileNotFoundError:
                 continue  # its process has finished or removed it since we looked
             except StoreError as error:
                 listing.damaged.append(str(error))
+            except OSError as error:
+                listing.damaged.append(f"{printable(folder)} cannot be read ({error.strerror}).")
+        for copies in runs.values():
+            run = next((run for run in copies if run.path.name == run.spec.folder), copies[0])
+            folder = printable(run.path.name)
+            listing.runs.append(run)
+            listing.damaged.extend(f"{folder}/{name} is missing or cut short. {run.remedy}" for name in run.missing())
+            listing.damaged.extend(
+                f"{printable(other.path.name)} holds the same run as {folder} and is left out: remove one of them."
+                for other in copies
+                if other is not run
+            )
         order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
         listing.runs.sort(key=lambda run: (order.get(run.name, len(order)), run.name, run.finished))
         return listing
+
+    def _list_unfinished(self, folder: str, listing: Listing) -> None:
+        """Add a folder without a `run.json` to the `listing`."""
+        if state := _newest_state(path := self.root / folder):
+            spec, epoch = _read_state_header(state)
+            listing.unfinished.append(Unfinished(path, spec, epoch))
+        elif aside := sorted(path.glob("*.damaged")):
+            listing.damaged.append(f"{folder}/{aside[0].name} was damaged and set aside.")
+        elif (path / WEIGHTS).exists() or (path / SCORES).exists():
+            listing.damaged.append(f"{folder}/{RUN} is missing. Train the same spec again to replace it.")
 
     def find(self, name: str) -> Run:
         """The run of this name, folder or key (or the beginning of a key, at least 4 digits).
@@ -420,6 +436,8 @@ def _read_run(path: Path) -> Run:
         intact = facts.pop("sha256") == _digest(canonical(facts))
     except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
+    if not intact and not _OWN.fullmatch(path.parent.name):
+        raise FileNotFoundError(path)  # another program's, or a person's
     if not intact:
         raise StoreError(_set_aside(path))
     spec = _read_spec(path, facts["spec"])

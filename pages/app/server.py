@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from pages.app.pages import PAGES
-
-# Whatever folder a proxy serves the app from, the root is the address without the name of a page at its end.
-_NAMES = "|".join(page.url for page in PAGES)
-SCRIPT = f"""<script>
-  window.__streamlit = {{
-    BACKEND_BASE_URL: location.origin + location.pathname.replace(/(\\/({_NAMES}))?\\/?$/, "")
-  }};
-</script>"""
+from streamlit import config
 
 
 class KnownRoot:
@@ -33,6 +24,7 @@ class KnownRoot:
             return
         # Compressed text could not be added to.
         headers = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        script = _script(scope).encode()
         start: Message = {}  # of a response in HTML, sent when the length of its body is known
         body = b""
 
@@ -43,7 +35,7 @@ class KnownRoot:
             elif start and message["type"] == "http.response.body":
                 body += message.get("body", b"")
                 if not message.get("more_body"):
-                    body = body.replace(b"<head>", b"<head>" + SCRIPT.encode(), 1)
+                    body = body.replace(b"<head>", b"<head>" + script, 1)
                     MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
                     await send(start)
                     await send({**message, "body": body})
@@ -55,3 +47,16 @@ class KnownRoot:
 
 def _is_html(start: Message) -> bool:
     return "text/html" in Headers(raw=start["headers"]).get("content-type", "")
+
+
+def _script(scope: Scope) -> str:
+    """What tells the browser the root: its own address without what this server was asked for below its base path.
+
+    So it does not matter which folder a proxy serves the app from, and whether the server is told of it.
+    """
+    base = f"/{config.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+    below = len(scope.get("raw_path", scope["path"].encode())) - len(base)
+    return f"""<script>
+  const root = location.pathname.slice(0, location.pathname.length - {below}).replace(/\\/$/, "");
+  window.__streamlit = {{ BACKEND_BASE_URL: location.origin + root }};
+</script>"""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from aecore import printable
 from aecore.data.catalog import SAMPLE, SOURCES, available
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
@@ -83,7 +84,7 @@ def dataset(name: str) -> str:
     """The title of a data set, in a sentence."""
     if name == SAMPLE:
         return "the embedded sample"
-    return SOURCES[name].title if name in SOURCES else name
+    return SOURCES[name].title if name in SOURCES else printable(name)
 
 
 def how_to_get(name: str) -> str:

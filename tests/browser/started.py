@@ -40,7 +40,8 @@ def dashboard(log: Path, environment: Mapping[str, str], module: Sequence[str] =
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    address = f"http://127.0.0.1:{port}"
+    base = environment.get("STREAMLIT_SERVER_BASE_URL_PATH")
+    address = f"http://127.0.0.1:{port}" + (f"/{base}" if base else "")
     try:
         _wait_for(f"{address}/_stcore/health")
         yield Dashboard(address, server.pid)

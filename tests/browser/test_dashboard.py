@@ -8,7 +8,6 @@ from playwright.sync_api import Page, expect
 
 from aecore.models import zoo
 from aecore.runs.store import Store
-from pages.app import server
 from pages.app.pages import PAGES
 from tests.browser import started
 from tests.browser.seen import settled
@@ -50,13 +49,14 @@ def test_the_first_visit_to_a_fresh_server_may_be_a_deep_link(page: Page, tmp_pa
     assert "Traceback" not in log
 
 
-@pytest.mark.parametrize(
-    ("path", "root"),
-    [("/", ""), ("/compare", ""), ("/compare/", ""), ("/my/app/train", "/my/app"), ("/ecosystem/", "/ecosystem")],
-)
-def test_the_root_is_the_address_without_a_pages_name(page: Page, path: str, root: str) -> None:
-    (replacing,) = re.findall(r"location\.pathname(\.replace\(.*\))", server.SCRIPT)
-    assert page.evaluate(f"path => path{replacing}", path) == root
+def test_the_servers_base_path_may_be_the_name_of_a_page(page: Page, tmp_path: Path) -> None:
+    environment = {"AECORE_DATA": str(tmp_path), "STREAMLIT_SERVER_BASE_URL_PATH": "train"}
+    with started.dashboard(tmp_path / "log", environment) as served:
+        for path, seen in (("/", "h1"), ("/train", "text=Launch"), ("/system?run=dense", "text=Loss curves")):
+            page.goto(served.address + path)
+            settled(page)
+            expect(page.locator(seen).first).to_be_visible()
+        page.goto("about:blank")
 
 
 @pytest.mark.parametrize("path", SEEN)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -292,16 +293,17 @@ def test_what_is_found_is_what_a_naive_reading_of_every_run_gives(
     write(checkpoints, spec_of(4, "custom"))
     write(checkpoints, spec_of(5, "begun"))
     write(checkpoints, spec_of(6, checkpoints.find("custom-bn").key[:6]))
-    shutil.copytree(checkpoints.find("custom-bn").path, tmp_path / "moved-here")
+    shutil.copytree(checkpoints.find("custom-bn").path, tmp_path / "copied-here")
 
     runs = naive_runs(tmp_path)
     assert len(runs) == 10
     facts = [(run.path, run.key, run.name, run.finished) for run in checkpoints.listing().runs]
     order = {name: position for position, name in enumerate(zoo.SYSTEMS)}
     assert facts == sorted(facts, key=lambda row: (order.get(row[2], len(order)), *row[2:]))
-    assert sorted(facts) == sorted((path, run["key"], run["spec"]["name"], run["finished"]) for path, run in runs)
+    expected = [(path, run["key"], run["spec"]["name"], run["finished"]) for path, run in runs]
+    assert sorted(facts) == sorted(row for row in expected if row[0].name != "copied-here")
     for wanted in {
-        word for path, key, name, _ in facts for word in (path.name, name, key, key[:20], key[:12], key[:4])
+        word for path, key, name, _ in expected for word in (path.name, name, key, key[:20], key[:12], key[:4])
     }:
         matches = [(path, run) for path, run in runs if wanted in (run["spec"]["name"], path.name)]
         matches = matches or [(path, run) for path, run in runs if run["key"].startswith(wanted)]
@@ -916,3 +918,43 @@ def test_a_run_of_another_version_is_reported_and_left_alone(finished_store: Pat
         for sentence in listing.damaged
     )
     assert (run.path / store.RUN).read_text() == text
+
+
+def test_two_folders_of_one_run_are_one_entry_and_a_sentence_names_the_second(tmp_path: Path) -> None:
+    checkpoints = Store(tmp_path)
+    run = write(checkpoints, spec_of())
+    for name in ("a-copy", f"{run.path.name}.bak"):
+        shutil.copytree(run.path, tmp_path / name)
+    listing = checkpoints.listing()
+    assert listing.runs == [run]
+    assert listing.damaged == [
+        f"{name} holds the same run as {run.path.name} and is left out: remove one of them."
+        for name in ("a-copy", f"{run.path.name}.bak")
+    ]
+    shutil.rmtree(run.path)
+    assert [copy.path.name for copy in checkpoints.listing().runs] == ["a-copy"]
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"project": 1}', '{"cut', "[1, 2]", "\0"])
+def test_what_the_store_did_not_write_is_left_alone(content: str, tmp_path: Path) -> None:
+    (tmp_path / "other-tool").mkdir()
+    for name in (RUN, STATE, WEIGHTS, "model.damaged"):
+        (tmp_path / "other-tool" / name).write_text(content)
+    before = contents(tmp_path)
+    checkpoints = Store(tmp_path)
+    assert checkpoints.listing() == store.Listing()
+    with pytest.raises(StoreError, match="There is no run 'other'"):
+        checkpoints.find("other")
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_rest_listed(tmp_path: Path) -> None:
+    """A link that leads to itself is refused to everybody, a folder without rights not to an administrator."""
+    checkpoints = Store(tmp_path)
+    run = write(checkpoints, spec_of())
+    loop = tmp_path / f"custom-{'0' * 12}"
+    loop.symlink_to(loop)
+    [sentence] = checkpoints.listing().damaged
+    assert re.fullmatch(rf"{loop.name}/{RUN} cannot be read \(.+\)\.", sentence)
+    assert checkpoints.listing().runs == [run]
+    assert checkpoints.find("custom") == run
