@@ -12,9 +12,19 @@ from aecore.measuring.totals import decibels
 from aecore.runs.store import RUN, WEIGHTS, Run, Store
 
 
-def copied(run: Run, root: Path, *, seed: int = 0, mse: float | None = None, light: bool = False, **recipe: Any) -> Run:
+def copied(
+    run: Run,
+    root: Path,
+    *,
+    seed: int = 0,
+    dataset: str = "",
+    mse: float | None = None,
+    light: bool = False,
+    **recipe: Any,
+) -> Run:
     """A copy of `run` in the store at `root`, with other settings; a `light` one has no weights."""
-    spec = replace(run.spec, seed=seed, recipe=replace(run.spec.recipe, **recipe))
+    dataset = dataset or run.spec.dataset
+    spec = replace(run.spec, seed=seed, dataset=dataset, recipe=replace(run.spec.recipe, **recipe))
     path = root / spec.folder
     shutil.copytree(run.path, path)
     facts = json.loads((path / RUN).read_text()) | {"spec": spec.to_json(), "key": spec.key}

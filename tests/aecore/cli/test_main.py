@@ -1,5 +1,6 @@
 """The command line as a whole: help, error messages, exit codes, and what stays free of torch."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -161,3 +162,15 @@ def test_ctrl_c_while_an_error_message_is_written_is_no_traceback(aecore: Any, m
     monkeypatch.setattr(main, "say", say)
     done = aecore("show", "shalow-strided")
     assert (done.status, done.out, done.err) == (130, "", "Stopped.\n")
+
+
+def test_a_terminal_of_another_encoding_ends_no_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "aecore", "list"],
+        cwd=ROOT,
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"denoise-030" in done.stdout
+    assert b"?" in done.stdout
