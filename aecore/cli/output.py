@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from functools import cache
-from math import isfinite
+from math import inf, isfinite
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,8 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value == inf:
+        return "no error"  # it is a PSNR
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
@@ -132,7 +134,7 @@ def group_row(group: Group) -> dict[str, Any]:
     return run_row(group.first) | {
         "seed": f"{len(totals)} seeds" if several else group.first.spec.seed,
         "runs": len(totals),
-        "PSNR pooled": f"{group.psnr:.3f}",
+        "PSNR pooled": _cell(group.psnr) if not isfinite(group.psnr) else f"{group.psnr:.3f}",
         "± sd": "" if group.deviation is None else f"{group.deviation:.3f}",
         "SSIM": f"{fmean(total.ssim for total in totals):.4f}",
         "MSE": f"{fmean(total.mse for total in totals):.4g}",
@@ -143,10 +145,9 @@ def totals_text(run: Run) -> str:
     """How well a run did, in a sentence."""
     totals = run.totals
     noise = f" under {run.spec.recipe.noise}" if run.spec.recipe.noise else ""
-    return (
-        f"{totals.psnr_pooled:.2f} dB pooled, {totals.psnr_mean:.2f} dB mean, SSIM {totals.ssim:.3f} on "
-        f"{totals.pictures:,} test pictures of {run.spec.dataset}{noise}."
-    )
+    mean = f", {totals.psnr_mean:.2f} dB mean" if isfinite(totals.psnr_mean) else ", no error on some of the pictures"
+    psnr = f"{totals.psnr_pooled:.2f} dB pooled{mean}" if totals.mse else "no error"
+    return f"{psnr}, SSIM {totals.ssim:.3f} on {totals.pictures:,} test pictures of {run.spec.dataset}{noise}."
 
 
 def recipe_text(recipe: Recipe) -> str:

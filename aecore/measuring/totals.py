@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log10
+from math import inf, isfinite, log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 def decibels(error: float) -> float:
     """PSNR in dB of a mean squared error, with peak 1: `-10 log10(MSE)`; infinite if the error is 0."""
     return -10 * log10(error) if error else inf
+
+
+def psnr_text(psnr: float, digits: int = 1) -> str:
+    """A PSNR in words: `27.3 dB`, or `no error` where it is infinite."""
+    return f"{psnr:.{digits}f} dB" if isfinite(psnr) else "no error"
 
 
 @dataclass(frozen=True)

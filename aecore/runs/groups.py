@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean, stdev
 
+from aecore.measuring.totals import psnr_text
 from aecore.models import zoo
 from aecore.runs.store import Run
 
@@ -51,7 +52,7 @@ class Group:
     def psnr_text(self) -> str:
         """The PSNR, with its deviation if there are several seeds: `29.9 ± 0.5 dB`."""
         if self.deviation is None:
-            return f"{self.psnr:.1f} dB"
+            return psnr_text(self.psnr)
         digits = 1 if self.deviation >= 0.05 else 2
         return f"{self.psnr:.{digits}f} ± {self.deviation:.{digits}f} dB"
 

@@ -18,6 +18,7 @@ from pages.components import look
 TICKS = [mantissa * 10**exponent for exponent in range(-6, 5) for mantissa in (1, 2, 5)]
 _REMOVED_BUTTONS = ("select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "hoverClosestCartesian")
 _LINES_HEIGHT = 320
+NO_ZERO = "A loss of exactly 0 has no place on a logarithmic axis and is not drawn."
 _BINS = 50
 
 # What every history table holds, whatever its recipe; further columns are penalties.
@@ -80,6 +81,8 @@ def loss_curves(
     )
     alt = f"Training and validation error by {by} of {', '.join(labels.values())}."
     show(figure, key=key, alt=alt, name="loss-curves")
+    if logarithmic and any((histories[run.key]["validation_mse"] == 0).any() for run in runs):
+        st.caption(NO_ZERO)
 
 
 def _losses(figure: go.Figure, run: Run, history: pd.DataFrame, by: Abscissa) -> None:

@@ -14,7 +14,7 @@ from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.data.index_lists import NumbersError
 from aecore.data.noise import Noise
 from aecore.data.splits import Dataset
-from aecore.measuring.totals import Totals
+from aecore.measuring.totals import Totals, psnr_text
 from aecore.runs.store import StoreError
 from aecore.studies.contestants import Contestant
 from pages.components import cached, errors, jobs, look, pickers, sheets
@@ -193,8 +193,3 @@ def _numbers(scores: pd.DataFrame) -> list[list[tuple[str, str]]]:
         [("MSE", f"{mse:.3g}"), ("PSNR", psnr_text(psnr, 2)), ("SSIM", f"{ssim:.3f}")]
         for mse, psnr, ssim in zip(scores["mse"], scores["psnr"], scores["ssim"], strict=True)
     ]
-
-
-def psnr_text(psnr: float, digits: int = 1) -> str:
-    """A PSNR in words: `27.3 dB`, or `no error` where it is infinite."""
-    return f"{psnr:.{digits}f} dB" if np.isfinite(psnr) else "no error"

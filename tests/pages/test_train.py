@@ -21,7 +21,10 @@ from aecore.scheduling import supervision
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
+from aecore.scheduling.reports import Report
+from aecore.training.events import Epoch, Progress
 from pages.components.entries import LIGHT
+from pages.components.figures import NO_ZERO
 from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +158,19 @@ def test_what_was_queued_before_the_queue_was_full_is_said(store: Store, monkeyp
         assert len(Queue().entries()) == 2
     assert app.error[0].value.startswith("2 of 5 runs were queued. 2 runs are queued already: wait")
     assert app.toast[0].value == "2 runs queued"
+
+
+def test_a_loss_of_zero_is_left_out_of_the_live_curve_and_said(store: Store) -> None:
+    with supervision.hold(store.root):
+        queue = Queue()
+        entry = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), Place.here("cpu"))
+        fence = Dispatch(queue).start(entry.id)
+        assert fence is not None
+        row = Epoch(1, 0.0, 0.0, 0.0, 1000.0, 1.0)
+        Report(queue, entry.id, fence).epoch(Progress(1, 100, 100, 0.0, 1000.0, 1.0), (row,), b"")
+        app = page()
+    assert not app.exception
+    assert any(caption.value == NO_ZERO for caption in app.caption)
 
 
 def test_a_run_that_never_began_says_so(store: Store) -> None:

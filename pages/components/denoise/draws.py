@@ -8,10 +8,10 @@ import numpy as np
 import streamlit as st
 
 from aecore.data.noise import Noise
-from aecore.measuring.totals import decibels
+from aecore.measuring.totals import decibels, psnr_text
 from aecore.studies.contestants import Contestant
 from aecore.studies.sensitivity import Spread
-from pages.components import cached, jobs, lineup, look
+from pages.components import cached, jobs, look
 from pages.components.cached import Pixels
 from pages.components.denoise import choices, maps
 from pages.components.explain import explain
@@ -85,7 +85,7 @@ def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
                 signed.colored(bias[key]),
                 positive.colored(deviation[key]),
                 *map(_positional, (squared, variance, squared + variance)),
-                lineup.psnr_text(decibels(squared + variance)),
+                psnr_text(decibels(squared + variance)),
             ]
         columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
     maps.show(_NAMES, columns, legends, None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from aecore.measuring.totals import decibels
+from aecore.measuring.totals import decibels, psnr_text
 from aecore.studies.pca_curves import PUBLISHED, Curve, pca_curve
 from pages.components import figures, look
 from pages.components.entries import Entry
@@ -52,8 +52,10 @@ def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
 
 def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
     """What the figure shows, in a sentence or two."""
+    exact = [entry.label for entry in entries if mse(entry) == 0]
+    edge = f"{look.listed(exact)}: no error on any picture, drawn at the lower edge." if exact else ""
     if curve is None:
-        return ""
+        return edge
     against = {
         entry.label: error / best for entry in entries if (error := mse(entry)) and (best := curve.at(_code(entry)))
     }
@@ -72,7 +74,7 @@ def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
         sentence += (
             f" The code of {look.listed([entry.label for entry in larger])} holds more numbers than the picture."
         )
-    return sentence.strip()
+    return f"{sentence} {edge}".strip()
 
 
 def mse(entry: Entry) -> float:
@@ -88,7 +90,8 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
     """Draw the figure, those of `faint` in the background, and return the label of the point that was clicked."""
     everyone = [*entries, *faint]
     numbers = prod(everyone[0].architecture.input_shape)
-    sizes, errors = [_code(entry) for entry in everyone], [mse(entry) for entry in everyone]
+    sizes = [_code(entry) for entry in everyone]
+    errors = [_drawn(entry, everyone) for entry in everyone]
     across = log10(min(sizes) / 2.5), log10(max(*sizes, numbers) * 3)
     up = log10(min(errors) / 4), log10(max(errors) * 2)
     figure = go.Figure()
@@ -96,8 +99,8 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
     if curve:
         _pca(figure, curve, across, up)
     for entry in everyone:
-        _point(figure, entry, curve, faint=entry in faint)
-    _labels(figure, entries, curve, up, numbers)
+        _point(figure, entry, _drawn(entry, everyone), curve, faint=entry in faint)
+    _labels(figure, [(_code(entry), _drawn(entry, everyone), entry.label) for entry in entries], curve, up, numbers)
     text = [f"{tick:,.10g} · {decibels(tick):.0f} dB" for tick in figures.TICKS]
     figure.update_layout(
         height=_HEIGHT,
@@ -124,6 +127,11 @@ def clicked(state: Any) -> str | None:
     points = state["selection"]["points"] if state else []
     label = points[0].get("customdata") if points else None
     return str(label[0] if isinstance(label, list | tuple) else label) if label else None
+
+
+def _drawn(entry: Entry, everyone: Sequence[Entry]) -> float:
+    """Its error on the axis: where there is none, a tenth of the least one, because a logarithm has no zero."""
+    return mse(entry) or min(filter(None, map(mse, everyone)), default=1e-6) / 10
 
 
 def _code(entry: Entry) -> int:
@@ -173,7 +181,7 @@ def _pca(figure: go.Figure, curve: Curve, across: tuple[float, float], up: tuple
         )
 
 
-def _point(figure: go.Figure, entry: Entry, curve: Curve | None, *, faint: bool) -> None:
+def _point(figure: go.Figure, entry: Entry, height: float, curve: Curve | None, *, faint: bool) -> None:
     assert entry.run is not None
     error = mse(entry)
     best = curve.at(_code(entry)) if curve else None
@@ -183,7 +191,7 @@ def _point(figure: go.Figure, entry: Entry, curve: Curve | None, *, faint: bool)
     seeds = f"<br>{len(entry.runs)} seeds, MSE ± {spread:.2g}" if several else ""
     figure.add_scatter(
         x=[_code(entry)],
-        y=[error],
+        y=[height],
         mode="markers",
         name=entry.label,
         marker=marker | {"size": 11, "line": {"width": 0}},
@@ -191,30 +199,37 @@ def _point(figure: go.Figure, entry: Entry, curve: Curve | None, *, faint: bool)
         opacity=0.25 if faint else 1,
         customdata=[entry.label],
         hovertemplate=f"<b>{entry.label}</b><br>code size {_code(entry):,}<br>MSE {error:.3g}, "
-        f"{decibels(error):.1f} dB{seeds}{against}<extra></extra>",
+        f"{psnr_text(decibels(error))}{seeds}{against}<extra></extra>",
     )
 
 
 def _labels(
-    figure: go.Figure, entries: Sequence[Entry], curve: Curve | None, up: tuple[float, float], numbers: int
+    figure: go.Figure,
+    points: Sequence[tuple[int, float, str]],
+    curve: Curve | None,
+    up: tuple[float, float],
+    numbers: int,
 ) -> None:
-    """A name beside each point; of points above each other the lower ones' names move down until they are apart."""
-    for code, group in groupby(sorted(entries, key=lambda entry: (_code(entry), -mse(entry))), key=_code):
+    """A name beside each point, given as (code size, drawn error, name).
+
+    Of points above each other the lower ones' names move down until they are apart.
+    """
+    for code, group in groupby(sorted(points, key=lambda point: (point[0], -point[1])), key=lambda point: point[0]):
         # Names right of the point, but for those that would run into the line at the picture's own size.
         near = 0.4 * numbers < code < numbers
         best = curve.at(code) if curve else None
         free = 0.0
-        for entry in group:
+        for _, error, name in group:
             # PCA's line falls to the right: beside a point on it, only the left is free.
-            left = near or (best is not None and 0.8 * best < mse(entry) < 1.25 * best)
-            place = (up[1] - log10(mse(entry))) / (up[1] - up[0]) * _PLOT_HEIGHT
+            left = near or (best is not None and 0.8 * best < error < 1.25 * best)
+            place = (up[1] - log10(error)) / (up[1] - up[0]) * _PLOT_HEIGHT
             put = max(place, free)
             free = put + _LABEL
             if put <= _PLOT_HEIGHT:
                 figure.add_annotation(
                     x=log10(code),
-                    y=log10(mse(entry)),
-                    text=entry.label,
+                    y=log10(error),
+                    text=name,
                     showarrow=False,
                     font={"size": 12},
                     xanchor="right" if left else "left",

@@ -8,6 +8,7 @@ from itertools import chain
 
 import streamlit as st
 
+from aecore.measuring.totals import psnr_text
 from aecore.models.alignment import aligned
 from aecore.models.layers import shape_text
 from aecore.models.steps import Step
@@ -94,7 +95,7 @@ def _figures(entry: Entry) -> dict[str, str]:
     if entry.run:
         totals = entry.run.totals
         under = f" under {entry.recipe.noise}" if entry.recipe.noise else ""
-        figures["Test PSNR, pooled"] = f"{totals.psnr_pooled:.1f} dB{under}"
+        figures["Test PSNR, pooled"] = psnr_text(totals.psnr_pooled) + under
         figures["Test SSIM"] = f"{totals.ssim:.3f}{under}"
     return figures
 

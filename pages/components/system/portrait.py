@@ -15,7 +15,7 @@ from streamlit.errors import StreamlitAPIException
 
 from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.files.figures import PublishedError
-from aecore.measuring.totals import decibels
+from aecore.measuring.totals import decibels, psnr_text
 from aecore.models.layers import shape_text
 from aecore.models.steps import Step
 from aecore.runs.store import Listing, Run, Store, StoreError
@@ -157,9 +157,9 @@ def _test_figures(entry: Entry, run: Run) -> None:
     noise = f", {entry.recipe.noise}" if entry.recipe.noise else ""
     _metric(
         f"Test PSNR{noise}",
-        f"{run.totals.psnr_pooled:.1f} dB",
+        psnr_text(run.totals.psnr_pooled),
         "Peak signal-to-noise ratio of the mean squared error over all test pictures: −10 log₁₀ MSE. "
-        f"3 dB more is half the error. The mean over pictures is {run.totals.psnr_mean:.1f} dB.",
+        f"3 dB more is half the error. The mean over pictures is {psnr_text(run.totals.psnr_mean)}.",
     )
     if len(entry.runs) > 1:
         _metric(
@@ -284,7 +284,7 @@ def _pca(entry: Entry, store: Store) -> str | None:
         error = pca_curve(entry.dataset, store.root).at(entry.architecture.code_size)
     except PublishedError:
         return None  # the gallery, whose line it is, says what is wrong
-    return f"{decibels(error):.1f} dB" if error else None
+    return psnr_text(decibels(error)) if error is not None else None
 
 
 def _address(wanted: str, everyone: Sequence[Entry]) -> dict[str, str | int]:

@@ -8,19 +8,20 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
 from aecore import AecoreError
+from aecore.measuring.totals import psnr_text
 from aecore.runs.store import Run, Store
 from aecore.scheduling.entries import Entry, EpochRow
 from aecore.scheduling.queue import Queue
 from pages.app.pages import COMPARE, SYSTEM
-from pages.components import amounts, entries, look, png
+from pages.components import amounts, entries, figures, look, png
 from pages.components.explain import explain
-from pages.components.figures import TICKS
 
 EVERY = 1.0  # seconds between two looks
 SHOWN_ROWS = 6  # epochs in the strip of pictures
@@ -117,8 +118,9 @@ def _result(store: Store, entry: Entry) -> None:
     totals, label = run.totals, look.label(run.spec)
     noise = f" under {run.spec.recipe.noise} noise" if run.spec.recipe.noise else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        psnr = f"**{psnr_text(totals.psnr_pooled, 2)}**" + (" pooled" if totals.mse else "")
         st.markdown(
-            f"**{totals.psnr_pooled:.2f} dB** pooled, SSIM {totals.ssim:.3f} on {totals.pictures:,} test "
+            f"{psnr}, SSIM {totals.ssim:.3f} on {totals.pictures:,} test "
             f"pictures{noise}, after {amounts.duration(run.seconds)}"
         )
         own = [run.name] if run.name in look.labels(store.listing().full).values() else []
@@ -195,22 +197,29 @@ def _progress(entry: Entry) -> tuple[float, str]:
     return min(done, 1.0), f"epoch {entry.epoch} of {epochs}{speed}{left}"
 
 
+def _above_zero(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["loss"]]
+
+
 def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
     """The loss so far. A Vega-Lite chart is changed in place; a Plotly one would be made anew at every look."""
     points = queue.points(entry.id)
     points = points[:: len(points) // POINTS + 1]
-    training = [{"epoch": at, "loss": loss, "pictures": "training"} for at, loss in points]
-    validation = [{"epoch": row.epoch, "loss": row.validation_loss, "pictures": "validation"} for row in epochs]
+    training: list[dict[str, Any]] = [{"epoch": at, "loss": loss, "pictures": "training"} for at, loss in points]
+    validation: list[dict[str, Any]] = [
+        {"epoch": row.epoch, "loss": row.validation_loss, "pictures": "validation"} for row in epochs
+    ]
     terms = {f"{name}, training": name for row in epochs for name in row.terms}
-    penalties = [
+    penalties: list[dict[str, Any]] = [
         {"epoch": row.epoch, "loss": row.terms[name], "pictures": title}
         for title, name in terms.items()
         for row in epochs
-        if row.terms.get(name)
+        if name in row.terms
     ]
-    losses = [loss for _, loss in points] + [row.validation_loss for row in epochs]
-    losses += [value for row in epochs for value in row.terms.values() if value]
+    training, validation, penalties = map(_above_zero, (training, validation, penalties))
+    losses = [row["loss"] for row in (*training, *validation, *penalties)]
     if not losses:
+        st.caption(figures.NO_ZERO)
         return
     color = look.style(entry.spec).color
     # Set here: for a curve without points Vega would warn that it has no extent.
@@ -230,7 +239,10 @@ def _curves(queue: Queue, entry: Entry, epochs: Sequence[EpochRow]) -> None:
                 "type": "quantitative",
                 "title": f"Loss ({entry.spec.recipe.loss.upper()})",
                 "scale": {"type": "log", "domain": domain, "nice": False},
-                "axis": {"format": ".1~g", "values": [tick for tick in TICKS if domain[0] <= tick <= domain[1]]},
+                "axis": {
+                    "format": ".1~g",
+                    "values": [tick for tick in figures.TICKS if domain[0] <= tick <= domain[1]],
+                },
             },
             "color": {
                 "field": "pictures",
