@@ -5,11 +5,19 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from aecore.data import folder
 from aecore.data.catalog import SAMPLE, data_root, find_source
 from aecore.data.downloads import read
-from aecore.data.folder import load_folder
 from aecore.data.sample import load_sample
 from aecore.data.splits import Dataset
+
+
+def stamp(name: str) -> str:
+    """What changes with the files of a folder, so that it need not be loaded again while it stays the same.
+
+    Empty for every other data set, whose content is fixed. Raises `DatasetError` for a folder that does not exist.
+    """
+    return folder.stamp(name.removeprefix("folder:")) if name.startswith("folder:") else ""
 
 
 def load(name: str, root: Path | None = None) -> Dataset:
@@ -22,7 +30,7 @@ def load(name: str, root: Path | None = None) -> Dataset:
     if name == SAMPLE:
         return load_sample()
     if name.startswith("folder:"):
-        return load_folder(name.removeprefix("folder:"))
+        return folder.load_folder(name.removeprefix("folder:"))
     source, root = find_source(name), data_root(root)
     return Dataset(
         name,

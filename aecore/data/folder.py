@@ -16,15 +16,11 @@ from aecore.data.splits import Dataset, Split, hold_out
 
 def load_folder(path: str) -> Dataset:
     """The pictures under `path`, decoded at once; `DatasetError` for no such folder or fewer than 10 pictures."""
-    folder = Path(path).expanduser().resolve()
-    if not path or not folder.is_dir():
-        raise DatasetError(f"There is no folder {path!r}: give one that holds pictures, as folder:PATH.")
+    folder = _folder(path)
     pictures: list[tuple[bytes, str, np.ndarray]] = []  # (content digest, class, pixels)
     unreadable: list[str] = []
-    for file in sorted(folder.rglob("*")):
+    for file in _files(folder):
         parts = file.relative_to(folder).parts
-        if any(part.startswith(".") for part in parts) or not file.is_file():
-            continue
         try:
             pixels = read_picture(file)
         except Exception:  # Pillow's decoders raise errors of many types
@@ -53,6 +49,30 @@ def load_folder(path: str) -> Dataset:
         lambda: hold_out(learning),
         lambda: (test,),
     )
+
+
+def stamp(path: str) -> str:
+    """Hex SHA-256 over names, sizes and times of the files under `path`: it changes with them, and decodes nothing."""
+    folder = _folder(path)
+    facts = [(str(file.relative_to(folder)), file.stat()) for file in _files(folder)]
+    listed = [f"{name}\0{fact.st_size}\0{fact.st_mtime_ns}" for name, fact in facts]
+    return hashlib.sha256("\n".join(listed).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _folder(path: str) -> Path:
+    folder = Path(path).expanduser().resolve()
+    if not path or not folder.is_dir():
+        raise DatasetError(f"There is no folder {path!r}: give one that holds pictures, as folder:PATH.")
+    return folder
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files under a folder, in order, but for hidden ones."""
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
 
 
 def read_picture(file: Path) -> np.ndarray:

@@ -34,14 +34,33 @@ from pages.components import jobs, png
 Pixels = NDArray[np.uint8]
 Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and their scores, one row per picture
 
+LOOK = 1.0  # seconds between two looks at whether a folder has changed
 _pool = ThreadPoolExecutor(jobs.HELPERS, initializer=jobs.one_core)
 # So that the models that `_model` excludes from garbage collection are freed in order when the process ends.
 atexit.register(gc.unfreeze)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the pictures")
+_stamps: dict[str, str] = {}  # of the folders that were read
+
+
 def dataset(name: str) -> Dataset:
-    """A data set, read once for all sessions."""
+    """A data set, read once for all sessions. A folder is read again, and what was computed of it, when it changes."""
+    stamp = _stamp(name) if name.startswith("folder:") else ""
+    if _stamps.setdefault(name, stamp) != stamp:
+        _stamps[name] = stamp
+        for cache in (thumbnails, classes, originals, _given, _output, _scored, _another_score, _measured_scores):
+            cache.clear()
+        jobs.clear()
+    return _dataset(name, stamp)
+
+
+@st.cache_data(max_entries=16, ttl=LOOK, show_spinner=False)
+def _stamp(name: str) -> str:
+    return datasets.stamp(name)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the pictures")
+def _dataset(name: str, stamp: str) -> Dataset:
     pictures = datasets.load(name)
     # Read here, under this spinner: a damaged data set must be reported where it is picked.
     _ = pictures.test
@@ -91,9 +110,10 @@ def history(key: str) -> pd.DataFrame:
 def stored_scores(run: Run, dataset_name: str) -> pd.DataFrame:
     """The scores of a run under the noise that it was trained with, one row per test picture.
 
-    They are the stored ones, or measured now if the run was trained on another data set.
+    They are the stored ones, or measured now if the run was trained on other pictures: those of another data set, or
+    of a folder that has changed since.
     """
-    if run.spec.dataset == dataset_name:
+    if run.spec.dataset == dataset_name and dataset(dataset_name).fingerprint == run.spec.fingerprint:
         return _stored_scores(run.key)
     return _measured_scores(of_run(run), run.key, dataset_name)
 

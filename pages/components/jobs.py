@@ -95,6 +95,11 @@ def _if_wanted(lease: _Lease, work: Callable[..., Any], *facts: object) -> Any:
         lease.ended = monotonic()
 
 
+def clear() -> None:
+    """Forget every job: what they were computed from has changed."""
+    _job.clear()
+
+
 def still_wanted(jobs: Iterable[Future[Any]]) -> None:
     """Keep waiting jobs from being given up. A page that waits for them calls this every few seconds."""
     for job in jobs:

@@ -3,15 +3,22 @@
 import base64
 import io
 import json
+import re
 import shutil
+import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from aecore.data import datasets
+from aecore.data.splits import to_float
+from aecore.measuring.metrics import mse
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe
@@ -19,6 +26,7 @@ from aecore.models.zoo import Start
 from aecore.runs import execution
 from aecore.runs.events import Finished
 from aecore.runs.store import Store, StoreError
+from pages.components import cached
 from pages.components.entries import entries
 from pages.components.system import diagrams, differences, downloads
 from tests.pages.copies import copied
@@ -370,3 +378,48 @@ def test_what_differs_is_marked_by_more_than_colour() -> None:
     assert [mark for mark, *_ in rows].count("+") == 3
     same = everyone["dense"]
     assert differences.summary(same, same) == "The layers are the same; the recipes are the same."
+
+
+# ---- a folder that changes
+
+
+def shown_errors(app: AppTest) -> list[float]:
+    """The errors under the best, median and worst pictures, as they are shown."""
+    (figure,) = [element.proto.body for element in app.get("html") if "<figcaption>Best" in element.proto.body]
+    return [float(text) for text in re.findall(r"<span>([0-9.e-]+)</span>", figure)]
+
+
+def test_errors_are_those_of_the_pictures_that_are_there_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    folder, draw = tmp_path / "pictures", np.random.default_rng(0)
+    folder.mkdir()
+
+    def add(first: int, last: int) -> None:
+        for number in range(first, last):
+            Image.fromarray(draw.integers(0, 255, (32, 32, 3), np.uint8)).save(folder / f"{number}.png")
+
+    def expected() -> Any:
+        test = datasets.load(f"folder:{folder}").test
+        errors = mse(run.model()(to_float(test.pixels)).clamp(0, 1), to_float(test.pixels)).sort().values
+        middle = max(0, (len(errors) - 3) // 2)
+        kinds = [*errors[:3], *errors[middle : middle + 3], *errors.flip(0)[:3]]
+        return pytest.approx([float(error) for error in kinds], rel=6e-3)  # three digits are shown
+
+    add(0, 60)
+    spec = execution.plan(zoo.from_text("conv4 | conv3:k1:sigmoid"), dataset=f"folder:{folder}", epochs=1)
+    run = [*execution.execute(spec)][-1].run  # type: ignore[union-attr]
+    app = page(run=f"custom {run.key[:6]}")
+    assert shown_errors(app) == expected()
+    assert not any("has changed since" in info.value for info in app.info)
+    add(60, 90)
+    time.sleep(cached.LOOK + 0.1)
+    app.run()
+    assert not app.exception
+    assert shown_errors(app) == expected()
+    assert any("has changed since this run was trained" in info.value for info in app.info)
+    for file in sorted(folder.iterdir())[20:]:
+        file.unlink()
+    time.sleep(cached.LOOK + 0.1)
+    app.run()
+    assert not app.exception
+    assert shown_errors(app) == expected()

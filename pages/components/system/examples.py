@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from aecore.data import catalog, datasets
+from aecore.data import catalog
 from aecore.data.catalog import SAMPLE
 from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import Run
@@ -39,16 +39,17 @@ class Choice:
     """Pictures of a data set by how well they are reconstructed: indices and MSEs of each kind."""
 
     dataset: str
+    is_as_trained: bool  # whether these are the pictures that the run was trained and scored on
     kinds: dict[str, pd.DataFrame]
 
 
 def choose(run: Run) -> Choice | None:
-    """By the stored scores where the run's data set is here, or else on the embedded sample; None if that does not fit.
+    """On the run's data set where it is here, or else on the embedded sample; None if that does not fit.
 
     Raises `StoreError` for damaged scores or weights, `DatasetError` for a damaged data set.
     """
     name = run.spec.dataset if catalog.available(run.spec.dataset) else SAMPLE
-    if datasets.load(name).shape != run.spec.architecture.input_shape:
+    if cached.dataset(name).shape != run.spec.architecture.input_shape:
         return None
     ranked = cached.stored_scores(run, name).sort_values("mse", ignore_index=True)
     middle = max(0, (len(ranked) - EACH) // 2)
@@ -57,7 +58,7 @@ def choose(run: Run) -> Choice | None:
         "Median": ranked.iloc[middle : middle + EACH],
         "Worst": ranked.tail(EACH).iloc[::-1],
     }
-    return Choice(name, kinds)
+    return Choice(name, cached.dataset(name).fingerprint == run.spec.fingerprint, kinds)
 
 
 def show(run: Run, choice: Choice) -> None:

@@ -202,6 +202,12 @@ def pictures(run: Run) -> None:
                 f"Not {look.dataset(run.spec.dataset)} but the embedded sample, which it was not made for.{fetch}",
                 icon=_ALBUM,
             )
+        elif not choice.is_as_trained:
+            st.info(
+                f"{look.dataset(run.spec.dataset)} has changed since this run was trained. These errors are of the "
+                "pictures that are there now; the scores above are of those before.",
+                icon=_ALBUM,
+            )
         examples.show(run, choice)
     except (StoreError, DatasetError) as error:
         st.error(str(error), icon=":material/broken_image:")
