@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from pathlib import Path
 
@@ -67,12 +68,14 @@ def _folder(path: str) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files under a folder, in order, but for hidden ones."""
-    return [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    ]
+    """All files under a folder, in order, but for hidden ones. Links are followed, unless they lead back upwards."""
+    files, entered = list[Path](), dict[Path, frozenset[Path]]()
+    for name, subfolders, names in os.walk(folder, followlinks=True):
+        here = Path(name)
+        entered[here] = entered.get(here.parent, frozenset()) | {here.resolve()}
+        subfolders[:] = [part for part in subfolders if part[0] != "." and (here / part).resolve() not in entered[here]]
+        files += [here / part for part in names if part[0] != "." and (here / part).is_file()]
+    return sorted(files)
 
 
 def read_picture(file: Path) -> np.ndarray:

@@ -12,9 +12,10 @@ class NumbersError(AecoreError):
 
 
 def parse(text: str, *, below: int, most: int, what: str) -> tuple[int, ...]:
-    """The first `most` distinct numbers in `text`, in their order.
+    """The distinct numbers in `text`, in their order.
 
-    Raises `NumbersError` if one is not a number from 0 to `below` - 1; the message calls a number `what`.
+    Raises `NumbersError` if one is not a number from 0 to `below` - 1, and for more than `most` of them; the message
+    calls a number `what`.
     """
     legal = f"write numbers from 0 to {below - 1}, such as 3, 17, 20-25"
     numbers: dict[int, None] = {}  # an ordered set
@@ -25,7 +26,15 @@ def parse(text: str, *, below: int, most: int, what: str) -> tuple[int, ...]:
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last < below:
             raise NumbersError(f"There is no {what} {part}: {legal}.")
-        numbers |= dict.fromkeys(range(first, min(last, first + most) + 1))
+        if last - first >= most:
+            raise NumbersError(_too_many(last - first + 1, most, what))
+        numbers |= dict.fromkeys(range(first, last + 1))
     if not numbers:
         raise NumbersError(f"No {what} is given: {legal}.")
-    return tuple(numbers)[:most]
+    if len(numbers) > most:
+        raise NumbersError(_too_many(len(numbers), most, what))
+    return tuple(numbers)
+
+
+def _too_many(count: int, most: int, what: str) -> str:
+    return f"{count:,} {what}s are too many: give at most {most:,}."

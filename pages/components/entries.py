@@ -102,10 +102,10 @@ def settings(entry: Entry) -> dict[str, str]:
 
 
 def in_short(spec: RunSpec, seeds: Sequence[int] = ()) -> str:
-    """How a run is trained, or its like with several `seeds`, in a few words."""
+    """How a run is trained, or its like with several `seeds`, in a few words of Markdown."""
     recipe = spec.recipe
     seed = f"seeds {look.listed([str(seed) for seed in seeds])}" if len(seeds) > 1 else f"seed {spec.seed}"
-    parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {look.dataset(spec.dataset)}"]
+    parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {look.dataset_in_markdown(spec.dataset)}"]
     parts += [f"{recipe.images:,} pictures"] if recipe.images else []
     parts += [f"{recipe.noise} noise"] if recipe.noise else []
     parts += [f"{name} weight {weight:g}" for name, weight in recipe.penalty_weights.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -85,6 +86,13 @@ def dataset(name: str) -> str:
     if name == SAMPLE:
         return "the embedded sample"
     return SOURCES[name].title if name in SOURCES else printable(name)
+
+
+def dataset_in_markdown(name: str) -> str:
+    """The same for Markdown, where a folder's name is to be read as it stands."""
+    return (
+        dataset(name) if name in (*SOURCES, SAMPLE) else re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:-])", r"\\\1", dataset(name))
+    )
 
 
 def how_to_get(name: str) -> str:

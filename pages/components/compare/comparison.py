@@ -85,7 +85,7 @@ def _table(
         )
         _download(
             "Table",
-            lambda: tables.csv(indices, classes, inputs, models),
+            lambda: tables.csv(indices, classes, inputs, models).encode("utf-8-sig"),  # Excel needs its mark
             "errors.csv",
             "MSE, PSNR, SSIM and the metric chosen below as a CSV file",
         )

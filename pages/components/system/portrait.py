@@ -187,24 +187,24 @@ def pictures(run: Run) -> None:
         st.info("Without its weights only the first test pictures can be shown, as stored.", icon=_ALBUM)
         previews.show(run)
         return
-    fetch = look.how_to_get(run.spec.dataset)
+    fetch, title = look.how_to_get(run.spec.dataset), look.dataset_in_markdown(run.spec.dataset)
     try:
         choice = examples.choose(run)
         if choice is None:
             st.info(
-                f"{look.dataset(run.spec.dataset)} is not here: its first test pictures, as stored.{fetch}",
+                f"{title} is not here: its first test pictures, as stored.{fetch}",
                 icon=_ALBUM,
             )
             previews.show(run)
             return
         if choice.dataset == SAMPLE and run.spec.dataset != SAMPLE:
             st.info(
-                f"Not {look.dataset(run.spec.dataset)} but the embedded sample, which it was not made for.{fetch}",
+                f"Not {title} but the embedded sample, which it was not made for.{fetch}",
                 icon=_ALBUM,
             )
         elif not choice.is_as_trained:
             st.info(
-                f"{look.dataset(run.spec.dataset)} has changed since this run was trained. These errors are of the "
+                f"{title} has changed since this run was trained. These errors are of the "
                 "pictures that are there now; the scores above are of those before.",
                 icon=_ALBUM,
             )
@@ -262,7 +262,7 @@ def layers(entry: Entry) -> None:
     st.dataframe(table, hide_index=True, column_config=columns, height="content", alt=f"Layers of {entry.label}")
     st.download_button(
         "Layers as CSV",
-        table.to_csv(index=False),
+        table.to_csv(index=False).encode("utf-8-sig"),  # with the mark by which Excel knows UTF-8
         f"layers-{entry.label.replace(' ', '-')}.csv",
         "text/csv",
         on_click="ignore",

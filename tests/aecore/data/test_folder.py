@@ -125,6 +125,35 @@ def test_folder_classes_are_its_sub_folders(tmp_path: Path) -> None:
     assert catalog.available(f"folder:{tmp_path}")
 
 
+def test_folder_follows_links_once_and_never_in_a_circle(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "all", tmp_path / "elsewhere"
+    fill(root / "dogs", 12)
+    fill(elsewhere, 12)
+    (root / "cats").symlink_to(elsewhere)
+    (root / "dogs" / "up").symlink_to(root)
+    (elsewhere / "itself").symlink_to(elsewhere)
+    (root / "nowhere").symlink_to(tmp_path / "gone")
+    loaded = datasets.load(f"folder:{root}")
+    assert loaded.classes == ("cats", "dogs")
+    assert len(loaded.train) + len(loaded.validation) + len(loaded.test) == 24
+
+
+def test_the_stamp_of_a_folder_changes_with_its_files_alone(tmp_path: Path) -> None:
+    name = f"folder:{fill(tmp_path / 'all', 12)}"
+    stamp = datasets.stamp(name)
+    assert datasets.stamp(name) == stamp
+    (tmp_path / "all" / ".hidden").write_text("x")
+    assert datasets.stamp(name) == stamp
+    (tmp_path / "all" / "03.png").rename(tmp_path / "all" / "33.png")
+    renamed = datasets.stamp(name)
+    assert renamed != stamp
+    noise_picture(250).save(tmp_path / "all" / "33.png")
+    assert datasets.stamp(name) != renamed
+    assert datasets.stamp("cifar10") == datasets.stamp("sample") == ""
+    with pytest.raises(DatasetError, match="There is no folder"):
+        datasets.stamp(f"folder:{tmp_path / 'gone'}")
+
+
 def test_folder_splits_follow_content_and_not_file_names(tmp_path: Path) -> None:
     fill(tmp_path / "one" / "cats", 20)
     (tmp_path / "two" / "cats").mkdir(parents=True)

@@ -22,13 +22,18 @@ def test_what_was_written_is_read(written: list[int], separator: str) -> None:
 
 
 @given(numbers, st.integers(1, 20))
-def test_no_more_than_the_most_are_read(written: list[int], most: int) -> None:
-    text = ", ".join(map(str, written))
-    assert parse(text, below=100, most=most, what="test picture") == tuple(dict.fromkeys(written))[:most]
+def test_more_than_the_most_are_refused(written: list[int], most: int) -> None:
+    text, distinct = ", ".join(map(str, written)), tuple(dict.fromkeys(written))
+    if len(distinct) <= most:
+        assert parse(text, below=100, most=most, what="test picture") == distinct
+    else:
+        with pytest.raises(NumbersError, match=rf"^{len(distinct)} test pictures are too many: give at most {most}\.$"):
+            parse(text, below=100, most=most, what="test picture")
 
 
-def test_a_long_range_costs_no_more_than_what_is_read_of_it() -> None:
-    assert parse("1-999999999", below=10**9, most=3, what="test picture") == (1, 2, 3)
+def test_a_long_range_is_refused_before_it_is_written_out() -> None:
+    with pytest.raises(NumbersError, match="999,999,999 test pictures are too many: give at most 3"):
+        parse("1-999999999", below=10**9, most=3, what="test picture")
 
 
 @pytest.mark.parametrize(
