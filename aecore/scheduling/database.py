@@ -23,7 +23,7 @@ from aecore.scheduling.entries import Entry, GoneError, QueueError
 from aecore.scheduling.places import Place
 
 VERSION = 5
-BUSY_TIMEOUT = 30.0  # seconds; another process's transaction takes milliseconds unless the disk is stuck
+BUSY_TIMEOUT = 10.0  # seconds; another process's transaction takes milliseconds unless the disk is stuck
 RETRY_DELAY = 1.0  # seconds before a failed write is tried again, where it must not be lost
 LIVE = "('queued', 'running', 'paused')"
 NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM runs)"
@@ -130,6 +130,11 @@ class Database:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise QueueError(
+                    f"{self.path} is locked: another program has held it for {BUSY_TIMEOUT:g} s. Close what reads or "
+                    "copies it, and try again."
+                ) from None
             raise QueueError(
                 f"{self.path} cannot be used ({error}): see that its disk has room and its folder may be written, "
                 "or set AECORE_CHECKPOINTS."

@@ -82,7 +82,12 @@ class Page:
                 continue
             value = st.session_state.get(key)
             chosen = value if isinstance(value, list | tuple) else [value]
-            unmet = [text for text in dict.fromkeys(wanted) if not any(_same(text, choice) for choice in chosen)]
+            # An address asks for nothing by an empty text, as it has where everything was taken out of a choice.
+            unmet = [
+                text
+                for text in filter(None, dict.fromkeys(wanted))
+                if not any(_same(text, choice) for choice in chosen)
+            ]
             if unmet:
                 instead = "nothing" if value in (None, []) else ", ".join(map(_text, chosen))
                 lines.append(f"{key} = {', '.join(unmet)} (shown: {instead})")

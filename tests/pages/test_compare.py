@@ -165,6 +165,10 @@ def test_what_a_link_cannot_have_is_said(query: dict[str, str | list[str]], mess
     assert message in page(**query).warning[0].value
 
 
+def test_an_address_in_which_every_model_was_taken_out_is_not_remarked_on() -> None:
+    assert not page(models="").warning
+
+
 def test_a_link_that_can_be_had_is_not_remarked_on() -> None:
     assert not page(models=["dense"], noise="Salt and pepper", level="0.5", count="3", view="Wipe").warning
 

@@ -3,12 +3,13 @@
 import json
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from aecore.runs.store import Store
-from aecore.scheduling import supervision
+from aecore.scheduling import database, supervision
 from aecore.scheduling.database import VERSION
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import GoneError, QueueError, SupersededError
@@ -21,6 +22,16 @@ from tests.aecore.scheduling.idle import CPU, progress, report_epoch, spec_of, s
 @pytest.fixture
 def queue(idle: Queue) -> Queue:
     return idle
+
+
+def test_a_queue_that_another_program_holds_is_told_as_locked(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit(queue)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.1)
+    with closing(sqlite3.connect(queue.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(QueueError, match=r"queue\.sqlite is locked: another program has held it for 0\.1 s\."):
+            submit(queue, 1)
+    submit(queue, 1)
 
 
 def test_a_queue_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> None:
