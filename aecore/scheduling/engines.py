@@ -33,6 +33,7 @@ from aecore.scheduling.places import Place, PlaceError
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import Report
 from aecore.scheduling.supervision import STOPPED
+from aecore.training import machine
 
 ATTEMPTS_INTERVAL = 0.1  # seconds between two looks at the attempts
 QUEUE_INTERVAL = 0.5  # seconds between two looks at the queue while no attempt ends
@@ -195,12 +196,12 @@ class _Connections:
 
 def slots(device: str) -> int:
     """How many runs may train on a device of this machine at once."""
-    return max(1, (os.cpu_count() or 1) // 2) if device == "cpu" else 1
+    return max(1, min(machine.cores() // 2, machine.memory() // machine.RUN_MEMORY)) if device == "cpu" else 1
 
 
 def threads() -> int:
     """Threads of a run on the CPU: the cores, shared among as many runs as may train at once."""
-    return max(1, (os.cpu_count() or 1) // slots("cpu"))
+    return max(1, machine.cores() // slots("cpu"))
 
 
 class LocalEngine:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from aecore import AecoreError
+from aecore.training import machine
 
 LOCAL = "local"
 # Each name's class, an `Engine`. The classes are imported when they are needed: their modules import this one.
@@ -128,7 +129,7 @@ def accelerator(device: str) -> str:
     """The hardware behind a device of this machine, for example `x86_64, 2 cores`. Measured speeds belong to it."""
     if device.startswith("cuda"):
         return str(_devices().accelerator(_devices().find_device(device)))
-    return f"{platform.machine()}, {os.cpu_count()} cores"
+    return f"{platform.machine()}, {machine.cores_text()}"
 
 
 def _devices() -> ModuleType:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import sys
 
 import torch
 
 from aecore.models.recipe import Recipe
+from aecore.training import machine
 from aecore.training.events import TrainingError
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
@@ -26,6 +26,9 @@ def devices() -> list[str]:
 def find_device(name: str | None = None) -> torch.device:
     """The device `name` (`cpu`, `cuda`, `cuda:1`, `mps`), by default the fastest; `TrainingError` if absent."""
     here = devices()
+    # By itself torch starts a thread for every core of the machine, which then wait for the few that it may use.
+    if torch.get_num_threads() > machine.cores():
+        torch.set_num_threads(machine.cores())
     if name is None:
         return torch.device(here[0])
     if name not in here and not (name == "cuda" and here[0].startswith("cuda")):
@@ -37,7 +40,7 @@ def memory_budget(device: torch.device) -> int:
     """Bytes that training may take on `device`: half of its memory; the rest is for data and batches."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory // 2
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return machine.memory() // 2
 
 
 def autocasts(recipe: Recipe, device: torch.device) -> bool:
@@ -60,7 +63,7 @@ def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
         "accelerator": accelerator(device),
         "dtype": "bfloat16 autocast" if autocasts(recipe, device) else "float32",
         "threads": torch.get_num_threads(),
-        "cores": os.cpu_count() or 1,
+        "cores": machine.cores(),
     }
 
 

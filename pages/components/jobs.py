@@ -5,7 +5,6 @@ A page begins jobs, draws those that are ready, and looks again. A job that no p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ import torch
 
 from aecore import AecoreError
 from aecore.studies.contestants import Contestant
+from aecore.training import machine
 from pages.components import links
 
 Lane = Literal["quick", "fits", "slow", "slow draws"]
 Jobs = Mapping[str, Sequence[Future[Any]]]  # the jobs of each contestant, by its key
 
-HELPERS = max(1, (os.cpu_count() or 1) - 1)
+HELPERS = max(1, machine.cores() - 1)
 FORGIVEN = 60  # seconds after which a failed job is tried again: the cause may be gone by then
 _WANTED = 10  # seconds that a job waits for its turn after a page last asked for it
 _MOMENT = 0.2  # seconds that a part of a page waits for its jobs before it is drawn without them

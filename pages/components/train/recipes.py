@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from aecore.models.zoo import Start
 from aecore.runs.groups import groups
 from aecore.runs.store import Run
 from aecore.scheduling.places import LOCAL, Place, accelerator
+from aecore.training import machine
 from pages.components import cached, look
 from pages.components.links import Page
 from pages.components.train import settings
@@ -124,4 +124,6 @@ def _place(page: Page) -> Place:
 def _title(place: Place) -> str:
     if not place.is_here:
         return place.text
-    return f"CPU, {os.cpu_count()} cores" if place.device == "cpu" else f"{accelerator(place.device)} ({place.device})"
+    if place.device == "cpu":
+        return f"CPU, {machine.cores_text()}"
+    return f"{accelerator(place.device)} ({place.device})"
