@@ -134,7 +134,7 @@ def group_row(group: Group) -> dict[str, Any]:
     return run_row(group.first) | {
         "seed": f"{len(totals)} seeds" if several else group.first.spec.seed,
         "runs": len(totals),
-        "PSNR pooled": _cell(group.psnr) if not isfinite(group.psnr) else f"{group.psnr:.3f}",
+        "PSNR pooled": f"{group.psnr:.3f}" if isfinite(group.psnr) else _cell(group.psnr),
         "± sd": "" if group.deviation is None else f"{group.deviation:.3f}",
         "SSIM": f"{fmean(total.ssim for total in totals):.4f}",
         "MSE": f"{fmean(total.mse for total in totals):.4g}",

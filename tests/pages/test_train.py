@@ -54,6 +54,15 @@ def launch(app: AppTest) -> AppTest:
     return button.click().run()
 
 
+def begun() -> tuple[Queue, int, int]:
+    """A queue, a run of it that is marked as running, and the fence of its attempt."""
+    queue = Queue()
+    run = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), Place.here("cpu")).id
+    fence = Dispatch(queue).start(run)
+    assert fence is not None
+    return queue, run, fence
+
+
 def test_an_empty_queue_says_what_to_do() -> None:
     app = page()
     assert not app.exception
@@ -162,12 +171,9 @@ def test_what_was_queued_before_the_queue_was_full_is_said(store: Store, monkeyp
 
 def test_a_loss_of_zero_is_left_out_of_the_live_curve_and_said(store: Store) -> None:
     with supervision.hold(store.root):
-        queue = Queue()
-        entry = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), Place.here("cpu"))
-        fence = Dispatch(queue).start(entry.id)
-        assert fence is not None
+        queue, run, fence = begun()
         row = Epoch(1, 0.0, 0.0, 0.0, 1000.0, 1.0)
-        Report(queue, entry.id, fence).epoch(Progress(1, 100, 100, 0.0, 1000.0, 1.0), (row,), b"")
+        Report(queue, run, fence).epoch(Progress(1, 100, 100, 0.0, 1000.0, 1.0), (row,), b"")
         app = page()
     assert not app.exception
     assert any(caption.value == NO_ZERO for caption in app.caption)
@@ -236,11 +242,8 @@ def test_digits_need_their_data_set() -> None:
 
 def test_a_failed_run_says_why(store: Store) -> None:
     with supervision.hold(store.root):
-        queue = Queue()
-        entry = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), Place.here("cpu"))
-        fence = Dispatch(queue).start(entry.id)
-        assert fence is not None
-        Dispatch(queue).end(entry.id, fence, "failed", "The disk is full.")
+        queue, run, fence = begun()
+        Dispatch(queue).end(run, fence, "failed", "The disk is full.")
         app = page()
     assert not app.exception
     assert any("The disk is full." in warning.value for warning in app.warning)
