@@ -91,8 +91,9 @@ def test_a_finished_run_joins_the_gallery_and_compare(page: Page, other: Page, w
     label = re.search(r"shallow-maxpool \w{6}", line.inner_text())
     assert label
 
-    page.get_by_role("link", name="Compare").last.click()
-    page.wait_for_url("**/compare**")
+    # Not the navigation's link of that name, which is on the page before this one is.
+    page.get_by_test_id("stMainBlockContainer").get_by_role("link", name="Compare").click()
+    page.wait_for_url("**/compare?*models=*")
     settled(page)
     assert label[0] in headings(page)
     page.goto(workshop)
