@@ -157,12 +157,49 @@ SOURCES: dict[str, Source] = {
         megabytes=2_640,
     ),
 }
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The first pictures of the data set `whole`, which come with the package: how many, and each split's SHA-256."""
+
+    whole: str
+    counts: Mapping[str, int]
+    digests: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """What it is, in a sentence."""
+        return f"the first {self.counts['test']:,} test pictures of {SOURCES[self.whole].title}"
+
+
+# The validation pictures are as many as the tuning of classical denoisers takes.
+EXCERPTS = {
+    "cifar10-excerpt": Excerpt(
+        "cifar10",
+        {"test": 1000, "validation": 300},
+        {
+            "test": "019ab89ea29739bd77fcc2f6c8c15fa2da2be50143b62d9ed363ff78103dc89f",
+            "validation": "17150dee00f2f43ff3cd54fc638dc39a27217960b1e162218f667881215d6d70",
+        },
+    ),
+    "mnist-excerpt": Excerpt(
+        "mnist",
+        {"test": 200, "validation": 300},
+        {
+            "test": "fb31e0e5dfe961e92eac14ab0713d5275ba03be52f5db57dbd0b6fb3e9fec39d",
+            "validation": "601410e20f6d86cb7134effa3d89021e3826f34cab44bc2b9204f3a6dede56a8",
+        },
+    ),
+}
 SAMPLE = "sample"
-NAMES: tuple[str, ...] = (*SOURCES, SAMPLE)  # the names that `load` accepts, besides "folder:PATH"
+NAMES: tuple[str, ...] = (*SOURCES, *EXCERPTS, SAMPLE)  # the names that `load` accepts, besides "folder:PATH"
 
 
 def available(name: str, root: Path | None = None) -> bool:
     """Whether the files of `name` exist; they are not read. Raises `DatasetError` for an unknown name."""
+    if name in EXCERPTS:
+        return True
     if name == SAMPLE:
         return all((files("skimage") / "data" / file).is_file() for file in PHOTOGRAPHS.values())
     if name.startswith("folder:"):
@@ -170,6 +207,13 @@ def available(name: str, root: Path | None = None) -> bool:
         return bool(path) and Path(path).expanduser().is_dir()
     source = find_source(name)
     return all((data_root(root) / source.folder / file).is_file() for file in source.files)
+
+
+def here(name: str, root: Path | None = None) -> str | None:
+    """`name` where its files exist, else the name of the excerpt of it that comes with the package, else None."""
+    if available(name, root):
+        return name
+    return next((excerpt for excerpt, facts in EXCERPTS.items() if facts.whole == name), None)
 
 
 def status(root: Path | None = None) -> list[Status]:
@@ -183,10 +227,16 @@ def status(root: Path | None = None) -> list[Status]:
         else:
             size = f"{source.megabytes:,} MB to download"
         statuses.append(Status(name, source.title, is_here, folder, source.pictures, size))
+    for name, excerpt in EXCERPTS.items():
+        title = excerpt.title[0].upper() + excerpt.title[1:]
+        statuses.append(Status(name, title, True, SHIPPED, sum(excerpt.counts.values()), "comes with the package"))
     count = sum(strips.crops for strips in STRIPS.values()) * len(PHOTOGRAPHS)
     photographs = Path(str(files("skimage") / "data"))
     statuses.append(Status(SAMPLE, SAMPLE_TITLE, available(SAMPLE), photographs, count, "built in memory"))
     return statuses
+
+
+SHIPPED = Path(__file__).parent / "shipped"  # the folder of the excerpts' files
 
 
 def data_root(root: Path | None) -> Path:

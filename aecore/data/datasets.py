@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from aecore.data import folder
-from aecore.data.catalog import SAMPLE, data_root, find_source
+from aecore.data.catalog import EXCERPTS, SAMPLE, data_root, find_source
 from aecore.data.downloads import read
+from aecore.data.excerpts import load_excerpt
 from aecore.data.sample import load_sample
 from aecore.data.splits import Dataset
 
@@ -27,6 +28,8 @@ def load(name: str, root: Path | None = None) -> Dataset:
     unknown name, and for a folder that does not exist or holds fewer than 10 pictures. Missing files of the other data
     sets raise it when a split is first used.
     """
+    if name in EXCERPTS:
+        return load_excerpt(name)
     if name == SAMPLE:
         return load_sample()
     if name.startswith("folder:"):

@@ -14,7 +14,7 @@ from urllib.error import URLError
 import torch
 from filelock import FileLock, Timeout
 
-from aecore.data.catalog import SAMPLE, DatasetError, Part, Source, available, data_root, find_source
+from aecore.data.catalog import EXCERPTS, SAMPLE, DatasetError, Part, Source, available, data_root, find_source
 from aecore.data.splits import Split, digest, hold_out
 
 
@@ -58,19 +58,19 @@ READ_TIMEOUT = 60.0  # seconds without a byte before a server counts as unreacha
 def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] = print) -> None:
     """Download `name` into `root` (see `load`) unless it is already there intact; report steps through `progress`.
 
-    The files are downloaded and checked in `root/.fetch-<name>` and moved into place once they are complete, so a lost
+    The files are downloaded and checked in the `staging_folder` and moved into place once they are complete, so a lost
     connection or a killed process leaves no half-written files. Damaged files are replaced. torchvision writes the
     percentage to stderr. Raises `DatasetError` if the server cannot be reached, if it sent something other than the
     published archive, if the folder cannot be written, or if `name` has nothing to download.
     """
-    if name == SAMPLE or name.startswith("folder:"):
+    if name in (*EXCERPTS, SAMPLE) or name.startswith("folder:"):
         raise DatasetError(f"{name!r} needs no fetching: its pictures are already on this machine.")
     source, root = find_source(name), data_root(root)
     with _as_dataset_errors(source, name, root):
         # Checked before locking too: an intact data set may be in a folder where no lock can be written.
         if not _intact(source, name, root):
             root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(root / f".fetch-{name}.lock")
+            lock = FileLock(lock_path(name, root))
             try:
                 acquired = lock.acquire(timeout=0)
             except Timeout:
@@ -79,10 +79,20 @@ def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] =
             with acquired:
                 if not _intact(source, name, root):
                     progress(f"Fetching {source.title} ({source.megabytes:,} MB) into {root}.")
-                    _download(source, root, root / f".fetch-{name}")
+                    _download(source, root, staging_folder(name, root))
                     progress(f"{source.title} is in {root}: {source.pictures:,} pictures.")
                     return
     progress(f"{source.title} is already in {root}, intact.")
+
+
+def staging_folder(name: str, root: Path) -> Path:
+    """Where `name` is downloaded and checked before it is moved into `root`."""
+    return root / f".fetch-{name}"
+
+
+def lock_path(name: str, root: Path) -> Path:
+    """The file that a process locks while it fetches `name` into `root`."""
+    return root / f".fetch-{name}.lock"
 
 
 def _intact(source: Source, name: str, root: Path) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from aecore.data.catalog import Part, Shape
+from aecore.data.catalog import DatasetError, Part, Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,8 @@ class Dataset:
     `name` is the name that `load` takes, `title` the name in texts, `classes[label]` the name of a label and `shape`
     the (C, H, W) of every picture. `read_learning` returns (train, validation) and `read_test` (test,). `digests` are
     the SHA-256 of both parts, where they are known without reading. Reading a split raises `DatasetError` if its files
-    are absent or damaged.
+    are absent or damaged. `whole` is the name of the data set that this is an excerpt of; an excerpt has no
+    training pictures.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Dataset:
     read_learning: Callable[[], tuple[Split, ...]]
     read_test: Callable[[], tuple[Split, ...]]
     digests: Mapping[Part, str] | None = None
+    whole: str = ""
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r})"
@@ -52,6 +54,11 @@ class Dataset:
     @property
     def train(self) -> Split:
         """The pictures to train on."""
+        if self.whole:
+            raise DatasetError(
+                f"Only {self.title} are here, none to train on or to fit to: "
+                f"run `python -m aecore data fetch {self.whole}`."
+            )
         return self._learning[0]
 
     @property

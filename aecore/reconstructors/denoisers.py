@@ -37,8 +37,8 @@ from aecore.reconstructors.pca import MOST_NUMBERS, cached_pca
 
 Knowledge = Literal["blind", "given the level"]
 Settings = dict[str, Any]  # the keyword arguments of a method's function, besides the pictures
-VERSION = 1  # of fits and tuned settings: raise it to invalidate the cached ones
-_LEVEL_PICTURES = 500  # validation pictures on which the strength of a noise other than Gaussian is measured
+VERSION = 2  # of fits and tuned settings: raise it to invalidate the cached ones
+_LEVEL_PICTURES = 300  # validation pictures on which the strength of a noise other than Gaussian is measured
 _SMALLEST_FOR_BM3D = 12  # pixels per side: on 8×8 the library crashes the process
 _STRONG = 40 / 255  # above this deviation BM3D uses another profile (Hou, Zhao, Yang & Cheng 2011)
 _PATCH = 8  # pixels per side

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
 from math import prod
 
 from aecore import AecoreError
@@ -100,10 +101,18 @@ def baselines(shape: Shape) -> list[Contestant]:
     return [baseline(name) for name in (*names, *denoisers.METHODS)]
 
 
-def contestants(runs: Iterable[Run], shape: Shape) -> list[Contestant]:
-    """One for all seeds of each of the `runs` that take pictures of `shape`, and the baselines to list for them."""
+def contestants(runs: Iterable[Run], shape: Shape, *, can_fit: bool = True) -> list[Contestant]:
+    """One for all seeds of each of the `runs` that take pictures of `shape`, and the baselines to list for them.
+
+    Unless they `can_fit`, because no training pictures are here, those baselines that are fitted are `missing`.
+    """
     trained = [of_group(group) for group in groups(run for run in runs if run.spec.architecture.input_shape == shape)]
-    return [*trained, *baselines(shape)]
+    return [*trained, *(baseline if can_fit else _unless_fitted(baseline) for baseline in baselines(shape))]
+
+
+def _unless_fitted(contestant: Contestant) -> Contestant:
+    why = f"{contestant.label} must be fitted to the training pictures, which are not here."
+    return replace(contestant, missing=why) if contestant.fits and not contestant.missing else contestant
 
 
 def is_baseline(name: str) -> bool:

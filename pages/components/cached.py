@@ -113,8 +113,10 @@ def stored_scores(run: Run, dataset_name: str) -> pd.DataFrame:
     They are the stored ones, or measured now if the run was trained on other pictures: those of another data set, or
     of a folder that has changed since.
     """
-    if run.spec.dataset == dataset_name and dataset(dataset_name).fingerprint == run.spec.fingerprint:
-        return _stored_scores(run.key)
+    pictures = dataset(dataset_name)
+    if pictures.fingerprint == run.spec.fingerprint:
+        scores = _stored_scores(run.key)
+        return scores[scores["picture"] < len(pictures.test)]  # an excerpt holds the first ones
     return _measured_scores(of_run(run), run.key, dataset_name)
 
 

@@ -78,12 +78,11 @@ def picked(page: Page, data: Dataset, chosen: Sequence[Contestant], count: int =
         return ()
 
 
-def note_on_sample(shown: str, wanted: str, more: str = "") -> None:
-    """Where the embedded sample is shown: that it is not the data set `wanted`, and how to get that one."""
+def note_on_sample(shown: str, more: str = "") -> None:
+    """Where the embedded sample is shown: what it is."""
     if shown == SAMPLE:
         st.info(
-            f"Not {look.dataset(wanted)} but the embedded sample: crops of a few photographs, for which the models "
-            f"were not trained.{more}{look.how_to_get(wanted)}",
+            f"The embedded sample: crops of a few photographs, for which the models were not trained.{more}",
             icon=":material/photo_library:",
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from aecore import printable
-from aecore.data.catalog import SAMPLE, SOURCES, available
+from aecore.data.catalog import EXCERPTS, NAMES, SAMPLE, SOURCES
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import Run
@@ -85,21 +85,14 @@ def dataset(name: str) -> str:
     """The title of a data set, in a sentence."""
     if name == SAMPLE:
         return "the embedded sample"
+    if name in EXCERPTS:
+        return EXCERPTS[name].title
     return SOURCES[name].title if name in SOURCES else printable(name)
 
 
 def dataset_in_markdown(name: str) -> str:
     """The same for Markdown, where a folder's name is to be read as it stands."""
-    return (
-        dataset(name) if name in (*SOURCES, SAMPLE) else re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:-])", r"\\\1", dataset(name))
-    )
-
-
-def how_to_get(name: str) -> str:
-    """The command that downloads a data set, as a sentence after another one; empty where it is here or nobody's."""
-    if name not in SOURCES or available(name):
-        return ""
-    return f" To get the real pictures: `python -m aecore data fetch {name}`"
+    return dataset(name) if name in NAMES else re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:-])", r"\\\1", dataset(name))
 
 
 def listed(names: Sequence[str]) -> str:

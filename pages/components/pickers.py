@@ -10,7 +10,7 @@ import streamlit as st
 
 from aecore import AecoreError
 from aecore.data import catalog, datasets, index_lists
-from aecore.data.catalog import SAMPLE, SOURCES
+from aecore.data.catalog import EXCERPTS, SAMPLE, SOURCES
 from aecore.data.noise import BY_TITLE, KINDS, Noise
 from aecore.data.splits import Dataset
 from aecore.models.layers import Shape
@@ -18,7 +18,7 @@ from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY
 from aecore.runs.store import Run
 from aecore.studies import by_name
 from aecore.studies.contestants import Contestant, of_run
-from pages.components import look
+from pages.components import look, whole
 from pages.components.links import Page, forget_unless
 
 MOST_MODELS = 8
@@ -38,19 +38,30 @@ def linked_dataset(runs: Sequence[Run]) -> str:
 
 
 def dataset(page: Page, runs: Sequence[Run], wanted: str) -> str:
-    """The data set whose test pictures are shown: at first `wanted`, or the embedded sample if that is not here."""
-    known = sorted({run.spec.dataset for run in runs} & set(SOURCES), key=list(SOURCES).index)
-    here = [*(name for name in known if catalog.available(name)), SAMPLE]
+    """The data set whose test pictures are shown: at first `wanted`, or the embedded sample if that is not here.
+
+    Of a data set that is not here whole it is the excerpt, under the same title, so that one link serves both.
+    """
+    known = sorted({*(run.spec.dataset for run in runs), wanted} & set(SOURCES), key=list(SOURCES).index)
     # By title, as the address shows it.
-    options = {"Embedded sample" if name == SAMPLE else SOURCES[name].title: name for name in here}
+    options = {SOURCES[name].title: shown for name in known if (shown := catalog.here(name))}
+    options["Embedded sample"] = SAMPLE
+    names = list(options.values())
     chosen = st.selectbox(
         "Pictures from",
         list(options),
-        here.index(wanted) if wanted in here else len(here) - 1,
+        names.index(shown) if (shown := catalog.here(wanted)) in names else len(names) - 1,
         key=page.key("data"),
         bind="query-params",
     )
-    return options[chosen]
+    if (name := options[chosen]) in EXCERPTS:
+        excerpt = EXCERPTS[name]
+        whole.offer(
+            excerpt.whole,
+            f"These are {excerpt.title}, which come with the dashboard. PCA, the Wiener filters and training need "
+            "the training pictures too.",
+        )
+    return name
 
 
 def shape_of(dataset_name: str) -> Shape:
@@ -70,9 +81,8 @@ def contestants(
     seeds = _single_seeds(offered)
     unfolded = st.session_state.get(f"{key} unfolded")
     by_label |= {name: seed for name, seed in seeds.items() if name not in by_label and (unfolded or name in named)}
-    by_label |= {
-        name: by_name.baseline(name) for name in named if name not in by_label and _is_baseline_for(name, shape)
-    }
+    listed = {contestant.label for contestant in offered}
+    by_label |= {name: by_name.baseline(name) for name in named if name not in listed and _is_baseline_for(name, shape)}
     default = [label for label in default if label in by_label] or list(by_label)[:4]
     # Models for another shape disappear when the data set changes; the page should not be empty then.
     if (before := st.session_state.get(key)) and not set(before) & set(by_label):

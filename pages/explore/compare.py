@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from aecore.data.catalog import EXCERPTS
 from aecore.runs.store import Store
 from aecore.studies import by_name
 from pages.components import lineup, look, pickers
@@ -16,13 +17,13 @@ wanted = pickers.linked_dataset(listing.full)
 with st.sidebar:
     dataset_name = pickers.dataset(comparison.PAGE, listing.full, wanted)
     shape = pickers.shape_of(dataset_name)
-    offered = by_name.contestants(listing.runs, shape)
+    offered = by_name.contestants(listing.runs, shape, can_fit=dataset_name not in EXCERPTS)
     chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.PAGE.key("models"))
 dataset = lineup.dataset(dataset_name)
 chosen = lineup.usable(chosen, dataset_name)
 with st.sidebar:
     indices = lineup.picked(comparison.PAGE, dataset, chosen)
-lineup.note_on_sample(dataset_name, wanted)
+lineup.note_on_sample(dataset_name)
 if not chosen:
     st.info("Choose a model on the left to see how it reconstructs these pictures.", icon=":material/arrow_back:")
 elif indices:

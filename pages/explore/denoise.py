@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from aecore.data.catalog import EXCERPTS
 from aecore.runs.store import Store
 from pages.components import errors, lineup, look, pickers, sheets
 from pages.components.denoise import by_level, choices, draws, weights
@@ -15,13 +16,13 @@ link = choices.PAGE.arrive()
 with st.sidebar:
     dataset_name = pickers.dataset(choices.PAGE, listing.full, "cifar10")
     shape = pickers.shape_of(dataset_name)
-    offered = choices.denoisers(listing.runs, shape)
-    chosen = pickers.contestants("Denoisers", offered, shape, choices.DEFAULT, choices.MAIN.key("denoisers"))
+    offered = choices.denoisers(listing.runs, shape, can_fit=dataset_name not in EXCERPTS)
+    chosen = pickers.contestants("Denoisers", offered, shape, choices.default(offered), choices.MAIN.key("denoisers"))
 dataset = lineup.dataset(dataset_name)
 chosen = lineup.usable(chosen)
 with st.sidebar:
     indices = lineup.picked(choices.PAGE, dataset, chosen, choices.COUNT)
-lineup.note_on_sample(dataset_name, "cifar10", " The classical methods are fitted on it.")
+lineup.note_on_sample(dataset_name, " The classical methods are fitted on it.")
 if not chosen:
     st.info("Choose a denoiser on the left to see how it removes noise.", icon=":material/arrow_back:")
 elif indices:

@@ -20,7 +20,7 @@ from tests.browser.seen import cell, headings, photographed, settled, sheet
 
 def expected(picture: int, model: str, noise: Noise) -> NDArray[np.uint8]:
     """What the core makes of one embedded test picture, `[32, 32, 3]`."""
-    clean = to_float(datasets.load("sample").test.pixels[[picture]])
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[[picture]])
     output = store.load(model)(noisy(clean, noise, 0, [picture]))
     pixels = (output[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     return np.asarray(pixels)
@@ -57,7 +57,7 @@ def test_pixels_in_the_browser_are_those_of_the_core(page: Page, dashboard: str)
     page.goto(f"{dashboard}/compare?models=shallow-strided&models=deep-strided-8-bn&level=0.1&count=2&draw=5")
     settled(page)
     picture = random.Random(5).sample(range(1000), 2)[1]
-    original = datasets.load("sample").test.pixels[picture].permute(1, 2, 0).numpy()
+    original = datasets.load("cifar10-excerpt").test.pixels[picture].permute(1, 2, 0).numpy()
     assert np.array_equal(cell(page, 1, 0), original)
     for column, model in ((2, "shallow-strided"), (3, "deep-strided-8-bn")):
         # The server ran the same weights in a batch of another size: rounding may differ in the last bit.
@@ -200,7 +200,7 @@ def test_a_model_pca_a_codec_and_bm3d_stand_side_by_side_under_noise(page: Page,
     at_rest(page)
     assert headings(page) == ["input", "noisy", *names]
     picture = random.Random(5).sample(range(1000), 2)[1]
-    noise, sample = Noise("gaussian", 0.1), datasets.load("sample")
+    noise, sample = Noise("gaussian", 0.1), datasets.load("cifar10-excerpt")
     given = noisy(to_float(sample.test.pixels[[picture]]), noise, 0, [picture])
     for column, name in enumerate(names, start=2):
         output = by_name.find(name, sample, noise, Store())(given)[0].clamp(0, 1)

@@ -89,9 +89,9 @@ def test_pixels_in_the_browser_are_those_of_the_core(page: Page, studio: str, ro
     )
     finished(page)
     assert headings(page) == ["input", "noisy", "denoise-030", "bm3d", "blur"]
-    clean = to_float(datasets.load("sample").test.pixels[[300]])
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[[300]])
     corrupted = noisy(clean, NOISE, 0, [300])
-    classical = [denoisers.prepare(name, datasets.load("sample"), NOISE, root) for name in ("bm3d", "blur")]
+    classical = [denoisers.prepare(name, datasets.load("cifar10-excerpt"), NOISE, root) for name in ("bm3d", "blur")]
     for column, denoise in enumerate([lambda x: clean, lambda x: x, store.load("denoise-030"), *classical]):
         expected = (denoise(corrupted)[0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
         # The server ran the same weights in a batch of another size: rounding may differ in the last bit.

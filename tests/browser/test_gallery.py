@@ -216,7 +216,7 @@ def test_example_pictures_are_exact(page: Page, dashboard: str) -> None:
     source = pictures.first.get_attribute("src")
     assert source is not None
     got = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))))
-    known = datasets.load("sample").test.pixels.permute(0, 2, 3, 1).numpy()
+    known = datasets.load("cifar10-excerpt").test.pixels.permute(0, 2, 3, 1).numpy()
     for place in range(EACH):
         shown = got[:32, place * 34 : place * 34 + 32, :3]
         assert (known == shown).all(axis=(1, 2, 3)).any()

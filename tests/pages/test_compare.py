@@ -61,17 +61,35 @@ def below_one_another(pictures: torch.Tensor) -> np.ndarray:
     return (pictures.clamp(0, 1) * 255).round().permute(0, 2, 3, 1).flatten(0, 1).numpy()
 
 
-def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
-    app = page()
+def test_without_data_the_excerpt_is_shown_under_the_title_of_the_whole() -> None:
+    app = page(data="CIFAR-10")
     assert not app.exception
-    assert "Not CIFAR-10" in app.info[0].value
-    assert "data fetch cifar10" in app.info[0].value
+    assert not app.warning
+    assert app.selectbox(key="data").options == ["CIFAR-10", "MNIST", "Embedded sample"]
+    assert any("the first 1,000 test pictures of CIFAR-10" in caption.value for caption in app.caption)
+    assert any(button.label == "Fetch CIFAR-10, 170 MB" for button in app.button)
     assert len(app.multiselect(key="models").value) == 4
+    assert max(app.dataframe[0].value["Picture"]) < 1000
 
 
-def test_a_link_to_a_model_whose_pictures_are_not_here_says_how_to_get_them() -> None:
+def test_without_data_the_stored_scores_are_those_of_these_pictures() -> None:
+    app = page(models=["dense"], pictures="Worst of a model", count="3")
+    stored = Store().find("dense").scores()[:1000].nlargest(3, "mse")
+    table = app.dataframe[0].value
+    assert list(table["Picture"]) == list(stored["picture"])
+    np.testing.assert_allclose(table["dense"], stored["mse"], rtol=1e-3)  # what is stored was computed from float16
+
+
+def test_without_data_digits_are_the_excerpt_of_mnist() -> None:
     app = page(models="mnist-dense")
-    assert "data fetch mnist" in app.info[0].value
+    assert not app.exception
+    assert app.selectbox(key="data").value == "MNIST"
+    assert any(button.label == "Fetch MNIST, 12 MB" for button in app.button)
+
+
+def test_the_embedded_sample_says_what_it_is() -> None:
+    app = page(data="Embedded sample")
+    assert "crops of a few photographs" in app.info[0].value
 
 
 def test_all_seeds_are_one_choice_and_single_ones_are_listed_on_request(
@@ -103,7 +121,7 @@ def test_where_every_run_has_one_seed_there_is_nothing_to_unfold() -> None:
 def test_the_table_holds_what_the_core_computes() -> None:
     app = page(models=["shallow-strided"], level="0.3", count="5")
     table = app.dataframe[0].value
-    split = datasets.load("sample").test
+    split = datasets.load("cifar10-excerpt").test
     chosen = list(table["Picture"])
     clean = to_float(split.pixels[chosen])
     output = store.load("shallow-strided")(noisy(clean, Noise("gaussian", 0.3), 0, chosen))
@@ -157,7 +175,7 @@ def test_a_bad_link_falls_back(query: dict[str, str | list[str]]) -> None:
         ({"models": ["dense", "no-such-model"]}, "models = no-such-model (shown: dense)"),
         ({"noise": "nosuch"}, "noise = nosuch (shown: Gaussian)"),
         ({"level": "7"}, "level = 7 (shown: 0)"),
-        ({"data": "nowhere"}, "data = nowhere (shown: Embedded sample)"),
+        ({"data": "nowhere"}, "data = nowhere (shown: CIFAR-10)"),
         ({"pictures": "Best", "draw": "x"}, "pictures = Best (shown: Random); draw = x (shown: 0)"),
     ],
 )
@@ -183,7 +201,7 @@ def test_every_noise_works_at_its_highest_level(kind: str) -> None:
     slider.set_value(slider.max).run()
     assert not app.exception
     chosen = list(app.dataframe[0].value["Picture"])
-    clean = to_float(datasets.load("sample").test.pixels[chosen])
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[chosen])
     given = noisy(clean, Noise(kind.lower().replace(" and ", "-"), slider.max), 0, chosen)
     _, columns = sheet(app)
     assert list(columns) == ["input", "noisy", "shallow-maxpool"]
@@ -250,8 +268,8 @@ def test_real_pictures_are_used_where_they_are(real_data: Path, monkeypatch: pyt
 
 
 def test_pictures_by_class_are_of_that_class() -> None:
-    table = page(pictures="Class", **{"class": "rocket"}).dataframe[0].value
-    assert set(table["Class"]) == {"rocket"}
+    table = page(pictures="Class", **{"class": "frog"}).dataframe[0].value
+    assert set(table["Class"]) == {"frog"}
 
 
 def test_pictures_by_number_are_those() -> None:
@@ -362,7 +380,7 @@ def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
     assert rule.meaning in [element.value for element in app.caption]
     table = app.dataframe[0].value
     chosen = list(table["Picture"])
-    clean = to_float(datasets.load("sample").test.pixels[chosen])
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[chosen])
     given = noisy(clean, Noise("gaussian", 0.1), 0, chosen)
     for column, output in [("Noisy input", given), ("dense", store.load("dense")(given))]:
         np.testing.assert_allclose(table[column], rule.compute(output.double(), clean.double()), atol=SHOWN)
@@ -433,7 +451,7 @@ def test_baselines_stand_beside_models_in_the_table_and_the_verdicts(
     shutil.copytree(sample_fits, tmp_path / "store")
     shutil.copytree(run.path, tmp_path / "store" / run.path.name)
     monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path / "store"))
-    app = complete(page(models=["shallow-strided", *BASELINES], level="0.1", count="8"))
+    app = complete(page(models=["shallow-strided", *BASELINES], level="0.1", count="8", data="Embedded sample"))
     assert not app.exception
     assert not app.warning
     table = app.dataframe[0].value

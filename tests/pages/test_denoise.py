@@ -41,7 +41,7 @@ LINES: dict[str, dict[float, float | None]] = {
 OVER = {"wiener": (-1.5, -1.75, -1.25)}
 CURVES = Curves(
     "cifar10",
-    "made up",
+    datasets.load("cifar10").fingerprint,
     tuple(
         # The first pictures are a little harder than the rest.
         Point(name, level, 1000, value, 0.1, value, ssim, value and value - 0.25, ssim - 0.01, OVER)
@@ -118,10 +118,22 @@ def cells(table: str, row: str) -> list[str]:
     return re.findall(r"<td>(.*?)</td>", line)
 
 
-def test_without_data_the_embedded_sample_is_shown_and_the_figures_say_whose_they_are() -> None:
-    app = page()
+def test_without_data_the_excerpt_is_shown_with_what_needs_no_fit() -> None:
+    app = page(denoisers=["denoise-030", "wiener"])
     assert not app.exception
-    assert "Not CIFAR-10" in app.info[0].value
+    assert not app.error
+    assert "denoisers = wiener (shown: denoise-030)" in app.warning[0].value
+    picker = app.multiselect(key="denoisers")
+    assert "tv" in picker.options
+    assert "wiener must be fitted to the training pictures, which are not here." in picker.help
+    assert any("the first 1,000 test pictures of CIFAR-10" in caption for caption in captions(app))
+    assert any(button.label == "Fetch CIFAR-10, 170 MB" for button in app.button)
+    assert not any("not on those shown above" in caption for caption in captions(app))
+
+
+def test_on_the_embedded_sample_the_figures_say_whose_they_are() -> None:
+    app = page(data="Embedded sample")
+    assert not app.exception
     assert "fitted on it" in app.info[0].value
     assert any(
         "test pictures of CIFAR-10" in caption and "not on those shown above" in caption for caption in captions(app)
@@ -162,13 +174,13 @@ def test_missing_and_damaged_figures_are_told_and_measuring_is_offered(figures: 
     figures.unlink()
     app = page()
     assert not app.exception
-    assert "denoising-cifar10.json is missing: `python -m aecore denoising`" in app.info[1].value
+    assert "denoising-cifar10.json is missing: `python -m aecore denoising`" in app.info[0].value
     assert any("Measure" in button.label for button in app.button)
     facts = asdict(CURVES) | {"sha256": "0" * 64}
     figures.write_text(json.dumps(facts))
     app.run()
     assert not app.exception
-    assert "denoising-cifar10.json is damaged" in app.info[1].value
+    assert "denoising-cifar10.json is damaged" in app.info[0].value
 
 
 def test_no_denoiser_chosen_says_what_to_do() -> None:
@@ -294,7 +306,7 @@ def test_nothing_is_published_of_a_variant() -> None:
 @pytest.mark.parametrize("kind", ["Salt and pepper", "Occlusion"])
 def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -> None:
     app = page(denoisers=["denoise-030", "wavelet", "bm3d"], noise=kind, level="0.2", count="1")
-    assert f"{kind} noise is measured here on request" in app.info[1].value
+    assert f"{kind} noise is measured here on request" in app.info[0].value
     assert not app.dataframe
     (button,) = [element for element in app.button if "Measure 100 test pictures" in element.label]
     complete(button.click().run())
@@ -302,7 +314,7 @@ def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -
     table = app.dataframe[0].value.set_index("Denoiser")
     assert set(table.index) == {"denoise-030", "wavelet"}
     assert any("Without bm3d" in element for element in captions(app))
-    clean = to_float(datasets.load("sample").test.pixels[:100])
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[:100])
     noise = Noise(kind.lower().replace(" and ", "-"), 0.2)
     output = store.load("denoise-030")(noisy(clean, noise, 0, range(100)))
     expected = psnr((output.clamp(0, 1).double() - clean).square().mean((1, 2, 3))).mean()
@@ -311,7 +323,7 @@ def test_noise_of_which_nothing_is_published_is_measured_when_asked(kind: str) -
 
 def test_bias_and_variance_are_those_of_the_core() -> None:
     app = page(pictures="Numbers", numbers="11", level="0.3")
-    pixels = datasets.load("sample").test.pixels[11]
+    pixels = datasets.load("cifar10-excerpt").test.pixels[11]
     spread = sensitivity.spread(store.load("denoise-030"), pixels, Noise("gaussian", 0.3), draws.DRAWS)
     squared, variance = spread.mse
     table = maps(app)[0]
@@ -335,7 +347,6 @@ def test_without_its_package_bm3d_is_not_offered_and_its_sentence_is_in_the_help
     assert not app.error
     picker = app.multiselect(key="denoisers")
     assert picker.value == ["blur"]
-    assert "wiener" in picker.options
     assert "bm3d" not in picker.options
     assert METHODS["bm3d"].missing in picker.help
 
@@ -350,7 +361,7 @@ def test_slow_ones_are_left_out_of_the_draws_until_asked_for() -> None:
 
 def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
     app = page(pictures="Numbers", numbers="11", level="0.3", row="4", column="9")
-    clean = to_float(datasets.load("sample").test.pixels[[11]])
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[[11]])
     given = noisy(clean, Noise("gaussian", 0.3), 0, [11])[0]
     weights = sensitivity.within_channels(sensitivity.weights_of(store.load("denoise-030"), given, 4, 9))
     while "…" in cells(maps(app)[-1], "Sum")[1]:  # the caption tells of the Wiener filter's fit, too

@@ -105,17 +105,14 @@ def test_every_system_has_a_page(name: str) -> None:
     assert len(app.get("plotly_chart")) == 1
 
 
-def test_without_data_the_embedded_sample_is_shown_and_labelled() -> None:
-    app = page(run="shallow-strided")
-    assert "Not CIFAR-10 but the embedded sample" in app.info[0].value
-    for kind in ("Best", "Median", "Worst"):
-        assert f"<figcaption>{kind}</figcaption>" in html(app)
-
-
-def test_digits_without_data_are_shown_as_stored() -> None:
-    app = page(run="mnist-dense")
-    assert "data fetch mnist" in app.info[0].value
-    assert len(app.get("image")) == 1
+@pytest.mark.parametrize(("name", "count"), [("shallow-strided", 1000), ("mnist-dense", 200)])
+def test_without_data_best_and_worst_are_those_of_the_excerpt(name: str, count: int) -> None:
+    app = page(run=name)
+    assert any(f"the first {count:,} test pictures of" in caption.value for caption in app.caption)
+    scores = Store().find(name).scores()["mse"][:count]
+    shown = re.findall(r"<span>([^<]*)</span>", html(app))
+    expected = [*scores.nsmallest(3), *scores.sort_values().iloc[(count - 3) // 2 :][:3], *scores.nlargest(3)]
+    assert shown == [f"{mse:.3g}" for mse in expected]
 
 
 def test_real_pictures_are_those_of_the_stored_scores(real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

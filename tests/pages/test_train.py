@@ -237,7 +237,7 @@ def test_digits_need_their_data_set() -> None:
     app = page()
     app.selectbox(key="start").set_value("mnist-dense").run()
     assert not app.exception
-    assert any("data fetch mnist" in info.value for info in app.info)
+    assert any(button.label == "Fetch MNIST, 12 MB" for button in app.button)
 
 
 def test_a_failed_run_says_why(store: Store) -> None:

@@ -100,7 +100,7 @@ def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Co
     else:
         names = [contestant.published or "" for contestant in measured] or curves.names
         text = f"Measured on {levels.measured_on(curves, names)} test pictures of {title}"
-    if dataset_name != choices.FIGURES:
+    if cached.dataset(dataset_name).fingerprint != curves.fingerprint:
         text += ", not on those shown above"
     if unmeasured := [contestant.label for contestant in chosen if contestant not in measured]:
         text += f"; no curve is published for {look.listed(unmeasured)}"

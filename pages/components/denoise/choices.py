@@ -16,16 +16,23 @@ from pages.components import cached, links
 
 PAGE = links.Page("denoise", "d-")
 MAIN = links.Page("denoise")  # of the choice whose key has no prefix
-DEFAULT = ("denoise-030", "denoise-unet", "wiener", "bm3d")
+_FIRST = ("denoise-030", "denoise-unet", "wiener", "bm3d")
+_STAND_INS = ("tv", "wavelet")  # need neither a fit nor a package
 LEVEL = 0.1  # of the noise, at first
 COUNT = 4  # pictures at first: BM3D takes a second per picture
 FIGURES = "cifar10"  # the data set of the published curves
 
 
-def denoisers(runs: Sequence[Run], shape: Shape) -> list[Contestant]:
-    """The models that were trained on noisy pictures of `shape`, and the classical methods."""
-    offered = by_name.contestants(runs, shape)
+def denoisers(runs: Sequence[Run], shape: Shape, *, can_fit: bool) -> list[Contestant]:
+    """The models that were trained on noisy pictures of `shape`, and the classical methods: see `by_name`."""
+    offered = by_name.contestants(runs, shape, can_fit=can_fit)
     return [contestant for contestant in offered if contestant.trained_under or contestant.family == CLASSICAL]
+
+
+def default(offered: Sequence[Contestant]) -> list[str]:
+    """The labels of the denoisers that are shown at first: as many as in `_FIRST`, of what can run here."""
+    here = {contestant.label for contestant in offered if not contestant.missing}
+    return [label for label in (*_FIRST, *_STAND_INS) if label in here][: len(_FIRST)]
 
 
 def published() -> Curves:

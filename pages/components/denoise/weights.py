@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 from torch import Tensor
 
+from aecore.data.catalog import EXCERPTS
 from aecore.data.noise import Noise
 from aecore.files.figures import PublishedError
 from aecore.studies import by_name, sensitivity
@@ -27,7 +28,8 @@ _NAMES = ["Weights", "Colour scale", "Sum", f"Pixels with {SHARE:.0%} of the wei
 def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     """The weights of every trained or linear denoiser that is ready on the sheet above."""
     shown = [contestant for contestant in pictures.ready if contestant.run or contestant.is_linear]
-    if not any(contestant.key == REFERENCE for contestant in shown):
+    can_fit = pictures.dataset_name not in EXCERPTS
+    if can_fit and not any(contestant.key == REFERENCE for contestant in shown):
         shown.append(by_name.baseline(REFERENCE))
     dataset_name, (height, width) = pictures.dataset_name, pictures.clean.shape[2:]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

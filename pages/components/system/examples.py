@@ -44,11 +44,11 @@ class Choice:
 
 
 def choose(run: Run) -> Choice | None:
-    """On the run's data set where it is here, or else on the embedded sample; None if that does not fit.
+    """On the run's data set, or its excerpt; else on the embedded sample, or None if that does not fit.
 
     Raises `StoreError` for damaged scores or weights, `DatasetError` for a damaged data set.
     """
-    name = run.spec.dataset if catalog.available(run.spec.dataset) else SAMPLE
+    name = catalog.here(run.spec.dataset) or SAMPLE
     if cached.dataset(name).shape != run.spec.architecture.input_shape:
         return None
     ranked = cached.stored_scores(run, name).sort_values("mse", ignore_index=True)

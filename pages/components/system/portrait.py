@@ -13,14 +13,14 @@ import pandas as pd
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from aecore.data.catalog import SAMPLE, DatasetError
+from aecore.data.catalog import EXCERPTS, SAMPLE, DatasetError
 from aecore.files.figures import PublishedError
 from aecore.measuring.totals import decibels, psnr_text
 from aecore.models.layers import shape_text
 from aecore.models.steps import Step
 from aecore.runs.store import Listing, Run, Store, StoreError
 from aecore.studies.pca_curves import pca_curve
-from pages.components import actions, amounts, figures, look, previews
+from pages.components import actions, amounts, figures, look, previews, whole
 from pages.components.entries import LIGHT, Entry, settings
 from pages.components.links import Page, forget_unless, redraw
 from pages.components.system import downloads
@@ -187,21 +187,17 @@ def pictures(run: Run) -> None:
         st.info("Without its weights only the first test pictures can be shown, as stored.", icon=_ALBUM)
         previews.show(run)
         return
-    fetch, title = look.how_to_get(run.spec.dataset), look.dataset_in_markdown(run.spec.dataset)
+    title = look.dataset_in_markdown(run.spec.dataset)
     try:
         choice = examples.choose(run)
         if choice is None:
-            st.info(
-                f"{title} is not here: its first test pictures, as stored.{fetch}",
-                icon=_ALBUM,
-            )
             previews.show(run)
+            whole.offer(run.spec.dataset, f"{title} is not here: these are its first test pictures, as stored.")
             return
         if choice.dataset == SAMPLE and run.spec.dataset != SAMPLE:
-            st.info(
-                f"Not {title} but the embedded sample, which it was not made for.{fetch}",
-                icon=_ALBUM,
-            )
+            whole.offer(run.spec.dataset, f"Not {title} but the embedded sample, which it was not made for.")
+        elif choice.dataset in EXCERPTS:
+            whole.offer(run.spec.dataset, f"Best, median and worst of {look.dataset(choice.dataset)}.")
         elif not choice.is_as_trained:
             st.info(
                 f"{title} has changed since this run was trained. These errors are of the "

@@ -17,7 +17,7 @@ from aecore.runs.groups import groups
 from aecore.runs.store import Run
 from aecore.scheduling.places import LOCAL, Place, accelerator
 from aecore.training import machine
-from pages.components import cached, look
+from pages.components import cached, look, whole
 from pages.components.links import Page
 from pages.components.train import settings
 
@@ -88,10 +88,7 @@ def _dataset(page: Page, system: Start) -> tuple[str, bool]:
     titles |= {"Embedded sample": SAMPLE}
     fitting = {title: name for title, name in titles.items() if datasets.load(name).shape == shape}
     if not fitting:
-        st.info(
-            f"{SOURCES[system.dataset].title} is not here: `python -m aecore data fetch {system.dataset}`",
-            icon=":material/photo_library:",
-        )
+        whole.offer(system.dataset, f"{SOURCES[system.dataset].title} is not here, and nothing else has its shape.")
         return system.dataset, False
     names = list(fitting.values())
     key = page.key("on")
@@ -106,6 +103,8 @@ def _dataset(page: Page, system: Start) -> tuple[str, bool]:
     )
     if fitting[title] == SAMPLE:
         st.caption("A few photographs in small crops: for a first try, not for figures to quote.")
+        if system.dataset in SOURCES:
+            whole.offer(system.dataset, f"To train on {SOURCES[system.dataset].title}:")
     return fitting[title], True
 
 

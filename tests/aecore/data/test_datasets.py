@@ -46,7 +46,10 @@ def test_naming_a_run_imports_no_torchvision_and_reads_no_picture(tmp_path: Path
 
 @pytest.mark.parametrize("call", [datasets.load, catalog.available, downloads.fetch])
 def test_an_unknown_name_gets_the_nearest_and_all(call: Callable[[str], object]) -> None:
-    with pytest.raises(AecoreError, match=r"'CIFAR-10': did you mean 'cifar10', .* stl10, sample and folder:PATH"):
+    with pytest.raises(
+        AecoreError,
+        match=r"'CIFAR-10': did you mean 'cifar10', .* stl10, cifar10-excerpt, mnist-excerpt, sample and folder:PATH",
+    ):
         call("CIFAR-10")
     with pytest.raises(DatasetError, match=r"'qqq': choose one of cifar10, "):
         call("qqq")
