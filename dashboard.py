@@ -8,5 +8,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from pages.app.server import KnownRoot
+from pages.components.preload import FIRST_PICTURES, preload
+
+# While the browser loads the page, whose first pictures need it.
+preload(FIRST_PICTURES)
 
 app = st.App("pages/app/navigation.py", middleware=[Middleware(KnownRoot)])

@@ -18,6 +18,7 @@ from aecore.runs import execution
 from aecore.runs.store import Store
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
+from pages.components.explain import COOKIE
 from tests.browser import started
 
 DOCS = Path(__file__).parent
@@ -30,20 +31,6 @@ PUBLISHED = {
     "denoise": ("/denoise?d-draw=11", f"{SHEET}:not(:has-text('at work'))"),
 }
 TRAINING = {"train": ("/train?start=shallow-strided", "text=finished after")}
-# Explanations that a returning visitor sees folded.
-EXPLAINED = (
-    "gallery",
-    "system",
-    "sheet",
-    "verdict",
-    "distribution",
-    "losses",
-    "live",
-    "denoise-sheet",
-    "levels",
-    "draws",
-    "weights",
-)
 # The run on the page Train: short, and the same each time the pictures are taken.
 EPOCHS, IMAGES = 5, 3000
 
@@ -116,7 +103,7 @@ def _visitor(browser: Browser, address: str, scheme: str) -> BrowserContext:
     context = browser.new_context(
         viewport={"width": 1280, "height": 800}, color_scheme="dark" if scheme == "dark" else "light"
     )
-    context.add_cookies([{"name": f"seen-{name}", "value": "1", "url": address} for name in EXPLAINED])
+    context.add_cookies([{"name": COOKIE, "value": "1", "url": address}])
     return context
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pages.app.pages import COMPARE, TRAIN
-from pages.components import look
+from pages.components import links, look
 from pages.components.entries import LIGHT, Entry
+from pages.components.links import MOST_MODELS
 
 
 def show(entry: Entry) -> None:
     """Compare the run in view, train a variant of it."""
     if entry.run:
-        COMPARE.link("Compare", disabled=LIGHT if entry.run.is_light else "", models=look.label(entry.run.spec))
+        label = look.label(entry.run.spec)
+        # Added to what is on Compare already; of a full choice the first one makes room.
+        others = [name for name in links.choice("compare", "models", []) if name != label]
+        models = [*others, label][-MOST_MODELS:]
+        COMPARE.link("Compare", disabled=LIGHT if entry.run.is_light else "", models=models)
     TRAIN.link("Train a variant" if entry.run else "Train it", start=entry.label)

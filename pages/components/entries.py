@@ -14,6 +14,7 @@ from aecore.models.recipe import Recipe, RunSpec
 from aecore.models.zoo import System
 from aecore.runs.groups import Group, groups
 from aecore.runs.store import Run
+from aecore.studies.contestants import OWN
 from pages.components import look
 
 LIGHT = "Kept light: scores and curve, no weights."
@@ -45,6 +46,11 @@ class Entry:
     def dataset(self) -> str:
         """The name of the data set it is trained on."""
         return self._source.dataset
+
+    @property
+    def family(self) -> str:
+        """The family of its system, or that of a person's own runs."""
+        return OWN if self.is_own_run or self.system is None else self.system.family
 
     @property
     def seed(self) -> int:

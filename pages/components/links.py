@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+MOST_MODELS = 8  # that one page shows
 _SHOWN, _LINK, REDRAWN, _CHOICES = "page shown", "link followed", "page redrawn", "choices by page"
 
 Asked = dict[str, list[str]]
@@ -95,6 +96,11 @@ class Page:
             st.warning(
                 "The link asks for what cannot be had here: " + "; ".join(lines) + ".", icon=":material/link_off:"
             )
+
+
+def choice(page: str, name: str, default: Any) -> Any:
+    """What was chosen on another page when it was left, by the page's name and the widget's key."""
+    return st.session_state.get(_CHOICES, {}).get(page, {}).get(name, default)
 
 
 def forget_unless(key: str, options: Container[object]) -> None:

@@ -19,9 +19,8 @@ from aecore.runs.store import Run
 from aecore.studies import by_name
 from aecore.studies.contestants import Contestant, of_run
 from pages.components import look, whole
-from pages.components.links import Page, forget_unless
+from pages.components.links import MOST_MODELS, Page, forget_unless
 
-MOST_MODELS = 8
 MOST_PICTURES = 24
 COUNT = 6  # pictures at first
 _PCA = "PCA"

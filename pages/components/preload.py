@@ -1,4 +1,4 @@
-"""torch takes seconds to import, and Compare needs it: a page that does not can have it imported meanwhile."""
+"""torch takes seconds to import: it can be imported in the background before a page needs it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sys
 from importlib import import_module
 from threading import Thread
 
-_HEAVY = "pages.components.cached"
+FIRST_PICTURES = "pages.components.gallery.moving"  # what the gallery shows first
+SHEETS = "pages.components.cached"  # what Compare, Denoise and System need
 
 
-def preload() -> None:
-    """Begin to import what Compare needs, in the background; call it at a page's end, when all of it is painted."""
-    if _HEAVY not in sys.modules:
-        Thread(target=import_module, args=[_HEAVY], name="preload").start()
+def preload(module: str) -> None:
+    """Begin to import a module in the background, unless it is there."""
+    if module not in sys.modules:
+        Thread(target=import_module, args=[module], name="preload").start()

@@ -42,7 +42,7 @@ elif indices:
             disabled=bool(pictures.late),
         )
     explain(
-        "denoise-sheet",
+        "How to read the pictures",
         "Each row is a test picture, which no model saw in training. All denoisers receive the same **noisy** picture; "
         "each further column is the output of one of them. Trained models are not given the noise level: each was "
         "trained at a level, or a range of levels, of its own. Classical methods are given the level, except wavelet "

@@ -1,4 +1,4 @@
-"""Gallery: error against code size of every system, and a card each with what it makes of real pictures."""
+"""Gallery: what autoencoders make of real pictures, error against code size, and a card for every system."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +11,7 @@ from pages.app.pages import SYSTEM
 from pages.components import links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
-from pages.components.gallery import bits, cards, filters, headline
-from pages.components.preload import preload
+from pages.components.gallery import bits, cards, filters, first, headline
 
 
 def figures_of(read: Callable[[str, Path], Figures | None], dataset: str) -> Figures | None:
@@ -29,30 +28,33 @@ link = page.arrive()
 store = Store()
 listing = store.listing()
 everyone = entries(listing.runs)
+telling = first.telling(everyone)
 
 look.apply()
 st.title("How autoencoders differ")
-st.markdown("Reconstruction error against code size, for the architectures of a 2018 study and some of our own.")
+st.markdown(first.introduction(telling))
+moving_box = st.container(key="moving-box")
 for sentence in listing.damaged:
     st.warning(sentence, icon=":material/healing:")
+notes, figure_box = st.container(), st.container()
 chosen, dataset = filters.show(page, everyone)
-notes = st.container()
 
 points = headline.comparable(everyone, dataset)
 if points:
     bright = [entry for entry in points if entry in chosen]
     faint = [entry for entry in points if entry not in chosen]
-    curve, rates = figures_of(headline.published, dataset), figures_of(bits.published, dataset)
-    in_bits = rates is not None and bits.chosen(page)
-    st.html(headline.STYLE)
-    with st.container(key="headline-box"):
-        if rates and in_bits:
-            bits.show(bright, faint, rates)
-            bits.caption(points, rates)
-        elif clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
-            st.switch_page(SYSTEM.path, query_params={"run": clicked})
-    st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))
-    explain("gallery", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
+    with figure_box:
+        curve, rates = figures_of(headline.published, dataset), figures_of(bits.published, dataset)
+        in_bits = rates is not None and bits.chosen(page)
+        st.html(headline.STYLE)
+        with st.container(key="headline-box"):
+            if rates and in_bits:
+                bits.show(bright, faint, rates)
+                bits.caption(points, rates)
+            elif clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
+                st.switch_page(SYSTEM.path, query_params={"run": clicked})
+        st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))
+        explain("How to read the figure and the cards", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
 
 if not chosen:
     filters.empty(page)
@@ -67,4 +69,5 @@ for heading, shown in (
                 cards.show(entry)
 with notes:
     page.note(link)
-preload()
+with moving_box:
+    first.show(telling)

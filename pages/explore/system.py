@@ -36,7 +36,7 @@ if other:
 if entry.run:
     st.subheader("Best, median and worst test pictures")
     portrait.pictures(entry.run)
-explain("system", portrait.EXPLANATION)
+explain("How to read this page", portrait.EXPLANATION)
 
 st.subheader("Layers and recipe")
 left, right = st.columns([3, 2], gap="large")

@@ -111,8 +111,10 @@ def test_words_are_open_at_the_first_visit_and_folded_at_the_next(page: Page, da
     settled(page)
     words = page.get_by_text("Each row is a test picture, which no model saw in training.")
     expect(words).to_be_visible()
-    page.wait_for_function("document.cookie.includes('seen-sheet')")
+    # Only the first one of all is open.
+    expect(page.get_by_text("For each pair of models")).not_to_be_visible()
+    page.wait_for_function("document.cookie.includes('explained')")
     page.reload()
     settled(page)
-    expect(page.get_by_text("What am I looking at?").first).to_be_visible()
+    expect(page.get_by_text("How to read the pictures")).to_be_visible()
     expect(words).not_to_be_visible()

@@ -1,23 +1,31 @@
 """The gallery without a browser: its figure, its filters, its cards, and what is said of what is missing or damaged."""
 
 import json
+import re
 import shutil
+from io import BytesIO
 from itertools import pairwise
 from math import log10
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
 from aecore.models import zoo
+from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies.pca_curves import Curve, pca_curve
 from pages.components.entries import Entry, entries, settings
-from pages.components.gallery import headline
+from pages.components.gallery import headline, moving
 from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +54,11 @@ def names(app: AppTest) -> list[str]:
     return [trace["name"] for trace in figure(app)["data"] if trace["mode"] == "markers"]
 
 
+def cards(app: AppTest) -> list[str]:
+    """The labels on the cards, in order."""
+    return re.findall(r":gray\[`(.*?)`\]", texts(app))
+
+
 @pytest.fixture
 def some_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with two of the published runs and no curve."""
@@ -68,10 +81,10 @@ def test_every_system_has_a_card_with_its_story() -> None:
 # ---- the figure
 
 
-def test_the_figure_holds_every_run_that_can_be_compared_at_its_error() -> None:
+def test_the_figure_holds_every_run_that_can_be_compared_at_its_decibels() -> None:
     app = shown()
     expected = {
-        run.name: (run.spec.architecture.code_size, run.totals.mse)
+        run.name: (run.spec.architecture.code_size, run.totals.psnr_pooled)
         for run in Store().listing().runs
         if run.spec.dataset == "cifar10" and run.spec.recipe.noise is None
     }
@@ -86,7 +99,7 @@ def test_the_line_is_the_published_curve() -> None:
     curve = pca_curve("cifar10", ROOT / "checkpoints")
     drawn = go.Figure({"data": [line]}).data[0]
     assert list(drawn.x) == list(curve.components[1:])
-    assert list(drawn.y) == pytest.approx(curve.mse[1:])
+    assert list(drawn.y) == pytest.approx([-10 * log10(error) for error in curve.mse[1:]])
 
 
 def test_digits_have_a_figure_of_their_own() -> None:
@@ -124,12 +137,59 @@ def test_the_verdict_counts_who_beats_the_line() -> None:
     assert headline.verdict(listed, None) == ""
 
 
+def test_a_poor_run_of_ones_own_does_not_move_the_axis(some_runs: Path) -> None:
+    before = figure(shown())["layout"]["yaxis"]["range"]
+    run = copied(Store().find("shallow-strided"), some_runs, seed=0, epochs=7, mse=0.5)
+    app = shown()
+    assert figure(app)["layout"]["yaxis"]["range"] == before
+    label = f"shallow-strided {run.key[:6]}"
+    (point,) = [trace for trace in figure(app)["data"] if trace["name"] == label]
+    assert before[0] < point["y"][0] < before[0] + 1
+    assert f"Drawn at the lower edge: {label} (3.0 dB)." in texts(app)
+
+
 def test_a_selected_point_names_its_system() -> None:
     assert headline.clicked({"selection": {"points": [{"customdata": "dense"}]}}) == "dense"
     assert headline.clicked({"selection": {"points": [{"customdata": ["dense"]}]}}) == "dense"
     assert headline.clicked({"selection": {"points": [{"x": 3}]}}) is None
     assert headline.clicked({"selection": {"points": []}}) is None
     assert headline.clicked(None) is None
+
+
+def test_systems_are_searched_by_name_and_layer_and_sorted() -> None:
+    assert cards(shown(search="no such thing")) == []
+    assert cards(shown(search="MAXPOOL 4")) == ["deep-maxpool-4"]
+    assert cards(shown(search="deconv48")) == ["compress-64", "compress-128", "compress-256"]
+    best = cards(shown(sort="Highest PSNR", family=["dense", "shallow"], dataset="CIFAR-10"))
+    assert best == ["shallow-strided-bn", "shallow-strided", "shallow-maxpool", "dense", "dense-deep"]
+    assert cards(shown(sort="Smallest code"))[0] == "compress-64"
+
+
+def test_the_first_screen_shows_real_pictures_at_every_level() -> None:
+    (component,) = (e.proto for e in shown().get("bidi_component") if e.proto.component_name == "moving")
+    length = int.from_bytes(component.bytes[:4], "little")
+    header = json.loads(component.bytes[4 : 4 + length])
+    sheet = np.asarray(Image.open(BytesIO(component.bytes[4 + length :]))).transpose(2, 0, 1)
+    pictures = list(moving.PICTURES)
+    clean = datasets.load("cifar10-excerpt").test.pixels[pictures]
+    np.testing.assert_array_equal(sheet[:, :32, :128], np.concatenate(list(clean.numpy()), axis=2))
+    level = header["levels"].index(0.2)
+    noise = noisy(to_float(clean), Noise("gaussian", 0.2), 0, pictures)
+    for column, (name, *_) in enumerate(header["columns"][1:]):
+        output = noise if name == "noisy" else store.load(name)(noise)
+        expected = np.concatenate(list((output.clamp(0, 1) * 255).round().numpy()), axis=2)
+        cut = sheet[:, 32 * (level + 1) :, 128 * column :][:, :32, :128].astype(float)
+        assert np.abs(cut - expected).max() <= 1
+        psnr = -10 * log10(float((output.clamp(0, 1).double() - to_float(clean)).square().mean()))
+        assert header["psnr"][level][column] == f"{psnr:.1f} dB"
+
+
+def test_without_the_telling_models_the_first_screen_is_the_figure(some_runs: Path) -> None:
+    assert "Drag the noise" in texts(shown())
+    shutil.rmtree(Store().find("shallow-strided").path)
+    app = shown()
+    assert not app.exception
+    assert "Drag the noise" not in texts(app)
 
 
 # ---- runs that differ only in the seed, and runs without weights
@@ -147,8 +207,8 @@ def test_several_seeds_are_one_card_and_one_point_with_a_bar(some_runs: Path) ->
     decibels = [-10 * log10(error) for error in errors]
     assert metric.value == f"{mean(decibels):.1f} ± {stdev(decibels):.1f} dB"
     (point,) = [trace for trace in figure(app)["data"] if trace["name"] == "shallow-strided"]
-    assert point["y"] == [pytest.approx(mean(errors))]
-    assert point["error_y"]["array"] == [pytest.approx(stdev(errors))]
+    assert point["y"] == [pytest.approx(mean(decibels))]
+    assert point["error_y"]["array"] == [pytest.approx(stdev(decibels))]
     assert point["error_y"]["visible"]
     (single,) = [trace for trace in figure(app)["data"] if trace["name"] == "shallow-maxpool"]
     assert not single["error_y"]["visible"]

@@ -56,4 +56,4 @@ def test_every_page_opens(page: Page, runs: list[Run], tmp_path: Path, monkeypat
     if page.url == "system":
         assert any(figures.NO_ZERO in text for text in texts)
     if page.url == "gallery":
-        assert any("no error on any picture, drawn at the lower edge" in text for text in texts)
+        assert any("no error on any picture, drawn at the upper edge" in text for text in texts)

@@ -32,7 +32,7 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
     lineup.watch(shown)
     saving = st.container(horizontal=True, vertical_alignment="center")
     explain(
-        "sheet",
+        "How to read the pictures",
         "Each row is a test picture, which no model saw in training. **input** is the clean picture; once you add "
         "noise, **noisy** is what every model receives. Each further column is the output of one model. Hover over a "
         "cell, or move with the arrow keys, to see it enlarged with its scores. The two error views show where an "
@@ -43,7 +43,7 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
         st.subheader("Is the difference real?")
         verdicts.show(models)
         explain(
-            "verdict",
+            "How the differences are tested",
             "For each pair of models: the mean difference of their squared errors over these pictures, with its 95% "
             "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain "
             "the true difference. An interval that contains zero shows no difference. If you picked the pictures for "
@@ -152,7 +152,7 @@ def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise |
         st.caption(f"Without {look.listed(slow)}: {MEASURED:,} pictures would take many minutes.")
     jobs.watch(late, f"Measuring {MEASURED:,} test pictures, models done")
     explain(
-        "distribution",
+        "How to read the distribution",
         "How the error is distributed over the test pictures. The further left a curve lies, the better the model. A "
         "long tail to the right means that some pictures come out much worse than most.",
     )
@@ -181,7 +181,7 @@ def loss_curves(chosen: Sequence[Run]) -> None:
         chosen, histories, key="losses", by="epoch" if by == "epoch" else "seconds", logarithmic=axis == "log"
     )
     explain(
-        "losses",
+        "How to read the loss curves",
         "Lines with markers show the error on 5,000 validation pictures after each epoch, which is one pass through "
         "the training pictures. Thin lines show the error on the training pictures during the epoch. A denoiser is "
         "measured under the noise it was trained with, so its error is higher. Seconds depend on the machine that "

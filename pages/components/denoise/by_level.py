@@ -52,7 +52,7 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
             "below."
         )
     explain(
-        "levels",
+        "How to read the levels",
         "How well each denoiser does at each noise level, on average over test pictures. A **ring** marks the level "
         "that a model was trained at, a **broad line** the range of levels of a model that saw many. A **triangle** on "
         "the axis marks a level where one denoiser overtakes another, interpolated between the measured levels. The "

@@ -55,7 +55,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         st.caption("This table appears once the pictures above are done.")
     jobs.watch(late, f"Denoising {DRAWS} draws, denoisers done")
     explain(
-        "draws",
+        "What bias and variance are",
         f"One picture with {DRAWS} draws of the same noise. **Bias** is the mean of the outputs minus the clean "
         "picture: detail that is lost in every draw. **Deviation** is the standard deviation of the output from draw "
         "to draw: noise that got through. Their squares add up to the mean squared error, and a denoiser trades one "

@@ -50,7 +50,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     for line in _over_wiener(pictures.ready, noise):
         st.markdown(line)
     explain(
-        "weights",
+        "How to read the weights",
         "The study of 2018 called its denoiser *a simple weighted average over neighbors*. For small "
         "changes to this noisy picture every denoiser is one: the map shows how much the chosen pixel of the output "
         "changes with each pixel of the input. Where noise of one strength is added everywhere, as Gaussian noise is, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from aecore.models.abridged import abridged
 from pages.app.pages import SYSTEM
 from pages.components import actions, amounts, previews
 from pages.components.entries import LIGHT, Entry
@@ -30,7 +31,7 @@ def show(entry: Entry) -> None:
             st.info(f"Not trained yet: `python -m aecore train {entry.label}`", icon=":material/hourglass_empty:")
         st.markdown(entry.story)
         _figures(entry)
-        st.caption(str(entry.architecture).replace("|", "→"))
+        st.caption(abridged(entry.architecture).replace("|", "→"))
         if entry.run and entry.run.is_light:
             st.caption(LIGHT)
         with st.container(horizontal=True, gap="small", vertical_alignment="bottom", height="stretch"):

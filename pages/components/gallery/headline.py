@@ -1,12 +1,12 @@
-"""The headline figure: reconstruction error against code size, and PCA at every code size as the line to beat."""
+"""The headline figure: decibels against code size, and PCA at every code size as the line to beat."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from math import log10, prod
+from math import isfinite, log10, prod
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import plotly.graph_objects as go
@@ -29,15 +29,16 @@ STYLE = """
 </style>
 """
 EXPLANATION = (
-    "- **The figure**: one point per trained model, further down is better, further left is a smaller code. Of several "
-    "seeds it is the mean of their errors, with a bar of ± one standard deviation. The line is PCA, the best that any "
-    "linear autoencoder can do with as many numbers; a model below it does better. "
-    "In the shaded part the code is larger than the picture, so that copying it would do. Denoisers are left out: "
+    "- **The figure**: one point per trained model, coloured by family. Further up is better, further left a smaller "
+    "code. A model trained with several seeds is drawn at their mean, with a bar of ± one standard deviation. The line "
+    "is PCA, the best that any linear autoencoder can do with as many numbers; a model above it does better. In the "
+    "shaded part the code is larger than the picture, so copying it would be enough. Denoisers are left out, because "
     "their error is measured under noise. Click a point to open its system.\n"
 )
-_HEIGHT = 430
-_PLOT_HEIGHT = 340  # of it, between the axes: labels are set apart by these pixels
+_HEIGHT = 400
+_PLOT_HEIGHT = 320  # of it, between the axes: labels are set apart by these pixels
 _LABEL = 15
+_LIFT = 9
 
 
 def published(dataset: str, root: Path) -> Curve | None:
@@ -52,10 +53,13 @@ def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
 
 def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
     """What the figure shows, in a sentence or two."""
-    exact = [entry.label for entry in entries if mse(entry) == 0]
-    edge = f"{look.listed(exact)}: no error on any picture, drawn at the lower edge." if exact else ""
+    exact = [entry.label for entry in entries if not isfinite(psnr(entry))]
+    edge = f"{look.listed(exact)}: no error on any picture, drawn at the upper edge." if exact else ""
+    low, _ = _range(entries)
+    if below := [f"{entry.label} ({psnr_text(psnr(entry))})" for entry in entries if psnr(entry) < low]:
+        edge += f" Drawn at the lower edge: {look.listed(below)}."
     if curve is None:
-        return edge
+        return edge.strip()
     against = {
         entry.label: error / best for entry in entries if (error := mse(entry)) and (best := curve.at(_code(entry)))
     }
@@ -79,11 +83,21 @@ def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
 
 def mse(entry: Entry) -> float:
     """Mean squared error over all test pictures, and over the seeds."""
-    return fmean(_errors(entry))
+    return fmean(run.totals.mse for run in entry.runs)
 
 
-def _errors(entry: Entry) -> list[float]:
-    return [run.totals.mse for run in entry.runs]
+def psnr(entry: Entry) -> float:
+    """Pooled test PSNR in dB, the mean over the seeds."""
+    assert entry.group is not None, "only what is trained is drawn"
+    return entry.group.psnr
+
+
+def _range(entries: Sequence[Entry]) -> tuple[float, float]:
+    """The decibels of the axis's ends, which a person's own poor run does not move."""
+    systems = [entry for entry in entries if not entry.is_own_run] or entries
+    lowest = [psnr(entry) for entry in systems if isfinite(psnr(entry))]
+    highest = [psnr(entry) for entry in entries if isfinite(psnr(entry))]
+    return min(lowest, default=0.0) - 2, max(highest, default=60.0) + 5
 
 
 def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, dataset_title: str) -> str | None:
@@ -91,31 +105,29 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], curve: Curve | None, 
     everyone = [*entries, *faint]
     numbers = prod(everyone[0].architecture.input_shape)
     sizes = [_code(entry) for entry in everyone]
-    errors = [_drawn(entry, everyone) for entry in everyone]
     across = log10(min(sizes) / 2.5), log10(max(*sizes, numbers) * 3)
-    up = log10(min(errors) / 4), log10(max(errors) * 2)
+    up = _range(everyone)
     figure = go.Figure()
     _input_size(figure, numbers, across[1])
     if curve:
         _pca(figure, curve, across, up)
     for entry in everyone:
-        _point(figure, entry, _drawn(entry, everyone), curve, faint=entry in faint)
-    _labels(figure, [(_code(entry), _drawn(entry, everyone), entry.label) for entry in entries], curve, up, numbers)
-    text = [f"{tick:,.10g} · {decibels(tick):.0f} dB" for tick in figures.TICKS]
+        _point(figure, entry, _drawn(entry, up), curve, faint=entry in faint)
+    _labels(figure, [(_code(entry), _drawn(entry, up), entry.label) for entry in entries], curve, up, numbers)
     figure.update_layout(
         height=_HEIGHT,
         showlegend=False,
         hovermode="closest",
         # Nothing is hidden outside: a finger scrolls past the figure, and does not move it.
         xaxis=figures.log_axis("Code size, numbers", range=across, fixedrange=True),
-        yaxis=figures.log_axis("Test MSE · pooled PSNR", range=up, ticktext=text, fixedrange=True),
+        yaxis={"title": "Pooled test PSNR, dB", "range": up, "fixedrange": True},
     )
-    points = "; ".join(f"{entry.label} {mse(entry):.3g} at {_code(entry):,}" for entry in entries)
+    points = "; ".join(f"{entry.label} {psnr_text(psnr(entry))} at {_code(entry):,}" for entry in entries)
     state = figures.show(
         figure,
         key=KEY,
-        alt=f"Test MSE against code size on {dataset_title}: {points}. PCA at every code size as a line.",
-        name=f"error-against-code-size-{dataset_title.lower()}",
+        alt=f"Pooled test PSNR against code size on {dataset_title}: {points}. PCA at every code size as a line.",
+        name=f"decibels-against-code-size-{dataset_title.lower()}",
         on_select="rerun",
         selection_mode="points",
     )
@@ -129,9 +141,9 @@ def clicked(state: Any) -> str | None:
     return str(label[0] if isinstance(label, list | tuple) else label) if label else None
 
 
-def _drawn(entry: Entry, everyone: Sequence[Entry]) -> float:
-    """Its error on the axis: where there is none, a tenth of the least one, because a logarithm has no zero."""
-    return mse(entry) or min(filter(None, map(mse, everyone)), default=1e-6) / 10
+def _drawn(entry: Entry, up: tuple[float, float]) -> float:
+    """Where it is drawn, in decibels: within the axis."""
+    return min(max(psnr(entry), up[0] + 0.5), up[1] - 0.5)
 
 
 def _code(entry: Entry) -> int:
@@ -156,18 +168,18 @@ def _input_size(figure: go.Figure, numbers: int, end: float) -> None:
 
 
 def _pca(figure: go.Figure, curve: Curve, across: tuple[float, float], up: tuple[float, float]) -> None:
-    seen = [(size, error) for size, error in zip(curve.components, curve.mse, strict=True) if size and error]
+    seen = [(size, decibels(error)) for size, error in zip(curve.components, curve.mse, strict=True) if size and error]
     figure.add_scatter(
         x=[size for size, _ in seen],
-        y=[error for _, error in seen],
+        y=[height for _, height in seen],
         mode="lines",
         line={"color": look.GREY, "width": 2},
-        hovertemplate="PCA, %{x:,} components<br>MSE %{y:.3g}<extra></extra>",
+        hovertemplate="PCA, %{x:,} components<br>%{y:.1f} dB<extra></extra>",
     )
-    inside = [(log10(size), log10(error)) for size, error in seen]
+    inside = [(log10(size), height) for size, height in seen]
     inside = [(x, y) for x, y in inside if across[0] < x < across[1] and up[0] < y < up[1]]
     if inside:
-        x, y = inside[len(inside) // 4]
+        x, y = inside[len(inside) * 4 // 5]
         figure.add_annotation(
             x=x,
             y=y,
@@ -175,9 +187,8 @@ def _pca(figure: go.Figure, curve: Curve, across: tuple[float, float], up: tuple
             showarrow=False,
             font={"size": 12},
             xanchor="left",
-            yanchor="bottom",
-            xshift=4,
-            yshift=4,
+            yanchor="top",
+            xshift=8,
         )
 
 
@@ -186,9 +197,10 @@ def _point(figure: go.Figure, entry: Entry, height: float, curve: Curve | None, 
     error = mse(entry)
     best = curve.at(_code(entry)) if curve else None
     against = f"<br>{error / best:.3g} times PCA's error" if best else ""
-    marker, several = figures.marker(entry.run), len(entry.runs) > 1
-    spread = stdev(_errors(entry)) if several else None
-    seeds = f"<br>{len(entry.runs)} seeds, MSE ± {spread:.2g}" if several else ""
+    marker = figures.marker(entry.run) | {"color": look.family_color(entry.family)}
+    spread = entry.group.deviation if entry.group else None
+    several = spread is not None
+    seeds = f"<br>mean of {len(entry.runs)} seeds" if len(entry.runs) > 1 else ""
     figure.add_scatter(
         x=[_code(entry)],
         y=[height],
@@ -198,8 +210,8 @@ def _point(figure: go.Figure, entry: Entry, height: float, curve: Curve | None, 
         error_y={"array": [spread], "color": marker["color"], "thickness": 1.5, "width": 5, "visible": several},
         opacity=0.25 if faint else 1,
         customdata=[entry.label],
-        hovertemplate=f"<b>{entry.label}</b><br>code size {_code(entry):,}<br>MSE {error:.3g}, "
-        f"{psnr_text(decibels(error))}{seeds}{against}<extra></extra>",
+        hovertemplate=f"<b>{entry.label}</b><br>code of {_code(entry):,} numbers<br>"
+        f"{entry.psnr}, MSE {error:.3g}{seeds}{against}<extra></extra>",
     )
 
 
@@ -210,29 +222,28 @@ def _labels(
     up: tuple[float, float],
     numbers: int,
 ) -> None:
-    """A name beside each point, given as (code size, drawn error, name).
+    """A name beside each point, given as (code size, decibels, name).
 
     Of points above each other the lower ones' names move down until they are apart.
     """
     for code, group in groupby(sorted(points, key=lambda point: (point[0], -point[1])), key=lambda point: point[0]):
-        # Names right of the point, but for those that would run into the line at the picture's own size.
-        near = 0.4 * numbers < code < numbers
+        left = code < numbers  # a name on the right would run into the line at the picture's own size
         best = curve.at(code) if curve else None
         free = 0.0
-        for _, error, name in group:
-            # PCA's line falls to the right: beside a point on it, only the left is free.
-            left = near or (best is not None and 0.8 * best < error < 1.25 * best)
-            place = (up[1] - log10(error)) / (up[1] - up[0]) * _PLOT_HEIGHT
+        for _, height, name in group:
+            # PCA's line rises to the right: above and left of a point that is near it, it is not in the way.
+            lift = _LIFT if best and -1 < height - decibels(best) < 2 else 0
+            place = (up[1] - height) / (up[1] - up[0]) * _PLOT_HEIGHT - lift
             put = max(place, free)
             free = put + _LABEL
             if put <= _PLOT_HEIGHT:
                 figure.add_annotation(
                     x=log10(code),
-                    y=log10(error),
+                    y=height,
                     text=name,
                     showarrow=False,
                     font={"size": 12},
                     xanchor="right" if left else "left",
                     xshift=-10 if left else 10,
-                    yshift=place - put,
+                    yshift=place - put + lift,
                 )

@@ -11,7 +11,7 @@ from aecore.scheduling.entries import Entry
 from aecore.scheduling.queue import Queue
 from pages.app.pages import COMPARE
 from pages.components import look
-from pages.components.pickers import MOST_MODELS
+from pages.components.links import MOST_MODELS
 from pages.components.train import live
 from pages.components.train.recipes import Plan
 

@@ -103,7 +103,7 @@ def _detail(queue: Queue, entry: Entry) -> None:
     if any(row.preview for row in epochs):
         _strip(entry, epochs)
         explain(
-            "live",
+            "How to read the curve and the pictures",
             "Above: the loss as it falls, on the training pictures all along and on the validation pictures after each "
             "epoch. Below: the same test pictures after each epoch, beginning with what the model should give back. "
             "The run does not depend on this page: close it, and training continues.",
