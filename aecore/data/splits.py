@@ -30,8 +30,8 @@ class Dataset:
 
     `name` is the name that `load` takes, `title` the name in texts, `classes[label]` the name of a label and `shape`
     the (C, H, W) of every picture. `read_learning` returns (train, validation) and `read_test` (test,). `digests` are
-    the SHA-256 of both parts, where they are known without reading. Reading a split raises `DatasetError` if its files
-    are absent or damaged.
+    the SHA-256 of both parts, where they are known without reading. `note` says in sentences what was left out of the
+    pictures, and assumed of them. Reading a split raises `DatasetError` if its files are absent or damaged.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Dataset:
     read_learning: Callable[[], tuple[Split, ...]]
     read_test: Callable[[], tuple[Split, ...]]
     digests: Mapping[Part, str] | None = None
+    note: str = ""
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r})"
