@@ -90,9 +90,12 @@ def dataset(name: str) -> str:
 
 def dataset_in_markdown(name: str) -> str:
     """The same for Markdown, where a folder's name is to be read as it stands."""
-    return (
-        dataset(name) if name in (*SOURCES, SAMPLE) else re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:-])", r"\\\1", dataset(name))
-    )
+    return dataset(name) if name in (*SOURCES, SAMPLE) else in_markdown(dataset(name))
+
+
+def in_markdown(text: str) -> str:
+    """A text with names of files in it, which Markdown shows as it stands."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:-])", r"\\\1", text)
 
 
 def how_to_get(name: str) -> str:
