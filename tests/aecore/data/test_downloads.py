@@ -126,35 +126,51 @@ def assert_reads(name: str, root: Path, pixels: np.ndarray, labels: list[int]) -
     assert dataset.fingerprint == recomputed(dataset)
 
 
+LABELS = np.array([*range(10)] * 2)  # of twenty pictures
+
+
+def write_small(name: str, root: Path) -> np.ndarray:
+    """Twenty pictures to learn from and twenty to test on, in the format of `name`."""
+    source, labels = catalog.SOURCES[name], LABELS.tolist()
+    folder = root / source.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = random_pixels(20, *source.shape)
+    if name == "svhn":
+        from scipy.io import savemat
+
+        for part in ("train", "test"):
+            stored = {"X": pixels.transpose(2, 3, 1, 0), "y": np.array([[digit or 10] for digit in labels])}
+            savemat(folder / f"{part}_32x32.mat", stored)
+    elif name == "stl10":
+        for part in ("train", "test"):
+            (folder / f"{part}_X.bin").write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
+            (folder / f"{part}_y.bin").write_bytes(bytes(label + 1 for label in labels))
+        (folder / "unlabeled_X.bin").touch()
+        (folder / "class_names.txt").write_text("\n".join(datasets.load("stl10").classes))
+    else:
+        for part in ("train", "test"):
+            content = {"data": pixels.reshape(20, -1), "fine_labels": labels}
+            (folder / part).write_bytes(pickle.dumps(content))
+        (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": list(map(str, range(100)))}))
+    return pixels
+
+
 @pytest.mark.usefixtures("small")
 def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scipy.io import savemat
     from torchvision.datasets import SVHN
 
-    pixels, digits = random_pixels(20, 3, 32, 32), [*range(10)] * 2
-    for part in ("train", "test"):
-        stored = {"X": pixels.transpose(2, 3, 1, 0), "y": np.array([[digit or 10] for digit in digits])}
-        savemat(tmp_path / f"{part}_32x32.mat", stored)
     unchecked = {part: ["", f"{part}_32x32.mat", None] for part in ("train", "test")}
     monkeypatch.setattr(SVHN, "split_list", unchecked)
-    assert_reads("svhn", tmp_path, pixels, digits)
+    assert_reads("svhn", tmp_path, write_small("svhn", tmp_path), LABELS.tolist())
 
 
 @pytest.mark.usefixtures("small")
 def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.datasets import STL10
 
-    pixels, labels = random_pixels(20, 3, 96, 96), [*range(10)] * 2
-    folder = tmp_path / "stl10_binary"
-    folder.mkdir()
-    for part in ("train", "test"):
-        (folder / f"{part}_X.bin").write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
-        (folder / f"{part}_y.bin").write_bytes(bytes(label + 1 for label in labels))
-    (folder / "unlabeled_X.bin").touch()
-    (folder / "class_names.txt").write_text("\n".join(datasets.load("stl10").classes))
     for checks in ("train_list", "test_list"):
         monkeypatch.setattr(STL10, checks, [[file, None] for file, _ in getattr(STL10, checks)])
-    assert_reads("stl10", tmp_path, pixels, labels)
+    assert_reads("stl10", tmp_path, write_small("stl10", tmp_path), LABELS.tolist())
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -283,9 +299,6 @@ def test_mnists_labels_beside_other_pictures_are_not_fashion_mnist(mnist: Datase
             getattr(datasets.load("fashion-mnist", tmp_path), part)
 
 
-LABELS = np.array([*range(10)] * 2)
-
-
 @pytest.mark.parametrize(
     ("pixels", "labels", "said"),
     [
@@ -320,6 +333,15 @@ def test_torchvision_knows_the_files_that_we_have_no_digest_of(name: str) -> Non
         known[factory.meta["filename"]] = factory.meta["md5"]
     assert set(source.files) - {"class_names.txt"} <= set(known)
     assert all(re.fullmatch("[0-9a-f]{32}", md5) for md5 in known.values())
+
+
+@pytest.mark.parametrize("name", ["cifar100", "svhn", "stl10"])
+@pytest.mark.usefixtures("small")
+def test_other_pictures_in_the_right_format_are_refused(name: str, tmp_path: Path) -> None:
+    write_small(name, tmp_path)
+    for part in ("train", "test"):
+        with pytest.raises(DatasetError, match=f"{datasets.load(name).title} in .* is damaged"):
+            getattr(datasets.load(name, tmp_path), part)
 
 
 def test_a_former_copy_of_torchvisions_is_not_read(tmp_path: Path) -> None:
