@@ -178,10 +178,22 @@ def available(name: str, root: Path | None = None) -> bool:
     if name == SAMPLE:
         return all((files("skimage") / "data" / file).is_file() for file in PHOTOGRAPHS.values())
     if name.startswith("folder:"):
-        path = name.removeprefix("folder:")
-        return bool(path) and Path(path).expanduser().is_dir()
+        return folder_path(name.removeprefix("folder:")) is not None
     source = find_source(name)
-    return all((data_root(root) / source.folder / file).is_file() for file in source.files)
+    folder = data_root(root) / source.folder
+    try:
+        return all((folder / file).is_file() for file in source.files)
+    except OSError:  # the folder may not be entered
+        return False
+
+
+def folder_path(path: str) -> Path | None:
+    """The folder at `path`, which may begin with ~; None where there is none that may be entered."""
+    try:
+        folder = Path(path).expanduser()
+        return folder if path and folder.is_dir() else None
+    except (OSError, RuntimeError):  # the home of a user that there is not
+        return None
 
 
 def status(root: Path | None = None) -> list[Status]:

@@ -13,7 +13,7 @@ from stat import S_ISREG
 import numpy as np
 import torch
 
-from aecore.data.catalog import DatasetError
+from aecore.data.catalog import DatasetError, folder_path
 from aecore.data.left_out import CIRCLE, DANGLING, FORBIDDEN, NOT_A_PICTURE, OUTSIDE, Reason, sentence
 from aecore.data.pictures import Picture, PictureError, Pixels, bits, read_picture
 from aecore.data.splits import Dataset, Split, hold_out
@@ -69,7 +69,8 @@ def load_folder(path: str) -> Dataset:
 def _splits(folder: Path, files: Iterable[Path]) -> tuple[dict[str, str], str]:
     """The split that each subfolder is, or nothing where they are classes, and a sentence about it."""
     names = sorted({file.relative_to(folder).parts[0] for file in files if file.parent != folder})
-    splits = {name: SPLITS[name.lower()] for name in names if name.lower() in SPLITS}
+    order = {split: [name for name in names if name.lower() == split] for split in SPLITS}
+    splits = {name: SPLITS[split] for split, group in order.items() for name in group}
     if {"train", "test"} <= set(splits.values()):
         return splits, f"The splits are the subfolders {', '.join(splits)}."
     if splits:
@@ -113,8 +114,8 @@ def _depth_text(greatest: Sequence[int], depth: int) -> str:
     if not greatest or depth == 16:
         return ""
     return (
-        f"Pictures of 16-bit values have none above {max(greatest):,} here: "
-        f"{depth} bits are assumed, and {2**depth - 1:,} is shown as white."
+        f"The pictures of 16-bit values have none above {max(greatest):,}: "
+        f"{depth} bits are assumed, so that {2**depth - 1:,} is white."
     )
 
 
@@ -136,10 +137,10 @@ def stamp(path: str) -> str:
 
 
 def _folder(path: str) -> Path:
-    folder = Path(path).expanduser().resolve()
-    if not path or not folder.is_dir():
+    folder = folder_path(path)
+    if folder is None:
         raise DatasetError(f"There is no folder {path!r}: give one that holds pictures, as folder:PATH.")
-    return folder
+    return folder.resolve()
 
 
 def _files(folder: Path) -> tuple[list[Path], LeftOut]:

@@ -2,10 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -16,7 +13,7 @@ from PIL import Image
 from aecore.data import catalog, datasets
 from aecore.data.catalog import DatasetError
 from aecore.data.splits import Dataset, Split
-from tests.aecore.data.reading import recomputed, splits
+from tests.aecore.data.reading import as_nobody, recomputed, splits
 
 
 def noise_picture(number: int, size: tuple[int, int] = (40, 36)) -> Image.Image:
@@ -116,27 +113,6 @@ def test_folder_has_nothing_to_say_of_whole_pictures(tmp_path: Path) -> None:
     assert datasets.load(f"folder:{fill(tmp_path, 12)}").note == ""
 
 
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Where the tests are root's, who may read everything, as a user who may not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65_534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder that every user may enter, which pytest's own is not."""
-    with TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
 def test_folder_names_what_may_not_be_read(public: Path) -> None:
     fill(public, 11)
     fill(public / "closed", 3)
@@ -153,6 +129,16 @@ def test_folder_names_what_may_not_be_read(public: Path) -> None:
     assert dataset.note == ("5 of 15 files were left out: 03.png, closed, link.png and 2 more may not be read.")
     for name in ("closed", "listed"):
         (public / name).chmod(0o755)
+
+
+def test_a_folder_that_may_not_be_entered_is_none(public: Path) -> None:
+    fill(public / "closed" / "pictures", 12)
+    (public / "closed").chmod(0)
+    with as_nobody():
+        assert not catalog.available(f"folder:{public}/closed/pictures")
+        with pytest.raises(DatasetError, match="There is no folder"):
+            datasets.load(f"folder:{public}/closed/pictures")
+    (public / "closed").chmod(0o755)
 
 
 def test_too_few_pictures_are_said_with_what_was_left_out(tmp_path: Path) -> None:
@@ -221,7 +207,7 @@ def test_subfolders_with_the_names_of_splits_are_the_splits(names: tuple[str, ..
     assert dataset.classes == ("cats", "dogs")
     for split, name in zip(splits(dataset), names, strict=True):
         assert digests_in(dataset, split) == digests_of(tmp_path / name)
-    assert dataset.note == f"The splits are the subfolders {', '.join(sorted(names))}."
+    assert dataset.note == f"The splits are the subfolders {', '.join(names)}."
     assert dataset.fingerprint == recomputed(dataset)
 
 
@@ -243,17 +229,17 @@ def test_what_lies_beside_the_splits_is_left_out_and_said(tmp_path: Path) -> Non
     assert list(map(len, splits(dataset))) == [10, 1, 4]
     assert dataset.note == (
         "3 of 18 files were left out: extra/cats/0.png, extra/dogs/1.png and loose.png are in none of the splits. "
-        "The splits are the subfolders test, train."
+        "The splits are the subfolders train, test."
     )
 
 
-@pytest.mark.parametrize("names", [["train"], ["test"], ["train", "val"], ["test", "valid"], ["validation"]])
+@pytest.mark.parametrize("names", [["train"], ["test"], ["train", "val"], ["valid", "test"], ["validation"]])
 def test_some_of_the_splits_alone_are_classes_which_is_said(names: list[str], tmp_path: Path) -> None:
     fill_splits(tmp_path, **dict.fromkeys(names, 8), birds=8)
     dataset = datasets.load(f"folder:{tmp_path}")
     assert dataset.classes == tuple(sorted([*names, "birds"]))
     assert dataset.note == (
-        f"Read as classes: {', '.join(sorted(names))}. Subfolders are splits only where there are both train and test."
+        f"Read as classes: {', '.join(names)}. Subfolders are splits only where there are both train and test."
     )
 
 
@@ -275,7 +261,7 @@ def test_pictures_of_12_bits_have_one_scale(tmp_path: Path) -> None:
     shown = torch.cat([split.pixels for split in splits(dataset)])
     assert sorted(shown[:, 0, 0, 0].tolist()) == [90 * number // 16 for number in range(1, 41)]
     assert dataset.note == (
-        "Pictures of 16-bit values have none above 3,600 here: 12 bits are assumed, and 4,095 is shown as white."
+        "The pictures of 16-bit values have none above 3,600: 12 bits are assumed, so that 4,095 is white."
     )
 
 
@@ -294,7 +280,7 @@ def test_one_picture_of_16_bits_gives_all_of_them_their_scale(tmp_path: Path) ->
 def test_folder_needs_ten_pictures(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds 9 pictures: a data set needs at least 10"):
         datasets.load(f"folder:{fill(tmp_path / 'few', 9)}")
-    for path in (str(tmp_path / "absent"), ""):
+    for path in (str(tmp_path / "absent"), "", "~nobody-of-this-name/pictures", "\0"):
         with pytest.raises(DatasetError, match="There is no folder"):
             datasets.load(f"folder:{path}")
         assert not catalog.available(f"folder:{path}")
