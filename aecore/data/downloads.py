@@ -95,9 +95,10 @@ def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] =
     """Download `name` into `root` (see `load`) unless it is already there intact; report steps through `progress`.
 
     The files are downloaded and checked in `root/.fetch-<name>` and moved into place once they are complete, so a lost
-    connection or a killed process leaves no half-written files. Damaged files are replaced. torchvision writes the
-    percentage to stderr. Raises `DatasetError` if the server cannot be reached, if it sent something other than the
-    published archive, if the folder cannot be written, or if `name` has nothing to download.
+    connection or a killed process leaves no half-written files. Damaged files are replaced, and so is a link to their
+    folder. torchvision writes the percentage to stderr. Raises `DatasetError` if the server cannot be reached, if it
+    sent something other than the published archive, if the folder cannot be written, or if `name` has nothing to
+    download.
     """
     if name == SAMPLE or name.startswith("folder:"):
         raise DatasetError(f"{name!r} needs no fetching: its pictures are already on this machine.")
@@ -141,9 +142,14 @@ def _download(source: Source, root: Path, staging: Path) -> None:
         reader = _reader(source)
         for part, arguments in source.parts.items():
             _splits(source, reader(staging, **arguments, download=True), part)
-        (root / source.folder).mkdir(parents=True, exist_ok=True)
+        folder = root
+        for name in Path(source.folder).parts:
+            folder /= name
+            if folder.is_symlink():
+                folder.unlink()  # what it leads to may be another data set, or lie on another disk
+        folder.mkdir(parents=True, exist_ok=True)
         for file in source.files:
-            (staging / source.folder / file).replace(root / source.folder / file)
+            (staging / source.folder / file).replace(folder / file)
     finally:
         socket.setdefaulttimeout(timeout)
         shutil.rmtree(staging, ignore_errors=True)

@@ -557,6 +557,24 @@ def test_fetch_mends_what_a_header_says(
     assert server.answers > 0
 
 
+@pytest.mark.parametrize("link", ["FashionMNIST", "FashionMNIST/raw"])
+@pytest.mark.usefixtures("small")
+def test_fetch_replaces_a_link_and_not_what_it_leads_to(
+    link: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a link to MNIST's files, which are then said to be another data set that fetching replaces."""
+    pixels = random_pixels(20, 28, 28)
+    offer_fashion_mnist(server, write_idx(tmp_path / "server", pixels, LABELS) / "FashionMNIST" / "raw", monkeypatch)
+    other = write_idx(tmp_path / "other", pixels, np.zeros(20)) / "FashionMNIST" / "raw"
+    before = {file: file.read_bytes() for file in other.iterdir()}
+    root = tmp_path / "root"
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(tmp_path / "other" / link)
+    downloads.fetch("fashion-mnist", root, lambda _: None)
+    assert_reads("fashion-mnist", root, pixels[:, None], LABELS.tolist())
+    assert {file: file.read_bytes() for file in other.iterdir()} == before
+
+
 @pytest.mark.usefixtures("small")
 def test_fetch_keeps_nothing_that_the_server_sent_under_another_name(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
