@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aecore.cli.output import add_json, err, group_row, run_row, say, write_json, write_table
 from aecore.cli.queued import entry_text
-from aecore.cli.training import add_light, add_recipe_options, recipe_changes
+from aecore.cli.training import add_light, add_recipe_options, chosen_dataset, recipe_changes
 from aecore.data import index_lists
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
@@ -41,11 +41,8 @@ def _sweep(options: argparse.Namespace) -> None:
     place = Place.chosen(options.engine, options.device)
     seeds = index_lists.parse(options.seeds, below=SEEDS, most=SEEDS, what="seed")
     changes, queue = recipe_changes(options), Queue()
-    specs = [
-        execution.plan(start, dataset=options.dataset, seed=seed, **changes)
-        for start in map(zoo.from_text, options.names)
-        for seed in seeds
-    ]
+    starts, dataset = [zoo.from_text(name) for name in options.names], chosen_dataset(options)
+    specs = [execution.plan(start, dataset=dataset, seed=seed, **changes) for start in starts for seed in seeds]
     ended = _wait(queue, specs, place, options.light)
     entries = [ended[key] for key in dict.fromkeys(spec.key for spec in specs)]
     runs = [queue.store.finished(entry.spec, light=True) for entry in entries if entry.state == "finished"]

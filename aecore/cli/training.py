@@ -12,8 +12,10 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aecore.cli.output import add_json, err, run_row, say, totals_text, write, write_json
+from aecore.data import datasets
 from aecore.data.catalog import SAMPLE
 from aecore.data.noise import KINDS, Noise
+from aecore.data.splits import Dataset
 from aecore.models import zoo
 from aecore.models.recipe import LOSSES, RunSpec, parse_penalties
 from aecore.runs import execution
@@ -100,6 +102,16 @@ def recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
     return changes
 
 
+def chosen_dataset(options: argparse.Namespace) -> Dataset | None:
+    """The data set that the options name, read once for all that is planned; what its reader has to say is said."""
+    if options.dataset is None:
+        return None
+    dataset = datasets.load(options.dataset)
+    if dataset.note:
+        say(dataset.note, style="yellow")
+    return dataset
+
+
 def parse_noise(text: str) -> Noise:
     """The noise of a text; `none` at any level is no noise."""
     return Noise("gaussian", 0.0) if text.partition(":")[0] == "none" else Noise.parse(text)
@@ -108,10 +120,10 @@ def parse_noise(text: str) -> Noise:
 def _train(options: argparse.Namespace) -> None:
     changes = recipe_changes(options)
     device = find_device(options.device)
+    starts, dataset = [zoo.from_text(name) for name in options.names], chosen_dataset(options)
     finished = []
-    for name in options.names:
-        start = zoo.from_text(name)
-        spec = execution.plan(start, dataset=options.dataset, seed=options.seed, **changes)
+    for start in starts:
+        spec = execution.plan(start, dataset=dataset, seed=options.seed, **changes)
         if spec.dataset == SAMPLE and options.dataset is None:
             say(
                 f"{start.dataset} is not here: training on the embedded sample instead, whose figures say nothing "

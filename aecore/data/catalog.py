@@ -52,8 +52,10 @@ class Source:
     classes: str  # class names in label order, separated by commas
     shape: Shape
     pictures: int
+    test_pictures: int  # how many of them are for testing
     megabytes: int  # size of the download
     digests: Mapping[Part, str] | None = None  # SHA-256 of each part's splits, if known
+    balanced: bool = False  # whether each class has equally many pictures, in both parts
 
 
 _IDX = tuple(
@@ -85,7 +87,9 @@ SOURCES: dict[str, Source] = {
         classes=_CIFAR10_CLASSES,
         shape=(3, 32, 32),
         pictures=60_000,
+        test_pictures=10_000,
         megabytes=170,
+        balanced=True,
         digests={
             "learning": "631aaeb2b3573ecf6ab0b61830f45da65ee210a9869fad5d341ea884adaf8f15",
             "test": "085d34a7a858637b0e8dd0a92666a83d571e4636f54d029eee763b422fa073f9",
@@ -101,7 +105,9 @@ SOURCES: dict[str, Source] = {
         classes=_CIFAR100_CLASSES,
         shape=(3, 32, 32),
         pictures=60_000,
+        test_pictures=10_000,
         megabytes=169,
+        balanced=True,
     ),
     "mnist": Source(
         title="MNIST",
@@ -113,6 +119,7 @@ SOURCES: dict[str, Source] = {
         classes=_DIGITS,
         shape=(1, 28, 28),
         pictures=70_000,
+        test_pictures=10_000,
         megabytes=12,
         digests={
             "learning": "d58722224ca9f598aa794b04fba4a140c255d24d32af5b644a19ef932c8555ed",
@@ -129,7 +136,9 @@ SOURCES: dict[str, Source] = {
         classes=_FASHION_CLASSES,
         shape=(1, 28, 28),
         pictures=70_000,
+        test_pictures=10_000,
         megabytes=31,
+        balanced=True,
     ),
     "svhn": Source(
         title="SVHN",
@@ -141,6 +150,7 @@ SOURCES: dict[str, Source] = {
         classes=_DIGITS,
         shape=(3, 32, 32),
         pictures=99_289,
+        test_pictures=26_032,
         megabytes=246,
     ),
     "stl10": Source(
@@ -154,7 +164,9 @@ SOURCES: dict[str, Source] = {
         classes=_STL10_CLASSES,
         shape=(3, 96, 96),
         pictures=13_000,
+        test_pictures=8_000,
         megabytes=2_640,
+        balanced=True,
     ),
 }
 
@@ -203,10 +215,22 @@ def available(name: str, root: Path | None = None) -> bool:
     if name == SAMPLE:
         return all((files("skimage") / "data" / file).is_file() for file in PHOTOGRAPHS.values())
     if name.startswith("folder:"):
-        path = name.removeprefix("folder:")
-        return bool(path) and Path(path).expanduser().is_dir()
+        return folder_path(name.removeprefix("folder:")) is not None
     source = find_source(name)
-    return all((data_root(root) / source.folder / file).is_file() for file in source.files)
+    folder = data_root(root) / source.folder
+    try:
+        return all((folder / file).is_file() for file in source.files)
+    except OSError:  # the folder may not be entered
+        return False
+
+
+def folder_path(path: str) -> Path | None:
+    """The folder at `path`, which may begin with ~; None where there is none that may be entered."""
+    try:
+        folder = Path(path).expanduser()
+        return folder if path and folder.is_dir() else None
+    except (OSError, RuntimeError):  # the home of a user that there is not
+        return None
 
 
 def here(name: str, root: Path | None = None) -> str | None:
@@ -242,6 +266,16 @@ SHIPPED = Path(__file__).parent / "shipped"  # the folder of the excerpts' files
 def data_root(root: Path | None) -> Path:
     """The folder of the data sets: `root`, or `folders.data()` by default."""
     return root if root is not None else folders.data()
+
+
+def staging_folder(name: str, root: Path) -> Path:
+    """Where `name` is downloaded and checked before it is moved into `root`."""
+    return root / f".fetch-{name}"
+
+
+def lock_path(name: str, root: Path) -> Path:
+    """The file that a process locks while it fetches `name` into `root`."""
+    return root / f".fetch-{name}.lock"
 
 
 def find_source(name: str) -> Source:

@@ -41,7 +41,7 @@ def load_excerpt(name: str) -> Dataset:
         read_learning,
         lambda: (read("test"),),
         source.digests,
-        excerpt.whole,
+        whole=excerpt.whole,
     )
 
 

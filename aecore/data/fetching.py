@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from aecore.data.catalog import DatasetError, data_root, find_source
-from aecore.data.downloads import lock_path, staging_folder
+from aecore.data.catalog import DatasetError, data_root, find_source, lock_path, staging_folder
 
 _ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
 _started: list[tuple[str, subprocess.Popen[bytes]]] = []  # by data set, so that those that have ended are reaped

@@ -30,9 +30,9 @@ class Dataset:
 
     `name` is the name that `load` takes, `title` the name in texts, `classes[label]` the name of a label and `shape`
     the (C, H, W) of every picture. `read_learning` returns (train, validation) and `read_test` (test,). `digests` are
-    the SHA-256 of both parts, where they are known without reading. Reading a split raises `DatasetError` if its files
-    are absent or damaged. `whole` is the name of the data set that this is an excerpt of; an excerpt has no
-    training pictures.
+    the SHA-256 of both parts, where they are known without reading. `note` says in sentences what was left out of the
+    pictures, and assumed of them. `whole` is the name of the data set that this is an excerpt of; an excerpt has no
+    training pictures. Reading a split raises `DatasetError` if its files are absent or damaged.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Dataset:
     read_learning: Callable[[], tuple[Split, ...]]
     read_test: Callable[[], tuple[Split, ...]]
     digests: Mapping[Part, str] | None = None
+    note: str = ""
     whole: str = ""
 
     def __repr__(self) -> str:

@@ -54,20 +54,20 @@ Compute = Callable[[Order], Iterator[Event | Previewed | Scored | Trained]]
 def plan(
     system: Start,
     *,
-    dataset: str | None = None,
+    dataset: str | Dataset | None = None,
     seed: int = 0,
     store: Store | None = None,
     **changes: Any,
 ) -> RunSpec:
     """The spec of a run of `system`, with `changes` to its recipe.
 
-    Without a `dataset` it is the system's own. If that one is not here, and the run is not in the store either, the
-    embedded sample takes its place.
+    `dataset` is a data set or its name. Without one it is the system's own. If that one is not here, and the run is not
+    in the store either, the embedded sample takes its place.
     """
     recipe = replace(system.recipe, **changes)
 
-    def spec_on(name: str) -> RunSpec:
-        loaded = datasets.load(name)
+    def spec_on(data: str | Dataset) -> RunSpec:
+        loaded = datasets.load(data) if isinstance(data, str) else data
         return RunSpec(system.architecture, recipe, loaded.name, loaded.fingerprint, seed, system.name)
 
     spec = spec_on(dataset or system.dataset)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import pandas as pd
 
@@ -96,7 +97,8 @@ def rows(
     for name in names:
         run = None if by_name.is_baseline(name) else by_name.trained(name, store)
         dataset = datasets.load(conditions.dataset or (run.spec.dataset if run else "cifar10"))
-        for event in _row(name, run, dataset, conditions, store):
+        noted = [Remark(dataset.note)] if dataset.note else []
+        for event in chain(noted, _row(name, run, dataset, conditions, store)):
             if isinstance(event, Remark):  # each is said once for all rows
                 if event in remarks:
                     continue

@@ -101,7 +101,12 @@ def dataset(name: str) -> str:
 
 def dataset_in_markdown(name: str) -> str:
     """The same for Markdown, where a folder's name is to be read as it stands."""
-    return dataset(name) if name in NAMES else re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:-])", r"\\\1", dataset(name))
+    return dataset(name) if name in NAMES else in_markdown(dataset(name))
+
+
+def in_markdown(text: str) -> str:
+    """A text with names of files in it, which Markdown shows as it stands."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>~$:-])", r"\\\1", text)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -228,7 +228,8 @@ def kuzushiji(monkeypatch: pytest.MonkeyPatch) -> None:
         files=tuple(IDX),
         classes="o, ki, su, tsu, na, ha, ma, ya, re, wo",
         shape=(1, 28, 28),
-        pictures=70_000,
+        pictures=25,
+        test_pictures=5,
         megabytes=21,
     )
     monkeypatch.setitem(SOURCES, "kmnist", source)

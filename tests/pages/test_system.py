@@ -408,12 +408,16 @@ def test_errors_are_those_of_the_pictures_that_are_there_now(tmp_path: Path, mon
     app = page(run=f"custom {run.key[:6]}")
     assert shown_errors(app) == expected()
     assert not any("has changed since" in info.value for info in app.info)
+    assert not any("left out" in caption.value for caption in app.caption)
     add(60, 90)
+    (folder / "a_note*.txt").touch()
     time.sleep(cached.LOOK + 0.1)
     app.run()
     assert not app.exception
     assert shown_errors(app) == expected()
     assert any("has changed since this run was trained" in info.value for info in app.info)
+    said = r"squared error. 1 of 91 files was left out\: a\_note\*\.txt is not a picture\."
+    assert any(caption.value.endswith(said) for caption in app.caption)
     for file in sorted(folder.iterdir())[20:]:
         file.unlink()
     time.sleep(cached.LOOK + 0.1)

@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from aecore.data.catalog import SOURCES
 from aecore.data.noise import Noise
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
@@ -238,6 +239,21 @@ def test_digits_need_their_data_set() -> None:
     app.selectbox(key="start").set_value("mnist-dense").run()
     assert not app.exception
     assert any(button.label == "Fetch MNIST, 12 MB" for button in app.button)
+
+
+def test_a_header_that_its_format_does_not_know_is_told_as_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+    folder = tmp_path / SOURCES["mnist"].folder
+    folder.mkdir(parents=True)
+    for file in SOURCES["mnist"].files:
+        (folder / file).write_bytes(bytes((0, 0, 10, 1, 0, 0, 0, 0)))  # no type of IDX has the number 10
+    app = page(start="mnist-dense")
+    assert not app.exception
+    assert [error.value for error in app.error] == [
+        f"MNIST in {folder} is damaged: run `python -m aecore data fetch mnist` to replace it."
+    ]
 
 
 def test_a_failed_run_says_why(store: Store) -> None:

@@ -39,6 +39,7 @@ class Choice:
     """Pictures of a data set by how well they are reconstructed: indices and MSEs of each kind."""
 
     dataset: str
+    note: str  # what was left out of the data set, and assumed
     is_as_trained: bool  # whether these are the pictures that the run was trained and scored on
     kinds: dict[str, pd.DataFrame]
 
@@ -49,7 +50,8 @@ def choose(run: Run) -> Choice | None:
     Raises `StoreError` for damaged scores or weights, `DatasetError` for a damaged data set.
     """
     name = catalog.here(run.spec.dataset) or SAMPLE
-    if cached.dataset(name).shape != run.spec.architecture.input_shape:
+    data = cached.dataset(name)
+    if data.shape != run.spec.architecture.input_shape:
         return None
     ranked = cached.stored_scores(run, name).sort_values("mse", ignore_index=True)
     middle = max(0, (len(ranked) - EACH) // 2)
@@ -58,7 +60,7 @@ def choose(run: Run) -> Choice | None:
         "Median": ranked.iloc[middle : middle + EACH],
         "Worst": ranked.tail(EACH).iloc[::-1],
     }
-    return Choice(name, cached.dataset(name).fingerprint == run.spec.fingerprint, kinds)
+    return Choice(name, data.note, data.fingerprint == run.spec.fingerprint, kinds)
 
 
 def show(run: Run, choice: Choice) -> None:

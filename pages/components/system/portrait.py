@@ -209,7 +209,8 @@ def pictures(run: Run) -> None:
         st.error(str(error), icon=":material/broken_image:")
         return
     given = ", what it was given in the middle" if run.spec.recipe.noise else ""
-    st.caption(f"The picture above{given}, the reconstruction below; its class and its mean squared error.")
+    note = f" {look.in_markdown(choice.note)}" if choice.note else ""
+    st.caption(f"The picture above{given}, the reconstruction below; its class and its mean squared error.{note}")
 
 
 def loss_curves(runs: Sequence[Run]) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -42,11 +43,17 @@ def test_a_sweep_trains_every_system_with_every_seed(
     assert len(Queue().entries()) == 4
 
 
-def test_a_sweep_tells_what_did_not_finish(aecore: Any, pictures: Path, checkpoints: Path) -> None:
-    command = ["sweep", LAYERS, "--seeds", "0,1", "--dataset", f"folder:{pictures}", "--device", "cpu"]
+def test_a_sweep_tells_what_was_left_out_and_what_did_not_finish(
+    aecore: Any, pictures: Path, checkpoints: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    copytree(pictures, folder)
+    (folder / "notes.txt").touch()
+    command = ["sweep", LAYERS, "--seeds", "0,1", "--dataset", f"folder:{folder}", "--device", "cpu"]
     with supervision.hold(checkpoints):
         threading.Timer(2, lambda: [Queue().cancel(entry.id) for entry in Queue().entries()]).start()
         done = aecore(*command)
+    assert done.err.count("1 of 41 files was left out: notes.txt is not a picture.") == 1
     assert done.status == 1
     assert done.err.count("seed 0: cancelled after epoch 0") == 1
     assert "2 of 2 runs did not finish: `python -m aecore runs` says why." in done.err

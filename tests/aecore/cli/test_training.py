@@ -1,6 +1,7 @@
 """`train` and `measure`: a run is made once, stopped by Ctrl-C, and goes on."""
 
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -151,6 +152,36 @@ def test_a_store_that_cannot_be_written_is_told(
     assert "cannot be written (" in done.err
     assert "set AECORE_CHECKPOINTS" in done.err
     assert aecore("runs").status == 0
+
+
+LEFT_OUT = "2 of 42 files were left out: cut.png cannot be decoded; notes.txt is not a picture."
+
+
+@pytest.fixture
+def mixed(pictures: Path, tmp_path: Path) -> Path:
+    """The forty pictures beside two files that are none."""
+    folder = tmp_path / "mixed"
+    shutil.copytree(pictures, folder)
+    (folder / "notes.txt").write_text("Dear diary,")
+    (folder / "cut.png").write_bytes((folder / "0.png").read_bytes()[:60])
+    return folder
+
+
+def test_what_was_left_out_of_a_folder_is_said_once(mixed: Path, aecore: Any) -> None:
+    command = ["train", LAYERS, "conv2 | conv3:k1:sigmoid", "--dataset", f"folder:{mixed}", "--epochs", 1, "--json"]
+    said = aecore(*command).err
+    assert said.splitlines()[0] == LEFT_OUT
+    assert said.count("left out") == 1
+    assert aecore(*command).err.count(LEFT_OUT) == 1  # also where both runs are in the store
+    assert aecore("score", "pca-4", "jpeg-50", "--dataset", f"folder:{mixed}").err.strip() == LEFT_OUT
+
+
+def test_a_process_writes_no_warning_of_pythons(mixed: Path) -> None:
+    running = process("train", LAYERS, "--dataset", f"folder:{mixed}", "--epochs", 1)
+    _, said = running.communicate()
+    assert running.returncode == 0
+    assert said.startswith(LEFT_OUT)
+    assert "arning" not in said
 
 
 def test_how_fast_an_architecture_trains_is_measured_and_kept(aecore: Any, checkpoints: Path) -> None:

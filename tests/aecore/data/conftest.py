@@ -1,5 +1,9 @@
 """The data sets that several tests read."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 
 from aecore.data import datasets
@@ -20,3 +24,11 @@ def mnist() -> Dataset:
 @pytest.fixture(scope="module")
 def sample() -> Dataset:
     return datasets.load("sample")
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user may enter, which pytest's own is not."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

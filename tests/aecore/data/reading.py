@@ -1,6 +1,9 @@
 """How the tests read a data set."""
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,3 +24,16 @@ def splits(dataset: Dataset) -> tuple[Split, Split, Split]:
 def recomputed(dataset: Dataset) -> str:
     parts = [digest(dataset.train, dataset.validation), digest(dataset.test)]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Where the tests are root's, who may read everything, as a user who may not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from aecore.data import catalog, datasets
+from aecore.data.catalog import DatasetError
+from tests.aecore.data.reading import as_nobody
 
 
 @pytest.mark.parametrize("name", catalog.SOURCES)
@@ -31,3 +33,18 @@ def test_the_root_is_given_or_in_the_environment_or_beside_the_package(
     assert catalog.status(tmp_path)[0].size == "170 MB to download"
     monkeypatch.delenv("AECORE_DATA")
     assert catalog.status()[0].path == Path(datasets.__file__).parents[2] / "data" / "cifar-10-batches-py"
+
+
+def test_a_data_set_in_a_folder_that_may_not_be_entered_is_absent(public: Path) -> None:
+    folder = public / catalog.SOURCES["cifar10"].folder
+    folder.mkdir()
+    for file in catalog.SOURCES["cifar10"].files:
+        (folder / file).touch()
+    assert catalog.available("cifar10", public)
+    folder.chmod(0)
+    with as_nobody():
+        assert not catalog.available("cifar10", public)
+        assert not catalog.status(public)[0].available
+        with pytest.raises(DatasetError, match=r"CIFAR-10 is not in .*: run .*, or set AECORE_DATA to the folder"):
+            _ = datasets.load("cifar10", public).test
+    folder.chmod(0o755)

@@ -55,6 +55,16 @@ def test_an_unknown_name_gets_the_nearest_and_all(call: Callable[[str], object])
         call("qqq")
 
 
+@pytest.mark.parametrize("name", ["cifar10", "mnist"])
+def test_the_published_facts_are_the_real_ones(name: str, request: pytest.FixtureRequest) -> None:
+    dataset: Dataset = request.getfixturevalue(name)
+    source = catalog.SOURCES[name]
+    learning = dataset.train.labels.bincount() + dataset.validation.labels.bincount()
+    counts = [learning, dataset.test.labels.bincount()]
+    assert [int(count.sum()) for count in counts] == [source.pictures - source.test_pictures, source.test_pictures]
+    assert source.balanced == all(len(count.unique()) == 1 for count in counts)
+
+
 def test_cifar10_splits(cifar10: Dataset) -> None:
     assert list(map(len, splits(cifar10))) == [45_000, 5_000, 10_000]
     assert cifar10.shape == (3, 32, 32)

@@ -1,7 +1,9 @@
 """Downloads: what is read is what was published, and nothing half-written ever has a data set's name."""
 
+import gzip
 import hashlib
 import pickle
+import re
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -105,6 +107,13 @@ def random_pixels(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data sets that count as whole with 20 pictures to learn from and 20 to test on."""
+    for name, source in catalog.SOURCES.items():
+        monkeypatch.setitem(catalog.SOURCES, name, replace(source, pictures=40, test_pictures=20))
+
+
 def assert_reads(name: str, root: Path, pixels: np.ndarray, labels: list[int]) -> None:
     """Pictures `pixels` [20, C, H, W] are both the training and the test pictures of `name`."""
     dataset = datasets.load(name, root)
@@ -117,55 +126,243 @@ def assert_reads(name: str, root: Path, pixels: np.ndarray, labels: list[int]) -
     assert dataset.fingerprint == recomputed(dataset)
 
 
+LABELS = np.array([*range(10)] * 2)  # of twenty pictures
+
+
+def write_small(name: str, root: Path) -> np.ndarray:
+    """Twenty pictures to learn from and twenty to test on, in the format of `name`."""
+    source, labels = catalog.SOURCES[name], LABELS.tolist()
+    folder = root / source.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = random_pixels(20, *source.shape)
+    if name == "svhn":
+        from scipy.io import savemat
+
+        for part in ("train", "test"):
+            stored = {"X": pixels.transpose(2, 3, 1, 0), "y": np.array([[digit or 10] for digit in labels])}
+            savemat(folder / f"{part}_32x32.mat", stored)
+    elif name == "stl10":
+        for part in ("train", "test"):
+            (folder / f"{part}_X.bin").write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
+            (folder / f"{part}_y.bin").write_bytes(bytes(label + 1 for label in labels))
+        (folder / "unlabeled_X.bin").touch()
+        (folder / "class_names.txt").write_text("\n".join(datasets.load("stl10").classes))
+    else:
+        for part in ("train", "test"):
+            content = {"data": pixels.reshape(20, -1), "fine_labels": labels}
+            (folder / part).write_bytes(pickle.dumps(content))
+        (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": list(map(str, range(100)))}))
+    return pixels
+
+
+@pytest.mark.usefixtures("small")
 def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from scipy.io import savemat
     from torchvision.datasets import SVHN
 
-    pixels, digits = random_pixels(20, 3, 32, 32), [*range(10)] * 2
-    for part in ("train", "test"):
-        stored = {"X": pixels.transpose(2, 3, 1, 0), "y": np.array([[digit or 10] for digit in digits])}
-        savemat(tmp_path / f"{part}_32x32.mat", stored)
     unchecked = {part: ["", f"{part}_32x32.mat", None] for part in ("train", "test")}
     monkeypatch.setattr(SVHN, "split_list", unchecked)
-    assert_reads("svhn", tmp_path, pixels, digits)
+    assert_reads("svhn", tmp_path, write_small("svhn", tmp_path), LABELS.tolist())
 
 
+@pytest.mark.usefixtures("small")
 def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.datasets import STL10
 
-    pixels, labels = random_pixels(20, 3, 96, 96), [*range(10)] * 2
-    folder = tmp_path / "stl10_binary"
-    folder.mkdir()
-    for part in ("train", "test"):
-        (folder / f"{part}_X.bin").write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
-        (folder / f"{part}_y.bin").write_bytes(bytes(label + 1 for label in labels))
-    (folder / "unlabeled_X.bin").touch()
-    (folder / "class_names.txt").write_text("\n".join(datasets.load("stl10").classes))
     for checks in ("train_list", "test_list"):
         monkeypatch.setattr(STL10, checks, [[file, None] for file, _ in getattr(STL10, checks)])
-    assert_reads("stl10", tmp_path, pixels, labels)
+    assert_reads("stl10", tmp_path, write_small("stl10", tmp_path), LABELS.tolist())
 
 
+def idx(values: np.ndarray) -> bytes:
+    """The bytes of an IDX file: 0x08 stands for unsigned bytes, then come the number of dimensions and their sizes."""
+    head = bytes((0, 0, 8, values.ndim)) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+    return head + values.astype(np.uint8).tobytes()
+
+
+def write_idx(
+    root: Path, pixels: np.ndarray, labels: np.ndarray, folder: str = "FashionMNIST/raw", kind: str = ""
+) -> Path:
+    """The same pictures [N, H, W] and labels to learn from and to test on, or as one `kind` of them alone."""
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    for part in [kind] if kind else ["train", "t10k"]:
+        (root / folder / f"{part}-images-idx3-ubyte").write_bytes(idx(pixels))
+        (root / folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+    return root
+
+
+@pytest.mark.usefixtures("small")
 def test_fashion_mnist(tmp_path: Path) -> None:
     pixels, labels = random_pixels(20, 1, 28, 28), [*range(10)] * 2
-    folder = tmp_path / "FashionMNIST" / "raw"
-    folder.mkdir(parents=True)
-    for part in ("train", "t10k"):
-        sizes = b"".join(size.to_bytes(4, "big") for size in (2051, 20, 28, 28))
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(sizes + pixels.tobytes())
-        sizes = b"".join(size.to_bytes(4, "big") for size in (2049, 20))
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(sizes + bytes(labels))
-    assert_reads("fashion-mnist", tmp_path, pixels, labels)
+    assert_reads("fashion-mnist", write_idx(tmp_path, pixels[:, 0], np.array(labels)), pixels, labels)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+@pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        {2: 10},  # no type has this number
+        {2: 9},  # signed bytes
+        {2: 13},  # float32: four bytes a value
+        {2: 255},
+        {3: 0},
+        {3: 2},
+        {3: 4},
+        {3: 255},
+        {0: 1},  # the first two bytes are zero in every file
+        {4: 255},  # more pictures than memory holds
+        {5: 0, 6: 0, 7: 0},  # none
+        {7: 19},
+        {7: 21},
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("small")
+def test_a_header_that_lies_is_damage(name: str, file: str, head: dict[int, int], tmp_path: Path) -> None:
+    folder = "MNIST/raw" if name == "mnist" else "FashionMNIST/raw"
+    write_idx(tmp_path, random_pixels(20, 28, 28), np.array([*range(10)] * 2), folder)
+    content = bytearray((tmp_path / folder / file).read_bytes())
+    for place, value in head.items():
+        content[place] = value
+    (tmp_path / folder / file).write_bytes(content)
+    with pytest.raises(DatasetError, match=r"is damaged: run|is not (Fashion-)?MNIST: "):
+        _ = datasets.load(name, tmp_path).train
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", b"half", b"\x1f\x8b\x08 what gzip begins with", bytes(4000)])
+@pytest.mark.parametrize("name", catalog.SOURCES)
+def test_anything_in_place_of_a_file_is_damage(name: str, content: bytes, tmp_path: Path) -> None:
+    source = catalog.SOURCES[name]
+    (tmp_path / source.folder).mkdir(parents=True, exist_ok=True)
+    for file in source.files:
+        (tmp_path / source.folder / file).write_bytes(content)
+    dataset = datasets.load(name, tmp_path)
+    for part in ("train", "validation", "test"):
+        with pytest.raises(DatasetError, match=f"{source.title} in .* is damaged: run `python -m aecore data fetch"):
+            getattr(dataset, part)
+
+
+class ShapelessError(Exception):
+    """An error of a reader that nobody has foreseen."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError(10), "is damaged"),
+        (ShapelessError("?"), "is damaged"),
+        (UnicodeDecodeError("ascii", b"\xff", 0, 1, "no"), "is damaged"),
+        (OSError("could not read bytes"), "is damaged"),  # scipy's, at the end of a .mat file
+        (PermissionError(13, "Permission denied"), r"cannot be read \(Permission denied\)"),
+        (MemoryError(), r"cannot be read \(MemoryError\)"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", catalog.SOURCES)
+def test_whatever_a_reader_raises_is_a_sentence(
+    name: str, error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torchvision.datasets
+
+    def reader(*_: object, **__: object) -> None:
+        raise error
+
+    source = catalog.SOURCES[name]
+    (tmp_path / source.folder).mkdir(parents=True, exist_ok=True)
+    for file in source.files:
+        (tmp_path / source.folder / file).touch()
+    monkeypatch.setattr(getattr(torchvision.datasets, source.factory), "__init__", reader)
+    with pytest.raises(DatasetError, match=f"^{source.title} in .* {said}: run `python -m aecore data fetch {name}`"):
+        _ = datasets.load(name, tmp_path).test
+
+
+def test_another_data_set_under_a_name_is_refused_with_its_own(tmp_path: Path) -> None:
+    real("mnist")
+    (tmp_path / "FashionMNIST").mkdir()
+    (tmp_path / "FashionMNIST" / "raw").symlink_to(catalog.data_root(None) / "MNIST" / "raw")
+    dataset = datasets.load("fashion-mnist", tmp_path)
+    for part in ("train", "validation", "test"):
+        with pytest.raises(DatasetError) as caught:
+            getattr(dataset, part)
+        assert str(caught.value) == (
+            f"What is in {tmp_path}/FashionMNIST/raw is not Fashion-MNIST: it is MNIST; "
+            f"run `python -m aecore data fetch fashion-mnist` to replace it."
+        )
+
+
+def test_mnists_labels_beside_other_pictures_are_not_fashion_mnist(mnist: Dataset, tmp_path: Path) -> None:
+    learning = torch.cat([mnist.train.labels, mnist.validation.labels]).numpy()
+    write_idx(tmp_path, np.zeros((60_000, 28, 28)), learning, kind="train")
+    write_idx(tmp_path, np.zeros((10_000, 28, 28)), mnist.test.labels.numpy(), kind="t10k")
+    for part in ("train", "test"):
+        with pytest.raises(DatasetError, match="is not Fashion-MNIST: some classes have more pictures than others"):
+            getattr(datasets.load("fashion-mnist", tmp_path), part)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "said"),
+    [
+        ((19, 28, 28), LABELS[:19], "it has 19 pictures to learn from, and 20 were published"),
+        ((20, 28, 28), LABELS[:10], "it has 10 labels to learn from, and 20 were published"),
+        ((20, 14, 56), LABELS, "its pictures have 1×14×56 values, and 1×28×28 were published"),
+        ((20, 28, 28), LABELS + 1, "it has labels besides those of its 10 classes"),
+        ((20, 28, 28), np.zeros(20), "some classes have more pictures than others"),
+    ],
+)
+@pytest.mark.usefixtures("small")
+def test_what_differs_from_the_published_facts_is_refused(
+    pixels: tuple[int, ...], labels: np.ndarray, said: str, tmp_path: Path
+) -> None:
+    write_idx(tmp_path, random_pixels(*pixels), labels)
+    with pytest.raises(DatasetError, match=f"is not Fashion-MNIST: {said}"):
+        _ = datasets.load("fashion-mnist", tmp_path).train
+
+
+@pytest.mark.parametrize("name", ["cifar100", "svhn", "stl10"])
+def test_torchvision_knows_the_files_that_we_have_no_digest_of(name: str) -> None:
+    """Whatever else lies in their place is damage to the reader: no file is read before its MD5 was compared."""
+    import torchvision.datasets
+
+    source, factory = catalog.SOURCES[name], getattr(torchvision.datasets, catalog.SOURCES[name].factory)
+    known = (
+        {file: md5 for _, file, md5 in factory.split_list.values()}
+        if name == "svhn"
+        else dict(factory.train_list + factory.test_list)
+    )
+    if name == "cifar100":
+        known[factory.meta["filename"]] = factory.meta["md5"]
+    assert set(source.files) - {"class_names.txt"} <= set(known)
+    assert all(re.fullmatch("[0-9a-f]{32}", md5) for md5 in known.values())
+
+
+@pytest.mark.parametrize("name", ["cifar100", "svhn", "stl10"])
+@pytest.mark.usefixtures("small")
+def test_other_pictures_in_the_right_format_are_refused(name: str, tmp_path: Path) -> None:
+    write_small(name, tmp_path)
+    for part in ("train", "test"):
+        with pytest.raises(DatasetError, match=f"{datasets.load(name).title} in .* is damaged"):
+            getattr(datasets.load(name, tmp_path), part)
+
+
+def test_a_former_copy_of_torchvisions_is_not_read(tmp_path: Path) -> None:
+    """Its `processed` folder would come first, and fetching replaces only what is in `raw`."""
+    real("mnist")
+    (tmp_path / "MNIST" / "processed").mkdir(parents=True)
+    (tmp_path / "MNIST" / "raw").symlink_to(catalog.data_root(None) / "MNIST" / "raw")
+    for file in ("training.pt", "test.pt"):
+        torch.save((torch.zeros(10, 28, 28, dtype=torch.uint8), torch.arange(10)), tmp_path / "MNIST/processed" / file)
+    assert len(datasets.load("mnist", tmp_path).test) == 10_000
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `archive` at any address, in the way `manner` says, and counts the answers."""
+    """Serves `archive` at any address but those of `files`, in the way `manner` says, and counts the answers."""
 
     daemon_threads = True
 
     def __init__(self, archive: bytes) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.archive, self.manner, self.answers = archive, "whole", 0
+        self.files: dict[str, bytes] = {}
         self.released = threading.Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -183,7 +380,7 @@ class Answer(BaseHTTPRequestHandler):
         if server.manner == "silent":
             server.released.wait(10)
             return None
-        content = bytearray(server.archive)
+        content = bytearray(server.files.get(self.path.strip("/"), server.archive))
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -211,16 +408,16 @@ def small_cifar10() -> tuple[bytes, dict[str, bytes]]:
     return stream.getvalue(), content
 
 
+def md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server of the small archive, which torchvision and aecore take for CIFAR-10's while the test lasts."""
     from torchvision.datasets import CIFAR10
 
     archive, content = small_cifar10()
-
-    def md5(data: bytes) -> str:
-        return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
     with Server(archive) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -230,7 +427,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setattr(CIFAR10, "train_list", lists[:5])
         monkeypatch.setattr(CIFAR10, "test_list", lists[5:])
         monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5(content["batches.meta"])})
-        unpinned = replace(catalog.SOURCES["cifar10"], digests=None, pictures=60)
+        unpinned = replace(catalog.SOURCES["cifar10"], digests=None, pictures=60, test_pictures=10)
         monkeypatch.setitem(catalog.SOURCES, "cifar10", unpinned)
         yield server
         server.released.set()
@@ -330,6 +527,64 @@ def test_fetch_starts_afresh_after_a_killed_one_and_replaces_damage(server: Serv
     downloads.fetch("cifar10", tmp_path, lambda _: None)
     assert datasets.load("cifar10", tmp_path).fingerprint == whole
     assert left_in(tmp_path) == ["cifar-10-batches-py"]
+
+
+def offer_fashion_mnist(server: Server, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `server` offer the files in `raw` as Fashion-MNIST's, with the MD5s of their archives."""
+    from torchvision.datasets import FashionMNIST
+
+    server.files = {f"{file.name}.gz": gzip.compress(file.read_bytes()) for file in raw.iterdir()}
+    monkeypatch.setattr(FashionMNIST, "resources", [(file, md5(content)) for file, content in server.files.items()])
+    monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+
+
+@pytest.mark.parametrize("fault", [{2: 10}, {3: 2}, {4: 255}, {9: 1}])
+@pytest.mark.usefixtures("small")
+def test_fetch_mends_what_a_header_says(
+    fault: dict[int, int], server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = random_pixels(20, 28, 28)
+    raw = write_idx(tmp_path, pixels, LABELS) / "FashionMNIST" / "raw"
+    offer_fashion_mnist(server, raw, monkeypatch)
+    content = bytearray((raw / "train-images-idx3-ubyte").read_bytes())
+    for place, value in fault.items():
+        content[place] = value
+    (raw / "train-images-idx3-ubyte").write_bytes(content)
+    with pytest.raises(DatasetError):
+        _ = datasets.load("fashion-mnist", tmp_path).train
+    downloads.fetch("fashion-mnist", tmp_path, lambda _: None)
+    assert_reads("fashion-mnist", tmp_path, pixels[:, None], LABELS.tolist())
+    assert server.answers > 0
+
+
+@pytest.mark.parametrize("link", ["FashionMNIST", "FashionMNIST/raw"])
+@pytest.mark.usefixtures("small")
+def test_fetch_replaces_a_link_and_not_what_it_leads_to(
+    link: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a link to MNIST's files, which are then said to be another data set that fetching replaces."""
+    pixels = random_pixels(20, 28, 28)
+    offer_fashion_mnist(server, write_idx(tmp_path / "server", pixels, LABELS) / "FashionMNIST" / "raw", monkeypatch)
+    other = write_idx(tmp_path / "other", pixels, np.zeros(20)) / "FashionMNIST" / "raw"
+    before = {file: file.read_bytes() for file in other.iterdir()}
+    root = tmp_path / "root"
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(tmp_path / "other" / link)
+    downloads.fetch("fashion-mnist", root, lambda _: None)
+    assert_reads("fashion-mnist", root, pixels[:, None], LABELS.tolist())
+    assert {file: file.read_bytes() for file in other.iterdir()} == before
+
+
+@pytest.mark.usefixtures("small")
+def test_fetch_keeps_nothing_that_the_server_sent_under_another_name(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The MD5s agree, but what was packed has another shape."""
+    other = write_idx(tmp_path / "other", random_pixels(20, 14, 56), LABELS)
+    offer_fashion_mnist(server, other / "FashionMNIST" / "raw", monkeypatch)
+    with pytest.raises(DatasetError, match="server of Fashion-MNIST sent was cut short or altered, and is not kept"):
+        downloads.fetch("fashion-mnist", tmp_path / "own", lambda _: None)
+    assert left_in(tmp_path / "own") == []
 
 
 def test_two_fetches_at_once_download_once(server: Server, tmp_path: Path) -> None:

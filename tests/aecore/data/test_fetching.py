@@ -7,8 +7,7 @@ import pytest
 from filelock import FileLock
 
 from aecore.data import fetching
-from aecore.data.catalog import SOURCES, DatasetError
-from aecore.data.downloads import lock_path, staging_folder
+from aecore.data.catalog import SOURCES, DatasetError, lock_path, staging_folder
 
 
 def test_without_a_network_it_ends_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,9 @@ def test_a_data_set_asked_for_is_never_replaced(nowhere: dict[str, Any], picture
     assert spec.dataset == "cifar10"
     with pytest.raises(DatasetError, match="python -m aecore data fetch cifar10"):
         list(execution.execute(spec, **nowhere, device=CPU))
-    assert execution.plan(system, dataset=f"folder:{pictures}", **nowhere).dataset == f"folder:{pictures}"
+    planned = execution.plan(system, dataset=f"folder:{pictures}", **nowhere)
+    assert planned.dataset == f"folder:{pictures}"
+    assert execution.plan(system, dataset=datasets.load(f"folder:{pictures}"), **nowhere) == planned
 
 
 def test_where_the_sample_does_not_fit_the_absent_data_is_told(nowhere: dict[str, Any]) -> None:
