@@ -15,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from aecore.data.catalog import SHIPPED
 from aecore.models import zoo
 
 ROOT = Path(__file__).parents[2]
@@ -154,10 +155,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_every_module_of_the_core_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_every_module_of_the_core_the_excerpts_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert files == {str(path.relative_to(ROOT)) for path in (ROOT / "aecore").rglob("*.py")}
+    assert files == {str(path.relative_to(ROOT)) for path in [*(ROOT / "aecore").rglob("*.py"), *SHIPPED.iterdir()]}
 
 
 def test_what_is_installed_runs_in_any_folder(wheel: Path, tmp_path: Path) -> None:
