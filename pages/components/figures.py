@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import log10
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +15,10 @@ from aecore.runs.store import Run
 from aecore.studies.contestants import Contestant
 from pages.components import look
 
-# Plotly writes 2 and 5 for 0.002 and 0.005 on a logarithmic axis.
-TICKS = [mantissa * 10**exponent for exponent in range(-6, 5) for mantissa in (1, 2, 5)]
+# Mantissas of the ticks of a logarithmic axis, ever finer: the first that give enough ticks are taken.
+_MANTISSAS = ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), tuple(step / 10 for step in range(10, 100)))
+_FEWEST_TICKS = 3
+_DECADES = range(-9, 7)
 _REMOVED_BUTTONS = ("select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "hoverClosestCartesian")
 _LINES_HEIGHT = 320
 NO_ZERO = "A loss of exactly 0 has no place on a logarithmic axis and is not drawn."
@@ -41,10 +44,30 @@ def show(figure: go.Figure, *, key: str, alt: str, name: str, **arguments: Any) 
     return st.plotly_chart(figure, config=config, key=key, alt=alt, **arguments)
 
 
-def log_axis(title: str, **settings: Any) -> dict[str, Any]:
-    """A logarithmic axis with ticks at 1, 2 and 5, written out."""
-    text = [f"{tick:,.10g}" for tick in TICKS]
-    return {"title": title, "type": "log", "tickvals": TICKS, "ticktext": text} | settings
+def ticks(low: float, high: float) -> list[float]:
+    """Where a logarithmic axis from `low` to `high` has ticks: at round numbers, and at three or more of them."""
+    for mantissas in _MANTISSAS:
+        every = (round(mantissa * 10.0**exponent, 12) for exponent in _DECADES for mantissa in mantissas)
+        inside = [tick for tick in every if low <= tick <= high]
+        if len(inside) >= _FEWEST_TICKS:
+            # The finest are too many to be written side by side.
+            return inside if mantissas != _MANTISSAS[-1] else inside[:: len(inside) // _FEWEST_TICKS]
+    return [float(f"{tick:.4g}") for tick in (low, (low * high) ** 0.5, high)]
+
+
+def log_axis(title: str, range: tuple[float, float], **settings: Any) -> dict[str, Any]:
+    """A logarithmic axis over a `range` of exponents of ten, its ticks written out: Plotly writes 2 for 0.002."""
+    values = ticks(10 ** range[0], 10 ** range[1])
+    text = [f"{tick:,.10g}" for tick in values]
+    return {"title": title, "type": "log", "range": range, "tickvals": values, "ticktext": text} | settings
+
+
+def exponents(values: Iterable[float]) -> tuple[float, float]:
+    """The range of a logarithmic axis on which all `values` above zero have room; a decade where there are none."""
+    positive = [value for value in values if value > 0]
+    low, high = (log10(min(positive)), log10(max(positive))) if positive else (-1.0, 0.0)
+    room = 0.05 * (high - low) + 0.02
+    return low - room, high + room
 
 
 def line(model: Contestant | Run) -> dict[str, Any]:
@@ -77,12 +100,17 @@ def loss_curves(
         height=_LINES_HEIGHT,
         hovermode="closest",
         xaxis={"title": "Epoch", "dtick": -(-longest // 12)} if by == "epoch" else {"title": "Training time, s"},
-        yaxis=log_axis(error) if logarithmic else {"title": error, "rangemode": "tozero"},
+        yaxis=log_axis(error, exponents(_drawn(figure))) if logarithmic else {"title": error, "rangemode": "tozero"},
     )
     alt = f"Training and validation error by {by} of {', '.join(labels.values())}."
     show(figure, key=key, alt=alt, name="loss-curves")
     if logarithmic and any((histories[run.key]["validation_mse"] == 0).any() for run in runs):
         st.caption(NO_ZERO)
+
+
+def _drawn(figure: go.Figure) -> list[float]:
+    """Every value of its lines."""
+    return [float(value) for trace in figure.data for value in trace.y]
 
 
 def _losses(figure: go.Figure, run: Run, history: pd.DataFrame, by: Abscissa) -> None:
@@ -133,7 +161,7 @@ def distribution(errors: Mapping[str, pd.Series[float]], chosen: Sequence[Contes
         )
     figure.update_layout(
         height=_LINES_HEIGHT,
-        xaxis=log_axis("Mean squared error of a picture"),
+        xaxis=log_axis("Mean squared error of a picture", exponents((least, most))),
         yaxis={"title": "Pictures, %", "rangemode": "tozero"},
     )
     names = ", ".join(contestant.label for contestant in drawn)

@@ -15,8 +15,9 @@ def offer(name: str, why: str) -> None:
     """Say `why` the data set `name` of `SOURCES` is wanted whole, with a button to fetch it; nothing where it is."""
     if name not in SOURCES or catalog.available(name):
         return
-    st.caption(f":material/photo_library: {why}")
-    _fetch(name, fetching.progress(name).is_running)
+    with st.container(gap="xsmall"):
+        st.caption(f":material/photo_library: {why}")
+        _fetch(name, fetching.progress(name).is_running)
 
 
 @st.fragment

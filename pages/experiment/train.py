@@ -8,17 +8,19 @@ from pages.components.train import costs, launch, live, recipes
 
 page = links.Page("train")
 link = page.arrive()
+runs = Store().listing().runs
 
 look.apply()
 st.title("Train")
 notes = st.container()
 form, watch = st.columns([3, 5], gap="large")
 with form:
-    plan = recipes.form(page, recipes.starts(Store().listing().runs))
+    plan = recipes.form(page, recipes.starts(runs))
     if plan:
         costs.show(plan)
-        launch.button(plan)
+        with launch.bar():
+            launch.button(plan)
 with watch:
-    live.panel()
+    live.panel(recipes.example(page, runs))
 with notes:
     page.note(link)

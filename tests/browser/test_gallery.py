@@ -14,8 +14,11 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from aecore.data import datasets
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
+from aecore.runs import store
 from aecore.runs.store import Store
 from pages.components.system import diagrams
 from pages.components.system.examples import EACH
@@ -276,3 +279,44 @@ def test_a_link_to_one_seed_keeps_to_it(page: Page, tmp_path: Path) -> None:
         loaded(page)
         page.goto("about:blank")
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+# ---- the first screen
+
+
+def test_the_first_pictures_move_by_themselves_until_the_slider_is_touched(page: Page, dashboard: str) -> None:
+    page.goto(dashboard)
+    moving = page.locator(".moving[data-drawn]")
+    slider = moving.get_by_role("slider")
+    expect(slider).to_be_in_viewport(ratio=1)
+    for picture in moving.get_by_role("img", name="dense").all():
+        expect(picture).to_be_in_viewport(ratio=1)
+    expect(page.locator(".moving[data-drawn='3']")).to_be_visible()
+    slider.fill("12")
+    expect(moving).to_have_attribute("data-drawn", "12")
+    expect(moving).to_contain_text("σ 0.50")
+    expect(moving.get_by_role("button", name="Play")).to_be_visible()
+    page.wait_for_timeout(1000)
+    expect(moving).to_have_attribute("data-drawn", "12")
+
+
+def test_what_moves_is_what_the_core_computes(page: Page, dashboard: str) -> None:
+    page.goto(dashboard)
+    moving = page.locator(".moving[data-drawn]")
+    moving.get_by_role("slider").fill("8")
+    expect(moving).to_have_attribute("data-drawn", "8")
+    address = moving.get_by_role("img", name="horse, dense").evaluate("canvas => canvas.toDataURL()")
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"), np.int16)
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[[13]])
+    output = store.load("dense")(noisy(clean, Noise("gaussian", 0.2), 0, [13]))[0]
+    expected = (output.clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
+    assert np.abs(drawn - expected).max() <= 1
+
+
+def test_nothing_moves_for_those_who_ask_for_it(page: Page, dashboard: str) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(dashboard)
+    expect(page.locator(".moving[data-drawn='5']")).to_be_visible()
+    page.wait_for_timeout(1000)
+    expect(page.locator(".moving[data-drawn='5']")).to_be_visible()
+    expect(page.locator(".moving").get_by_role("button", name="Play")).to_be_visible()

@@ -115,6 +115,41 @@ def test_a_recipe_that_cannot_be_followed_is_told_and_cannot_be_launched(page: P
     expect(page.get_by_role("button", name="Launch")).to_have_count(0)
 
 
+def test_a_link_to_a_system_brings_its_own_recipe(page: Page, dashboard: str) -> None:
+    """Whatever the form held before, touched or not."""
+    page.goto(f"{dashboard}/train")
+    settled(page)
+    for name, epochs, noise, weights in (
+        ("denoise-030", "9", "Gaussian", "keras"),
+        ("compress-64", "20", "None", "PCA"),
+        ("shallow-strided", "2", "None", "keras"),
+    ):
+        page.get_by_role("link", name="Gallery").first.click()
+        settled(page)
+        page.locator(f".st-key-card-{name}").get_by_role("link", name="Train a variant").click()
+        expect(page.locator("h1")).to_have_text("Train")
+        settled(page)
+        expect(page.get_by_label("Epochs", exact=True)).to_have_value(epochs)
+        expect(page.get_by_role("combobox", name="Noise")).to_have_value(noise)
+        page.get_by_text("Batch size, learning rate, loss, initial weights").click()
+        expect(page.get_by_role("combobox", name="Initial weights")).to_have_value(weights)
+
+
+def test_launch_is_in_view_without_scrolling(page: Page, workshop: str) -> None:
+    page.goto(f"{workshop}/train?start=denoise-030")
+    settled(page)
+    expect(page.get_by_role("button", name="Launch")).to_be_in_viewport(ratio=1)
+
+
+def test_several_seeds_share_one_plot(page: Page, workshop: str) -> None:
+    page.goto(f"{workshop}/train?start=shallow-maxpool&epochs=1&images=100&seeds=7-8")
+    settled(page)
+    page.get_by_role("button", name="Launch 2 runs").click()
+    chart = page.get_by_test_id("stVegaLiteChart")
+    expect(chart.get_by_text("validation, one line per seed")).to_be_visible()
+    expect(chart.get_by_text("their mean ± one standard deviation")).to_be_visible()
+
+
 def test_the_cost_is_measured_on_request(page: Page, workshop: str) -> None:
     page.goto(f"{workshop}/train?start=dense")
     settled(page)

@@ -60,7 +60,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
         height=_HEIGHT,
         hovermode="closest",
         modebar={"orientation": "v"},  # the legend fills the line where it would lie
-        xaxis=figures.log_axis("Bits per picture", range=[log10(100), log10(60_000)]),
+        xaxis=figures.log_axis("Bits per picture", range=(log10(100), log10(60_000))),
         yaxis={"title": "Pooled PSNR, dB", "range": [14, 45]},
     )
     points = "; ".join(

@@ -12,8 +12,21 @@ from aecore.scheduling.queue import Queue
 from pages.app.pages import COMPARE
 from pages.components import look
 from pages.components.links import MOST_MODELS
-from pages.components.train import live
+from pages.components.train import queue_list
 from pages.components.train.recipes import Plan
+
+_STYLE = """
+<style>
+  :has(> .st-key-launch-bar) { position: sticky; bottom: 0; z-index: 2; }
+  .st-key-launch-bar { padding: 0.75rem 0; backdrop-filter: blur(12px); }
+</style>
+"""
+
+
+def bar() -> st.delta_generator.DeltaGenerator:
+    """The place of the button: at the end of the form, and in view wherever that is."""
+    st.html(_STYLE)
+    return st.container(key="launch-bar", gap="small")
 
 
 def button(plan: Plan) -> None:
@@ -39,7 +52,7 @@ def _launch(plan: Plan) -> None:
         before = f"{len(entries)} of {len(plan.specs)} runs were queued. " if entries else ""
         st.error(f"{before}{error}", icon=":material/playlist_remove:")
     if entries:
-        live.watch(entries[0])
+        queue_list.watch(entries[0])
     if queued := sum(entry.live for entry in entries):
         st.toast(f"{queued} run{'s' * (queued > 1)} queued", icon=":material/playlist_add:")
 

@@ -11,6 +11,7 @@ from aecore import AecoreError
 from aecore.data import catalog, datasets, index_lists
 from aecore.data.catalog import SAMPLE, SOURCES
 from aecore.models import zoo
+from aecore.models.abridged import abridged
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.models.zoo import Start
 from aecore.runs.groups import groups
@@ -41,15 +42,23 @@ def starts(runs: Sequence[Run]) -> dict[str, Start]:
     return {**zoo.SYSTEMS, **own_runs}
 
 
+def example(page: Page, runs: Sequence[Run]) -> Run | None:
+    """The run of what the form starts from, if there is one."""
+    chosen = st.session_state.get(page.key("start"))
+    return next((run for run in runs if look.label(run.spec) == chosen), None)
+
+
 def form(page: Page, starts: dict[str, Start]) -> Plan | None:
     """The choices as a plan; None where they cannot be followed, which is then said."""
     system = starts[_start(page, starts)]
-    st.caption(f"{system.architecture}".replace("|", "→"))
+    st.caption(abridged(system.architecture).replace("|", "→"))
     left, right = st.columns(2)
     with left:
         dataset, shape_fits = _dataset(page, system)
     with right:
         place = _place(page)
+    if dataset == SAMPLE or not shape_fits:
+        _offer(system, shape_fits)
     try:
         chosen, seeds = settings.ask(page, system)
         if not shape_fits:
@@ -88,7 +97,7 @@ def _dataset(page: Page, system: Start) -> tuple[str, bool]:
     titles |= {"Embedded sample": SAMPLE}
     fitting = {title: name for title, name in titles.items() if datasets.load(name).shape == shape}
     if not fitting:
-        whole.offer(system.dataset, f"{SOURCES[system.dataset].title} is not here, and nothing else has its shape.")
+        st.selectbox("Train on", [], placeholder="Nothing here fits", disabled=True)
         return system.dataset, False
     names = list(fitting.values())
     key = page.key("on")
@@ -101,11 +110,17 @@ def _dataset(page: Page, system: Start) -> tuple[str, bool]:
         key=key,
         bind="query-params",
     )
-    if fitting[title] == SAMPLE:
-        st.caption("A few photographs in small crops: for a first try, not for figures to quote.")
-        if system.dataset in SOURCES:
-            whole.offer(system.dataset, f"To train on {SOURCES[system.dataset].title}:")
     return fitting[title], True
+
+
+def _offer(system: Start, shape_fits: bool) -> None:
+    """What can be trained on without the system's own data set, and a button that fetches that one."""
+    title = look.dataset(system.dataset)
+    if shape_fits:
+        why = "The embedded sample is for a first try: small crops of a few photographs."
+    else:
+        why = f"{title} is not here, and no other data set has pictures of its shape."
+    whole.offer(system.dataset, why)
 
 
 def _place(page: Page) -> Place:

@@ -13,7 +13,7 @@ from aecore.models.zoo import Start
 from pages.components.links import Page
 
 Settings = dict[str, Any]  # of a `Recipe`, by its names
-Given = Mapping[str, str | int | float]  # what the controls hold at first, by the names of their keys
+Given = Mapping[str, Any]  # what the controls hold at first, by the names of their keys
 
 _NO_NOISE = "None"
 _LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae"}
@@ -51,7 +51,7 @@ def _given(system: Start) -> Given:
     recipe, noise = system.recipe, system.recipe.noise
     return {
         "epochs": recipe.epochs,
-        "images": recipe.images or 0,
+        "images": recipe.images,
         "added": KINDS[noise.kind].title if noise else _NO_NOISE,
         "strength": noise.level if noise else 0.0,
         "below": noise is not None and noise.low is not None,
@@ -88,11 +88,12 @@ def _length(page: Page, given: Given) -> tuple[Settings, str]:
         "Pictures",
         0,
         10_000_000,
-        int(given["images"]),
+        given["images"],
         1000,
         key=page.key("images"),
         bind="query-params",
-        help="How many training pictures are used, from the first on; 0 takes all of them.",
+        placeholder="all",
+        help="How many training pictures are used, from the first on. Empty or 0: all of them.",
     )
     seeds = right.text_input(
         "Seeds",
@@ -101,7 +102,7 @@ def _length(page: Page, given: Given) -> tuple[Settings, str]:
         bind="query-params",
         help="One run per seed, which decides initial weights, order and noise: 0, or 0-4 for five.",
     )
-    return {"epochs": int(epochs), "images": int(images) or None}, seeds
+    return {"epochs": int(epochs), "images": int(images or 0) or None}, seeds
 
 
 def _noise(page: Page, given: Given, own: Noise | None) -> Settings:
