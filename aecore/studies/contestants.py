@@ -23,7 +23,8 @@ class Contestant:
 
     A contestant that `fits` needs the training pictures once (a minute for CIFAR-10). One that `tunes` chooses a
     setting the first time under each noise. A slow one takes about a second per picture. The weights of a linear one
-    are the same for every picture. `missing` says why it cannot run here.
+    are the same for every picture. `missing` says why it cannot run here. `order` is its place, from 0, among those
+    that were chosen together.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Contestant:
     is_linear: bool = False
     is_given_the_noise: bool = False
     missing: str = ""
+    order: int | None = None
 
     @property
     def is_instant(self) -> bool:

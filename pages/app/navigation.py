@@ -14,7 +14,6 @@ st.navigation(
             title=page.title,
             icon=f":material/{page.icon}:",
             default=page is PAGES[0],
-            visibility="hidden" if page.hidden else "visible",
         )
         for page in PAGES
     ],

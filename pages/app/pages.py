@@ -14,12 +14,11 @@ ICON = _ROOT / "docs" / "icon.png"
 
 @dataclass(frozen=True)
 class Page:
-    """A page, by its file below `pages/`; a hidden one is opened from other pages and not from the navigation."""
+    """A page, by its file below `pages/`."""
 
     file: str
     title: str
     icon: str
-    hidden: bool = False
 
     @property
     def path(self) -> Path:
@@ -43,6 +42,6 @@ GALLERY = Page("explore/gallery.py", "Gallery", "grid_view")
 COMPARE = Page("explore/compare.py", "Compare", "compare")
 DENOISE = Page("explore/denoise.py", "Denoise", "blur_on")
 TRAIN = Page("experiment/train.py", "Train", "model_training")
-SYSTEM = Page("explore/system.py", "System", "schema", hidden=True)
+SYSTEM = Page("explore/system.py", "System", "schema")
 
-PAGES = (GALLERY, COMPARE, DENOISE, TRAIN, SYSTEM)  # in the navigation's order; the first is opened at the root
+PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, TRAIN)  # in the navigation's order; the first is opened at the root

@@ -32,8 +32,8 @@ Abscissa = Literal["epoch", "seconds"]
 
 def show(figure: go.Figure, *, key: str, alt: str, name: str, **arguments: Any) -> Any:
     """Put a figure on the page; its button bar saves it as `name`.png. `arguments` go to `st.plotly_chart`."""
-    # Above the plot: beside it, names would take half of a phone's width.
-    legend = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
+    # Below the plot: beside it, names would take half of a phone's width, and above it are the buttons.
+    legend = {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0}
     figure.update_layout(margin={"l": 0, "r": 0, "t": 32, "b": 0}, legend=legend)
     config = {
         "displaylogo": False,
@@ -83,18 +83,19 @@ def marker(model: Contestant | Run) -> dict[str, Any]:
 
 
 def loss_curves(
-    runs: Sequence[Run],
+    models: Sequence[Contestant | Run],
     histories: Mapping[str, pd.DataFrame],
     *,
     key: str,
     by: Abscissa = "epoch",
     logarithmic: bool = True,
 ) -> None:
-    """Lines per model: validation error; thin, training error if the loss is the MSE; dotted, each penalty."""
+    """Lines per trained model: validation error; thin, training error if the loss is the MSE; dotted, each penalty."""
+    runs = [_run(model) for model in models]
     labels = look.labels(runs)
     figure = go.Figure()
-    for run in runs:
-        _losses(figure, run, histories[run.key], by)
+    for model in models:
+        _losses(figure, model, histories[model.key], by)
     error, longest = "Mean squared error", max(run.spec.recipe.epochs for run in runs)
     figure.update_layout(
         height=_LINES_HEIGHT,
@@ -113,9 +114,16 @@ def _drawn(figure: go.Figure) -> list[float]:
     return [float(value) for trace in figure.data for value in trace.y]
 
 
-def _losses(figure: go.Figure, run: Run, history: pd.DataFrame, by: Abscissa) -> None:
+def _run(model: Contestant | Run) -> Run:
+    run = model.run if isinstance(model, Contestant) else model
+    assert run is not None, "a baseline has no loss curve"
+    return run
+
+
+def _losses(figure: go.Figure, model: Contestant | Run, history: pd.DataFrame, by: Abscissa) -> None:
     """The lines of one model."""
-    label, drawn = look.label(run.spec), line(run)
+    run = _run(model)
+    label, drawn = look.label(run.spec), line(model)
     where = "after epoch %{x}" if by == "epoch" else "at %{x:.4g} s"
 
     def add(column: str, name: str, what: str, **how: Any) -> None:
@@ -128,7 +136,7 @@ def _losses(figure: go.Figure, run: Run, history: pd.DataFrame, by: Abscissa) ->
             **how,
         )
 
-    add("validation_mse", label, "validation", mode="lines+markers", line=drawn, marker=marker(run))
+    add("validation_mse", label, "validation", mode="lines+markers", line=drawn, marker=marker(model))
     if run.spec.recipe.loss == "mse":
         thin = drawn | {"width": 1}
         add("train_loss", label, "training", mode="lines", line=thin, opacity=0.5, showlegend=False)

@@ -33,6 +33,9 @@ STYLE = """
   [data-testid="stSidebarUserContent"] { padding-top: 0; }
   [data-testid="stMetricLabel"] p { font-size: 0.8rem; }
   [data-testid="stMetricValue"], [data-testid="stDataFrame"], .numbers { font-variant-numeric: tabular-nums; }
+  [data-testid="stSidebar"] :has(> [data-testid="stMultiSelectTagsContainer"]) { max-height: none; }
+  [data-testid="stSidebar"] [data-tag] { background: none; color: inherit; border: 1px solid color-mix(in srgb,
+    currentColor 25%, transparent); box-shadow: inset 6px 0 0 var(--mark); padding-left: 14px; }
   @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 3rem; } }
   /* Streamlit's own grey is too pale to read: 3.9 to 1 on white. */
   .js-plotly-plot :is(.xaxislayer-above, .yaxislayer-above, .g-xtitle, .g-ytitle, .annotation, .legend) text {
@@ -51,14 +54,28 @@ class Style:
     symbol: str
 
 
+# What is chosen in a list of models is marked with its colour on the page, and none of it is hidden by scrolling.
+_CHOSEN = "\n".join(
+    f'  [data-testid="stSidebar"] [data-tag-index="{order}"] {{ --mark: {color}; }}'
+    for order, color in enumerate(PALETTE)
+)
+
+
 def apply() -> None:
     """Put the style rules on the page."""
-    st.html(STYLE)
+    st.html(STYLE.replace("</style>", f"{_CHOSEN}\n</style>"))
 
 
 def style(model: Contestant | Run | RunSpec) -> Style:
-    """The style of a system follows from its place in the zoo, that of another run from its key, and that of a baseline
-    from its family and its place there. So it never changes."""
+    """The style of those chosen together follows from their order, so that all can be told apart.
+
+    On its own, the style of a system follows from its place in the zoo, that of another run from its key, and that of a
+    baseline from its family and its place there.
+    """
+    if isinstance(model, Contestant) and model.order is not None:
+        return Style(
+            PALETTE[model.order % len(PALETTE)], DASHES[model.order % len(DASHES)], MARKERS[model.order % len(MARKERS)]
+        )
     if isinstance(model, Contestant) and model.run is None:
         dash, start = FAMILIES[model.family]
         # In steps of three, so that neighbours differ.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -102,12 +103,13 @@ def contestants(
             ]
         ),
     )
+    st.caption(f"{len(chosen)} of at most {MOST_MODELS} chosen.")
     with st.container(horizontal=True, gap="small"):
         _by_family(by_label, chosen, key)
         _baseline(shape, chosen, key)
     if seeds:
         st.checkbox("List every seed", key=f"{key} unfolded", help="Otherwise one run stands for all seeds.")
-    return [by_label[label] for label in chosen]
+    return [replace(by_label[label], order=order) for order, label in enumerate(chosen)]
 
 
 def _single_seeds(offered: Sequence[Contestant]) -> dict[str, Contestant]:
@@ -140,7 +142,6 @@ def _by_family(offered: dict[str, Contestant], chosen: Sequence[str], key: str) 
         st.session_state[key] = (before + [label for label in picked if label not in before])[:MOST_MODELS]
 
     with st.popover("By family", icon=":material/category:", width="stretch"):
-        st.caption(f"{len(chosen)} of at most {MOST_MODELS} chosen")
         for (family, labels), pill in zip(groups.items(), pills, strict=True):
             st.session_state[pill] = [label for label in labels if label in chosen]
             title = family if family.isupper() else family.capitalize()
@@ -248,12 +249,12 @@ def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tupl
 
     Level zero is no noise: None.
     """
-    kinds, levels, seeds, shown = st.columns([1.5, 2.4, 0.9, 3.5], vertical_alignment="bottom", gap="medium")
-    title = kinds.selectbox("Noise", list(BY_TITLE), key=page.key("noise"), bind="query-params")
+    line = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    title = line.selectbox("Noise", list(BY_TITLE), key=page.key("noise"), bind="query-params", width=150)
     rule = KINDS[BY_TITLE[title]]
     if st.session_state.get(page.key("level"), first) > rule.highest:
         st.session_state[page.key("level")] = rule.highest  # the range of another kind goes further
-    level = levels.slider(
+    level = line.slider(
         rule.unit.capitalize(),
         0.0,
         rule.highest,
@@ -263,8 +264,9 @@ def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tupl
         key=page.key("level"),
         bind="query-params",
         help="Strength of the noise. It is added to the input; all models receive the same noisy pictures.",
+        width=240,
     )
-    seed = seeds.number_input(
+    seed = line.number_input(
         "Seed",
         0,
         9999,
@@ -272,9 +274,10 @@ def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tupl
         key=page.key("seed"),
         bind="query-params",
         help="Seed of the noise: the same number gives the same noise.",
+        width=100,
     )
-    view = shown.segmented_control(
-        "View", views, default=views[0], key=page.key("view"), bind="query-params", required=True
+    view = line.segmented_control(
+        "View", views, default=views[0], key=page.key("view"), bind="query-params", required=True, width="content"
     )
     return _noise(title, level), int(seed), view
 

@@ -5,6 +5,13 @@
 // every cell at its own size, without gaps. Each cell is drawn on a canvas of the picture's size; the browser enlarges
 // it by a whole factor without smoothing, so that its pixels are exactly the server's.
 
+const NAMES = 76; // pixels of the first column, with its gap
+const GAP = 4; // pixels between cells, as in the style sheet
+const SPACE = 24; // pixels between the cells and the large picture
+const LARGE = 192; // pixels of a side of the large picture, where there is room for it
+const LEAST = 128; // and where there is not
+const CONTROLS = 230; // pixels above the cells
+
 const sheets = new WeakMap();
 
 export default function ({ data, parentElement }) {
@@ -30,6 +37,10 @@ class Sheet {
     });
     this.grid.addEventListener("mouseleave", () => this.hover(null));
     this.grid.addEventListener("keydown", (event) => this.move(event));
+    const stage = this.panel.querySelector(".stage");
+    stage.addEventListener("pointerdown", (event) => this.drag(event, stage));
+    stage.addEventListener("pointermove", (event) => event.buttons && this.drag(event, stage));
+    new ResizeObserver(() => this.header && this.root.clientWidth !== this.width && this.redraw()).observe(root);
   }
 
   async show(bytes) {
@@ -49,10 +60,30 @@ class Sheet {
     this.shape = shape;
     if (header.picked !== this.picked && header.picked !== null) this.chosen.row = header.picked;
     this.picked = header.picked;
+    this.redraw();
+    this.root.dataset.drawn = header.number; // lets tests and benchmarks wait for the new pixels
+  }
+
+  redraw() {
+    this.fit();
     this.fill();
     this.enlarge();
     this.align();
-    this.root.dataset.drawn = header.number; // lets tests and benchmarks wait for the new pixels
+  }
+
+  // The largest whole factors by which the cells and the large picture fit beside each other.
+  fit() {
+    const { side, rows, columns, wipe } = this.header;
+    this.width = this.root.clientWidth;
+    const grid = (scale) => NAMES + columns.length * (side * scale + GAP);
+    const [large, least] = [LARGE, LEAST].map((size) => Math.max(1, Math.round(size / side)));
+    // Four times only where all rows are then in view, below the page's controls.
+    const isHigh = rows.length * (4 * side + GAP) <= innerHeight - CONTROLS;
+    const factors = side > 48 ? [2, 1] : wipe ? [2] : isHigh ? [4, 3, 2] : [3, 2];
+    this.scale = factors.find((scale) => grid(scale) + SPACE + side * large <= this.width) ?? factors.at(-1);
+    const free = Math.floor((this.width - grid(this.scale) - SPACE) / side);
+    this.large = Math.min(Math.max(free, least), wipe ? 2 * large : large + 2);
+    this.panel.style.width = `${side * this.large}px`;
   }
 
   build() {
@@ -78,10 +109,10 @@ class Sheet {
   }
 
   fill() {
-    const { rows, columns, side, scale, numbers, wipe } = this.header;
-    const size = side * scale;
+    const { rows, columns, side, numbers, wipe } = this.header;
+    const size = side * this.scale;
     this.root.classList.toggle("wiping", wipe);
-    this.grid.style.gridTemplateColumns = `84px repeat(${columns.length}, ${size}px)`;
+    this.grid.style.gridTemplateColumns = `${NAMES - GAP}px repeat(${columns.length}, ${size}px)`;
     columns.forEach(({ heading, note, color }, column) => {
       const head = this.heads[column + 1];
       const mark = element("i");
@@ -132,7 +163,8 @@ class Sheet {
   }
 
   enlarge() {
-    const { rows, columns, side, large, numbers, wipe } = this.header;
+    const { rows, columns, side, numbers, wipe } = this.header;
+    const { large } = this;
     const chosen = this.place(this.chosen);
     this.cells.forEach((cells, row) =>
       cells.forEach((cell, column) => {
@@ -143,7 +175,7 @@ class Sheet {
     );
     const { row, column } = this.place(this.hovered ?? chosen);
     const size = side * large;
-    const [after, before] = this.panel.querySelectorAll("canvas");
+    const [after, before, original] = this.panel.querySelectorAll("canvas");
     draw(after, this.bitmap, side, row, column, size);
     this.panel.querySelector(".what").textContent = rows[row].join(" ");
     this.panel.querySelector(".which").textContent = columns[column].heading;
@@ -152,6 +184,8 @@ class Sheet {
       element("dt", "", term), element("dd", "", value),
     ]));
     after.setAttribute("aria-label", `${rows[row].join(" ")}, ${columns[column].heading}, enlarged ${large} times`);
+    draw(original, this.bitmap, side, row, 0, size);
+    this.root.classList.toggle("at-input", column === 0);
     if (!wipe) return;
     const select = this.panel.querySelector("select");
     const options = columns.map(({ heading }) => heading);
@@ -162,6 +196,14 @@ class Sheet {
       return option;
     }));
     draw(before, this.bitmap, side, row, options.indexOf(this.before), size);
+    this.wipe();
+  }
+
+  // The seam follows the pointer on the picture itself.
+  drag(event, stage) {
+    if (!this.header?.wipe) return;
+    const { left, width } = stage.getBoundingClientRect();
+    this.panel.querySelector("input").value = (100 * (event.clientX - left)) / width;
     this.wipe();
   }
 

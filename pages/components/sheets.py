@@ -20,7 +20,7 @@ from pages.components.cached import Pixels
 GAP = 6
 MARGIN = 90
 HEAD = 40
-WIDE = 6  # columns that fit beside the large picture at three times their size
+WIDE = 6  # columns of a saved sheet at three times their size; more are enlarged twice
 _SENT = "sheet sent"
 
 _HERE = Path(__file__).parent
@@ -52,11 +52,8 @@ def show(columns: Sequence[Column], rows: Sequence[tuple[str, str]], *, wipe: bo
     `rows` names each picture in two parts. `picked` is the row to enlarge. With `wipe` another column's
     picture covers the left part of the large one, as far as a slider says.
     """
-    scale = _scale(columns)
     header = {
         "side": columns[0].pixels.shape[3],
-        "scale": min(scale, 2) if wipe else scale,
-        "large": 12 if wipe else 6,
         "wipe": wipe,
         "picked": picked,
         "rows": rows,

@@ -28,7 +28,7 @@ if not chosen:
     st.info("Choose a model on the left to see how it reconstructs these pictures.", icon=":material/arrow_back:")
 elif indices:
     comparison.pictures(chosen, dataset_name, indices)
-    if trained := [contestant.run for contestant in chosen if contestant.run]:
+    if trained := [contestant for contestant in chosen if contestant.run]:
         st.subheader("How they learned")
         comparison.loss_curves(trained)
 with notes:

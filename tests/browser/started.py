@@ -26,11 +26,17 @@ class Dashboard(NamedTuple):
 
 
 @contextmanager
-def dashboard(log: Path, environment: Mapping[str, str], module: Sequence[str] = ("streamlit",)) -> Iterator[Dashboard]:
-    """A dashboard that runs with `environment` added and writes to `log`; `module` is what Python runs it with."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def dashboard(
+    log: Path, environment: Mapping[str, str], module: Sequence[str] = ("streamlit",), port: int | None = None
+) -> Iterator[Dashboard]:
+    """A dashboard that runs with `environment` added and writes to `log`; `module` is what Python runs it with.
+
+    It listens at a free `port` unless one is given.
+    """
+    if port is None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     command = [sys.executable, "-m", *module, "run", "dashboard.py", "--server.headless=true"]
     with log.open("w") as output:
         server = subprocess.Popen(

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from aecore.models import zoo
 from aecore.runs.store import Store
 from pages.app.pages import PAGES
 from tests.browser import started
-from tests.browser.seen import settled
+from tests.browser.seen import headings, settled
 
 # Addresses of every page, and what shows that all of it is there.
 SEEN = {
@@ -118,3 +118,19 @@ def test_words_are_open_at_the_first_visit_and_folded_at_the_next(page: Page, da
     settled(page)
     expect(page.get_by_text("How to read the pictures")).to_be_visible()
     expect(words).not_to_be_visible()
+
+
+def test_a_page_that_lost_its_server_says_so_and_comes_back(chromium: Browser, tmp_path: Path) -> None:
+    environment = {"AECORE_DATA": str(tmp_path / "nothing")}
+    window = chromium.new_page()
+    with started.dashboard(tmp_path / "log", environment) as first:
+        window.goto(f"{first.address}/compare?models=dense&count=1&level=0.2")
+        settled(window)
+        expect(window.locator("#server-lost")).to_have_count(0)
+    expect(window.locator("#server-lost")).to_contain_text("comes back by itself")
+    expect(window.get_by_role("dialog")).not_to_be_visible()
+    with started.dashboard(tmp_path / "log", environment, port=int(first.address.rpartition(":")[2])):
+        expect(window.locator("#server-lost")).to_have_count(0)
+        settled(window)
+        assert headings(window) == ["input", "noisy", "dense"]
+        window.close()

@@ -26,8 +26,6 @@ def message(number: int, note: str) -> str:
     header = {
         "number": number,
         "side": 4,
-        "scale": 3,
-        "large": 6,
         "wipe": False,
         "picked": None,
         "rows": [["cat", "#7"]],

@@ -9,7 +9,6 @@ import streamlit as st
 
 from aecore.data.noise import Noise
 from aecore.measuring.metrics import BASIC, METRICS, ScoreError
-from aecore.runs.store import Run
 from aecore.studies.contestants import Contestant
 from pages.components import cached, errors, figures, jobs, lineup, links, look, pickers, sheets, tables
 from pages.components.compare import verdicts
@@ -171,12 +170,12 @@ def _spread_figure(chosen: Sequence[Contestant], scores: Mapping[str, pd.DataFra
 
 
 @st.fragment
-def loss_curves(chosen: Sequence[Run]) -> None:
+def loss_curves(chosen: Sequence[Contestant]) -> None:
     """How the models learned."""
     with st.container(horizontal=True):
         by = PAGE.segments("Against", ["epoch", "seconds"], "by")
         axis = PAGE.segments("Axis", ["log", "linear"], "axis")
-    histories = {run.key: cached.history(run.key) for run in chosen}
+    histories = {contestant.key: cached.history(contestant.key) for contestant in chosen}
     figures.loss_curves(
         chosen, histories, key="losses", by="epoch" if by == "epoch" else "seconds", logarithmic=axis == "log"
     )
