@@ -33,18 +33,25 @@ if other:
     st.markdown(differences.summary(entry, other))
     differences.show(entry, other)
 
-if entry.run:
+if trained := [shown for shown in (entry, other) if shown and shown.run]:
     st.subheader("Best, median and worst test pictures")
-    portrait.pictures(entry.run)
+    for shown in trained:
+        if other:
+            st.markdown(f"**{shown.label}**")
+        assert shown.run is not None
+        portrait.pictures(shown.run, offers=shown is entry)
 explain("How to read this page", portrait.EXPLANATION)
 
 st.subheader("Layers and recipe")
-left, right = st.columns([3, 2], gap="large")
-with left:
-    portrait.layers(entry)
-with right:
-    portrait.recipe(entry)
+for shown in filter(None, (entry, other)):
+    if other:
+        st.markdown(f"**{shown.label}**")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        portrait.layers(shown)
+    with right:
+        portrait.recipe(shown)
 
-if trained := [shown.run for shown in (entry, other) if shown and shown.run]:
+if trained:
     st.subheader("Loss curves")
-    portrait.loss_curves(trained)
+    portrait.loss_curves([shown.run for shown in trained if shown.run])

@@ -424,3 +424,14 @@ def test_errors_are_those_of_the_pictures_that_are_there_now(tmp_path: Path, mon
     app.run()
     assert not app.exception
     assert shown_errors(app) == expected()
+
+
+def test_beside_another_both_show_their_pictures_and_layers() -> None:
+    app = page(run="dense", beside="compress-64")
+    assert not app.exception
+    assert len(re.findall("<figcaption>Best</figcaption>", html(app))) == 2
+    tables = [frame.value for frame in app.dataframe if "Layer" in frame.value]
+    assert [len(table) for table in tables] == [
+        len(zoo.find(name).architecture.layers) for name in ("dense", "compress-64")
+    ]
+    assert len([button for button in app.button if button.label.startswith("Fetch")]) == 1

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from aecore.measuring.totals import decibels, psnr_text
 from aecore.models.layers import shape_text
 from aecore.models.steps import Step
 from aecore.runs.store import Listing, Run, Store, StoreError
+from aecore.studies.contestants import of_run
 from aecore.studies.pca_curves import pca_curve
 from pages.components import actions, amounts, figures, look, previews, whole
 from pages.components.entries import LIGHT, Entry, settings
@@ -178,8 +180,11 @@ def _metric(label: str, value: str, meaning: str) -> None:
     st.metric(label, value, width="content", help=meaning)
 
 
-def pictures(run: Run) -> None:
-    """Its best, median and worst test pictures; or what is stored of it, where its data set is not here."""
+def pictures(run: Run, *, offers: bool = True) -> None:
+    """Its best, median and worst test pictures; or what is stored of it, where its data set is not here.
+
+    Unless it `offers` so, there is no button that fetches the data set: one on a page is enough.
+    """
     # torch takes seconds to import, and what needs none is on the page by now.
     from pages.components.system import examples
 
@@ -188,16 +193,23 @@ def pictures(run: Run) -> None:
         previews.show(run)
         return
     title = look.dataset_in_markdown(run.spec.dataset)
+
+    def say(text: str) -> None:
+        if offers:
+            whole.offer(run.spec.dataset, text)
+        else:
+            st.caption(text)
+
     try:
         choice = examples.choose(run)
         if choice is None:
             previews.show(run)
-            whole.offer(run.spec.dataset, f"{title} is not here: these are its first test pictures, as stored.")
+            say(f"{title} is not here: these are its first test pictures, as stored.")
             return
         if choice.dataset == SAMPLE and run.spec.dataset != SAMPLE:
-            whole.offer(run.spec.dataset, f"Not {title} but the embedded sample, which it was not made for.")
+            say(f"Not {title} but the embedded sample, which it was not made for.")
         elif choice.dataset in EXCERPTS:
-            whole.offer(run.spec.dataset, f"Best, median and worst of {look.dataset(choice.dataset)}.")
+            say(f"Best, median and worst of {look.dataset(choice.dataset)}.")
         elif not choice.is_as_trained:
             st.info(
                 f"{title} has changed since this run was trained. These errors are of the "
@@ -222,7 +234,9 @@ def loss_curves(runs: Sequence[Run]) -> None:
         except StoreError as error:
             st.error(str(error), icon=":material/healing:")
     if shown := [run for run in runs if run.key in histories]:
-        figures.loss_curves(shown, histories, key="losses")
+        # Their styles follow from the order, so that two can be told apart.
+        models = [replace(of_run(run), order=order) for order, run in enumerate(shown)] if len(shown) > 1 else shown
+        figures.loss_curves(models, histories, key="losses")
         st.caption(
             "Mean squared error after each epoch: thick on the validation pictures, thin on those it learns from. "
             "A denoiser's is under the noise it is trained on."
