@@ -23,9 +23,10 @@ EXPLANATION = (
     "is rounded to whole steps, those near zero to zero, and each picture's code is packed by an entropy coder into "
     "bytes of its own, from which the picture is made. Further up and further left is better. PCA is stored in the "
     "same way. A bar at the top marks where a model leads PCA: at equal bits it is more than "
-    f"{rates.SMALLEST_LEAD:g} dB better, and the 95% interval of the difference lies above zero. Behind ± is half "
-    "that interval, by Student's t over the pictures. Of JPEG, WebP and AVIF it is the files' bits without their "
-    "headers, which at this size would be most of them; JPEG's hold the Huffman tables that suit each picture.\n"
+    f"{rates.SMALLEST_LEAD:g} dB better, and the 95% interval of the difference lies above zero. Beside it is the "
+    "difference at the setting that is best on validation pictures; behind ± is half the interval, by Student's t over "
+    "the pictures. Of JPEG, WebP and AVIF it is the files' bits without their headers, which at this size would be "
+    "most of them; JPEG's hold the Huffman tables that suit each picture.\n"
 )
 _HEIGHT = 430
 _TOP, _ROW = 43, 2  # dB: where the first bar of a model that leads PCA lies, and how far below it the next
