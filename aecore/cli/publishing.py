@@ -37,7 +37,9 @@ def add_denoising(parser: argparse.ArgumentParser) -> None:
 
 def add_rates(parser: argparse.ArgumentParser) -> None:
     """The options of `rates`: none."""
-    parser.set_defaults(command=_rates)
+    parser.set_defaults(
+        command=_rates, stopped="Stopped. Finished curves are kept: the same command continues from there."
+    )
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -64,4 +66,5 @@ def _denoising(options: argparse.Namespace) -> None:
 
 
 def _rates(options: argparse.Namespace) -> None:
-    rate_measurement.publish(Store().root, progress=say)
+    for rates in rate_measurement.publish(Store().root, progress=say):
+        print(tables.rates_table(rates))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
-import constriction
 import numpy as np
 
 from aecore import AecoreError
+from aecore.measuring import streams
 
 PRIOR = 2.0  # pseudo-count of pictures for each half of a range
 
@@ -22,83 +22,93 @@ class EntropyError(AecoreError):
 class Alphabet:
     """The quantisation levels of a code, and their probabilities.
 
-    A component is a number of a flat code or a channel of a feature map; codes are float `[components, samples]`.
-    `steps` and `lowest` hold the step of each component and its lowest level, in steps. `tables` holds the
-    probabilities of each component's levels from the lowest up; their count is a power of two.
+    A component is a number of a flat code or a channel of a feature map; codes are float `[components, pictures,
+    places]`, with one place in a flat code. Numbers are divided by the step of their component, `steps`, and rounded,
+    but those within `zone` / 2 of zero become zero. A zone of 1 is plain rounding; a wider one is a dead zone (Sullivan
+    1996). A level other than zero stands for its multiple of the step, moved by the component's share of a step in
+    `shifts`, away from zero if positive: there lie the means of the numbers that are rounded to it.
+
+    `lowest` is the lowest level of each component. `tables` holds the probabilities of each component's levels from
+    the lowest up; their count is a power of two.
     """
 
+    zone: float
     steps: np.ndarray
+    shifts: np.ndarray
     lowest: np.ndarray
     tables: tuple[np.ndarray, ...]
 
     @classmethod
-    def fit(cls, code: np.ndarray, gains: np.ndarray, bits: float) -> Alphabet:
+    def fit(cls, code: np.ndarray, gains: np.ndarray, bits: float, zone: float = 1) -> Alphabet:
         """Fit levels to `code`: the component whose range matters most in the picture gets 2^`bits` levels.
 
-        `gains` `[components]` are the squared error in the picture per squared error in a component. Raises
-        `EntropyError` if the code is constant.
+        `gains` `[components]` are the squared error in the picture per squared error in a component. `zone`, the width
+        of the zero level, is 1 to 2 steps. Raises `EntropyError` if the code is constant.
         """
-        low, high = code.min(1).astype(float), code.max(1).astype(float)
+        low, high = code.min((1, 2)).astype(float), code.max((1, 2)).astype(float)
         scales = np.sqrt(gains)
         widest = ((high - low) * scales).max()
         if not widest:
             raise EntropyError("The code is the same for every training picture: there is nothing to keep.")
         steps = widest / (2**bits - 1) / scales
-        lowest, highest = np.round(low / steps), np.round(high / steps)
+        lowest, highest = _quantised(low / steps, zone), _quantised(high / steps, zone)
         # Rounding both ends outwards can make one level too many: hence the upper limit.
         sizes = 2 ** np.ceil(np.log2(highest - lowest + 1)).clip(0, ceil(bits)).astype(int)
-        tables = (
-            probabilities(np.bincount(_levels(*row), minlength=row[-1]))
-            for row in zip(code, steps, lowest, sizes, strict=True)
-        )
-        return cls(steps, lowest, tuple(tables))
+        shifts, tables = [], []
+        for numbers, step, bottom, size in zip(code, steps, lowest, sizes, strict=True):
+            multiples = numbers.ravel() / step
+            levels = _quantised(multiples, zone)
+            away = (np.abs(multiples) - np.abs(levels))[levels != 0]
+            shifts.append(float(away.mean()) if away.size else 0.0)
+            tables.append(probabilities(np.bincount(_counted(levels, bottom, size), minlength=size)))
+        return cls(zone, steps, np.array(shifts), lowest, tuple(tables))
 
     def first_components(self, count: int) -> Alphabet:
         """The alphabet of the first `count` components."""
-        return Alphabet(self.steps[:count], self.lowest[:count], self.tables[:count])
-
-    @property
-    def plain_bits(self) -> int:
-        """Bits for one sample of every component without entropy coding: log2 of the number of levels, summed."""
-        return sum(len(table).bit_length() - 1 for table in self.tables)
+        first = slice(count)
+        return Alphabet(self.zone, self.steps[first], self.shifts[first], self.lowest[first], self.tables[first])
 
     def levels(self, code: np.ndarray) -> np.ndarray:
-        """Quantise: the nearest level of each number, counted from the lowest, int32 `[components, samples]`."""
+        """Quantise: the level of each number, counted from the lowest, int32 in the shape of `code`."""
         rows = zip(code, self.steps, self.lowest, map(len, self.tables), strict=True)
-        return np.stack([_levels(*row) for row in rows])
+        return np.stack(
+            [_counted(_quantised(numbers / step, self.zone), bottom, size) for numbers, step, bottom, size in rows]
+        )
 
     def values(self, levels: np.ndarray) -> np.ndarray:
-        """Dequantise: the numbers of `levels`, float32 `[components, samples]`."""
-        values: np.ndarray = ((levels + self.lowest[:, None]) * self.steps[:, None]).astype(np.float32)
-        return values
+        """Dequantise: the numbers of `levels`, float32 in the same shape."""
+        rows = zip(levels, self.steps, self.shifts, self.lowest, strict=True)
+        return np.stack([_values(row + bottom, step, shift) for row, step, shift, bottom in rows])
 
-    def pack(self, levels: np.ndarray) -> bytes:
-        """Entropy-code `levels`, component after component, with a range coder (Martin 1979)."""
-        encoder = constriction.stream.queue.RangeEncoder()
-        for symbols, table in zip(levels, self.tables, strict=True):
-            if len(table) > 1:
-                encoder.encode(symbols, _model(table))
-        words: np.ndarray = encoder.get_compressed()
-        return words.astype("<u4").tobytes()
+    def promised_bits(self, levels: np.ndarray) -> np.ndarray:
+        """Bits per picture, `[pictures]`, that the tables promise for `levels`: the cross-entropy −Σ log₂ p."""
+        rows = zip(levels, self.tables, strict=True)
+        return sum((-np.log2(table)[row].sum(1) for row, table in rows), np.zeros(levels.shape[1]))
 
-    def unpack(self, packed: bytes, samples: int) -> np.ndarray:
-        """The levels that were packed, `samples` per component."""
-        decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(packed, "<u4").astype(np.uint32))
-        levels = np.zeros((len(self.tables), samples), np.int32)
-        for symbols, table in zip(levels, self.tables, strict=True):
-            if len(table) > 1:
-                symbols[:] = decoder.decode(_model(table), samples)
-        return levels
+    def pack(self, levels: np.ndarray) -> list[bytes]:
+        """Entropy-code `levels`: one stream of bytes per picture."""
+        return streams.pack(levels, self.tables)
+
+    def unpack(self, packed: Sequence[bytes], places: int) -> np.ndarray:
+        """The levels that were packed, of `places` places."""
+        return streams.unpack(packed, self.tables, places)
 
 
-def _levels(code: np.ndarray, step: float, lowest: float, size: int) -> np.ndarray:
-    """The levels of one component, `[samples]`. One at a time, since a code of 5,000 pictures takes 160 MB."""
-    levels: np.ndarray = (np.round(code / step) - lowest).clip(0, size - 1)
-    return levels.astype(np.int32)
+def _quantised(multiples: np.ndarray, zone: float) -> np.ndarray:
+    """Multiples of a step as whole ones. One component at a time, since a code of 5,000 pictures takes 160 MB."""
+    levels: np.ndarray = np.sign(multiples) * np.floor(np.abs(multiples) + (1 - zone / 2))
+    return levels
 
 
-def _model(table: np.ndarray) -> Any:
-    return constriction.stream.model.Categorical(table, perfect=False)
+def _counted(levels: np.ndarray, lowest: float, size: int) -> np.ndarray:
+    """Levels counted from the lowest; those outside are moved to the nearer end."""
+    counted: np.ndarray = (levels - lowest).clip(0, size - 1).astype(np.int32)
+    return counted
+
+
+def _values(levels: np.ndarray, step: float, shift: float) -> np.ndarray:
+    values: np.ndarray = ((levels + np.sign(levels) * shift) * step).astype(np.float32)
+    return values
 
 
 def probabilities(counts: np.ndarray) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from math import prod
+from functools import cached_property, partial
+from itertools import product
+from math import isnan, nan, prod
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from aecore.data import datasets
 from aecore.data.noise import key
 from aecore.data.splits import Dataset, to_float
 from aecore.files import figures
+from aecore.files.fits import load_or_make
 from aecore.measuring.entropy import Alphabet
 from aecore.measuring.metrics import mse
 from aecore.models import zoo
@@ -23,18 +26,45 @@ from aecore.models.reconstructor import Coder
 from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY, Codec
 from aecore.reconstructors.pca import Projection, fit_pca
 from aecore.runs.store import WEIGHTS, Store
-from aecore.studies.rates import PUBLISHED, Curve, Point, Rates, path_of
+from aecore.studies.equal_bits import lead
+from aecore.studies.rates import COMPARED, PUBLISHED, VERSION, Curve, Kind, Lead, Point, Rates, path_of
 
 LEARNING = 5_000  # training pictures that ranges and tables are taken from
+CHOOSING = 1_000  # validation pictures that settings are chosen on
 MEASURED = 2_000  # test pictures
 PROBED = 32  # training pictures that gains are measured on
 PROBE_STEP = 0.1  # how far a number is moved to measure its gain, in its standard deviations
-BITS = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16)
-PCA_BITS = (
-    *(half / 2 for half in range(4, 25)),
-    16,
-)  # finer, because other curves are compared with it between its points
-QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
+BITS = (*(half / 2 for half in range(4, 25)), 16)
+ZONES = (1, 1.25, 1.5, 2)  # widths of the dead zone in steps; 1 is plain rounding
+Grid = Sequence[tuple[float, float]]
+GRID: Grid = tuple(product(BITS, ZONES))
+QUALITIES = (1, *range(5, 101, 5))
+
+
+class Pictures(NamedTuple):
+    """Float pictures `[N, C, H, W]` to fit ranges and tables on, to choose settings on, and to measure."""
+
+    learning: Tensor
+    choosing: Tensor
+    measured: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The settings of a coder that were chosen on validation pictures, and what they do there and on test pictures.
+
+    `settings` `[settings, 4]` holds what a `Point` calls setting, zone, numbers and header. `validation` and `test`
+    `[settings, 2, pictures]` hold the bits and the MSE of each picture. `chosen` `[settings]` says which settings were
+    chosen, and `plain` which would be chosen if there was no dead zone. `exact` is the MSE on the test pictures if the
+    code is not quantised.
+    """
+
+    settings: Tensor
+    validation: Tensor
+    test: Tensor
+    chosen: Tensor
+    plain: Tensor
+    exact: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,133 +111,231 @@ def gains(coder: Coder, codes: Tensor, spread: Tensor) -> np.ndarray:
     return np.maximum(measured, 1e-9 * max(measured))
 
 
-def autoencoder_curve(coder: Coder, learning: Tensor, pictures: Tensor, bits: Sequence[int] = BITS) -> Curve:
-    """The curve of a model on `pictures` `[N, C, H, W]`; ranges and tables come from the codes of `learning`."""
-    learned, codes = coder.encode(learning), coder.encode(pictures)
-    samples = learned.transpose(0, 1).flatten(1)
-    weights = gains(coder, learned[:PROBED], samples.std(1))
-    points = [_point(coder, Alphabet.fit(samples.numpy(), weights, most), codes, pictures, most) for most in bits]
-    return Curve(coder.name, "autoencoder", tuple(points), _rounded(float(mse(coder.decode(codes), pictures).mean())))
+def autoencoder(coder: Coder, pictures: Pictures, grid: Grid) -> Measured:
+    """Measure a model with those settings of `grid` that are best on the pictures to choose on."""
+    learned = coder.encode(pictures.learning)
+    numbers = _numbers(learned)
+    weights = gains(coder, learned[:PROBED], torch.from_numpy(numbers.std((1, 2))))
+    return _measured(coder, partial(Alphabet.fit, numbers, weights), [len(numbers)], pictures, grid)
 
 
-def pca_curve(projection: Projection, learning: Tensor, pictures: Tensor, bits: Sequence[float] = PCA_BITS) -> Curve:
-    """The best of PCA on `pictures` `[N, C, H, W]`, over two numbers of components per octave and all of `bits`."""
+def pca(projection: Projection, pictures: Pictures, grid: Grid) -> Measured:
+    """Measure PCA with those settings of `grid`, and of two numbers of components per octave, that are best."""
     coder = _Components(projection)
-    learned, codes = coder.encode(learning).T.numpy(), coder.encode(pictures)
+    numbers = _numbers(coder.encode(pictures.learning))
     octaves = range(3, projection.code_size.bit_length())
     sizes = {*(2**octave for octave in octaves), *(3 * 2**octave // 2 for octave in octaves), projection.code_size}
-    points = []
-    for most in bits:
-        alphabet = Alphabet.fit(learned, np.ones(len(learned)), most)
+    return _measured(coder, partial(Alphabet.fit, numbers, np.ones(len(numbers))), sorted(sizes), pictures, grid)
+
+
+def _measured(
+    coder: Coder, fit: Callable[[float, float], Alphabet], sizes: Sequence[int], pictures: Pictures, grid: Grid
+) -> Measured:
+    """Measure the best of all settings of `grid` with codes that are cut to each of `sizes` components."""
+    codes = coder.encode(pictures.choosing)
+    tried, outcomes = list[tuple[float, float, int]](), list[np.ndarray]()
+    for bits, zone in grid:
+        whole = fit(bits, zone)
         # Components after the last one with more than one level carry no information.
-        live = max(index for index, table in enumerate(alphabet.tables, start=1) if len(table) > 1)
-        points += [
-            _point(coder, alphabet.first_components(size), codes[:, :size], pictures, most)
-            for size in sorted({min(size, live) for size in sizes})
-        ]
-    return Curve(coder.name, "pca", tuple(envelope(points)))
+        live = max(index for index, table in enumerate(whole.tables, start=1) if len(table) > 1)
+        for size in sizes:
+            alphabet, cut = whole.first_components(size), codes[:, :size]
+            levels = alphabet.levels(_numbers(cut))
+            promised = 8 * np.ceil(alphabet.promised_bits(levels) / 8)
+            outcomes.append(np.stack([promised, _errors(coder, alphabet, levels, cut, pictures.choosing)]))
+            tried.append((bits, zone, size))
+            if size >= live:
+                break
+    means = np.stack(outcomes).mean(2)
+    without = [index for index, (_, zone, _) in enumerate(tried) if zone == 1]
+    chosen, plain = envelope(means), [without[index] for index in envelope(means[without])]
+    used = sorted({*chosen, *plain})
+    codes, measured = coder.encode(pictures.measured), list[np.ndarray]()
+    for bits, zone, size in (tried[index] for index in used):
+        alphabet, cut = fit(bits, zone).first_components(size), codes[:, :size]
+        numbers = _numbers(cut)
+        packed = alphabet.pack(alphabet.levels(numbers))
+        levels = alphabet.unpack(packed, numbers.shape[2])
+        stored = 8 * np.array([len(stream) for stream in packed])
+        measured.append(np.stack([stored, _errors(coder, alphabet, levels, cut, pictures.measured)]))
+    places = prod(codes.shape[2:])
+    return Measured(
+        torch.tensor(
+            [(bits, zone, size * places, 0) for bits, zone, size in (tried[index] for index in used)]
+        ).double(),
+        torch.from_numpy(np.stack([outcomes[index] for index in used])),
+        torch.from_numpy(np.stack(measured)),
+        torch.tensor([index in chosen for index in used]),
+        torch.tensor([index in plain for index in used]),
+        mse(coder.decode(codes), pictures.measured).double().mean(),
+    )
 
 
-def envelope(points: Iterable[Point]) -> list[Point]:
-    """The corners of the lower convex hull of `points`, by rising bits and falling error.
+def _numbers(codes: Tensor) -> np.ndarray:
+    """Codes `[N, components, …]` as `[components, N, places]`."""
+    numbers: np.ndarray = codes.reshape(*codes.shape[:2], -1).transpose(0, 1).contiguous().numpy()
+    return numbers
+
+
+def _errors(coder: Coder, alphabet: Alphabet, levels: np.ndarray, codes: Tensor, pictures: Tensor) -> np.ndarray:
+    """The MSE of each picture, `[N]`, from the levels of its code."""
+    values = torch.from_numpy(alphabet.values(levels)).transpose(0, 1)
+    errors: np.ndarray = mse(coder.decode(values.reshape(codes.shape).contiguous()), pictures).double().numpy()
+    return errors
+
+
+def envelope(means: np.ndarray) -> list[int]:
+    """Which of `means` `[settings, 2]`, bits and error, are corners of their lower convex hull, by rising bits.
 
     The line between two corners is reached by storing some pictures in one way and the rest in the other (Shoham &
     Gersho 1988).
     """
-    corners: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.bits, point.mse)):
-        if corners and point.mse >= corners[-1].mse:
+    corners: list[int] = []
+    for index in np.lexsort((means[:, 1], means[:, 0])).tolist():
+        if corners and means[index, 1] >= means[corners[-1], 1]:
             continue
-        while len(corners) > 1 and _slope(corners[-2], corners[-1]) >= _slope(corners[-1], point):
+        while len(corners) > 1 and _slope(*means[corners[-2:]]) >= _slope(means[corners[-1]], means[index]):
             corners.pop()
-        corners.append(point)
+        corners.append(index)
     return corners
 
 
-def _slope(one: Point, other: Point) -> float:
-    return (other.mse - one.mse) / (other.bits - one.bits)
+def _slope(one: np.ndarray, other: np.ndarray) -> float:
+    return float((other[1] - one[1]) / (other[0] - one[0]))
 
 
-def codec_curve(kind: str, pictures: Tensor, qualities: Sequence[int] = QUALITIES) -> Curve:
-    """The curve of an image codec on `pictures` `[N, C, H, W]`."""
-    points = []
-    for quality in qualities:
-        codec = Codec(kind, quality, tuple(pictures.shape[1:]))
-        files = codec.encode(pictures)
-        whole = 8 * sum(map(len, files)) / len(files)
-        error = float(mse(codec.decode(files), pictures).mean())
-        points.append(
-            Point(quality, codec.code_size, _rounded(whole - 8 * codec.header), _rounded(error), None, _rounded(whole))
-        )
-    return Curve(kind, "codec", tuple(sorted(points, key=lambda point: point.bits)))
-
-
-def _point(coder: Coder, alphabet: Alphabet, codes: Tensor, pictures: Tensor, setting: float) -> Point:
-    """The bits and the error of `pictures` whose `codes` `[N, components, …]` go through the bytes of an alphabet."""
-    by_component = codes.transpose(0, 1)  # [components, N, …]
-    numbers = by_component.flatten(1).numpy()
-    packed = alphabet.pack(alphabet.levels(numbers))
-    values = torch.from_numpy(alphabet.values(alphabet.unpack(packed, numbers.shape[1])))
-    output = coder.decode(values.reshape(by_component.shape).transpose(0, 1).contiguous())
-    size = prod(codes.shape[1:])
-    return Point(
-        setting,
-        size,
-        _rounded(8 * len(packed) / len(pictures)),
-        _rounded(float(mse(output, pictures).mean())),
-        plain_bits=float(alphabet.plain_bits * size // len(alphabet.tables)),
+def codec(kind: str, pictures: Pictures, qualities: Sequence[int]) -> Measured:
+    """Measure an image codec at every one of `qualities`; the bits are those of its files without their headers."""
+    codecs = [Codec(kind, quality, tuple(pictures.measured.shape[1:])) for quality in qualities]
+    every = torch.ones(len(codecs), dtype=torch.bool)
+    return Measured(
+        torch.tensor([(codec.quality, nan, codec.code_size, 8 * codec.header) for codec in codecs]).double(),
+        torch.stack([_stored(codec, pictures.choosing) for codec in codecs]),
+        torch.stack([_stored(codec, pictures.measured) for codec in codecs]),
+        every,
+        ~every,
+        torch.tensor(nan),
     )
+
+
+def _stored(codec: Codec, pictures: Tensor) -> Tensor:
+    """The bits of each picture's file without its header, and its MSE, `[2, N]`."""
+    files = codec.encode(pictures)
+    bits = torch.tensor([8.0 * (len(file) - codec.header) for file in files]).double()
+    return torch.stack([bits, mse(codec.decode(files), pictures).double()])
+
+
+def curve(name: str, kind: Kind, measured: Measured, pca: Measured) -> Curve:
+    """The chosen settings as a curve, compared with that of `pca`, which was measured on the same pictures."""
+    chosen = measured.chosen.nonzero().flatten()
+    chosen = chosen[measured.test[chosen, 0].mean(1).argsort(stable=True)]
+    points = list[Point]()
+    for index in chosen.tolist():
+        setting, zone, numbers, header = measured.settings[index].tolist()
+        bits, error = measured.test[index].mean(1).tolist()
+        points.append(
+            Point(
+                setting,
+                None if isnan(zone) else zone,
+                int(numbers),
+                _rounded(bits),
+                _rounded(error),
+                header,
+                None if kind == "pca" else _lead(measured.test[index], pca.test[pca.chosen]),
+                _lead(measured.test[index], measured.test[measured.plain]),
+            )
+        )
+    known = dict[int, float]()
+    for index, outcome in enumerate(measured.validation[chosen]):
+        over = _lead(outcome, pca.validation[pca.chosen])
+        if kind != "pca" and over and COMPARED[0] <= outcome[0].mean() <= COMPARED[1]:
+            known[index] = over.decibels
+    return Curve(
+        name,
+        kind,
+        tuple(points),
+        _rounded(float(measured.exact)) if kind == "autoencoder" else None,
+        max(known, key=known.__getitem__, default=None),
+    )
+
+
+def _lead(one: Tensor, others: Tensor) -> Lead | None:
+    known = lead(one.numpy(), others.numpy()) if len(others) else None
+    return known and Lead(_rounded(known.decibels), _rounded(known.margin))
 
 
 def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def measure(dataset: Dataset, models: Sequence[Coder], progress: Callable[[str], None] = print) -> Rates:
-    """The curves of `models`, of PCA and of every codec on the first `MEASURED` test pictures.
+def measure(
+    dataset: Dataset, models: Mapping[str, Coder], root: Path, progress: Callable[[str], None] = print
+) -> Rates:
+    """The curves of `models`, of PCA and of every codec.
 
-    Takes some minutes for CIFAR-10 on one core; `progress` gets a sentence per curve.
+    `models` are named by a hash of their weights: what was measured of them is stored under `root`. Takes half an hour
+    for CIFAR-10 on one core, and some minutes from what is stored; `progress` gets a sentence per curve.
     """
     for kind in FORMATS:
         _ = Codec(kind, USUAL_QUALITY).header  # reports a format that is missing here now, not after minutes
-    learning, pictures = to_float(dataset.train.pixels[:LEARNING]), to_float(dataset.test.pixels[:MEASURED])
+    pictures = Pictures(
+        to_float(dataset.train.pixels[:LEARNING]),
+        to_float(dataset.validation.pixels[:CHOOSING]),
+        to_float(dataset.test.pixels[:MEASURED]),
+    )
+
+    def stored(coder: str, make: Callable[[], Measured]) -> Measured:
+        facts: dict[str, Any] = {
+            "version": VERSION,
+            "coder": coder,
+            "dataset": dataset.fingerprint,
+            "pictures": [LEARNING, CHOOSING, MEASURED],
+            "settings": [*map(list, GRID)],
+        }
+        return Measured(**load_or_make(root, "rates", facts, lambda: vars(make())))
+
     curves = list[Curve]()
 
-    def add(curve: Curve) -> None:
-        first, last = curve.points[0], curve.points[-1]
+    def add(name: str, kind: Kind, measured: Measured) -> None:
+        one = curve(name, kind, measured, linear)
+        first, last = one.points[0], one.points[-1]
         progress(
-            f"{curve.name}: {first.bits:,.0f} bits per picture at {first.psnr:.1f} dB "
+            f"{name}: {first.bits:,.0f} bits per picture at {first.psnr:.1f} dB "
             f"to {last.bits:,.0f} at {last.psnr:.1f} dB."
         )
-        curves.append(curve)
+        curves.append(one)
 
-    for model in models:
-        add(autoencoder_curve(model, learning, pictures))
-    add(pca_curve(fit_pca(dataset.train.pixels).keep(prod(dataset.shape)), learning, pictures))
+    linear = stored("pca", lambda: pca(fit_pca(dataset.train.pixels).keep(prod(dataset.shape)), pictures, GRID))
+    for digest, model in models.items():
+        add(model.name, "autoencoder", stored(digest, partial(autoencoder, model, pictures, GRID)))
+    add("pca", "pca", linear)
     for kind in FORMATS:
-        add(codec_curve(kind, pictures))
+        add(kind, "codec", codec(kind, pictures, QUALITIES))
     method = (
-        f"The first {len(pictures):,} test pictures; ranges and tables of the codes' levels from the first "
-        f"{len(learning):,} training pictures; one range-coded stream for all pictures; outputs clamped; "
-        f"PCA with the numbers of components (of two per octave) and the steps (of {len(PCA_BITS)}) that do best on "
-        "these test pictures"
+        f"The first {len(pictures.measured):,} test pictures, a stream of whole bytes for each; outputs clamped; "
+        f"ranges and tables from the first {len(pictures.learning):,} training pictures, shared by all streams; steps, "
+        f"dead zones and PCA's numbers of components chosen on {len(pictures.choosing):,} validation pictures"
     )
     return Rates(dataset.name, dataset.fingerprint, method, tuple(curves))
 
 
-def publish(root: Path, progress: Callable[[str], None] = print) -> None:
+def publish(root: Path, progress: Callable[[str], None] = print) -> list[Rates]:
     """Measure the zoo's runs under `root` that were trained without noise, and write their curves there.
 
     Raises `DatasetError` if a data set is not here, `StoreError` if a run is damaged, and `PublishedError` if the file
     cannot be written.
     """
     runs = [run for run in Store(root).listing().full if zoo.is_own(run.spec) and run.spec.recipe.noise is None]
+    published = list[Rates]()
     for name in PUBLISHED:
         path = path_of(name, root)
         figures.check(path)
         dataset = datasets.load(name)
         measured = [run for run in runs if run.spec.fingerprint == dataset.fingerprint]
         weights = {run.name: run.digest(WEIGHTS) for run in measured}
-        rates = replace(measure(dataset, [run.model() for run in measured], progress), weights=weights)
-        figures.write(path, asdict(rates))
+        models = {weights[run.name]: run.model() for run in measured}
+        rates = replace(measure(dataset, models, root, progress), weights=weights)
+        figures.write(path, {"version": VERSION, **asdict(rates)})
         progress(f"{path.name}: {len(rates.curves)} curves. {rates.method}.")
+        published.append(rates)
+    return published

@@ -8,34 +8,43 @@ of a step. The multiples are entropy-coded into real bytes and decoded, and the 
                   orthonormal, so all its gains are 1 and all its steps equal, which is the best at high rates
                   (Gersho & Gray 1992, section 8.3); an autoencoder's gains are measured. Without them a network would
                   gain or lose by scaling a channel up and the next layer's weights down, which changes nothing else.
+    a dead zone   around zero, 1 to 2 steps wide: numbers in it become zero (Sullivan 1996).
     the range     of each number over training pictures, in steps; values outside are moved to its nearer end. The
                   number with the widest range has 2^b levels, b from 2 to 16.
-    the tables    of the probability of each level: one per number of a flat code, and one per channel of a feature
-                  map. They are counted on training pictures and belong to the decoder, as its weights do.
+    a stream      of whole bytes per picture, as a file would be.
 
-The codes of all pictures go into one stream, so they share its last bytes. The tables ignore the neighbours of a
-number. PCA's numbers are uncorrelated; those of a feature map are not, and a better coder would pack them tighter.
+The decoder has more than its weights: the steps, the ranges, where in its step a level lies, and the tables of the
+probability of each level, one per number of a flat code and one per channel of a feature map. All of these are fitted
+on training pictures, once for all pictures, and no picture pays for them. The tables ignore the neighbours of a number.
+PCA's numbers are uncorrelated; those of a feature map are not, and a better coder would pack them tighter.
 
-    publish(root)                       measure on the test pictures, and write `rates-<data set>.json` under `root`
+The step and the width of the dead zone are chosen on validation pictures, and so is PCA's number of components. The
+curves are the chosen settings on test pictures.
+
+    publish(root)                       measure, and write `rates-<data set>.json` under `root`
     curves("cifar10", root)             read it, without torch
-    gain(rates.curve("dense"), rates.pca)    dB above PCA at equal bits
+    rates.curve("compress-128").windows_text    from how many bits to how many it leads PCA
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import inf, log2, log10
+from itertools import groupby
+from math import inf, log10
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from aecore import AecoreError
 from aecore.files import figures
 from aecore.runs.store import Store
 
+VERSION = 2  # of the method: a new one measures everything again
 PUBLISHED = ("cifar10",)
+# dB. When some hundreds of bits are doubled, PCA gains 2 to 4 dB, so this is worth 1 to 2% of the bits. Details of the
+# method, such as the dead zone, are worth as much: a smaller difference says nothing about a model.
+SMALLEST_LEAD = 0.05
+COMPARED = (100, 10_000)  # bits per picture for a curve's best point: outside, PCA is below 20 dB or above 49 dB
 Kind = Literal["autoencoder", "pca", "codec"]
 
 
@@ -44,20 +53,41 @@ class RateError(AecoreError):
 
 
 @dataclass(frozen=True)
+class Lead:
+    """How many dB of pooled PSNR lie between a point and another curve at equal bits; above it if positive.
+
+    `margin` is half the 95% interval over test pictures.
+    """
+
+    decibels: float
+    margin: float
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a lead: its interval lies above zero, and it is larger than `SMALLEST_LEAD`."""
+        return self.decibels > max(self.margin, SMALLEST_LEAD)
+
+
+@dataclass(frozen=True)
 class Point:
     """One way to store pictures; bits and error are means over the test pictures.
 
-    `setting` is the bits of the code's widest number, or the codec's quality. `numbers` is the size of the code; for a
-    codec, of the picture. `bits` are those per picture: of the entropy-coded code, or of the file without its header.
-    `plain_bits` are those of the code without entropy coding, `file_bits` those of the file with its header.
+    `setting` is the bits of the code's widest number, or the codec's quality; `zone` the width of the dead zone in
+    steps, None for a codec. `numbers` is the size of the code; for a codec, of the picture. `bits` are those per
+    picture: of the entropy-coded code, or of the file without its header; `header` are those of the header.
+
+    `over_pca` compares the point with PCA, `over_plain` with the same coder when it has no dead zone. Both are None
+    where the other was not measured at so many bits.
     """
 
     setting: float
+    zone: float | None
     numbers: int
     bits: float
     mse: float
-    plain_bits: float | None = None
-    file_bits: float | None = None
+    header: float = 0
+    over_pca: Lead | None = None
+    over_plain: Lead | None = None
 
     @property
     def psnr(self) -> float:
@@ -67,27 +97,33 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """The points of a model or codec by rising bits; `exact` is the MSE of the model when its code stays float32."""
+    """The points of a model or codec by rising bits.
+
+    `exact` is the MSE of the model when its code stays float32. `best` is the index of the point that is the furthest
+    above PCA on the validation pictures, of those that take `COMPARED` bits there; None for PCA itself and without any.
+    """
 
     name: str
     kind: Kind
     points: tuple[Point, ...]
     exact: float | None = None
+    best: int | None = None
 
-    def psnr_at(self, bits: float) -> float | None:
-        """Pooled PSNR in dB at `bits` per picture, interpolated over log bits; None outside the measured range."""
-        known = [point for point in self.points if point.bits > 0]
-        if not known or not known[0].bits <= bits <= known[-1].bits:
-            return None
-        return float(np.interp(log2(bits), [log2(point.bits) for point in known], [point.psnr for point in known]))
+    @property
+    def best_point(self) -> Point | None:
+        """The point that was chosen on the validation pictures as the best beside PCA."""
+        return None if self.best is None else self.points[self.best]
 
+    @property
+    def windows(self) -> tuple[tuple[Point, ...], ...]:
+        """The runs of neighbouring points that lead PCA."""
+        runs = groupby(self.points, lambda point: point.over_pca is not None and point.over_pca.counts)
+        return tuple(tuple(points) for leads, points in runs if leads)
 
-def gain(curve: Curve, pca: Curve) -> tuple[float | None, ...]:
-    """How many dB each point of a curve lies above PCA at equal bits; None where PCA was not measured."""
-    known = [pca.psnr_at(point.bits) for point in curve.points]
-    return tuple(
-        None if other is None else point.psnr - other for point, other in zip(curve.points, known, strict=True)
-    )
+    @property
+    def windows_text(self) -> str:
+        """The windows in bits per picture, such as "150 to 425"; empty if there are none."""
+        return " and ".join(f"{points[0].bits:,.0f} to {points[-1].bits:,.0f}" for points in self.windows)
 
 
 @dataclass(frozen=True)
@@ -124,15 +160,19 @@ def curves(dataset_name: str, root: Path) -> Rates:
     path, again = path_of(dataset_name, root), f"`python -m aecore rates` makes it again, given {dataset_name}."
 
     def build(facts: dict[str, Any]) -> Rates:
-        built = (
-            Curve(**(curve | {"points": tuple(Point(**point) for point in curve["points"])}))
-            for curve in facts["curves"]
-        )
+        if facts.pop("version") != VERSION:
+            raise ValueError
+        built = (Curve(**(curve | {"points": tuple(map(_point, curve["points"]))})) for curve in facts["curves"])
         return Rates(**(facts | {"curves": tuple(built)}))
 
     published = figures.read(path, dataset_name, build, again)
     others = Store(root).with_other_weights(published.weights)
     return replace(published, curves=tuple(curve for curve in published.curves if curve.name not in others))
+
+
+def _point(facts: dict[str, Any]) -> Point:
+    leads = {name: Lead(**facts[name]) if facts[name] else None for name in ("over_pca", "over_plain")}
+    return Point(**(facts | leads))
 
 
 def path_of(dataset_name: str, root: Path) -> Path:

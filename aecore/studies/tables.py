@@ -2,6 +2,7 @@
 
 python -m aecore publish        train the missing runs, and print the tables of systems
 python -m aecore denoising      measure every denoiser, and print the tables of denoisers
+python -m aecore rates          measure every code in bits, and print their table
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from aecore.reconstructors import denoisers
 from aecore.runs.store import Run, Store
 from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves
 from aecore.studies.pca_curves import pca_curve
+from aecore.studies.rates import COMPARED, Lead, Rates
 
 
 def denoising_table(curves: Curves) -> str:
@@ -126,3 +128,32 @@ def compressing_table(store: Store) -> str:
 
 def _number(value: float | None, decimals: int) -> str:
     return "–" if value is None else f"{value:.{decimals}f}"
+
+
+def rates_table(rates: Rates) -> str:
+    """Where each curve leads PCA at equal bits, and by how much at the setting chosen on validation pictures.
+
+    Its 95% interval is in brackets, and bold marks a lead. The last column is the most that a dead zone
+    gains, over the settings that take `COMPARED` bits.
+    """
+    lines = [
+        "| curve | leads PCA, bits | over PCA, dB | at, bits | PSNR there, dB | dead zone, dB at most |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    least, most = COMPARED
+    for curve in rates.curves:
+        best = curve.best_point
+        over = _lead(best.over_pca) if best and best.over_pca else "–"
+        at = f"{best.bits:,.0f} | {best.psnr:.2f}" if best else "– | –"
+        zones = [
+            point.over_plain.decibels for point in curve.points if point.over_plain and least <= point.bits <= most
+        ]
+        window = curve.windows_text or ("–" if curve.kind == "pca" else "nowhere")
+        lines.append(f"| {curve.name} | {window} | {over} | {at} | {f'{max(zones):.2f}' if zones else '–'} |")
+    return "\n".join(lines)
+
+
+def _lead(lead: Lead) -> str:
+    low, high = lead.decibels - lead.margin, lead.decibels + lead.margin
+    text = f"{lead.decibels:+z.2f} ({low:+z.2f} to {high:+z.2f})".replace("-", "−")
+    return f"**{text}**" if lead.counts else text

@@ -61,7 +61,7 @@ def test_aecore_never_loads_streamlit() -> None:
 def test_what_lists_and_names_does_not_wait_for_torch() -> None:
     loaded = loaded_after(*LIGHT)
     assert "aecore.runs.store" in loaded
-    assert not loaded & {*HEAVY, "constriction", "streamlit"}
+    assert not loaded & {*HEAVY, "streamlit"}
 
 
 def test_the_gallery_is_painted_without_torch() -> None:

@@ -23,9 +23,12 @@ from aecore.data.splits import to_float
 from aecore.models import zoo
 from aecore.runs import store
 from aecore.runs.store import Store
-from aecore.studies.pca_curves import Curve, pca_curve
+from aecore.studies import rates
+from aecore.studies.pca_curves import Curve as PCACurve
+from aecore.studies.pca_curves import pca_curve
+from aecore.studies.rates import Curve, Lead, Point, Rates
 from pages.components.entries import Entry, entries, settings
-from pages.components.gallery import headline, moving
+from pages.components.gallery import bits, headline, moving
 from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
@@ -128,8 +131,8 @@ def test_names_beside_the_points_are_apart() -> None:
 
 def test_the_verdict_counts_who_beats_the_line() -> None:
     listed = [entry for entry in entries(Store().listing().runs) if entry.label in ("dense", "shallow-strided")]
-    high = Curve("cifar10", "", "", (0, 1, 3071), (1.0, 0.9, 0.8))
-    low = Curve("cifar10", "", "", (0, 1, 3071), (1.0, 0.001, 0.0001))
+    high = PCACurve("cifar10", "", "", (0, 1, 3071), (1.0, 0.9, 0.8))
+    low = PCACurve("cifar10", "", "", (0, 1, 3071), (1.0, 0.001, 0.0001))
     assert headline.verdict(listed, high).startswith("Better than PCA with as many numbers: dense.")
     verdict = headline.verdict(listed, low)
     assert "dense comes nearest" in verdict
@@ -146,6 +149,57 @@ def test_a_poor_run_of_ones_own_does_not_move_the_axis(some_runs: Path) -> None:
     (point,) = [trace for trace in figure(app)["data"] if trace["name"] == label]
     assert before[0] < point["y"][0] < before[0] + 1
     assert f"Drawn at the lower edge: {label} (3.0 dB)." in texts(app)
+
+
+# ---- the figure against bits
+
+
+def led(*leads: float) -> tuple[Point, ...]:
+    """Points at 100, 200, … bits, this far above PCA in dB, each with a margin of 0.02."""
+    return tuple(
+        Point(8, 1, 64, 100 * (index + 1), 0.01 / (index + 1), over_pca=Lead(decibels, 0.02))
+        for index, decibels in enumerate(leads)
+    )
+
+
+def in_bits(*curves: Curve) -> Rates:
+    return Rates("cifar10", "", "How", (*curves, Curve("pca", "pca", led(0, 0, 0))))
+
+
+def test_the_verdict_against_bits_tells_where_each_leads_and_by_how_much() -> None:
+    listed = [entry for entry in entries(Store().listing().runs) if entry.label in ("dense", "compress-64")]
+    behind, near = Curve("dense", "autoencoder", led(-2, -1, -3), best=1), led(-0.5, 0.04, -0.5)
+    ahead = Curve("compress-64", "autoencoder", led(-0.1, 0.2, 0.5, 0.03), best=2)
+    assert bits.verdict(listed, in_bits(behind, ahead)) == (
+        "At equal bits these lead PCA, and only there: compress-64 at 200 to 300 bits. "
+        "The largest difference is that of compress-64: +0.50 ± 0.02 dB at 300 bits."
+    )
+    assert bits.verdict(listed, in_bits(behind, Curve("compress-64", "autoencoder", near, best=1))) == (
+        "At equal bits no autoencoder here leads PCA. compress-64 comes nearest: +0.04 ± 0.02 dB at 200 bits."
+    )
+    assert bits.verdict(listed[:0], in_bits(behind, ahead)) == ""
+    assert bits.verdict(listed, in_bits()) == ""
+
+
+def test_against_bits_a_bar_marks_where_a_model_leads_pca() -> None:
+    published = rates.curves("cifar10", ROOT / "checkpoints")
+    trained = [curve for curve in published.curves if curve.kind == "autoencoder"]
+    for query, drawn in ((None, trained), ("dense", [])):
+        app = shown(against="Bits per picture", **({"family": query} if query else {}))
+        assert not app.exception
+        traces = [go.Figure({"data": [trace]}).data[0] for trace in figure(app)["data"]]
+        bars = {trace.name: trace for trace in traces if trace.mode == "lines+text"}
+        lines = {trace.name: trace for trace in traces if trace.mode != "lines+text"}
+        assert set(lines) == {*(curve.name for curve in trained), "PCA", "JPEG", "WebP", "AVIF"}
+        for curve in trained:
+            assert list(lines[curve.name].x) == [point.bits for point in curve.points]
+        assert set(bars) == {curve.name for curve in drawn if curve.windows}
+        for curve in drawn:
+            if curve.windows:
+                (window,) = curve.windows
+                assert list(bars[curve.name].x) == [window[0].bits, window[-1].bits]
+        assert len({bar.y[0] for bar in bars.values()}) == len(bars)
+        assert published.method in "".join(caption.value for caption in app.caption)
 
 
 def test_a_selected_point_names_its_system() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from itertools import count
 from math import isfinite, log10
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from aecore.studies import rates
-from aecore.studies.rates import Curve, Rates, gain
+from aecore.studies.rates import Curve, Lead, Rates
 from pages.components import figures, look
 from pages.components.entries import Entry
 from pages.components.links import Page
@@ -20,12 +20,16 @@ from pages.components.links import Page
 KEY = "bits"
 EXPLANATION = (
     "- **Against bits**: the size of a code means little until the precision of its numbers is fixed. Here each number "
-    "is rounded to whole steps and packed by an entropy coder into real bytes, from which the picture is made. "
-    "Further up and further left is better. PCA is kept in the same way. Of JPEG, WebP and AVIF it is the files' "
-    "bits without their headers, which at this size would be most of them; JPEG's hold the Huffman tables that suit "
-    "each picture.\n"
+    "is rounded to whole steps, those near zero to zero, and each picture's code is packed by an entropy coder into "
+    "bytes of its own, from which the picture is made. Further up and further left is better. PCA is stored in the "
+    "same way. A bar at the top marks where a model leads PCA: at equal bits it is more than "
+    f"{rates.SMALLEST_LEAD:g} dB better, and the 95% interval of the difference lies above zero. Beside it is the "
+    "difference at the setting that is best on validation pictures; behind ± is half the interval, by Student's t over "
+    "the pictures. Of JPEG, WebP and AVIF it is the files' bits without their headers, which at this size would be "
+    "most of them; JPEG's hold the Huffman tables that suit each picture.\n"
 )
 _HEIGHT = 430
+_TOP, _ROW = 43, 2  # dB: where the first bar of a model that leads PCA lies, and how far below it the next
 # Their lines are grey, as those of one model are too; their dashes belong to no model.
 _CODECS = {"jpeg": ("JPEG", "longdash"), "webp": ("WebP", "longdashdot"), "avif": ("AVIF", "2px,5px")}
 
@@ -49,42 +53,73 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
         if curve.kind != "autoencoder":
             title, dash = _CODECS.get(curve.name, ("PCA", "solid"))
             line = {"color": look.GREY, "dash": dash, "width": 3 if curve.kind == "pca" else 1.5}
-            _line(figure, curve, title, line=line)
-    by_name = {curve.name: curve for curve in rates.curves}
+            _line(figure, curve, title, mode="lines", line=line)
+    by_name, rows = {curve.name: curve for curve in rates.curves}, count()
     for entry in [*faint, *entries]:
         own = by_name.get(entry.label)
         if entry.run and own:
-            style = {"line": figures.line(entry.run), "marker": figures.marker(entry.run) | {"size": 6}}
-            _line(figure, own, entry.label, rates.pca, opacity=0.25 if entry in faint else 1, **style)
+            style = {
+                "line": figures.line(entry.run) | {"color": look.family_color(entry.family)},
+                "marker": figures.marker(entry.run) | {"size": 6, "color": look.family_color(entry.family)},
+            }
+            _line(figure, own, entry.label, opacity=0.25 if entry in faint else 1, mode="lines+markers", **style)
+            if entry in entries and own.windows:
+                _bars(figure, own, style["line"]["color"], next(rows))
     figure.update_layout(
         height=_HEIGHT,
         hovermode="closest",
-        modebar={"orientation": "v"},  # the legend fills the line where it would lie
-        xaxis=figures.log_axis("Bits per picture", range=(log10(100), log10(60_000))),
-        yaxis={"title": "Pooled PSNR, dB", "range": [14, 45]},
+        xaxis=figures.log_axis("Bits per picture", range=(log10(50), log10(60_000))),
+        yaxis={"title": "Pooled PSNR, dB", "range": [14, _TOP + _ROW]},
     )
-    points = "; ".join(
-        f"{curve.name} from {curve.points[0].psnr:.1f} dB at {curve.points[0].bits:,.0f} bits to "
-        f"{curve.points[-1].psnr:.1f} dB at {curve.points[-1].bits:,.0f}"
-        for curve in rates.curves
-    )
+    points = "; ".join(map(_in_words, rates.curves))
     alt = f"Pooled PSNR against bits per picture: {points}."
     figures.show(figure, key=KEY, alt=alt, name="decibels-against-bits")
 
 
-def _line(figure: go.Figure, curve: Curve, title: str, pca: Curve | None = None, **drawn: Any) -> None:
+def _in_words(curve: Curve) -> str:
+    first, last = curve.points[0], curve.points[-1]
+    leads = f", leading PCA at {curve.windows_text} bits" if curve.windows else ""
+    return (
+        f"{curve.name} from {first.psnr:.1f} dB at {first.bits:,.0f} bits to {last.psnr:.1f} dB at {last.bits:,.0f}"
+        f"{leads}"
+    )
+
+
+def _bars(figure: go.Figure, curve: Curve, color: str, row: int) -> None:
+    """Mark from how many bits to how many a curve leads PCA, in the empty corner above all curves."""
+    best = curve.best_point
+    lead = f": {_text(best.over_pca)}" if best and best.over_pca else ""
+    for points in curve.windows:
+        figure.add_scatter(
+            x=[points[0].bits, points[-1].bits],
+            y=[_TOP - _ROW * row] * 2,
+            mode="lines+text",
+            line={"color": color, "width": 8},
+            text=["", f" {curve.name} leads PCA{lead}"],
+            textposition="middle right",
+            name=curve.name,
+            showlegend=False,
+            hovertemplate=f"<b>{curve.name}</b><br>leads PCA at {curve.windows_text} bits<extra></extra>",
+        )
+
+
+def _line(figure: go.Figure, curve: Curve, title: str, **drawn: Any) -> None:
     # A picture given back exactly has no place on this axis.
-    points = tuple(point for point in curve.points if isfinite(point.psnr))
-    gains = gain(replace(curve, points=points), pca) if pca else [None] * len(points)
+    points = [point for point in curve.points if isfinite(point.psnr)]
     figure.add_scatter(
         x=[point.bits for point in points],
         y=[point.psnr for point in points],
         name=title,
-        mode="lines+markers" if pca else "lines",
-        customdata=["" if over is None else f"<br>{over:+.2f} dB over PCA at equal bits" for over in gains],
+        customdata=[
+            f"<br>{_text(point.over_pca)} over PCA at equal bits" if point.over_pca else "" for point in points
+        ],
         hovertemplate=f"<b>{title}</b><br>%{{x:,.0f}} bits, %{{y:.2f}} dB%{{customdata}}<extra></extra>",
         **drawn,
     )
+
+
+def _text(lead: Lead) -> str:
+    return f"{lead.decibels:+z.2f} ± {lead.margin:.2f} dB".replace("-", "−")
 
 
 def caption(entries: Sequence[Entry], rates: Rates) -> None:
@@ -96,20 +131,20 @@ def caption(entries: Sequence[Entry], rates: Rates) -> None:
 
 
 def verdict(entries: Sequence[Entry], rates: Rates) -> str:
-    """The number to quote, in a sentence: dB above PCA at equal bits, at best."""
+    """Which of `entries` lead PCA at equal bits and where, or which comes nearest."""
     named = {entry.label for entry in entries}
-    best = {
-        curve.name: max(known)
-        for curve in rates.curves
-        if curve.name in named and (known := [over for over in gain(curve, rates.pca) if over is not None])
-    }
+    shown = [curve for curve in rates.curves if curve.name in named]
+    best = [
+        (over, curve.name, point.bits) for curve in shown if (point := curve.best_point) and (over := point.over_pca)
+    ]
     if not best:
         return ""
-    nearest = max(best, key=best.__getitem__)
-    above = [name for name, over in best.items() if over > 0]
-    if above:
-        return f"At equal bits {', '.join(above)} can do better than PCA, {nearest} by up to {best[nearest]:.2f} dB."
+    over, name, bits = max(best, key=lambda known: known[0].decibels)
+    difference = f"{_text(over)} at {bits:,.0f} bits"
+    leading = [f"{curve.name} at {curve.windows_text} bits" for curve in shown if curve.windows]
+    if not leading:
+        return f"At equal bits no autoencoder here leads PCA. {name} comes nearest: {difference}."
     return (
-        f"At equal bits no autoencoder here does better than PCA: {nearest} comes nearest, "
-        f"{-best[nearest]:.2f} dB below it."
+        f"At equal bits these lead PCA, and only there: {'; '.join(leading)}. The largest difference is that of "
+        f"{name}: {difference}."
     )

@@ -10,9 +10,11 @@ from aecore.data import datasets
 from aecore.models import zoo
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Store
-from aecore.studies import denoising, tables
+from aecore.studies import denoising, rates, tables
 from aecore.studies.denoising import Curves, Point
 from aecore.studies.pca_curves import pca_curve
+from aecore.studies.rates import Curve, Lead, Rates
+from aecore.studies.rates import Point as RatePoint
 from tests.aecore.studies.published_denoising import CURVES
 
 ROOT = Path(__file__).parents[3]
@@ -87,3 +89,31 @@ def test_the_results_page_has_the_tables_of_every_denoiser(store: Store) -> None
     assert sorted(curves.names) == sorted(["noisy", *METHODS, *trained])
     assert curves.fingerprint == datasets.load("cifar10").fingerprint
     assert curves.weights == {name: store.find(name).files["weights.safetensors"]["sha256"] for name in trained}
+
+
+def test_the_rates_table_has_leads_in_bold_and_where_they_are() -> None:
+    points = [
+        RatePoint(3, 1, 64, bits, 0.01, over_pca=Lead(decibels, 0.02), over_plain=Lead(zone, 0.01))
+        for bits, decibels, zone in ((50, 0.7, 0.9), (1200, 0.25, 0.02), (1500, 0.125, 0.06), (2000, -0.5, 0.01))
+    ]
+    measured = Rates(
+        "cifar10",
+        "",
+        "",
+        (
+            Curve("ahead", "autoencoder", tuple(points), best=1),
+            Curve("behind", "autoencoder", tuple(points[3:]), best=0),
+            Curve("pca", "pca", (RatePoint(3, 1, 64, 100, 0.01, over_plain=Lead(0.04, 0.01)),)),
+            Curve("jpeg", "codec", (replace(points[3], zone=None, over_plain=None),), best=0),
+        ),
+    )
+    assert cells(tables.rates_table(measured)) == [
+        ["ahead", "50 to 1,500", "**+0.25 (+0.23 to +0.27)**", "1,200", "20.00", "0.06"],
+        ["behind", "nowhere", "−0.50 (−0.52 to −0.48)", "2,000", "20.00", "0.01"],
+        ["pca", "–", "–", "–", "–", "0.04"],
+        ["jpeg", "nowhere", "−0.50 (−0.52 to −0.48)", "2,000", "20.00", "–"],
+    ]
+
+
+def test_the_results_page_has_the_table_of_rates() -> None:
+    assert tables.rates_table(rates.curves("cifar10", CHECKPOINTS)) in RESULTS
