@@ -18,6 +18,7 @@ from aecore.data import catalog, datasets
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Split, to_float
 from aecore.measuring.totals import decibels, psnr_text
+from aecore.models import zoo
 from aecore.runs.store import Run, Store
 from pages.app.pages import COMPARE
 from pages.components import look, png
@@ -45,7 +46,8 @@ def show(runs: Sequence[Run]) -> None:
     header, sheet = _computed(runs, tuple(run.key for run in runs), name)
     labels = [look.label(run.spec) for run in runs]
     columns: list[tuple[str, str, str | None]] = [("input", "", None), ("noisy", "what each receives", None)]
-    columns += [(label, _size(run), look.style(run).color) for label, run in zip(labels, runs, strict=True)]
+    for label, run in zip(labels, runs, strict=True):
+        columns.append((label, _size(run), look.family_color(zoo.SYSTEMS[run.name].family)))
     text = json.dumps({"columns": columns, "levels": LEVELS, "resting": _RESTING, **header}).encode()
     _component(key="moving", data=len(text).to_bytes(4, "little") + text + sheet)
     with st.container(key="moving-link", width="content"):
