@@ -110,10 +110,11 @@ def history(key: str) -> pd.DataFrame:
 def stored_scores(run: Run, dataset_name: str) -> pd.DataFrame:
     """The scores of a run under the noise that it was trained with, one row per test picture.
 
-    They are the stored ones, or measured now if the run was trained on other pictures: those of another data set, or
-    of a folder that has changed since.
+    They are the stored ones, or measured now if the run was trained on other pictures (those of another data set, or
+    of a folder that has changed since), or scored under other noise than these pictures get now.
     """
-    if run.spec.dataset == dataset_name and dataset(dataset_name).fingerprint == run.spec.fingerprint:
+    is_of_these = run.spec.dataset == dataset_name and dataset(dataset_name).fingerprint == run.spec.fingerprint
+    if is_of_these and run.is_comparable:
         return _stored_scores(run.key)
     return _measured_scores(of_run(run), run.key, dataset_name)
 
