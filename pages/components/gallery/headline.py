@@ -32,8 +32,8 @@ EXPLANATION = (
     "- **The figure**: one point per trained model, further down is better, further left is a smaller code. Of several "
     "seeds it is the mean of their errors, with a bar of ± one standard deviation. The line is PCA, the best that any "
     "linear autoencoder can do with as many numbers; a model below it does better. "
-    "In the shaded part the code is larger than the picture, so that copying it would do. Denoisers are left out: "
-    "their error is measured under noise. Click a point to open its system.\n"
+    "In the shaded part the code is larger than the picture, so that copying it would do. Denoisers are left out, "
+    "because their error is measured under noise, and so is a model without a code. Click a point to open its system.\n"
 )
 _HEIGHT = 430
 _PLOT_HEIGHT = 340  # of it, between the axes: labels are set apart by these pixels
@@ -46,8 +46,15 @@ def published(dataset: str, root: Path) -> Curve | None:
 
 
 def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
-    """The trained systems of a data set whose error is that of the clean picture: denoisers are scored under noise."""
-    return [entry for entry in entries if entry.run and entry.dataset == dataset and not entry.recipe.noise]
+    """The trained systems of a data set that have a code, and whose error is that of the clean picture.
+
+    Denoisers are scored under noise.
+    """
+    return [
+        entry
+        for entry in entries
+        if entry.run and entry.dataset == dataset and not entry.recipe.noise and entry.architecture.code
+    ]
 
 
 def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
@@ -135,7 +142,9 @@ def _drawn(entry: Entry, everyone: Sequence[Entry]) -> float:
 
 
 def _code(entry: Entry) -> int:
-    return entry.architecture.code_size
+    size = entry.architecture.code_size
+    assert size is not None, "`comparable` leaves out what has no code"
+    return size
 
 
 def _input_size(figure: go.Figure, numbers: int, end: float) -> None:
