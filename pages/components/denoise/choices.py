@@ -18,7 +18,7 @@ PAGE = links.Page("denoise", "d-")
 MAIN = links.Page("denoise")  # of the choice whose key has no prefix
 DEFAULT = ("denoise-030", "denoise-unet", "wiener", "bm3d")
 LEVEL = 0.1  # of the noise, at first
-COUNT = 4  # pictures at first: BM3D takes a second per picture
+COUNT = 4  # pictures at first: BM3D is slow
 FIGURES = "cifar10"  # the data set of the published curves
 
 
