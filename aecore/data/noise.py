@@ -172,8 +172,7 @@ class Noise:
 def key(*parts: object) -> int:
     """A seed for a generator, derived from the text of `parts`: equal parts give equal seeds on every machine.
 
-    The parts say what is drawn. The noise of a training epoch alone has no word for it, only `key(seed, epoch)`: with
-    another key a published recipe would not train to its published weights again.
+    The parts say what the draw is for, so that no two purposes share a seed.
     """
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
