@@ -390,7 +390,10 @@ METHODS: dict[str, Method] = {
             "Rudin, Osher & Fatemi 1992, Chambolle 2004; skimage.restoration.denoise_tv_chambolle",
             "given the level",
             _total_variation,
-            choice=Choice("weight", (0.125, 0.25, 0.5, 1, 2, 4), 48, relative=True),
+            # A fine grid, because the error has more than one minimum.
+            choice=Choice(
+                "weight", (0.125, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 4), 48, relative=True
+            ),
         ),
         Method(
             "nlm",
