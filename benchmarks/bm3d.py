@@ -1,6 +1,6 @@
 """Whether BM3D as aecore calls it does as well as its library by default, on small pictures, and how long both take.
 
-    python -m benchmarks.bm3d [--images 200]
+    python -m benchmarks.bm3d [--images 50]
 
 The first test pictures of CIFAR-10 at the levels of docs/results.md, both under the same noise: the mean gain of
 aecore's call in dB with its 95% interval, and how many times as long the library takes by default.
@@ -25,7 +25,7 @@ from aecore.files import folders
 from aecore.measuring.intervals import FEWEST_PAIRS, paired_differences
 from aecore.measuring.scoring import per_picture
 from aecore.reconstructors import denoisers
-from aecore.studies.denoising import SEED, SUBSET, TABLE_LEVELS
+from aecore.studies.denoising import SEED, TABLE_LEVELS
 
 
 def by_default(pictures: Tensor, level: float) -> Tensor:
@@ -39,7 +39,7 @@ def by_default(pictures: Tensor, level: float) -> Tensor:
 def main() -> None:
     """Measure, and print one line per level."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=SUBSET, help="test pictures at each level")
+    parser.add_argument("--images", type=int, default=50, help="test pictures at each level")
     images = parser.parse_args().images
     if images < FEWEST_PAIRS:
         parser.error(f"--images must be at least {FEWEST_PAIRS}, not {images}: fewer have no interval.")
