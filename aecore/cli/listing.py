@@ -53,10 +53,7 @@ def _show(options: argparse.Namespace) -> None:
     write(str(start.architecture))
     rows = _layers(summary)
     write_table(rows, list(rows[0]))
-    write(
-        f"{summary.parameters:,} parameters, {summary.macs:,} MACs per picture. Code: "
-        f"{shape_text(summary.code_shape)} = {summary.code_size:,} numbers, {summary.code_ratio:.3g}× the picture's."
-    )
+    write(f"{summary.parameters:,} parameters, {summary.macs:,} MACs per picture. {_code_text(summary)}")
     if isinstance(start, System) and start.seed_words:
         seed_psnr = f", {start.seed_psnr} dB pooled on its 400 pictures" if start.seed_psnr else ""
         write(f"The study of 2018: {start.seed_words}{seed_psnr}.")
@@ -67,6 +64,15 @@ def _show(options: argparse.Namespace) -> None:
         write(f"Run {run.path.name}: {totals_text(run)}")
     else:
         write(f"Not trained yet: python -m aecore train {options.name!r}")
+
+
+def _code_text(summary: Summary) -> str:
+    if summary.code_shape is None:
+        return "No code: a skip goes past every layer."
+    return (
+        f"Code: {shape_text(summary.code_shape)} = {summary.code_size:,} numbers, "
+        f"{summary.code_ratio:.3g}× the picture's."
+    )
 
 
 def _facts(start: Start, run: Run | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from aecore.cli.output import say
-from aecore.cli.training import DEVICES, RESUMABLE, train_here
+from aecore.cli.training import DEVICES, RESUMABLE, follow, train_here
 from aecore.models import zoo
 from aecore.models.recipe import RecipeError
 from aecore.runs import execution
@@ -50,7 +50,9 @@ def _publish(options: argparse.Namespace) -> None:
         run = store.finished(spec)
         if run and run.dtype != "float16":
             raise StoreError(f"{run.path.name} is stored in {run.dtype}: remove the folder to publish it in float16.")
-        train_here(spec, device, half=True)
+        run = train_here(spec, device, half=True)
+        if not run.is_comparable:
+            follow(spec, execution.rescored(run, store))
     print(tables.results_table(store), tables.compressing_table(store), sep="\n\n")
 
 

@@ -138,10 +138,10 @@ def train_here(spec: RunSpec, device: torch.device, *, half: bool = False, light
     """The run of `spec`, trained in this process with a progress bar, or taken from the store."""
     if device.type == "cpu":
         keep_freed_memory()
-    return _follow(spec, execution.execute(spec, device=device, half=half, light=light))
+    return follow(spec, execution.execute(spec, device=device, half=half, light=light))
 
 
-def _follow(spec: RunSpec, events: Iterable[Any]) -> Run:
+def follow(spec: RunSpec, events: Iterable[Any]) -> Run:
     """Draw a progress bar from a run's events, and say in a line how it ended."""
     columns = (
         TextColumn("{task.description}"),

@@ -3,7 +3,7 @@
 A noise is a frozen record of a kind and a level in the kind's unit, with a text form: `gaussian:0.3`. With a range of
 levels, `gaussian:0..1`, each picture gets its own level. Noise is added unclipped, as in the study of 2018. Every draw
 comes from an explicit generator: `noisy` keys it by (seed, picture), so the same picture gets the same noise in every
-model; training keys it by (seed, epoch).
+model; training keys it by (seed, epoch). No two purposes share a key.
 
 To add a kind: write its function here and add it to `KINDS`.
 """
@@ -19,6 +19,11 @@ from aecore import AecoreError, did_you_mean
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
+
+
+# Of the noise that `noisy` draws: scores measured under different versions cannot be compared picture by picture.
+# Version 1 shared its keys with the epochs of training.
+VERSION = 2
 
 
 class NoiseError(AecoreError):
@@ -165,7 +170,10 @@ class Noise:
 
 
 def key(*parts: object) -> int:
-    """A seed for a generator, derived from the text of `parts`: equal parts give equal seeds on every machine."""
+    """A seed for a generator, derived from the text of `parts`: equal parts give equal seeds on every machine.
+
+    The parts say what the draw is for, so that no two purposes share a seed.
+    """
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -176,7 +184,7 @@ def noisy(images: Tensor, noise: Noise | None, seed: int, pictures: Sequence[int
         return images
     torch = _torch()
     rows = [
-        noise.add(image[None], torch.Generator().manual_seed(key(seed, picture)))
+        noise.add(image[None], torch.Generator().manual_seed(key("noise of picture", seed, picture)))
         for image, picture in zip(images.cpu(), pictures, strict=True)
     ]
     corrupted: Tensor = torch.cat(rows).to(images.device)

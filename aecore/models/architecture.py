@@ -41,14 +41,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """One row per layer, and the totals for one picture."""
+    """One row per layer, and the totals for one picture. What is said of the code is None where there is none."""
 
     rows: tuple[Row, ...]
     parameters: int
     macs: int
-    code_shape: Shape
-    code_size: int
-    code_ratio: float
+    code_shape: Shape | None
+    code_size: int | None
+    code_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -112,26 +112,27 @@ class Architecture:
         return tuple(inferred(self.layers, self.input_shape))
 
     @property
-    def code(self) -> Step:
+    def code(self) -> Step | None:
         """The step whose output is the code: the smallest tensor that all information passes through.
 
-        The input and output pictures do not count, even reshaped, nor do layers that a `skip` bypasses. Of equally
-        small tensors the first is taken.
+        The input and output pictures do not count, even reshaped, nor do layers that a `skip` bypasses: None where
+        skips bypass all others. Of equally small tensors the first is taken.
         """
         changing = [index for index, step in enumerate(self.steps) if not step.layer.keeps_numbers]
-        inner = self.steps[changing[0] : changing[-1]] if changing else ()
+        # A single layer has no tensor inside; the picture is its code.
+        inner = self.steps[changing[0] : changing[-1]] if len(changing) > 1 else self.steps[:1]
         candidates = [step for step in inner if not step.bypasses]
-        return min(candidates or self.steps[:1], key=lambda step: prod(step.output_shape))
+        return min(candidates, key=lambda step: prod(step.output_shape), default=None)
 
     @property
-    def code_size(self) -> int:
-        """How many numbers the code has."""
-        return prod(self.code.output_shape)
+    def code_size(self) -> int | None:
+        """How many numbers the code has; None if there is no code."""
+        return prod(self.code.output_shape) if self.code else None
 
     @property
-    def code_ratio(self) -> float:
-        """Numbers in the code per number in the picture; above 1 the model need not compress."""
-        return self.code_size / prod(self.input_shape)
+    def code_ratio(self) -> float | None:
+        """Numbers in the code per number in the picture; above 1 the model need not compress. None without a code."""
+        return self.code_size / prod(self.input_shape) if self.code_size else None
 
     @property
     def linear_pairs(self) -> tuple[tuple[Step, Step], ...]:
@@ -192,8 +193,8 @@ class Architecture:
     def summary(self) -> Summary:
         """One row per layer with its output shape, parameters, MACs and receptive field, and the totals."""
         rows = tuple(map(Row, self.steps, receptive_fields(self.steps, self.input_shape)))
-        code = self.code.output_shape
-        return Summary(rows, self.parameters, self.macs, code, self.code_size, self.code_ratio)
+        code_shape = self.code.output_shape if self.code else None
+        return Summary(rows, self.parameters, self.macs, code_shape, self.code_size, self.code_ratio)
 
     def check_memory(self, budget: int = MEMORY_BUDGET) -> None:
         """Raise `ArchitectureError` if training on one picture takes more than `budget` bytes."""

@@ -16,8 +16,8 @@ class Reconstructor(Protocol):
         """Its name in texts."""
 
     @property
-    def code_size(self) -> int:
-        """How many numbers its code has."""
+    def code_size(self) -> int | None:
+        """How many numbers its code has; None if it has no code."""
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """`[N, C, H, W]` in `[0, 1]` to the same shape."""

@@ -40,7 +40,8 @@ Settings = dict[str, Any]  # the keyword arguments of a method's function, besid
 VERSION = 2  # of fits and tuned settings: raise it to invalidate the cached ones
 _LEVEL_PICTURES = 300  # validation pictures on which the strength of a noise other than Gaussian is measured
 _SMALLEST_FOR_BM3D = 12  # pixels per side: on 8×8 the library crashes the process
-_STRONG = 40 / 255  # above this deviation BM3D uses another profile (Hou, Zhao, Yang & Cheng 2011)
+_STRONG = 0.3  # above this deviation BM3D does better with another profile (Hou, Zhao, Yang & Cheng 2011)
+_SPECTRUM = 16  # frequencies per axis at which BM3D weighs the noise: with 32, the default, it takes four times as long
 _PATCH = 8  # pixels per side
 _PATCH_PICTURES = 10_000  # training pictures whose patches are fitted
 _PATCH_STEP = 4  # pixels between the patches that are fitted
@@ -237,12 +238,7 @@ def _non_local_means(pictures: Tensor, deviation: float, h: float) -> Tensor:
     return cleaned.where(cleaned.isfinite(), pictures)
 
 
-def _bm3d(pictures: Tensor, deviation: float, spectrum: int = 0) -> Tensor:
-    """BM3D; `spectrum` is the number of frequencies per axis at which the noise's spectrum is estimated.
-
-    With 0 the noise is assumed white. The library's default, 32, takes about forty times as long and gains 0.1 dB
-    (`python -m benchmarks.bm3d`).
-    """
+def _bm3d(pictures: Tensor, deviation: float) -> Tensor:
     import bm3d  # optional: its licence allows non-commercial use only
 
     if min(pictures.shape[2:]) < _SMALLEST_FOR_BM3D:
@@ -255,8 +251,8 @@ def _bm3d(pictures: Tensor, deviation: float, spectrum: int = 0) -> Tensor:
     else:
         profile = bm3d.BM3DProfile()
         profile.step_ht = profile.step_wiener = 2  # pixels between blocks; 3 by default, for larger pictures
+    profile.nf = _SPECTRUM
     profile.num_threads = 1  # with more, the order of additions changes from call to call
-    profile.nf = spectrum
 
     def clean(picture: np.ndarray) -> np.ndarray:
         if picture.shape[2] == 3:
@@ -394,7 +390,10 @@ METHODS: dict[str, Method] = {
             "Rudin, Osher & Fatemi 1992, Chambolle 2004; skimage.restoration.denoise_tv_chambolle",
             "given the level",
             _total_variation,
-            choice=Choice("weight", (0.125, 0.25, 0.5, 1, 2, 4), 48, relative=True),
+            # A fine grid, because the error has more than one minimum.
+            choice=Choice(
+                "weight", (0.125, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 4), 48, relative=True
+            ),
         ),
         Method(
             "nlm",

@@ -34,8 +34,8 @@ class Model:
         return self.spec.name
 
     @property
-    def code_size(self) -> int:
-        """How many numbers its code has."""
+    def code_size(self) -> int | None:
+        """How many numbers its code has; None if it has no code."""
         return self.spec.architecture.code_size
 
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class Model:
     @property
     def _code_position(self) -> int:
         code = self.spec.architecture.code
-        if code.bypasses:
+        if code is None:
             raise NoCodeError(f"{self.name} has no code: skips bypass every one of its layers.")
         return code.position
 

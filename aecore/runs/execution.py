@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -21,10 +21,13 @@ from aecore.models.zoo import Start
 from aecore.reconstructors.trained import Model, half_precision
 from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored
 from aecore.runs.outcome import Trained
-from aecore.runs.store import STATES, Store, StoreError
+from aecore.runs.store import STATES, Run, Store, StoreError
 from aecore.training.devices import environment, find_device
 from aecore.training.events import EpochEnded, Event, State
 from aecore.training.loop import train
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREVIEW_PICTURES = 8
 SCORING_SEED = 0  # not the run's own seed: a picture gets the same noise in every run
@@ -111,12 +114,7 @@ def execute(
         if damage:
             yield Restarted(damage)
         store.tidy(spec)
-        dataset = datasets.load(spec.dataset)
-        if dataset.fingerprint != spec.fingerprint:
-            raise RunError(
-                f"{dataset.title} has changed since this run was planned: its fingerprint is "
-                f"{dataset.fingerprint[:12]}, not {spec.fingerprint[:12]}. Plan the run again."
-            )
+        dataset = _dataset(spec)
         state, damage = _last_state(spec, store)
         if state is not None:
             yield Resumed(state.epoch, damage)
@@ -124,6 +122,27 @@ def execute(
             yield Restarted(damage)
         order = Order(spec, dataset, state, device, half)
         yield from _stored((compute or computed)(order), order, store, light)
+
+
+def rescored(run: Run, store: Store) -> Iterator[Scored | Finished]:
+    """Score a finished run again, under the noise that pictures get now; the last event is `Finished`.
+
+    Its weights and its curve stay as they are.
+    """
+    with store.lock(run.spec):
+        dataset, model = _dataset(run.spec), run.model()
+        scores = yield from _scores(model, dataset)
+        yield Finished(store.rescore(run, scores, preview(model, dataset)), cached=False)
+
+
+def _dataset(spec: RunSpec) -> Dataset:
+    dataset = datasets.load(spec.dataset)
+    if dataset.fingerprint != spec.fingerprint:
+        raise RunError(
+            f"{dataset.title} has changed since this run was planned: its fingerprint is "
+            f"{dataset.fingerprint[:12]}, not {spec.fingerprint[:12]}. Plan the run again."
+        )
+    return dataset
 
 
 def _stored(
@@ -157,19 +176,24 @@ def computed(order: Order, *, previews: bool = False) -> Iterator[Event | Previe
             if previews:
                 yield Previewed(event.row.epoch, preview(Model(spec, state.weights), dataset))
 
-    # Imports pandas and the metrics, which training can start without.
-    from aecore.measuring.scoring import joined, score
-
     assert state is not None, "a recipe has at least one epoch"
     weights = half_precision(state.weights) if order.half else state.weights
     model = Model(spec, weights)
-    tables = []
-    for rows in score(model, dataset.test, spec.recipe.noise, SCORING_SEED):
-        tables.append(rows)
-        yield Scored(sum(map(len, tables)), len(dataset.test))
-    scores = joined(tables)
+    scores = yield from _scores(model, dataset)
     totals = Totals.of(scores)
     yield Trained(weights, scores, totals, preview(model, dataset), environment(spec.recipe, order.device))
+
+
+def _scores(model: Model, dataset: Dataset) -> Generator[Scored, None, pd.DataFrame]:
+    """Score the model on the test pictures under its recipe's noise; returns one row per picture."""
+    # Imports pandas and the metrics, which training can start without.
+    from aecore.measuring.scoring import joined, score
+
+    tables = []
+    for rows in score(model, dataset.test, model.spec.recipe.noise, SCORING_SEED):
+        tables.append(rows)
+        yield Scored(sum(map(len, tables)), len(dataset.test))
+    return joined(tables)
 
 
 def _last_state(spec: RunSpec, store: Store) -> tuple[State | None, str]:

@@ -34,6 +34,7 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 
 from aecore import AecoreError, did_you_mean, printable
+from aecore.data import noise
 from aecore.files import folders
 from aecore.files.whole import canonical, write_whole
 from aecore.measuring.totals import Totals
@@ -80,6 +81,7 @@ class Run:
     dtype: str
     totals: Totals
     files: Mapping[str, Mapping[str, Any]]
+    noise_version: int = noise.VERSION  # of the noise that it was scored under
 
     @property
     def name(self) -> str:
@@ -95,6 +97,11 @@ class Run:
     def is_light(self) -> bool:
         """Whether it was kept without weights: scores, curve and preview are all there is of it."""
         return WEIGHTS not in self.files
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether each picture was scored under the noise that it gets now; always so for a run without noise."""
+        return self.noise_version == noise.VERSION or self.spec.recipe.noise is None
 
     def missing(self) -> list[str]:
         """Files that are absent or of another size than `run.json` says."""
@@ -341,11 +348,23 @@ class Store:
             "seconds": state.history[-1].seconds,
             "dtype": ", ".join(sorted(dtypes)).replace("torch.", ""),
             "totals": asdict(trained.totals),
-            "files": {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in contents.items()},
+            "files": _files(contents),
+            "noise_version": noise.VERSION,
         }
-        _write(folder / RUN, json.dumps(facts | {"sha256": _digest(canonical(facts))}, indent=2).encode())
+        run = _write_run(folder, facts)
         self.drop_states(spec)
-        return _read_run(folder / RUN)
+        return run
+
+    def rescore(self, run: Run, scores: pd.DataFrame, preview: bytes) -> Run:
+        """Replace the scores and the preview of a finished run; call it with the lock held."""
+        contents = {SCORES: _tables().pack_scores(scores), PREVIEW: preview}
+        for name, content in contents.items():
+            _write(run.path / name, content)
+        facts = json.loads((run.path / RUN).read_bytes())
+        del facts["sha256"]
+        facts["files"].pop(SCORES_BEFORE, None)
+        facts["files"] |= _files(contents)
+        return _write_run(run.path, facts | {"totals": asdict(Totals.of(scores)), "noise_version": noise.VERSION})
 
     def tidy(self, spec: RunSpec) -> None:
         """Remove what a killed process left half-written; call it with the lock held."""
@@ -452,7 +471,18 @@ def _read_run(path: Path) -> Run:
         facts["dtype"],
         Totals(**facts["totals"]),
         facts["files"],
+        facts.get("noise_version", 1),  # not recorded at first
     )
+
+
+def _write_run(folder: Path, facts: dict[str, Any]) -> Run:
+    _write(folder / RUN, json.dumps(facts | {"sha256": _digest(canonical(facts))}, indent=2).encode())
+    return _read_run(folder / RUN)
+
+
+def _files(contents: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """What `run.json` says of the files."""
+    return {name: {"bytes": len(content), "sha256": _digest(content)} for name, content in contents.items()}
 
 
 def _size(path: str) -> int | None:

@@ -22,7 +22,7 @@ class Contestant:
     trained with or is given. `run` is the trained run, None for a baseline; it stands for all seeds of its `group`.
 
     A contestant that `fits` needs the training pictures once (a minute for CIFAR-10). One that `tunes` chooses a
-    setting the first time under each noise. A slow one takes about a second per picture. The weights of a linear one
+    setting the first time under each noise. A slow one takes much longer than the others. The weights of a linear one
     are the same for every picture. `missing` says why it cannot run here. `order` is its place, from 0, among those
     that were chosen together.
     """

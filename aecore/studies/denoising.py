@@ -16,10 +16,10 @@ from typing import Any
 from aecore.files import figures
 from aecore.runs.store import Store
 
-VERSION = 1  # of the measurements: a new one measures everything again
+VERSION = 2  # of the measurements: a new one measures everything again
 NOISY = "noisy"  # the noisy pictures, measured as if they were a denoiser's output
-TABLE_LEVELS = (15 / 255, 25 / 255, 50 / 255, 0.1, 0.3, 1.0)  # standard deviations of Gaussian noise
-CURVE_LEVELS = (0.0, 0.03, 0.5, 0.7)  # further levels, for the curves only
+TABLE_LEVELS = (0.01, 0.03, 15 / 255, 25 / 255, 50 / 255, 0.1, 0.3, 1.0)  # standard deviations of Gaussian noise
+CURVE_LEVELS = (0.0, 0.5, 0.7)  # further levels, for the curves only
 CURVE_PICTURES = 2000  # test pictures at those levels
 SUBSET = 200  # the first test pictures: slow denoisers are measured on these, and compared with the others on them
 REFERENCES = ("wiener", "bm3d")  # the best linear denoiser, and the best that is not learned

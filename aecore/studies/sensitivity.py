@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecore.data.noise import Noise, noisy
+from aecore.data.noise import Noise, key, noisy
 from aecore.data.splits import to_float
 from aecore.models.reconstructor import Differentiable, Reconstructor
 
@@ -60,5 +60,5 @@ def spread(reconstruct: Reconstructor, picture: Tensor, noise: Noise, draws: int
     """Bias and deviation of the clamped outputs for a uint8 `picture` `[C, H, W]`, over at least two `draws`."""
     clean = to_float(picture[None])
     # As a batch of equal pictures: each gets a draw of its own.
-    outputs = reconstruct(noisy(clean.expand(draws, -1, -1, -1), noise, seed, range(draws))).clamp(0, 1)
+    outputs = reconstruct(noisy(clean.expand(draws, -1, -1, -1), noise, key("draws", seed), range(draws))).clamp(0, 1)
     return Spread(outputs.mean(0) - clean[0], outputs.std(0, correction=0))

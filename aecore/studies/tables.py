@@ -97,7 +97,7 @@ def results_table(store: Store) -> str:
     for name, system, run in _published(store):
         architecture, totals = run.spec.architecture, run.totals
         lines.append(
-            f"| {name} | {architecture.code_size:,} | {architecture.parameters:,} | {totals.psnr_pooled:.2f} | "
+            f"| {name} | {_count(architecture.code_size)} | {architecture.parameters:,} | {totals.psnr_pooled:.2f} | "
             f"{totals.psnr_mean:.2f} | {totals.ssim:.3f} | {run.seconds:.0f} | "
             f"{system.seed_psnr or '–'} |"
         )
@@ -115,15 +115,19 @@ def compressing_table(store: Store) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, system, run in _published(store):
-        if system.family != "compressing":
-            continue
         numbers, error = run.spec.architecture.code_size, run.totals.mse
+        if system.family != "compressing" or numbers is None:
+            continue
         linear, learned = pca.at(numbers) if pca else None, TUTORIAL.get(numbers)
         lines.append(
             f"| {name} | {numbers:,} | {error:.5f} | {_number(linear, 5)} | {_number(linear and error / linear, 3)} | "
             f"{_number(learned, 5)} | {run.spec.recipe.epochs} | {run.seconds:.0f} |"
         )
     return "\n".join(lines)
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
 
 
 def _number(value: float | None, decimals: int) -> str:

@@ -167,6 +167,7 @@ def _epochs(learner: Learner, held_out: Split, state: State, spent: float) -> It
 def _steps(learner: Learner, epoch: int) -> Iterator[Progress]:
     """The steps of one epoch. Losses are read from the device every few steps only, since reading waits for it."""
     spec, recipe, device = learner.spec, learner.spec.recipe, learner.device
+    # The one key without a word for its purpose: with another one, published recipes would train to other weights.
     generator = Generator(device).manual_seed(key(spec.seed, epoch))
     for module in learner.model.modules():
         if isinstance(module, Stochastic):

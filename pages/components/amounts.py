@@ -1,5 +1,12 @@
 """Numbers as text: three significant digits, and units."""
 
+from aecore.models.architecture import Architecture
+
+
+def code(architecture: Architecture) -> str:
+    """The size of the code and its ratio to the picture's: 1,024 · 0.33×; a dash where there is no code."""
+    return f"{architecture.code_size:,} · {architecture.code_ratio:.2g}×" if architecture.code else "–"
+
 
 def short(number: int) -> str:
     """Three significant digits: 28.7k, 6.30M."""

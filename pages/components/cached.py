@@ -110,11 +110,11 @@ def history(key: str) -> pd.DataFrame:
 def stored_scores(run: Run, dataset_name: str) -> pd.DataFrame:
     """The scores of a run under the noise that it was trained with, one row per test picture.
 
-    They are the stored ones, or measured now if the run was trained on other pictures: those of another data set, or
-    of a folder that has changed since.
+    They are the stored ones, or measured now if the run was trained on other pictures (those of another data set, or
+    of a folder that has changed since), or scored under other noise than these pictures get now.
     """
     pictures = dataset(dataset_name)
-    if pictures.fingerprint == run.spec.fingerprint:
+    if pictures.fingerprint == run.spec.fingerprint and run.is_comparable:
         scores = _stored_scores(run.key)
         return scores[scores["picture"] < len(pictures.test)]  # an excerpt holds the first ones
     return _measured_scores(of_run(run), run.key, dataset_name)

@@ -144,8 +144,10 @@ def _check_drawing(seen: dict[str, Any], name: str, architecture: Architecture, 
     blocks = diagrams.blocks(architecture)
     assert seen["name"] == diagrams.alt(blocks, name)
     # Every tensor to the same scale: 2.5 pixels of the page for one of the picture's.
-    code = next(index for index, block in enumerate(blocks) if block.is_code)
-    roles = ["encoder"] * code + ["code"] + ["decoder"] * (len(blocks) - code - 1)
+    code = next((index for index, block in enumerate(blocks) if block.is_code), None)
+    # Without a code every block is drawn alike.
+    before = [] if code is None else ["encoder"] * code + ["code"]
+    roles = before + ["decoder"] * (len(blocks) - len(before))
     assert [role for role, _ in seen["blocks"]] == roles, name
     for block, (_, (left, top, right, bottom)) in zip(blocks, seen["blocks"], strict=True):
         channels, rows = block.shape[0], block.shape[1] if len(block.shape) == 3 else 1

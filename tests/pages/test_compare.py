@@ -413,8 +413,10 @@ def test_the_file_of_the_table_holds_the_basic_metrics_and_the_chosen_one() -> N
 
 
 def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
-    verdicts = "\n".join(element.value for element in page(models=["dense", "shallow-strided"], count="12").markdown)
+    judged = page(models=["dense", "shallow-strided"], count="12")
+    verdicts = "\n".join(element.value for element in judged.markdown)
     assert "**shallow-strided** has a lower error than dense" in verdicts
+    assert "Seeds are not varied" in captions(judged)
     few = page(models=["dense", "shallow-strided"], count="5")
     assert any("at least 6 pictures" in element.value for element in few.caption)
 

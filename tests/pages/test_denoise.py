@@ -247,7 +247,7 @@ def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured
 
 def test_by_another_metric_others_win() -> None:
     app = page(denoisers=["blur", "denoise-030"], metric="SSIM")
-    assert "Of these, **blur** does best at every level." in texts(app)
+    assert "Of these, **blur** does best at every measured level." in texts(app)
 
 
 def test_lines_that_only_touch_do_not_cross() -> None:

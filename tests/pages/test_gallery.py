@@ -97,6 +97,16 @@ def test_the_figure_holds_every_run_that_can_be_compared_at_its_decibels() -> No
     assert not any("denoise" in name for name in points)
 
 
+def test_a_model_without_a_code_is_not_in_the_figure_and_has_a_dash_on_its_card(some_runs: Path) -> None:
+    copied(Store(ROOT / "checkpoints").find("denoise-residual"), some_runs, noise=None)
+    app = shown()
+    assert not app.exception
+    assert not any("denoise-residual" in name for name in names(app))
+    sizes = {metric.value for metric in app.metric if metric.label == "Code size"}
+    assert "–" in sizes
+    assert not any(size.startswith("3,072") for size in sizes)
+
+
 def test_the_line_is_the_published_curve() -> None:
     (line,) = [trace for trace in figure(shown())["data"] if trace["mode"] == "lines"]
     curve = pca_curve("cifar10", ROOT / "checkpoints")

@@ -45,8 +45,9 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
             "How the differences are tested",
             "For each pair of models: the mean difference of their squared errors over these pictures, with its 95% "
             "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain "
-            "the true difference. An interval that contains zero shows no difference. If you picked the pictures for "
-            "their errors, this says nothing about other pictures.",
+            "the true difference. An interval that contains zero shows no difference. Of twenty pairs that do not "
+            "differ, about one will seem to. If you picked the pictures for their errors, this says nothing about "
+            "other pictures. Another seed would train another network, with other errors.",
         )
     st.subheader("How the errors spread")
     # In this fragment, because its figure may depend on the noise that is chosen here.
@@ -148,7 +149,7 @@ def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise |
     quick, measured, late = jobs.collect("distribution", measuring, quick)
     _spread_figure(quick, stored | measured, condition)
     if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
-        st.caption(f"Without {look.listed(slow)}: {MEASURED:,} pictures would take many minutes.")
+        st.caption(f"Without {look.listed(slow)}: {MEASURED:,} pictures would take minutes.")
     jobs.watch(late, f"Measuring {MEASURED:,} test pictures, models done")
     explain(
         "How to read the distribution",

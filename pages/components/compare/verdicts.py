@@ -21,6 +21,10 @@ def show(models: Mapping[str, pd.DataFrame]) -> None:
         lines = [f"- {sentence(difference)}" for difference in paired_differences(errors)]
         with st.container(height=220 if len(lines) > 8 else "content", border=False, gap=None):
             st.markdown("\n".join(lines))
+        st.caption(
+            "Each pair is judged by itself. Seeds are not varied: a verdict speaks only of the two trained models that "
+            "it names."
+        )
 
 
 def sentence(difference: Difference) -> str:

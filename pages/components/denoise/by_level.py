@@ -128,7 +128,7 @@ def _measured_here(chosen: Sequence[Contestant], dataset_name: str, noise: Noise
         _totals(rows, noise)
     jobs.watch(late, f"Measuring the first {MEASURED} test pictures, denoisers done")
     if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
-        st.caption(f"Without {look.listed(slow)}: {MEASURED} pictures would take minutes.")
+        st.caption(f"Without {look.listed(slow)}: {MEASURED} pictures would take too long.")
 
 
 def _totals(rows: Sequence[tuple[object, ...]], noise: Noise | None) -> None:

@@ -19,7 +19,7 @@ MAIN = links.Page("denoise")  # of the choice whose key has no prefix
 _FIRST = ("denoise-030", "denoise-unet", "wiener", "bm3d")
 _STAND_INS = ("tv", "wavelet")  # need neither a fit nor a package
 LEVEL = 0.1  # of the noise, at first
-COUNT = 4  # pictures at first: BM3D takes a second per picture
+COUNT = 4  # pictures at first: BM3D is slow
 FIGURES = "cifar10"  # the data set of the published curves
 
 

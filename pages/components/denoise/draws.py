@@ -35,7 +35,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
             f"{look.listed([contestant.label for contestant in slow])} too",
             key=choices.PAGE.key("slow"),
             bind="query-params",
-            help=f"A slow denoiser takes about a minute for {DRAWS} draws.",
+            help=f"A slow denoiser takes many seconds for {DRAWS} draws.",
         )
     shown = [contestant for contestant in pictures.ready if with_slow or not contestant.is_slow]
     drawing = {

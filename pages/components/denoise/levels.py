@@ -93,7 +93,7 @@ def leading(leaders: Sequence[tuple[float, str]]) -> str:
     # Without noise a classical method that is given the level makes no error, so the curves begin above zero.
     start = f" from σ {leaders[0][0]:.2g}" if leaders[0][0] else ""
     if len(leaders) == 1:
-        return f"Of these, {names[0]} does best at every level{start and start + ' on'}."
+        return f"Of these, {names[0]} does best at every measured level{start and start + ' on'}."
     ends = [f"σ {level:.2g}" for level, _ in leaders[1:]]
     parts = [f"{names[0]} does best{start} up to {ends[0]}"]
     parts += [f"{name} up to {end}" for name, end in zip(names[1:], ends[1:], strict=False)]

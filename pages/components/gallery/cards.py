@@ -16,7 +16,7 @@ EXPLANATION = (
     "- **Test PSNR**: peak signal-to-noise ratio of the mean squared error over all test pictures. Higher is "
     "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained on.\n"
     "- **Code size**: the smallest tensor that everything passes through, in numbers and relative to the "
-    "picture. Above 1× the model need not compress at all.\n"
+    "picture. Above 1× the model need not compress at all. A dash: a skip goes past every layer, so there is no code.\n"
     "- **Parameters**: the numbers that training sets."
 )
 
@@ -44,6 +44,5 @@ def _figures(entry: Entry) -> None:
         noise = entry.recipe.noise if entry.run else None
         seeds = f", {len(entry.runs)} seeds" if len(entry.runs) > 1 else ""
         st.metric((f"PSNR, {noise}" if noise else "Test PSNR") + seeds, entry.psnr, width="content")
-        size, ratio = entry.architecture.code_size, entry.architecture.code_ratio
-        st.metric("Code size", f"{size:,} · {ratio:.2g}×", width="content")
+        st.metric("Code size", amounts.code(entry.architecture), width="content")
         st.metric("Parameters", amounts.short(entry.architecture.parameters), width="content")

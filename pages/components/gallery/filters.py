@@ -20,7 +20,7 @@ _WITH, _WITHOUT = "Batch norm", "No batch norm"
 _ORDERS: Mapping[str, Callable[[Entry], float]] = {
     "As in the study": lambda entry: 0,
     "Highest PSNR": lambda entry: -entry.group.psnr if entry.group else inf,
-    "Smallest code": lambda entry: entry.architecture.code_size,
+    "Smallest code": lambda entry: entry.architecture.code_size or inf,
     "Fewest parameters": lambda entry: entry.architecture.parameters,
 }
 

@@ -33,7 +33,7 @@ EXPLANATION = (
     "code. A model trained with several seeds is drawn at their mean, with a bar of ± one standard deviation. The line "
     "is PCA, the best that any linear autoencoder can do with as many numbers; a model above it does better. In the "
     "shaded part the code is larger than the picture, so copying it would be enough. Denoisers are left out, because "
-    "their error is measured under noise. Click a point to open its system.\n"
+    "their error is measured under noise, and so are models without a code. Click a point to open its system.\n"
 )
 _HEIGHT = 400
 _PLOT_HEIGHT = 320  # of it, between the axes: labels are set apart by these pixels
@@ -47,8 +47,15 @@ def published(dataset: str, root: Path) -> Curve | None:
 
 
 def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
-    """The trained systems of a data set whose error is that of the clean picture: denoisers are scored under noise."""
-    return [entry for entry in entries if entry.run and entry.dataset == dataset and not entry.recipe.noise]
+    """The trained systems of a data set that have a code, and whose error is that of the clean picture.
+
+    Denoisers are scored under noise.
+    """
+    return [
+        entry
+        for entry in entries
+        if entry.run and entry.dataset == dataset and not entry.recipe.noise and entry.architecture.code
+    ]
 
 
 def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
@@ -147,7 +154,9 @@ def _drawn(entry: Entry, up: tuple[float, float]) -> float:
 
 
 def _code(entry: Entry) -> int:
-    return entry.architecture.code_size
+    size = entry.architecture.code_size
+    assert size is not None, "`comparable` leaves out what has no code"
+    return size
 
 
 def _input_size(figure: go.Figure, numbers: int, end: float) -> None:

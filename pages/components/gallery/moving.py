@@ -55,7 +55,8 @@ def show(runs: Sequence[Run]) -> None:
 
 
 def _size(run: Run) -> str:
-    return f"code of {run.spec.architecture.code_size:,}"
+    size = run.spec.architecture.code_size
+    return f"code of {size:,}" if size else "no code"
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -48,7 +48,7 @@ class Diagram {
 
   build() {
     const { alt, heading, blocks } = this.data;
-    this.code = blocks.findIndex((block) => block.is_code);
+    this.code = Math.max(blocks.findIndex((block) => block.is_code), 0); // without a code the heading is at the picture
     this.sizes = sizes(blocks);
     const hints = this.code > 0 ? ["‹ encoder", "decoder ›"] : ["‹ input", "output ›"];
     this.more.forEach((button, side) => (button.textContent = hints[side]));
@@ -73,7 +73,7 @@ class Diagram {
     const step = {
       group,
       area: svg("rect", "area"),
-      box: svg("rect", `block ${["encoder", "code", "decoder"][Math.sign(index - this.code) + 1]}`),
+      box: svg("rect", `block ${block.is_code ? "code" : index < this.code ? "encoder" : "decoder"}`),
       label: svg("text", block.is_code ? "strong" : "", block.label),
       words: block.operation.map((word, line) => svg("text", line ? "faint" : "", word)),
       arrow: index > 0 ? svg("path") : null,

@@ -70,10 +70,10 @@ def blocks(architecture: Architecture) -> list[Block]:
 def drawing(architecture: Architecture, name: str) -> dict[str, Any]:
     """The drawing as data: what `diagram.js` draws, every layer in one of its blocks."""
     drawn = blocks(architecture)
-    code = next(block for block in drawn if block.is_code)
+    code = next((block for block in drawn if block.is_code), None)
     return {
         "alt": alt(drawn, name),
-        "heading": "no code: a skip goes past every layer" if code is drawn[0] else f"code: {_numbers(code.shape)}",
+        "heading": f"code: {_numbers(code.shape)}" if code else "no code: a skip goes past every layer",
         "blocks": [
             {
                 "shape": block.shape,

@@ -88,7 +88,7 @@ def _layer(step: Step | None) -> str:
 def _figures(entry: Entry) -> dict[str, str]:
     architecture = entry.architecture
     figures = {
-        "Code size": f"{architecture.code_size:,} numbers",
+        "Code size": f"{architecture.code_size:,} numbers" if architecture.code else "–",
         "Parameters": f"{architecture.parameters:,}",
         "MACs per picture": f"{architecture.macs:,}",
     }

@@ -133,9 +133,9 @@ def key_figures(entry: Entry, store: Store) -> None:
     with st.container(horizontal=True, gap="medium"):
         _metric(
             "Code size",
-            f"{summary.code_size:,} · {summary.code_ratio:.2g}×",
+            amounts.code(entry.architecture),
             "Numbers in the smallest tensor that everything passes through, and their ratio to the picture's. "
-            "Above 1× nothing need be compressed.",
+            "Above 1× nothing need be compressed. A dash: a skip goes past every layer, so there is no code.",
         )
         if entry.run:
             _test_figures(entry, entry.run)
@@ -245,8 +245,8 @@ def loss_curves(runs: Sequence[Run]) -> None:
         )
 
 
-def _part(position: int, code: Step) -> str:
-    if code.bypasses:
+def _part(position: int, code: Step | None) -> str:
+    if code is None:
         return "–"  # a skip goes past every layer: none is before a code or after it
     return "encoder" if position < code.position else "code" if position == code.position else "decoder"
 
@@ -295,10 +295,11 @@ def recipe(entry: Entry) -> None:
 
 def _pca(entry: Entry, store: Store) -> str | None:
     """The PSNR of PCA with as many numbers, where one is known and the comparison is fair."""
-    if entry.recipe.noise or entry.run is None:
+    size = entry.architecture.code_size
+    if entry.recipe.noise or entry.run is None or size is None:
         return None
     try:
-        error = pca_curve(entry.dataset, store.root).at(entry.architecture.code_size)
+        error = pca_curve(entry.dataset, store.root).at(size)
     except PublishedError:
         return None  # the gallery, whose line it is, says what is wrong
     return psnr_text(decibels(error)) if error is not None else None

@@ -43,6 +43,14 @@ def test_a_line_of_layers_is_shown_as_it_is(aecore: Any) -> None:
     assert done["parameters"] == 784 * 8 + 8 + 8 * 784 + 784
 
 
+def test_where_a_skip_goes_past_every_layer_no_code_is_shown(aecore: Any) -> None:
+    done = aecore("show", "denoise-unet", "--json").json
+    assert (done["code_size"], done["code_shape"], done["code_ratio"]) == (None, None, None)
+    assert "No code: a skip goes past every layer." in aecore("show", "denoise-unet").out
+    (line,) = [line for line in aecore("list").out.splitlines() if line.startswith("denoise-unet ")]
+    assert line.split()[3] == "–"
+
+
 def test_the_penalties_that_layers_report_are_shown(aecore: Any) -> None:
     layers = "conv4 | sparsity | conv3:k1:sigmoid"
     assert aecore("show", layers, "--json").json["penalties"] == ["sparsity"]

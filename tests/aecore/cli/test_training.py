@@ -61,9 +61,9 @@ def test_a_run_is_trained_once_and_listed_shown_and_scored(aecore: Any, pictures
     assert scored["MSE"] == pytest.approx(errors[:2].mean(), rel=1e-3)
     [noisy] = aecore("score", "custom", "--noise", "gaussian:0.5", "--seed", 3, "--json").json
     assert noisy["noise"] == "gaussian:0.5"
-    drawn = [torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(key(3, index))) for index in range(4)]
-    output = run.model()(clean + 0.5 * torch.stack(drawn)).clamp(0, 1)
-    assert noisy["MSE"] == pytest.approx(float((output - clean).square().mean()), rel=1e-3)
+    draws = [torch.Generator().manual_seed(key("noise of picture", 3, index)) for index in range(4)]
+    output = run.model()(clean + 0.5 * torch.stack([torch.randn(3, 32, 32, generator=draw) for draw in draws]))
+    assert noisy["MSE"] == pytest.approx(float((output.clamp(0, 1) - clean).square().mean()), rel=1e-3)
     assert aecore("score", "custom", "--noise", "gaussian:0.5", "--seed", 3, "--json").json == [noisy]
     assert aecore("score", "custom", "--noise", "gaussian:0.5", "--seed", 4, "--json").json != [noisy]
     assert [line.split()[2] for line in aecore("score", "custom", run.key[:5]).out.splitlines()[1:]] == ["none"] * 2

@@ -1,6 +1,7 @@
 """Noise: its statistics are those of the textbook, and a picture's draw depends on nothing but (seed, picture)."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from aecore.data.noise import KINDS, Noise, NoiseError, noisy
+from aecore.data import noise as module
+from aecore.data.noise import KINDS, Noise, NoiseError, key, noisy
+from aecore.reconstructors import denoisers
+from aecore.studies import sensitivity
+from aecore.training import initialisation, loop
+from tests.aecore.training import little
 
 GREY = 0.4  # not the middle, where salt would be as far away as pepper
 noises = st.sampled_from(list(KINDS)).flatmap(
@@ -140,6 +146,26 @@ class TestDraws:
     def test_the_smallest_levels_draw_finite_values(self, kind: str) -> None:
         for level in (KINDS[kind].lowest,) if KINDS[kind].lowest else (1e-6, 1e-200):
             assert Noise(kind, level).add(self.PICTURES, Generator()).isfinite().all()
+
+
+def test_no_two_purposes_share_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, order, noise and validation of training, tuning, the draws of one picture, and the noise of pictures."""
+    asked, gaussian = dict[int, set[tuple[object, ...]]](), Noise("gaussian", 0.3)
+    for user in (module, loop, initialisation, denoisers, sensitivity):
+
+        def recorded(*parts: object, name: str = user.__name__) -> int:
+            asked.setdefault(key(*parts), set()).add((name, *parts))
+            return key(*parts)
+
+        monkeypatch.setattr(user, "key", recorded)
+    pictures = little.dataset()
+    for seed in (0, 1):
+        little.trained(little.spec_of(seed=seed, noise=gaussian, epochs=4))
+        noisy(torch.zeros(20, 3, 8, 8), gaussian, seed, range(20))
+        sensitivity.spread(lambda given: given, pictures.test.pixels[0], gaussian, 20, seed)
+    denoisers.Task(pictures, gaussian, tmp_path).examples(10)
+    assert len({name for users in asked.values() for name, *_ in users}) == 5
+    assert [users for users in asked.values() if len(users) > 1] == []
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ SEED = {
 # Ours: family, code size, noise.
 OURS = {
     "denoise-blind": ("denoising", 8192, Noise.parse("gaussian:0..1")),
-    "denoise-residual": ("denoising", 3072, Noise.parse("gaussian:0..1")),
-    "denoise-unet": ("denoising", 3072, Noise.parse("gaussian:0..1")),
+    "denoise-residual": ("denoising", None, Noise.parse("gaussian:0..1")),
+    "denoise-unet": ("denoising", None, Noise.parse("gaussian:0..1")),
     **{f"compress-{numbers}": ("compressing", numbers, None) for numbers in (64, 128, 256, 512, 1024)},
 }
 

@@ -32,7 +32,7 @@ from aecore.runs.execution import RunError
 from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, STATE, STATES, WEIGHTS, Store, StoreError
 from aecore.training import initialisation
 from aecore.training.events import EpochEnded, NotFiniteError, State
-from tests.aecore.finished import finish
+from tests.aecore.finished import finish, without_noise_version
 from tests.aecore.rounding import EXACT, in_decibels, of_mse
 from tests.aecore.small_runs import result, spec_of
 
@@ -154,6 +154,17 @@ def test_half_precision_is_what_is_kept_and_what_is_scored(pictures: Path, tmp_p
         assert torch.equal(halved, values.half().float() if values.is_floating_point() else values)
     errors = (half.model()(test).clamp(0, 1).double() - test).square().flatten(1).mean(1)
     np.testing.assert_allclose(half.scores()["mse"], errors, rtol=of_mse(test[0]) + SIX_DIGITS)
+
+
+def test_scored_again_a_run_is_as_if_it_had_been_trained_now(pictures: Path, tmp_path: Path) -> None:
+    spec, checkpoints = spec_of(pictures, noise=Noise("gaussian", 0.2)), Store(tmp_path)
+    now = make(spec, tmp_path)[-1].run
+    expected = result(now)
+    older = without_noise_version(checkpoints.rescore(now, now.scores().assign(mse=1.0), b"another"))
+    *scored, last = execution.rescored(older, checkpoints)
+    assert scored == [Scored(4, 4)]
+    assert (last.run.totals, last.run.is_comparable) == (now.totals, True)
+    assert result(last.run) == expected
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3])

@@ -51,6 +51,7 @@ from aecore.runs.store import (
 )
 from aecore.training import initialisation
 from aecore.training.events import Epoch, EpochEnded, State
+from tests.aecore.finished import without_noise_version
 from tests.aecore.rounding import EXACT
 
 CPU = torch.device("cpu")
@@ -140,6 +141,28 @@ def test_a_run_kept_before_scores_were_compressed_still_loads(tmp_path: Path) ->
     older = Store(tmp_path).find("custom")
     assert older.missing() == []
     pd.testing.assert_frame_equal(older.scores(), table())
+
+
+def test_scores_under_older_noise_are_known_as_such(tmp_path: Path) -> None:
+    noisy, clean = (write(Store(tmp_path), spec_of(**recipe)) for recipe in ({"noise": Noise("gaussian", 0.3)}, {}))
+    assert noisy.is_comparable
+    assert not without_noise_version(noisy).is_comparable
+    assert without_noise_version(clean).is_comparable
+
+
+def test_a_run_that_is_scored_again_keeps_everything_else(tmp_path: Path) -> None:
+    checkpoints = Store(tmp_path)
+    older = without_noise_version(write(checkpoints, spec_of(noise=Noise("gaussian", 0.3))))
+    before, scores = contents(older.path), table().assign(mse=[0.04, 0.05, 0.06])
+    run = checkpoints.rescore(older, scores, b"another")
+    assert run.is_comparable
+    assert checkpoints.listing() == store.Listing(runs=[run])
+    pd.testing.assert_frame_equal(run.scores(), scores)
+    assert (run.totals, run.read(PREVIEW)) == (Totals.of(scores), b"another")
+    changed = {"totals": run.totals, "files": run.files, "noise_version": run.noise_version}
+    assert run == replace(older, **changed)
+    after = contents(run.path)
+    assert {name for name in before if before[name] != after[name]} == {RUN, SCORES, PREVIEW}
 
 
 def test_a_model_gives_each_picture_the_same_whatever_batch_it_comes_in() -> None:

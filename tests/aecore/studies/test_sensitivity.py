@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from aecore.data import datasets
-from aecore.data.noise import Noise, noisy
+from aecore.data.noise import Noise, key, noisy
 from aecore.data.splits import to_float
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
@@ -134,7 +134,7 @@ def test_bias_and_variance_add_up_to_the_error_over_the_draws() -> None:
     model, pixels, draws = InFloat64(store.load("denoise-030")), datasets.load("sample").test.pixels[5], 12
     spread = sensitivity.spread(model, pixels, NOISE, draws, seed=4)
     clean = to_float(pixels[None])
-    outputs = [model(noisy(clean, NOISE, 4, [draw])).clamp(0, 1) for draw in range(draws)]
+    outputs = [model(noisy(clean, NOISE, key("draws", 4), [draw])).clamp(0, 1) for draw in range(draws)]
     error = torch.cat(outputs).sub(clean).square().mean()
     assert sum(spread.mse) == pytest.approx(float(error), rel=EXACT)
     assert min(spread.mse) > 0

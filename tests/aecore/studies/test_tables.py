@@ -11,7 +11,7 @@ from aecore.models import zoo
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Store
 from aecore.studies import denoising, rates, tables
-from aecore.studies.denoising import Curves, Point
+from aecore.studies.denoising import REFERENCES, TABLE_LEVELS, Curves, Point
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import Curve, Lead, Rates
 from aecore.studies.rates import Point as RatePoint
@@ -59,14 +59,14 @@ def test_without_the_published_curve_pca_is_a_dash(tmp_path: Path) -> None:
 
 def test_the_table_has_the_best_of_each_level_in_bold() -> None:
     rows = tables.denoising_table(CURVES).splitlines()
-    assert rows[0] == "| denoiser | pictures | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
-    assert rows[2] == "| blur | 9 | – | – | – | 24.81 | – | – |"
-    assert rows[3] == "| wiener | 9 | – | – | – | **27.20** | **22.10** | – |"
+    assert rows[0] == "| denoiser | pictures | 0.01 | 0.03 | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
+    assert rows[2] == "| blur | 9 | – | – | – | – | – | 24.81 | – | – |"
+    assert rows[3] == "| wiener | 9 | – | – | – | – | – | **27.20** | **22.10** | – |"
     worse_there = replace(CURVES.points[2], psnr_subset=24.0)
     rows = tables.denoising_table(replace(CURVES, points=(*CURVES.points[:2], worse_there))).splitlines()
     assert rows[2:] == [
-        "| blur | 9 | – | – | – | **24.81** | – | – |",
-        "| wiener | 9 | – | – | – | 27.20 | **22.10** | – |",
+        "| blur | 9 | – | – | – | – | – | **24.81** | – | – |",
+        "| wiener | 9 | – | – | – | – | – | 27.20 | **22.10** | – |",
     ]
 
 
@@ -74,10 +74,10 @@ def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None
     over = {"wiener": (1.234, 1.1, 1.4), "bm3d": (-0.05, -0.2, 0.1)}
     learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, 22.4, 0.8, over)
     rows = tables.denoising_comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
-    assert rows[0] == "| denoiser | over | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
+    assert rows[0] == "| denoiser | over | 0.01 | 0.03 | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
     assert rows[2:] == [
-        "| denoise-030 | wiener | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
-        "| denoise-030 | bm3d | – | – | – | – | −0.05 (−0.20 to +0.10) | – |",
+        "| denoise-030 | wiener | – | – | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
+        "| denoise-030 | bm3d | – | – | – | – | – | – | −0.05 (−0.20 to +0.10) | – |",
     ]
 
 
@@ -117,3 +117,16 @@ def test_the_rates_table_has_leads_in_bold_and_where_they_are() -> None:
 
 def test_the_results_page_has_the_table_of_rates() -> None:
     assert tables.rates_table(rates.curves("cifar10", CHECKPOINTS)) in RESULTS
+
+
+def test_the_u_net_is_better_where_the_results_page_says() -> None:
+    curves = denoising.curves("cifar10", CHECKPOINTS)
+    better = {
+        reference: [
+            level for level in TABLE_LEVELS if (at := curves.at("denoise-unet", level)) and at.over[reference][1] > 0
+        ]
+        for reference in REFERENCES
+    }
+    assert better == {"wiener": list(TABLE_LEVELS[2:]), "bm3d": list(TABLE_LEVELS[3:])}
+    weakest = {name: curves.at(name, TABLE_LEVELS[0]) for name in ("noisy", "denoise-unet")}
+    assert weakest["noisy"].psnr - weakest["denoise-unet"].psnr == pytest.approx(0.5, abs=0.05)
