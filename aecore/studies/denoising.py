@@ -26,6 +26,12 @@ REFERENCES = ("wiener", "bm3d")  # the best linear denoiser, and the best that i
 SEED = 0
 
 
+def level_text(level: float) -> str:
+    """A level in words: `25/255` where it is a usual one of 8-bit pictures, or else `0.1`."""
+    part = level * 255
+    return f"{part:.0f}/255" if abs(part - round(part)) < 1e-3 and level < 0.2 else f"{level:.3g}"
+
+
 @dataclass(frozen=True)
 class Point:
     """A denoiser at one level of Gaussian noise, measured on the first `pictures` test pictures.

@@ -12,7 +12,7 @@ from aecore.models import zoo
 from aecore.models.zoo import System
 from aecore.reconstructors import denoisers
 from aecore.runs.store import Run, Store
-from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves
+from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves, level_text
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import COMPARED, Lead, Rates
 
@@ -58,7 +58,7 @@ def denoising_comparison(curves: Curves) -> str:
 
 
 def _levels_head(*columns: str) -> list[str]:
-    levels = [_level_text(level) for level in TABLE_LEVELS]
+    levels = [level_text(level) for level in TABLE_LEVELS]
     return [f"| {' | '.join([*columns, *levels])} |", f"|---|--:|{'--:|' * len(levels)}"]
 
 
@@ -68,11 +68,6 @@ def _gain(over: tuple[float, float, float] | None) -> str:
     mean, low, high = over
     text = f"{mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
     return f"**{text}**" if low > 0 else text
-
-
-def _level_text(level: float) -> str:
-    part = level * 255
-    return f"{part:.0f}/255" if abs(part - round(part)) < 1e-9 and level < 0.2 else f"{level:g}"
 
 
 # Test MSE by code size, after 500 epochs: tutorial 9 of UvA Deep Learning, "Deep Autoencoders" (Lippe).

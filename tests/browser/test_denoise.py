@@ -144,7 +144,8 @@ def on_screen(page: Page, map_: Locator) -> NDArray[np.uint8]:
 def test_maps_are_exact_and_the_chosen_pixel_is_framed(page: Page, studio: str) -> None:
     page.goto(f"{studio}/denoise?denoisers=denoise-030&d-count=1&d-row=3&d-column=20")
     finished(page)
-    frame = page.locator(".maps .at b")
+    picture = page.get_by_role("button", name="Pick a pixel")
+    frame = picture.locator("b")
     expect(frame).to_have_css("top", "12px")
     expect(frame).to_have_css("left", "80px")
     before = drawn(page)
@@ -156,6 +157,12 @@ def test_maps_are_exact_and_the_chosen_pixel_is_framed(page: Page, studio: str) 
     assert "d-row=4" in page.url
     assert drawn(page)[:2] == before[:2]
     assert drawn(page)[-1] != before[-1]
+    # A pixel is picked by a click on it, too.
+    picture.click(position={"x": 4 * 7 + 2, "y": 4 * 25 + 2})
+    expect(frame).to_have_css("top", "100px")
+    expect(frame).to_have_css("left", "28px")
+    expect(page).to_have_url(re.compile("d-row=25"))
+    expect(page).to_have_url(re.compile("d-column=7"))
 
 
 def test_a_link_brings_back_what_was_seen(page: Page, other: Page, studio: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -22,7 +23,7 @@ from aecore.measuring.metrics import psnr
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs import store
 from aecore.runs.store import Store
-from aecore.studies import sensitivity
+from aecore.studies import denoising, sensitivity
 from aecore.studies.contestants import of_run
 from aecore.studies.denoising import Curves, Point
 from pages.components import jobs, links
@@ -245,6 +246,18 @@ def test_where_one_is_slow_all_are_compared_on_the_pictures_that_it_was_measured
         assert any(shown in caption for caption in captions(app))
 
 
+def test_the_gain_is_the_distance_from_the_wiener_filter(figures: Path) -> None:
+    shutil.copy(ROOT / "checkpoints" / figures.name, figures)
+    app = page(denoisers=["denoise-030", "blur"])
+    curves = denoising.curves("cifar10", ROOT / "checkpoints")
+    drawn = next(json.loads(chart.proto.spec)["data"] for chart in app.get("plotly_chart"))
+    (trace,) = [trace for trace in drawn if trace["name"] == "blur"]
+    own, reference = ({point.level: point.psnr for point in curves.of(name)} for name in ("blur", "wiener"))
+    common = [level for level in own if own[level] is not None and reference[level] is not None]
+    assert list(go.Figure({"data": [trace]}).data[0].y) == pytest.approx([own[at] - reference[at] for at in common])
+    assert "25/255" in trace["customdata"]
+
+
 def test_by_another_metric_others_win() -> None:
     app = page(denoisers=["blur", "denoise-030"], metric="SSIM")
     assert "Of these, **blur** does best at every measured level." in texts(app)
@@ -364,11 +377,11 @@ def test_the_sum_of_the_weights_is_that_of_the_jacobian() -> None:
     clean = to_float(datasets.load("cifar10-excerpt").test.pixels[[11]])
     given = noisy(clean, Noise("gaussian", 0.3), 0, [11])[0]
     weights = sensitivity.within_channels(sensitivity.weights_of(store.load("denoise-030"), given, 4, 9))
-    while "…" in cells(maps(app)[-1], "Sum")[1]:  # the caption tells of the Wiener filter's fit, too
+    while "…" in cells(maps(app)[-1], "Sum")[0]:  # the caption tells of the Wiener filter's fit, too
         look_again(app)
     table = maps(app)[-1]
-    assert float(cells(table, "Sum")[1]) == pytest.approx(float(weights.sum()), abs=1e-3)
-    assert int(cells(table, "Pixels with 90% of the weight")[1]) == sensitivity.fewest_pixels(0.9, weights)
+    assert float(cells(table, "Sum")[0]) == pytest.approx(float(weights.sum()), abs=1e-3)
+    assert int(cells(table, "Pixels with 90% of the weight")[0]) == sensitivity.fewest_pixels(0.9, weights)
 
 
 def test_the_wiener_filter_is_beaten_or_not_by_the_published_figures() -> None:

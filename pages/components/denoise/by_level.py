@@ -18,6 +18,13 @@ from pages.components.denoise import choices, levels
 from pages.components.explain import explain
 
 MEASURED = 100  # test pictures for a noise without published curves
+_GAIN = "Gain over the Wiener filter"
+# On all pictures, and on those that slow denoisers were measured on.
+_GAINS: tuple[levels.Metric, levels.Metric] = ("gain", "gain_subset")
+_METRICS: dict[str, tuple[levels.Metric, levels.Metric]] = {
+    "PSNR": ("psnr", "psnr_subset"),
+    "SSIM": ("ssim", "ssim_subset"),
+}
 _REQUESTED = "measured on denoise"
 
 
@@ -53,19 +60,21 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
         )
     explain(
         "How to read the levels",
-        "How well each denoiser does at each noise level, on average over test pictures. A **ring** marks the level "
-        "that a model was trained at, a **broad line** the range of levels of a model that saw many. A **triangle** on "
-        "the axis marks a level where one denoiser overtakes another, interpolated between the measured levels. The "
-        "**dotted line** is the level chosen above. A classical method is given the level and changes nothing where "
-        "there is no noise. A model is not given the level: trained at one level, it erases real detail under weaker "
-        "noise and leaves noise in the picture under stronger noise. In the table each row is a trained model and each "
-        "column a level that it was tested at.",
+        "How well each denoiser does at each noise level, on average over test pictures. The **gain** is its PSNR "
+        "minus that of the Wiener filter, the best filter with fixed weights: above zero is better. What falls more "
+        "than 4 dB behind leaves the figure at its lower edge. A **ring** marks the level that a model was trained "
+        "at, a **broad line** the range of levels of a model that saw many. A **triangle** on the axis marks a level"
+        " where one denoiser overtakes another, interpolated between the measured levels. The **dotted line** is the"
+        " level chosen above. A classical method is given the level and changes nothing where there is no noise. A "
+        "model is not given the level: trained at one level, it erases real detail under weaker noise and leaves "
+        "noise in the picture under stronger noise. In the table each row is a trained model and each column a level"
+        " that it was tested at.",
     )
 
 
 def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) -> list[Contestant]:
     """Draw the figure and say which denoiser is best where. Returns those of the chosen that were measured."""
-    metric = _metric(chosen)
+    metric = _metric(curves, chosen)
     lines = {contestant.label: levels.line(curves, contestant.published or "", metric) for contestant in chosen}
     measured = [contestant for contestant in chosen if lines[contestant.label]]
     if not measured:
@@ -83,12 +92,12 @@ def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) ->
     return measured
 
 
-def _metric(chosen: Sequence[Contestant]) -> levels.Metric:
+def _metric(curves: Curves, chosen: Sequence[Contestant]) -> levels.Metric:
     """The metric to draw. A slow denoiser was measured on few pictures; then all are compared on those."""
-    title = choices.PAGE.segments("Metric", ["PSNR", "SSIM"], "metric")
-    if any(contestant.is_slow for contestant in chosen):
-        return "psnr_subset" if title == "PSNR" else "ssim_subset"
-    return "psnr" if title == "PSNR" else "ssim"
+    titles = [_GAIN, *_METRICS] if curves.of(levels.REFERENCE) else list(_METRICS)
+    title = choices.PAGE.segments("Metric", titles, "metric")
+    whole, subset = (_METRICS | {_GAIN: _GAINS})[title]
+    return subset if any(contestant.is_slow for contestant in chosen) else whole
 
 
 def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Contestant], dataset_name: str) -> None:

@@ -88,7 +88,7 @@ def _maps(shown: Sequence[Contestant], spreads: dict[str, Spread]) -> None:
                 psnr_text(decibels(squared + variance)),
             ]
         columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
-    maps.show(_NAMES, columns, legends, None)
+    maps.show(_NAMES, columns, legends)
 
 
 def _positional(number: float) -> str:

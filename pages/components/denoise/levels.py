@@ -14,14 +14,24 @@ import streamlit as st
 from aecore.data.noise import Noise
 from aecore.models import zoo
 from aecore.studies.contestants import Contestant
-from aecore.studies.denoising import NOISY, Curves, Point
+from aecore.studies.denoising import NOISY, Curves, Point, level_text
 from pages.components import figures, look
 
-Metric = Literal["psnr", "ssim", "psnr_subset", "ssim_subset"]  # a field of `Point`
+# A field of `Point`; a gain is the PSNR above that of the Wiener filter.
+Metric = Literal["gain", "psnr", "ssim", "gain_subset", "psnr_subset", "ssim_subset"]
 Line = Mapping[float, float]  # a denoiser's metric by rising level
 
-_PSNR, _SSIM = "PSNR, mean over pictures, dB", "SSIM"
-TITLES: dict[Metric, str] = {"psnr": _PSNR, "ssim": _SSIM, "psnr_subset": _PSNR, "ssim_subset": _SSIM}
+REFERENCE = "wiener"
+_KINDS = {"gain": "dB above the Wiener filter", "psnr": "PSNR, mean over pictures, dB", "ssim": "SSIM"}
+TITLES: dict[Metric, str] = {
+    "gain": _KINDS["gain"],
+    "psnr": _KINDS["psnr"],
+    "ssim": _KINDS["ssim"],
+    "gain_subset": _KINDS["gain"],
+    "psnr_subset": _KINDS["psnr"],
+    "ssim_subset": _KINDS["ssim"],
+}
+_LOWEST_GAIN = -4.0  # dB: what does worse than that leaves the figure at its lower edge
 _HEIGHT = 360
 # On a narrow page the table scrolls in its own box. Plotly takes every touch, so that on a phone the page could not be
 # scrolled past a figure.
@@ -49,6 +59,10 @@ class Crossing:
 
 def line(curves: Curves, name: str, metric: Metric) -> Line:
     """What was measured of a denoiser, without the levels at which its output has no error."""
+    if metric == "gain" or metric == "gain_subset":
+        absolute: Metric = "psnr" if metric == "gain" else "psnr_subset"
+        own, reference = line(curves, name, absolute), line(curves, REFERENCE, absolute)
+        return {level: value - reference[level] for level, value in own.items() if level in reference}
     values = {point.level: getattr(point, metric) for point in curves.of(name)}
     return {level: value for level, value in values.items() if value is not None}
 
@@ -110,7 +124,9 @@ def figure(
 ) -> None:
     """One line per denoiser over the levels, the noisy pictures in grey, and the chosen `level` as a vertical line."""
     drawn = go.Figure()
-    unit = " dB" if metric.startswith("psnr") else ""
+    gains = metric.startswith("gain")
+    unit = "" if metric.startswith("ssim") else " dB"
+    shown = f"%{{y:{'+.2f' if gains else '.3g'}}}{unit} at σ %{{customdata}}"
     noisy = line(curves, NOISY, metric)
     if noisy:
         drawn.add_scatter(
@@ -119,7 +135,8 @@ def figure(
             name="noisy",
             mode="lines",
             line={"color": look.GREY, "width": 1},
-            hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
+            customdata=[level_text(level) for level in noisy],
+            hovertemplate=shown,
         )
     lines = {contestant.label: line(curves, contestant.published or "", metric) for contestant in chosen}
     for contestant in chosen:
@@ -132,11 +149,14 @@ def figure(
             mode="lines+markers",
             line=figures.line(contestant),
             marker=figures.marker(contestant) | {"size": 7},
-            hovertemplate=f"%{{y:.3g}}{unit} at σ %{{x:.3g}}",
+            customdata=[level_text(level) for level in seen],
+            hovertemplate=shown,
         )
         if mark := trained_mark(contestant, seen):
             drawn.add_scatter(legendgroup=contestant.label, showlegend=False, **mark)
     values = [value for curve in (noisy, *lines.values()) for value in curve.values()]
+    if gains:
+        values = [max(value, _LOWEST_GAIN) for value in values]
     floor = min(values) - 0.04 * (max(values) - min(values))
     if crossings:
         drawn.add_scatter(
@@ -219,7 +239,7 @@ def heat_map(curves: Curves) -> None:
     ]
     drawn = go.Figure(
         go.Heatmap(
-            x=[f"{level:.2g}" for level in levels],
+            x=[level_text(level) for level in levels],
             y=[f"{name}, {trained_at(name)}" for name in names],
             z=best - values,
             zmin=0,

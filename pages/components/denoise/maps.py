@@ -25,8 +25,6 @@ _STYLE = """
   .maps thead th { font-weight: 600; vertical-align: bottom; }
   .maps tbody th { opacity: 0.7; max-width: 6.5rem; min-width: 4.5rem; }
   .maps thead i { display: block; height: 3px; margin-top: 3px; }
-  .maps .at { position: relative; width: max-content; line-height: 0; }
-  .maps .at b { position: absolute; outline: 2px solid #fff; box-shadow: 0 0 0 4px #000; }
 </style>
 """
 
@@ -45,8 +43,8 @@ class Column:
     color: str = "transparent"
 
 
-def show(rows: Sequence[str], columns: Sequence[Column], legends: Sequence[str], pixel: tuple[int, int] | None) -> None:
-    """Draw a table of maps, enlarged by a whole factor, with `pixel` (row, column) framed in the first column."""
+def show(rows: Sequence[str], columns: Sequence[Column], legends: Sequence[str]) -> None:
+    """Draw a table of maps, enlarged by a whole factor."""
     scale = 4 if len(columns) <= _WIDE else 3
     head = "".join(
         f'<th scope="col">{html.escape(column.heading)}<i style="background:{column.color}"></i></th>'
@@ -54,10 +52,7 @@ def show(rows: Sequence[str], columns: Sequence[Column], legends: Sequence[str],
     )
     body = ""
     for place, name in enumerate(rows):
-        cells = "".join(
-            f"<td>{_cell(column, place, name, scale, pixel if column is columns[0] else None)}</td>"
-            for column in columns
-        )
+        cells = "".join(f"<td>{_cell(column, place, name, scale)}</td>" for column in columns)
         body += f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>'
     st.html(
         f'{_STYLE}<div class="maps numbers" tabindex="0"><table><thead><tr><th></th>{head}</tr></thead>'
@@ -65,15 +60,12 @@ def show(rows: Sequence[str], columns: Sequence[Column], legends: Sequence[str],
     )
 
 
-def _cell(column: Column, place: int, row: str, scale: int, pixel: tuple[int, int] | None) -> str:
+def _cell(column: Column, place: int, row: str, scale: int) -> str:
     content = column.cells[place]
     if isinstance(content, str):
         return html.escape(content)
     height, width = (side * scale for side in content.shape[:2])
-    frame = ""
-    if pixel:
-        frame = f'<b style="top:{pixel[0] * scale}px;left:{pixel[1] * scale}px;width:{scale}px;height:{scale}px"></b>'
     return (
-        f'<div class="at"><img class="pixels" width="{width}" height="{height}" '
-        f'alt="{html.escape(f"{row}, {column.heading}")}" src="{png.address(Image.fromarray(content))}">{frame}</div>'
+        f'<img class="pixels" width="{width}" height="{height}" '
+        f'alt="{html.escape(f"{row}, {column.heading}")}" src="{png.address(Image.fromarray(content))}">'
     )

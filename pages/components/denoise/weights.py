@@ -15,7 +15,7 @@ from aecore.studies.contestants import Contestant
 from aecore.studies.denoising import SUBSET
 from pages.components import cached, jobs, look, png
 from pages.components.cached import Pixels
-from pages.components.denoise import choices, levels, maps
+from pages.components.denoise import choices, levels, maps, pixels
 from pages.components.explain import explain
 from pages.components.lineup import Lineup
 
@@ -40,7 +40,11 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     }
     shown, weights, late = jobs.collect("weights", computing, shown)
     (given, _), _ = cached.reconstructions([], dataset_name, (picture,), noise, seed)
-    _maps("noisy" if noise else "input", given[0], shown, weights, pixel)
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width="content", gap="xsmall"):
+            st.markdown(f"**{'noisy' if noise else 'input'}**: click a pixel")
+            pixels.pick(png.in_colour(given[0]), pixel, _picked)
+        _maps(shown, weights)
     st.caption(
         f"How much each input pixel contributes to the output at row {pixel[0]}, column {pixel[1]} under "
         f"{choices.words(noise)}: the weights of each channel on itself, averaged over the channels. Red is positive, "
@@ -60,10 +64,13 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     )
 
 
-def _maps(
-    name: str, given: Pixels, shown: Sequence[Contestant], weights: dict[str, Tensor], pixel: tuple[int, int]
-) -> None:
-    columns = [maps.Column(name, [png.in_colour(given), *[""] * (len(_NAMES) - 1)])]
+def _picked(row: int, column: int) -> None:
+    for name, value in (("row", row), ("column", column)):
+        st.session_state[choices.PAGE.key(name)] = value
+
+
+def _maps(shown: Sequence[Contestant], weights: dict[str, Tensor]) -> None:
+    columns = []
     for contestant in shown:
         cells: Sequence[Pixels | str] = ["…"] * len(_NAMES)
         if contestant.key in weights:
@@ -72,7 +79,7 @@ def _maps(
             count = sensitivity.fewest_pixels(SHARE, own)
             cells = [scale.colored(own.numpy()), f"±{scale.highest:g}", f"{own.sum():.3f}", str(count)]
         columns.append(maps.Column(contestant.label, cells, look.style(contestant).color))
-    maps.show(_NAMES, columns, [], pixel)
+    maps.show(_NAMES, columns, [])
 
 
 def _place(label: str, name: str, size: int) -> int:
