@@ -251,7 +251,7 @@ def test_the_gain_is_the_distance_from_the_wiener_filter(figures: Path) -> None:
     app = page(denoisers=["denoise-030", "blur"])
     curves = denoising.curves("cifar10", ROOT / "checkpoints")
     drawn = next(json.loads(chart.proto.spec)["data"] for chart in app.get("plotly_chart"))
-    (trace,) = [trace for trace in drawn if trace["name"] == "blur"]
+    (trace,) = [trace for trace in drawn if trace.get("name") == "blur"]
     own, reference = ({point.level: point.psnr for point in curves.of(name)} for name in ("blur", "wiener"))
     common = [level for level in own if own[level] is not None and reference[level] is not None]
     assert list(go.Figure({"data": [trace]}).data[0].y) == pytest.approx([own[at] - reference[at] for at in common])
