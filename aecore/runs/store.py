@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -365,6 +366,22 @@ class Store:
         facts["files"].pop(SCORES_BEFORE, None)
         facts["files"] |= _files(contents)
         return _write_run(run.path, facts | {"totals": asdict(Totals.of(scores)), "noise_version": noise.VERSION})
+
+    def remove(self, run: Run) -> None:
+        """Delete a run and everything in its folder; raises `StoreError` where that may not be done.
+
+        The folder is renamed first: half of it never passes for a run.
+        """
+        with self.lock(run.spec):
+            gone = run.path.with_name(f".removed-{run.path.name}")
+            try:
+                shutil.rmtree(gone, ignore_errors=True)  # what a killed process left
+                run.path.rename(gone)
+                shutil.rmtree(gone)
+            except FileNotFoundError:
+                return  # somebody else has removed it
+            except OSError as error:
+                raise StoreError(f"{run.path.name} cannot be deleted ({error.strerror}).") from None
 
     def tidy(self, spec: RunSpec) -> None:
         """Remove what a killed process left half-written; call it with the lock held."""

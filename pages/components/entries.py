@@ -12,6 +12,7 @@ from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.models.zoo import System
+from aecore.runs import notes
 from aecore.runs.groups import Group, groups
 from aecore.runs.store import Run
 from aecore.studies.contestants import OWN
@@ -131,6 +132,6 @@ def _of_system(system: System, group: Group | None) -> Entry:
 def _of_variant(group: Group) -> Entry:
     run = group.first
     system = zoo.SYSTEMS.get(run.name)
-    title = f"{system.title}, own run" if system else run.name.capitalize()
+    title = notes.read(run).title or (f"{system.title}, own run" if system else run.name.capitalize())
     story = f"{in_short(run.spec, [run.spec.seed for run in group.runs])}."
     return Entry(look.label(run.spec), title, story, system, group, run)

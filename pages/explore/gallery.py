@@ -56,6 +56,9 @@ if points:
         st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))
         explain("How to read the figure and the cards", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
 
+else:
+    figure_box.caption(f"No figure: no trained system of {look.dataset(dataset)} can be compared by its code.")
+
 if not chosen:
     filters.empty(page)
 for heading, shown in (

@@ -6,8 +6,9 @@ from aecore.runs.store import Store
 from pages.components import links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
-from pages.components.system import diagrams, differences, portrait
+from pages.components.system import diagrams, differences, own, portrait
 
+own.leave_if_gone()
 page = links.Page("system")
 link = page.arrive()
 link.pop("run", None)  # answered where it is picked
@@ -23,6 +24,8 @@ page.note(link)
 
 portrait.head(entry, listing)
 portrait.toolbar(entry)
+if entry.is_own_run and entry.run:
+    own.show(entry.run)
 portrait.key_figures(entry, store)
 diagrams.show(entry.architecture, entry.label)
 if other:

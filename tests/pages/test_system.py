@@ -449,3 +449,23 @@ def test_beside_another_both_show_their_pictures_and_layers() -> None:
         len(zoo.find(name).architecture.layers) for name in ("dense", "compress-64")
     ]
     assert len([button for button in app.button if button.label.startswith("Fetch")]) == 1
+
+
+def test_a_run_of_ones_own_has_a_title_a_note_and_can_be_deleted(some_runs: Path) -> None:
+    run = copied(Store().find("shallow-strided"), some_runs, epochs=7)
+    label = f"shallow-strided {run.key[:6]}"
+    app = page(run=label)
+    app.text_input[0].set_value("Seven epochs")
+    app.text_area[0].set_value("Is it *longer*?")
+    next(button for button in app.button if button.label == "Save").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Seven epochs"
+    assert any(r"Is it \*longer\*?" in caption.value for caption in app.caption)
+    next(button for button in app.button if button.label == "Delete this run").click().run()
+    assert run.path.exists()
+    next(button for button in app.button if button.label == "Delete").click().run()
+    assert not run.path.exists()
+
+
+def test_a_published_run_cannot_be_deleted() -> None:
+    assert not [button for button in page(run="shallow-strided").button if button.label.startswith("Delete")]

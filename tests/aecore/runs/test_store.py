@@ -53,6 +53,7 @@ from aecore.training import initialisation
 from aecore.training.events import Epoch, EpochEnded, State
 from tests.aecore.finished import without_noise_version
 from tests.aecore.rounding import EXACT
+from tests.pages.copies import copied
 
 CPU = torch.device("cpu")
 TINY = Architecture.parse("conv4 | bn | conv3:k1:sigmoid")
@@ -981,3 +982,15 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_rest_listed(tmp_path: Pat
     assert re.fullmatch(rf"{loop.name}/{RUN} cannot be read \(.+\)\.", sentence)
     assert checkpoints.listing().runs == [run]
     assert checkpoints.find("custom") == run
+
+
+def test_a_removed_run_is_gone_and_the_others_stay(tmp_path: Path) -> None:
+    published = Store().find("shallow-maxpool")
+    first, second = copied(published, tmp_path, epochs=7), copied(published, tmp_path, epochs=8)
+    store = Store(tmp_path)
+    assert len(store.listing().runs) == 2
+    store.remove(first)
+    store.remove(first)  # somebody else was faster
+    assert [run.key for run in store.listing().runs] == [second.key]
+    assert not [path for path in tmp_path.iterdir() if first.path.name in path.name]
+    assert store.find(second.key).read("history.csv") == published.read("history.csv")
