@@ -11,7 +11,7 @@ from pages.app.pages import SYSTEM
 from pages.components import links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
-from pages.components.gallery import bits, cards, filters, first, headline
+from pages.components.gallery import bits, cards, filters, first, headline, place
 
 
 def figures_of(read: Callable[[str, Path], Figures | None], dataset: str) -> Figures | None:
@@ -74,3 +74,4 @@ with notes:
     page.note(link)
 with moving_box:
     first.show(telling)
+place.keep()

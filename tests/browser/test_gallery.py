@@ -322,3 +322,17 @@ def test_nothing_moves_for_those_who_ask_for_it(page: Page, dashboard: str) -> N
     page.wait_for_timeout(1000)
     expect(page.locator(".moving[data-drawn='5']")).to_be_visible()
     expect(page.locator(".moving").get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_coming_back_keeps_the_place(page: Page, dashboard: str) -> None:
+    page.goto(dashboard)
+    settled(page)
+    card = page.locator(".st-key-card-compress-128")
+    card.scroll_into_view_if_needed()
+    expect(card).to_be_in_viewport()
+    card.get_by_role("link", name="Open").click()
+    expect(page.locator("h1")).to_have_text(zoo.SYSTEMS["compress-128"].title)
+    settled(page)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("How autoencoders differ")
+    expect(card).to_be_in_viewport()
