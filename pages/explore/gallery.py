@@ -46,7 +46,7 @@ if points:
     with figure_box:
         curve, rates = figures_of(headline.published, dataset), figures_of(bits.published, dataset)
         in_bits = rates is not None and bits.chosen(page)
-        st.html(headline.STYLE)
+        st.html(headline.STYLE + headline.families(points))
         with st.container(key="headline-box"):
             if rates and in_bits:
                 bits.show(bright, faint, rates)

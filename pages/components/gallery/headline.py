@@ -24,6 +24,8 @@ STYLE = """
   @media (max-width: 640px) {
     .st-key-headline-box { overflow-x: auto; }
     .st-key-headline-box > * { min-width: 960px; }
+    .st-key-headline-box::before { content: "Swipe the figure sideways →"; font-size: 0.8rem; opacity: 0.75;
+      position: sticky; left: 0; width: max-content; }
     .st-key-headline-box .draglayer * { pointer-events: none !important; }
   }
 </style>
@@ -56,6 +58,16 @@ def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
         for entry in entries
         if entry.run and entry.dataset == dataset and not entry.recipe.noise and entry.architecture.code
     ]
+
+
+def families(entries: Sequence[Entry]) -> str:
+    """Which colour stands for which family, as HTML."""
+    names = dict.fromkeys(entry.family for entry in entries)
+    marks = "".join(
+        f'<span style="margin-right:1.2rem"><span style="color:{look.family_color(name)}">■</span> {name}</span>'
+        for name in names
+    )
+    return f'<div style="font-size:0.85rem">{marks}</div>'
 
 
 def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:

@@ -35,6 +35,14 @@ EXPLANATION = (
     "Flat ones are easy; fine texture and hard edges are lost first.\n"
     "- **Beside**: a second system, drawn to the same scale, and every layer and setting in which the two differ."
 )
+# On a phone the figures stand in two columns.
+_STYLE = """
+<style>
+  @media (max-width: 640px) {
+    .st-key-key-figures { display: grid; grid-template-columns: 1fr 1fr; row-gap: 0.75rem; }
+  }
+</style>
+"""
 _ALBUM = ":material/photo_library:"
 
 
@@ -130,7 +138,8 @@ def _download(run: Run) -> None:
 def key_figures(entry: Entry, store: Store) -> None:
     """What it costs and what it achieves; each term explains itself."""
     summary = entry.architecture.summary()
-    with st.container(horizontal=True, gap="medium"):
+    st.html(_STYLE)
+    with st.container(horizontal=True, gap="medium", key="key-figures"):
         _metric(
             "Code size",
             amounts.code(entry.architecture),
