@@ -129,9 +129,23 @@ def _of_system(system: System, group: Group | None) -> Entry:
     return Entry(system.name, system.title, system.story, system, group, group.first if group else None)
 
 
+def _own_title(run: Run, system: System | None) -> str:
+    """What a run of one's own is called until it has a title: what it changes of the system that it started from."""
+    if system is None:
+        return run.name.capitalize()
+    recipe, base = run.spec.recipe, system.recipe
+    changes = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}"] if recipe.epochs != base.epochs else []
+    changes += [f"{recipe.images:,} pictures"] if recipe.images and recipe.images != base.images else []
+    changes += (
+        [f"noise {look.noise(recipe.noise)}" if recipe.noise else "no noise"] if recipe.noise != base.noise else []
+    )
+    changes += [f"on {look.dataset(run.spec.dataset)}"] if run.spec.dataset != system.dataset else []
+    return f"{system.title}, own run: {', '.join(changes)}" if changes else f"{system.title}, own run"
+
+
 def _of_variant(group: Group) -> Entry:
     run = group.first
     system = zoo.SYSTEMS.get(run.name)
-    title = notes.read(run).title or (f"{system.title}, own run" if system else run.name.capitalize())
+    title = look.in_markdown(notes.read(run).title or _own_title(run, system))
     story = f"{in_short(run.spec, [run.spec.seed for run in group.runs])}."
     return Entry(look.label(run.spec), title, story, system, group, run)

@@ -23,7 +23,7 @@ from pages.components.colour_scales import ColourScale
 from pages.components.links import Page
 
 _MISSING = 127  # the grey of pictures that are not computed yet
-_NOTE = "Under each name: PSNR of the mean squared error over these pictures; higher is better."
+_NOTE = "Under each name: PSNR over these pictures only; higher is better."
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,20 @@ def note_on_sample(shown: str, more: str = "") -> None:
         st.info(
             f"The embedded sample: crops of a few photographs, for which the models were not trained.{more}",
             icon=":material/photo_library:",
+        )
+
+
+def note_on_training(chosen: Sequence[Contestant]) -> None:
+    """Where the models learned from different pictures: that a difference may come from there."""
+    by_data: dict[str, list[str]] = {}
+    for contestant in chosen:
+        if contestant.run:
+            by_data.setdefault(contestant.run.spec.dataset, []).append(contestant.label)
+    if len(by_data) > 1:
+        parts = [f"{look.listed(labels)} on {look.dataset_in_markdown(name)}" for name, labels in by_data.items()]
+        st.warning(
+            f"Trained on different pictures: {'; '.join(parts)}. A difference may come from these alone.",
+            icon=":material/compare_arrows:",
         )
 
 

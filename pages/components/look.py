@@ -10,6 +10,7 @@ import streamlit as st
 
 from aecore import printable
 from aecore.data.catalog import EXCERPTS, NAMES, SAMPLE, SOURCES
+from aecore.data.noise import KINDS, Noise
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import Run
@@ -89,6 +90,12 @@ def style(model: Contestant | Run | RunSpec) -> Style:
     dash = DASHES[number // len(PALETTE) % len(DASHES)] if own else VARIANT
     # Markers shift against the colours after every eight systems, so systems of one colour differ in marker and dash.
     return Style(PALETTE[number % len(PALETTE)], dash, MARKERS[(number + 3 * (number // len(PALETTE))) % len(MARKERS)])
+
+
+def noise(noise: Noise) -> str:
+    """A noise in a label: `σ 0.3`, `σ 0 to 1`, `masking 0.25`."""
+    levels = f"{noise.level:g}" if noise.low is None else f"{noise.low:g} to {noise.level:g}"
+    return f"σ {levels}" if noise.kind == "gaussian" else f"{KINDS[noise.kind].title.lower()} {levels}"
 
 
 def family_color(family: str) -> str:

@@ -24,6 +24,7 @@ chosen = lineup.usable(chosen, dataset_name)
 with st.sidebar:
     indices = lineup.picked(comparison.PAGE, dataset, chosen)
 lineup.note_on_sample(dataset_name)
+lineup.note_on_training(chosen)
 if not chosen:
     st.info("Choose a model on the left to see how it reconstructs these pictures.", icon=":material/arrow_back:")
 elif indices:

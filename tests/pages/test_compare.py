@@ -489,3 +489,15 @@ def test_a_baseline_is_added_to_the_choice() -> None:
     assert not app.exception
     assert app.multiselect(key="models").value == ["dense", "jpeg-40"]
     assert app.button(key="models add").disabled
+
+
+def test_models_that_learned_from_different_pictures_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Store().find("shallow-strided")
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    other = copied(run, tmp_path, dataset="sample", epochs=4)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    label = f"shallow-strided {other.key[:6]}"
+    said = f"Trained on different pictures: shallow-strided on CIFAR-10; {label} on the embedded sample."
+    app = page(models=["shallow-strided", label], count="1")
+    assert any(said in warning.value for warning in app.warning)
+    assert not page(models=["shallow-strided"], count="1").warning

@@ -181,7 +181,7 @@ def test_the_verdict_against_bits_tells_where_each_leads_and_by_how_much() -> No
     behind, near = Curve("dense", "autoencoder", led(-2, -1, -3), best=1), led(-0.5, 0.04, -0.5)
     ahead = Curve("compress-64", "autoencoder", led(-0.1, 0.2, 0.5, 0.03), best=2)
     assert bits.verdict(listed, in_bits(behind, ahead)) == (
-        "At equal bits these lead PCA, and only there: compress-64 at 200 to 300 bits. "
+        "At equal bits only these do better than PCA, in these ranges: compress-64 at 200 to 300 bits. "
         "The largest difference is that of compress-64: +0.50 ± 0.02 dB at 300 bits."
     )
     assert bits.verdict(listed, in_bits(behind, Curve("compress-64", "autoencoder", near, best=1))) == (

@@ -44,10 +44,10 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
         explain(
             "How the differences are tested",
             "For each pair of models: the mean difference of their squared errors over these pictures, with its 95% "
-            "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain "
-            "the true difference. An interval that contains zero shows no difference. Of twenty pairs that do not "
-            "differ, about one will seem to. If you picked the pictures for their errors, this says nothing about "
-            "other pictures. Another seed would train another network, with other errors.",
+            "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain"
+            " the true difference. An interval that contains zero leaves open whether there is a difference. Of "
+            "twenty pairs that do not differ, about one will seem to. If you picked the pictures for their errors, "
+            "this says nothing about other pictures. Another seed would train another network, with other errors.",
         )
     st.subheader("How the errors spread")
     # In this fragment, because its figure may depend on the noise that is chosen here.

@@ -82,6 +82,9 @@ def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) ->
     lines = {contestant.label: lines[contestant.label] for contestant in measured}
     crossings = levels.crossings(lines)
     if len(measured) > 1:
+        names = {contestant.published or "": contestant.label for contestant in measured}
+        subset = any(contestant.is_slow for contestant in chosen)
+        st.markdown(levels.ranking(curves, names, noise.level if noise else 0.0, subset))
         st.markdown(levels.leading(levels.leads(lines)))
     level, highest = noise.level if noise else 0.0, max(point.level for point in curves.points)
     levels.figure(curves, measured, metric, level if level <= highest else None, crossings)

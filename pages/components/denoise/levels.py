@@ -14,7 +14,7 @@ import streamlit as st
 from aecore.data.noise import Noise
 from aecore.models import zoo
 from aecore.studies.contestants import Contestant
-from aecore.studies.denoising import NOISY, Curves, Point, level_text
+from aecore.studies.denoising import NOISY, SUBSET, Curves, Point, level_text
 from pages.components import figures, look
 
 # A field of `Point`; a gain is the PSNR above that of the Wiener filter.
@@ -107,11 +107,40 @@ def leading(leaders: Sequence[tuple[float, str]]) -> str:
     # Without noise a classical method that is given the level makes no error, so the curves begin above zero.
     start = f" from σ {leaders[0][0]:.2g}" if leaders[0][0] else ""
     if len(leaders) == 1:
-        return f"Of these, {names[0]} does best at every measured level{start and start + ' on'}."
+        return f"Of these, {names[0]} is best at every measured level{start and start + ' on'}."
     ends = [f"σ {level:.2g}" for level, _ in leaders[1:]]
-    parts = [f"{names[0]} does best{start} up to {ends[0]}"]
-    parts += [f"{name} up to {end}" for name, end in zip(names[1:], ends[1:], strict=False)]
-    return f"Of these, {', '.join(parts)} and {names[-1]} above it."
+    parts = [f"{names[0]} is best{start} up to {ends[0]}"]
+    parts += [f"{name} from there up to {end}" for name, end in zip(names[1:], ends[1:], strict=False)]
+    return f"Of these, {', '.join(parts)} and {names[-1]} under stronger noise."
+
+
+def ranking(curves: Curves, labels: Mapping[str, str], wanted: float, subset: bool) -> str:
+    """How the denoisers, by published name, come out at the measured level nearest to `wanted`, the best one first.
+
+    `subset` takes the pictures that slow denoisers were measured on. The lead over the second is there with its
+    interval, where that was measured.
+    """
+    level = nearest(curves, wanted)
+    points = {name: point for name in labels if (point := curves.at(name, level))}
+    psnrs = {name: point.psnr_subset if subset else point.psnr for name, point in points.items()}
+    order = sorted((name for name, psnr in psnrs.items() if psnr is not None), key=lambda name: -(psnrs[name] or 0))
+    if len(order) < 2:
+        return ""
+    where = f"At σ {level_text(level)}" + (", the nearest measured level" if abs(level - wanted) > 1e-3 else "")
+    first, *others = [f"{labels[name]} {psnrs[name]:.1f} dB" for name in order]
+    text = f"{where}: **{first}**, {', '.join(others)}."
+    best, second = order[:2]
+    over = points[best].over.get(second)
+    if over is None and (under := points[second].over.get(best)):
+        over = -under[0], -under[2], -under[1]
+    if over:
+        shown = "" if over[1] > 0 else ", which leaves open which is better"
+        interval = f"{over[1]:+.2f} to {over[2]:+.2f}".replace("-", "−")
+        text += (
+            f" {labels[best]} leads {labels[second]} by **{over[0]:.2f} dB** "
+            f":gray[(95% interval {interval}, on the first {SUBSET} pictures{shown})]."
+        )
+    return text
 
 
 def overtaking(crossing: Crossing) -> str:

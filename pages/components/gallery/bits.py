@@ -145,6 +145,6 @@ def verdict(entries: Sequence[Entry], rates: Rates) -> str:
     if not leading:
         return f"At equal bits no autoencoder here leads PCA. {name} comes nearest: {difference}."
     return (
-        f"At equal bits these lead PCA, and only there: {'; '.join(leading)}. The largest difference is that of "
-        f"{name}: {difference}."
+        f"At equal bits only these do better than PCA, in these ranges: {'; '.join(leading)}. The largest difference "
+        f"is that of {name}: {difference}."
     )

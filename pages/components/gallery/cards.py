@@ -6,7 +6,7 @@ import streamlit as st
 
 from aecore.models.abridged import abridged
 from pages.app.pages import SYSTEM
-from pages.components import actions, amounts, previews
+from pages.components import actions, amounts, look, previews
 from pages.components.entries import LIGHT, Entry
 
 WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
@@ -43,6 +43,6 @@ def _figures(entry: Entry) -> None:
     with st.container(horizontal=True, gap="medium"):
         noise = entry.recipe.noise if entry.run else None
         seeds = f", {len(entry.runs)} seeds" if len(entry.runs) > 1 else ""
-        st.metric((f"PSNR, {noise}" if noise else "Test PSNR") + seeds, entry.psnr, width="content")
+        st.metric((f"PSNR, {look.noise(noise)}" if noise else "Test PSNR") + seeds, entry.psnr, width="content")
         st.metric("Code size", amounts.code(entry.architecture), width="content")
         st.metric("Parameters", amounts.short(entry.architecture.parameters), width="content")

@@ -165,7 +165,7 @@ def key_figures(entry: Entry, store: Store) -> None:
 
 
 def _test_figures(entry: Entry, run: Run) -> None:
-    noise = f", {entry.recipe.noise}" if entry.recipe.noise else ""
+    noise = f", {look.noise(entry.recipe.noise)}" if entry.recipe.noise else ""
     _metric(
         f"Test PSNR{noise}",
         psnr_text(run.totals.psnr_pooled),

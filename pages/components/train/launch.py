@@ -38,7 +38,7 @@ def button(plan: Plan) -> None:
     ):
         _launch(plan)
     if known:
-        text = "This run is in the store." if runs == 1 else f"{len(known)} of these runs are in the store."
+        text = "This recipe is trained already." if runs == 1 else f"{len(known)} of these runs are trained already."
         COMPARE.link(f"{text} Compare", models=[look.label(spec) for spec in known][:MOST_MODELS])
 
 

@@ -117,7 +117,7 @@ def _offer(system: Start, shape_fits: bool) -> None:
     """What can be trained on without the system's own data set, and a button that fetches that one."""
     title = look.dataset(system.dataset)
     if shape_fits:
-        why = "The embedded sample is for a first try: small crops of a few photographs."
+        why = f"The embedded sample is for a first try. Its dB cannot be compared with those of {title}."
     else:
         why = f"{title} is not here, and no other data set has pictures of its shape."
     whole.offer(system.dataset, why)
