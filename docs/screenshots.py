@@ -25,7 +25,7 @@ DOCS = Path(__file__).parent
 SHEET = ".sheet[data-drawn]"
 # The address of each page, and the element that appears last on it.
 PUBLISHED = {
-    "gallery": ("/", ".js-plotly-plot .gtitle, .js-plotly-plot .annotation"),
+    "gallery": ("/", ".moving[data-drawn]"),
     "system": ("/system?run=deep-strided-4-bn", ".examples img"),
     "compare": ("/compare?level=0.1&draw=11", SHEET),
     "denoise": ("/denoise?d-draw=11", f"{SHEET}:not(:has-text('at work'))"),
@@ -101,7 +101,9 @@ def animate(browser: Browser, log: Path, store: Path) -> None:
 def _visitor(browser: Browser, address: str, scheme: str) -> BrowserContext:
     """A returning visitor's window."""
     context = browser.new_context(
-        viewport={"width": 1280, "height": 800}, color_scheme="dark" if scheme == "dark" else "light"
+        viewport={"width": 1280, "height": 800},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",  # so that what moves by itself rests in the picture
     )
     context.add_cookies([{"name": COOKIE, "value": "1", "url": address}])
     return context
