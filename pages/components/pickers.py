@@ -139,7 +139,10 @@ def _by_family(offered: dict[str, Contestant], chosen: Sequence[str], key: str) 
         picked = [label for pill in pills for label in st.session_state[pill]]
         # In the order in which they were chosen, so that columns keep their places.
         before = [label for label in chosen if label in picked]
-        st.session_state[key] = (before + [label for label in picked if label not in before])[:MOST_MODELS]
+        picked = before + [label for label in picked if label not in before]
+        st.session_state[key] = picked[:MOST_MODELS]
+        if left := picked[MOST_MODELS:]:
+            st.toast(f"At most {MOST_MODELS}: {look.listed(left)} left out.", icon=":material/filter_8:")
 
     with st.popover("By family", icon=":material/category:", width="stretch"):
         for (family, labels), pill in zip(groups.items(), pills, strict=True):
@@ -249,7 +252,7 @@ def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tupl
 
     Level zero is no noise: None.
     """
-    line = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    line = st.container(horizontal=True, vertical_alignment="top", gap="small")
     title = line.selectbox("Noise", list(BY_TITLE), key=page.key("noise"), bind="query-params", width=150)
     rule = KINDS[BY_TITLE[title]]
     if st.session_state.get(page.key("level"), first) > rule.highest:

@@ -17,13 +17,9 @@ def offer(name: str, why: str) -> None:
         return
     with st.container(gap="xsmall"):
         st.caption(f":material/photo_library: {why}")
-        _fetch(name, fetching.progress(name).is_running)
-
-
-@st.fragment
-def _fetch(name: str, running: bool) -> None:
-    # A fragment's interval is fixed when it is made: only one that has something to watch looks again.
-    st.fragment(_button_or_progress, run_every=_EVERY if running else None)(name, running)
+        # A fragment's interval is fixed when it is made: only one that has something to watch looks again.
+        running = fetching.progress(name).is_running
+        st.fragment(_button_or_progress, run_every=_EVERY if running else None)(name, running)
 
 
 def _button_or_progress(name: str, was_running: bool) -> None:
