@@ -38,8 +38,8 @@ def per_picture(
         | numbers
         | {"Best model": [list(models)[place] for place in best]}
     )
-    # No single number format suits both errors and decibels.
-    digits = "%.2f" if metric == "psnr" else "%.3g"
+    # As many decimals in every row, so that the numbers of a column stand below each other.
+    digits = {"psnr": "%.2f", "mse": "%.5f"}.get(metric, "%.4f")
     formats = {name: st.column_config.NumberColumn(format=digits, help=rule.meaning) for name in numbers}
     st.dataframe(
         table,

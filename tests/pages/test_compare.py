@@ -41,7 +41,7 @@ def _no_data_and_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def page(**query: str | list[str]) -> AppTest:
     app = AppTest.from_file(ROOT / "pages/explore/compare.py", default_timeout=120)
-    for name, value in query.items():
+    for name, value in {"metric": "MSE", **query}.items():
         app.query_params[name] = value
     return app.run()
 
@@ -184,7 +184,7 @@ def test_what_a_link_cannot_have_is_said(query: dict[str, str | list[str]], mess
 
 
 def test_an_address_in_which_every_model_was_taken_out_is_not_remarked_on() -> None:
-    assert not page(models="").warning
+    assert not page(models="", metric="").warning
 
 
 def test_a_link_that_can_be_had_is_not_remarked_on() -> None:
@@ -415,7 +415,7 @@ def test_the_file_of_the_table_holds_the_basic_metrics_and_the_chosen_one() -> N
 def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
     judged = page(models=["dense", "shallow-strided"], count="12")
     verdicts = "\n".join(element.value for element in judged.markdown)
-    assert "**shallow-strided** has a lower error than dense" in verdicts
+    assert "**shallow-strided** does better than dense" in verdicts
     assert "Seeds are not varied" in captions(judged)
     few = page(models=["dense", "shallow-strided"], count="5")
     assert any("at least 6 pictures" in element.value for element in few.caption)
@@ -501,3 +501,24 @@ def test_models_that_learned_from_different_pictures_are_named(tmp_path: Path, m
     app = page(models=["shallow-strided", label], count="1")
     assert any(said in warning.value for warning in app.warning)
     assert not page(models=["shallow-strided"], count="1").warning
+
+
+def test_the_verdict_is_in_the_metric_of_the_table() -> None:
+    app = page(models=["dense", "shallow-strided"], count="8", metric="PSNR")
+    table = app.dataframe[0].value
+    difference = table["shallow-strided"] - table["dense"]
+    low, high = stats.ttest_rel(table["shallow-strided"], table["dense"]).confidence_interval()
+    said = f"PSNR higher by {difference.mean():.2f} dB, 95% interval {low:.2f} to {high:.2f}"
+    assert any(f"**shallow-strided** does better than dense :gray[({said})]" in block.value for block in app.markdown)
+
+
+def test_a_picture_without_error_has_no_verdict_in_decibels() -> None:
+    app = page(models=["identity", "dense", "shallow-strided"], count="8", metric="PSNR")
+    assert not app.exception
+    assert any("identity: no error on some picture, whose PSNR has no mean." in note.value for note in app.caption)
+    assert any("**shallow-strided** does better than dense" in block.value for block in app.markdown)
+
+
+def test_decibels_are_shown_first() -> None:
+    app = AppTest.from_file(ROOT / "pages/explore/compare.py", default_timeout=120).run()
+    assert app.segmented_control(key="metric").value == "PSNR"

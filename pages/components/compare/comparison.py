@@ -38,12 +38,12 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
         "output differs from the clean picture; **Wipe** lays one column over another.",
     )
     if shown.outputs:
-        models = _table(shown, noise, seed, saving, columns)
+        models, metric = _table(shown, noise, seed, saving, columns)
         st.subheader("Is the difference real?")
-        verdicts.show(models)
+        verdicts.show(models, metric)
         explain(
             "How the differences are tested",
-            "For each pair of models: the mean difference of their squared errors over these pictures, with its 95% "
+            "For each pair of models: the mean difference of the metric chosen above over these pictures, with its 95% "
             "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain"
             " the true difference. An interval that contains zero leaves open whether there is a difference. Of "
             "twenty pairs that do not differ, about one will seem to. If you picked the pictures for their errors, "
@@ -60,8 +60,11 @@ def _table(
     seed: int,
     saving: st.delta_generator.DeltaGenerator,
     columns: Sequence[sheets.Column],
-) -> Mapping[str, pd.DataFrame]:
-    """Draw the error of each picture, and the downloads in the container `saving`. Returns the scores by label."""
+) -> tuple[Mapping[str, pd.DataFrame], str]:
+    """Draw the error of each picture, and the downloads in the container `saving`.
+
+    Returns the scores by label, and the metric that was chosen.
+    """
     dataset_name, indices = shown.dataset_name, shown.indices
     st.subheader("Error of each picture")
     metric = _metric(shown.clean.shape[1:])
@@ -90,12 +93,13 @@ def _table(
             "MSE, PSNR, SSIM and the metric chosen below as a CSV file",
         )
     tables.per_picture(indices, classes, cached.thumbnails(dataset_name, indices), inputs, models, metric)
-    return models
+    return models, metric
 
 
 def _metric(shape: tuple[int, ...]) -> str:
     """The metric of the table: a basic one, or another one that is defined for pictures of this shape."""
-    basic = [METRICS[name].title for name in BASIC]
+    # Decibels first, as on every page.
+    basic = [METRICS[name].title for name in sorted(BASIC, key=lambda name: name != "psnr")]
     with st.container(horizontal=True, vertical_alignment="center"):
         title = PAGE.segments("Metric", [*basic, MORE], "metric")
         if title == MORE:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from aecore.measuring.intervals import FEWEST_PAIRS, Difference, paired_differences
+from aecore.measuring.metrics import METRICS
+from pages.components import look
 
 
-def show(models: Mapping[str, pd.DataFrame]) -> None:
-    """Say for each pair which model has the lower error on these pictures, or that no difference is shown."""
-    errors = pd.DataFrame({label: scores["mse"] for label, scores in models.items()})
-    if len(errors.columns) < 2:
+def show(models: Mapping[str, pd.DataFrame], metric: str) -> None:
+    """Say for each pair which model does better on these pictures by a metric, or that no difference is shown."""
+    values = pd.DataFrame({label: scores[metric] for label, scores in models.items()})
+    exact = [str(label) for label in values if not np.isfinite(values[label]).all()]
+    if exact:
+        st.caption(f"{look.listed(exact)}: no error on some picture, whose {METRICS[metric].title} has no mean.")
+        values = values.drop(columns=exact)
+    if len(values.columns) < 2:
         st.caption("Choose at least two models to see whether their difference is real.")
-    elif len(errors) < FEWEST_PAIRS:
-        st.caption(f"Choose at least {FEWEST_PAIRS} pictures: {len(errors)} are too few for an interval.")
+    elif len(values) < FEWEST_PAIRS:
+        st.caption(f"Choose at least {FEWEST_PAIRS} pictures: {len(values)} are too few for an interval.")
     else:
-        lines = [f"- {sentence(difference)}" for difference in paired_differences(errors)]
+        lines = [f"- {sentence(difference, metric)}" for difference in paired_differences(values)]
         with st.container(height=220 if len(lines) > 8 else "content", border=False, gap=None):
             st.markdown("\n".join(lines))
         st.caption(
@@ -27,29 +34,34 @@ def show(models: Mapping[str, pd.DataFrame]) -> None:
         )
 
 
-def sentence(difference: Difference) -> str:
-    """The verdict on one pair, in words."""
+def sentence(difference: Difference, metric: str) -> str:
+    """The verdict on one pair by a metric, in words."""
+    rule, unit = METRICS[metric], " dB" if metric == "psnr" else ""
     if not difference.is_shown:
         return (
-            f"{difference.first} and {difference.second}: **no difference shown** "
-            f":gray[(MSE {_signed(difference.mean)}, 95% interval {_interval(difference)})]"
+            f"{difference.first} and {difference.second}: **no difference shown** :gray[({rule.title} "
+            f"{_signed(difference.mean, metric)}{unit}, 95% interval {_interval(difference, metric)})]"
         )
     better, worse = difference.first, difference.second
-    if difference.mean > 0:
+    if (difference.mean > 0) != rule.higher_is_better:
         better, worse = worse, better
     return (
-        f"**{better}** has a lower error than {worse} "
-        f":gray[(MSE lower by {abs(difference.mean):.2g}, 95% interval {_interval(difference)})]"
+        f"**{better}** does better than {worse} :gray[({rule.title} {'higher' if rule.higher_is_better else 'lower'} "
+        f"by {_size(abs(difference.mean), metric)}{unit}, 95% interval {_interval(difference, metric)})]"
     )
 
 
-def _interval(difference: Difference) -> str:
+def _interval(difference: Difference, metric: str) -> str:
     low, high = difference.low or 0.0, difference.high or 0.0
     if difference.is_shown:
         low, high = sorted((abs(low), abs(high)))
-        return f"{low:.2g} to {high:.2g}"
-    return f"{_signed(low)} to {_signed(high)}"
+        return f"{_size(low, metric)} to {_size(high, metric)}"
+    return f"{_signed(low, metric)} to {_signed(high, metric)}"
 
 
-def _signed(number: float) -> str:
-    return f"{number:+.2g}".replace("-", "−")
+def _size(number: float, metric: str) -> str:
+    return f"{number:.2f}" if metric == "psnr" else f"{number:.2g}"
+
+
+def _signed(number: float, metric: str) -> str:
+    return ("−" if number < 0 else "+") + _size(abs(number), metric)
