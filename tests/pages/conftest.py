@@ -11,6 +11,7 @@ from aecore.data.noise import Noise
 from aecore.runs.store import WEIGHTS
 from aecore.studies.contestants import Contestant
 from pages.components import cached
+from pages.components.gallery import moving
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,6 +19,14 @@ def _installed_packages_are_searched_once() -> Iterator[None]:
     """Streamlit looks through all of them for components whenever an `AppTest` is made."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_first_pictures_are_computed_once() -> Iterator[None]:
+    """Tests empty Streamlit's caches; the pictures at the top of the gallery depend on the weights alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moving, "_computed", cache(moving._computed))
         yield
 
 
