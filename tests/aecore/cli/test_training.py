@@ -167,6 +167,7 @@ def mixed(pictures: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_was_left_out_of_a_folder_is_said_once(mixed: Path, aecore: Any) -> None:
     command = ["train", LAYERS, "conv2 | conv3:k1:sigmoid", "--dataset", f"folder:{mixed}", "--epochs", 1, "--json"]
     said = aecore(*command).err
@@ -176,6 +177,7 @@ def test_what_was_left_out_of_a_folder_is_said_once(mixed: Path, aecore: Any) ->
     assert aecore("score", "pca-4", "jpeg-50", "--dataset", f"folder:{mixed}").err.strip() == LEFT_OUT
 
 
+@pytest.mark.slow
 def test_a_process_writes_no_warning_of_pythons(mixed: Path) -> None:
     running = process("train", LAYERS, "--dataset", f"folder:{mixed}", "--epochs", 1)
     _, said = running.communicate()

@@ -23,6 +23,7 @@ def test_every_excerpt_holds_the_first_pictures_of_the_whole(name: str) -> None:
     assert part.fingerprint == whole.fingerprint
 
 
+@pytest.mark.slow
 def test_what_is_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = excerpts.write(real("mnist"), EXCERPTS["mnist-excerpt"], tmp_path)
     monkeypatch.setattr(excerpts, "SHIPPED", tmp_path)

@@ -252,6 +252,7 @@ def test_a_method_is_its_library(name: str, level: float, dataset: Dataset, root
     np.testing.assert_allclose(denoiser(corrupted)[1].permute(1, 2, 0), expected, rtol=0, atol=EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.03, 0.1])
 def test_bm3d_does_as_well_as_its_library_by_default(level: float, coloured: Dataset, root: Path) -> None:
     bm3d = optional.bm3d()
