@@ -30,7 +30,7 @@ from benchmarks.session import Session
 from tests.browser import started
 
 PAINTED = f"""() => {{
-  const pictures = [...document.querySelectorAll('[data-testid=stImage] img')];
+  const pictures = [...document.querySelectorAll('img.preview')];
   return pictures.length >= {len(zoo.SYSTEMS)} && pictures.every(picture => picture.complete && picture.naturalWidth);
 }}"""
 MODELS_PER_PAGE = 8

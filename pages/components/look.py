@@ -41,7 +41,7 @@ STYLE = """
   /* Streamlit's own grey is too pale to read: 3.9 to 1 on white. */
   .js-plotly-plot :is(.xaxislayer-above, .yaxislayer-above, .g-xtitle, .g-ytitle, .annotation, .legend) text {
     fill: currentColor !important; fill-opacity: 0.8; }
-  .pixels, [data-testid="stImage"] img { image-rendering: pixelated; max-width: none; border-radius: 0; }
+  .pixels { display: block; image-rendering: pixelated; max-width: none; border-radius: 0; }
 </style>
 """
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import io
 
 import streamlit as st
 from PIL import Image
 
 from aecore.runs.store import PREVIEW, Run, StoreError
-from pages.components import look
+from pages.components import look, png
 
 WIDTH = 324  # five CIFAR-10 pictures at twice their size, which a phone shows whole
 SCALE = 2
@@ -23,7 +24,12 @@ def show(run: Run) -> None:
         st.warning(str(error), icon=":material/broken_image:")
         return
     names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
-    st.image(sheet, output_format="PNG", alt=f"Test pictures of {look.dataset(run.spec.dataset)}: {', '.join(names)}")
+    alt = html.escape(f"Test pictures of {look.dataset(run.spec.dataset)}: {', '.join(names)}")
+    # Not `st.image`: Streamlit drops its files while a page that is redrawn still asks for them.
+    st.html(
+        f'<img class="pixels preview" width="{sheet.width}" height="{sheet.height}" alt="{alt}" '
+        f'src="{png.address(sheet)}">'
+    )
 
 
 def _sheet(stored: bytes, side: int) -> tuple[Image.Image, int]:

@@ -30,6 +30,7 @@ portrait.key_figures(entry, store)
 diagrams.show(entry.architecture, entry.label)
 if other:
     st.subheader(f"Beside {other.label}")
+    portrait.key_figures(other, store)
     diagrams.show(other.architecture, other.label)
 st.caption(diagrams.RULE)
 if other:

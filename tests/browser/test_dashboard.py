@@ -29,7 +29,7 @@ def test_the_gallery_shows_every_system_with_its_pictures(page: Page, dashboard:
     page.goto(dashboard)
     settled(page)
     expect(page.locator("[class*=st-key-card-]")).to_have_count(len({run.key for run in Store().listing().runs}))
-    pictures = page.get_by_test_id("stImage").locator("img")
+    pictures = page.locator("img.preview")
     expect(pictures).to_have_count(len(zoo.SYSTEMS))
     page.wait_for_function("[...document.images].every(picture => picture.complete)")
     for picture in pictures.all():

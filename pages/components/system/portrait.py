@@ -39,7 +39,7 @@ EXPLANATION = (
 _STYLE = """
 <style>
   @media (max-width: 640px) {
-    .st-key-key-figures { display: grid; grid-template-columns: 1fr 1fr; row-gap: 0.75rem; }
+    [class*="st-key-key-figures-"] { display: grid; grid-template-columns: 1fr 1fr; row-gap: 0.75rem; }
   }
 </style>
 """
@@ -139,7 +139,7 @@ def key_figures(entry: Entry, store: Store) -> None:
     """What it costs and what it achieves; each term explains itself."""
     summary = entry.architecture.summary()
     st.html(_STYLE)
-    with st.container(horizontal=True, gap="medium", key="key-figures"):
+    with st.container(horizontal=True, gap="medium", key=f"key-figures-{entry.label.replace(' ', '-')}"):
         _metric(
             "Code size",
             amounts.code(entry.architecture),

@@ -34,13 +34,13 @@ def show(plan: Plan) -> None:
             "MACs per picture",
             amounts.short(spec.architecture.macs),
             width="content",
-            help="Multiplications with addition, to reconstruct one picture; training takes about three times as many.",
+            help="Multiply-accumulate operations to reconstruct a picture; training takes about three times that.",
         )
         st.metric(
             "Training" if runs == 1 else f"Training, {runs} runs",
             f"≈ {amounts.duration(runs * estimate.seconds)}" if estimate else "unknown",
             width="content",
-            help="Without loading and scoring, and while nothing else takes the device.",
+            help="Training alone, without loading and scoring, on an otherwise idle device.",
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if not plan.place.is_here:

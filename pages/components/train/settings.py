@@ -25,8 +25,7 @@ _CHOICES: dict[str, Mapping[str, str | None]] = {
 }
 _MEANINGS = {
     "loss": "What training makes small: " + ", ".join(f"{title} ({LOSSES[loss]})" for title, loss in _LOSSES.items()),
-    "schedule": "The learning rate stays, or rises for a twentieth of the steps and then falls to nothing along half a "
-    "cosine.",
+    "schedule": "A constant rate; or a warm-up over the first twentieth of the steps, then a cosine decay to zero.",
     "weights": "Glorot-uniform with zero biases, as in Keras; torch's own; or, for two linear dense layers around the "
     "code, the principal components of the training pictures.",
 }
@@ -115,7 +114,7 @@ def _noise(page: Page, given: Given, own: Noise | None) -> Settings:
         kinds.index(str(given["added"])),
         key=page.key("added"),
         bind="query-params",
-        help="Added to the pictures that the model is shown, newly drawn in each epoch; its target is the clean ones.",
+        help="Added to the model's input and drawn anew in each epoch; the target is the clean picture.",
     )
     if kind == _NO_NOISE:
         return {"noise": None}
