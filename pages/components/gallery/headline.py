@@ -63,11 +63,8 @@ def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
 def families(entries: Sequence[Entry]) -> str:
     """Which colour stands for which family, as HTML."""
     names = dict.fromkeys(entry.family for entry in entries)
-    marks = "".join(
-        f'<span style="margin-right:1.2rem"><span style="color:{look.family_color(name)}">■</span> {name}</span>'
-        for name in names
-    )
-    return f'<div style="font-size:0.85rem">{marks}</div>'
+    marks = "".join(f'<span><span style="color:{look.family_color(name)}">■</span> {name}</span>' for name in names)
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0 1.2rem;font-size:0.85rem">{marks}</div>'
 
 
 def verdict(entries: Sequence[Entry], curve: Curve | None) -> str:
