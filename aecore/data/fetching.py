@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aecore.data.catalog import DatasetError, data_root, find_source, lock_path, staging_folder
+from aecore.files import background
 
-_ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
 _started: list[tuple[str, subprocess.Popen[bytes]]] = []  # by data set, so that those that have ended are reaped
 
 
@@ -35,15 +33,8 @@ def start(name: str, root: Path | None = None) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _log(name, root).open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "aecore", "data", "fetch", name],
-                cwd=_ROOT,
-                env=os.environ | {"AECORE_DATA": str(root)},
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            variables = os.environ | {"AECORE_DATA": str(root)}
+            process = background.start(background.command("data", "fetch", name), variables, log)
     except OSError as error:
         raise DatasetError(
             f"{root} cannot be written ({error.strerror}): set AECORE_DATA to a folder that you may write to."
@@ -85,9 +76,6 @@ def _is_locked(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return background.is_locked(file)
     finally:
         os.close(file)
-    return False

@@ -7,7 +7,7 @@ not matter, and it is never shorter than −Σ log₂ p. The streams of all pict
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -48,11 +48,7 @@ def pack(symbols: np.ndarray, tables: Sequence[np.ndarray]) -> list[bytes]:
             width >>= _PRECISION
             low += starts[row] * width
             width *= sizes[row]
-            narrow = np.flatnonzero(width < _LEAST)
-            while narrow.size:
-                write(narrow)
-                width[narrow] <<= _BYTE
-                narrow = narrow[width[narrow] < _LEAST]
+            _widen(width, write)
     lengths, end = written + _DIGITS, low + width
     for spared in range(1, _DIGITS + 1):
         unit = np.uint64(1 << 8 * spared)
@@ -91,12 +87,17 @@ def unpack(streams: Sequence[bytes], tables: Sequence[np.ndarray], places: int) 
             row[:] = np.searchsorted(starts, offset // width, side="right") - 1
             offset -= starts[row] * width
             width *= sizes[row]
-            narrow = np.flatnonzero(width < _LEAST)
-            while narrow.size:
-                read(narrow)
-                width[narrow] <<= _BYTE
-                narrow = narrow[width[narrow] < _LEAST]
+            _widen(width, read)
     return symbols
+
+
+def _widen(width: np.ndarray, digit: Callable[[np.ndarray], None]) -> None:
+    """Have `digit` hand on the first digit of the pictures whose intervals are narrow, until none is."""
+    narrow = np.flatnonzero(width < _LEAST)
+    while narrow.size:
+        digit(narrow)
+        width[narrow] <<= _BYTE
+        narrow = narrow[width[narrow] < _LEAST]
 
 
 def _parts(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ from math import inf
 from pathlib import Path
 from typing import Protocol
 
+from aecore.files import background
 from aecore.scheduling import places, supervision
 from aecore.scheduling.database import RETRY_DELAY
 from aecore.scheduling.dispatch import Dispatch
@@ -246,8 +247,8 @@ class _Process:
         with dispatch.queue.open_log(entry) as log:
             # Nothing is written to its standard input: the pipe closes when this process ends, however it ends.
             self._process = subprocess.Popen(
-                supervision.command("attempt", entry.id, fence),
-                cwd=supervision.ROOT,
+                background.command("attempt", entry.id, fence),
+                cwd=background.ROOT,
                 env=variables,
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from aecore import AecoreError
-from aecore.files import folders
+from aecore.files import background, folders
 
 STOPPED = 130  # the exit status of a process that stopped on request
 BACK_OFF = 5.0  # seconds before a supervisor that ended badly is started again
@@ -53,7 +52,6 @@ NETWORK = frozenset(
     }
 )
 PATIENCE = 1.0  # seconds to try for the lock, because `held` in another process takes a shared one for a moment
-ROOT = Path(__file__).parents[2]  # where `python -m aecore` finds the package
 # A process's own memory of the supervisors that it started. What counts for others is the lock alone.
 _started: list[tuple[Path, subprocess.Popen[bytes]]] = []  # until it is seen that they have ended
 _failed: dict[Path, float] = {}  # when it was seen that one of this store ended badly, by the monotonic clock
@@ -94,13 +92,9 @@ def held(root: Path) -> bool:
         return False
     file = _open(root, os.O_RDONLY)
     try:
-        # Shared, so that two processes that ask at once do not mistake each other for a supervisor.
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return background.is_locked(file)
     finally:
         os.close(file)
-    return False
 
 
 def start(root: Path, *, patient: bool = False) -> None:
@@ -119,26 +113,13 @@ def start(root: Path, *, patient: bool = False) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "supervisor.log").open("ab") as log:
-            process = subprocess.Popen(
-                command("work"),
-                cwd=ROOT,
-                env=variables(root),
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            process = background.start(background.command("work"), variables(root), log)
         with _memory:
             _started.append((root, process))
     except OSError as error:
         raise SupervisionError(
             f"No run can be started under {root} ({error.strerror}): set AECORE_CHECKPOINTS."
         ) from None
-
-
-def command(*arguments: object) -> list[str]:
-    """`python -m aecore …` with this interpreter, to be run in `ROOT`."""
-    return [sys.executable, "-m", "aecore", *map(str, arguments)]
 
 
 def variables(root: Path) -> dict[str, str]:

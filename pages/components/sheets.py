@@ -14,6 +14,7 @@ import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
 from pages.components import png
+from pages.components.browser_parts import part
 from pages.components.cached import Pixels
 
 # Pixels of the saved file: between pictures, left of them for their names, and above them for the headings.
@@ -23,13 +24,7 @@ HEAD = 40
 WIDE = 6  # columns of a saved sheet at three times their size; more are enlarged twice
 _SENT = "sheet sent"
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "sheet",
-    html=(_HERE / "sheet.html").read_text(),
-    css=(_HERE / "sheet.css").read_text(),
-    js=(_HERE / "sheet.js").read_text(),
-)
+_component = part("sheet", Path(__file__).parent)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,9 @@ def test_scores_under_older_noise_are_measured_again(tmp_path: Path, monkeypatch
     monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
     start = zoo.from_text("conv4 | conv3:k1:sigmoid")
     spec = execution.plan(start, dataset="sample", epochs=1, images=100, noise=Noise("gaussian", 0.2))
-    run = [*execution.execute(spec)][-1].run  # type: ignore[union-attr]
+    *_, last = execution.execute(spec)
+    assert isinstance(last, Finished)
+    run = last.run
     expected = shown_errors(page(run=f"custom {run.key[:6]}"))
     without_noise_version(Store().rescore(run, run.scores().assign(mse=0.5), run.read(PREVIEW)))
     st.cache_data.clear()
@@ -418,7 +420,9 @@ def test_errors_are_those_of_the_pictures_that_are_there_now(tmp_path: Path, mon
 
     add(0, 60)
     spec = execution.plan(zoo.from_text("conv4 | conv3:k1:sigmoid"), dataset=f"folder:{folder}", epochs=1)
-    run = [*execution.execute(spec)][-1].run  # type: ignore[union-attr]
+    *_, last = execution.execute(spec)
+    assert isinstance(last, Finished)
+    run = last.run
     app = page(run=f"custom {run.key[:6]}")
     assert shown_errors(app) == expected()
     assert not any("has changed since" in info.value for info in app.info)

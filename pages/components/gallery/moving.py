@@ -22,6 +22,7 @@ from aecore.models import zoo
 from aecore.runs.store import Run, Store
 from pages.app.pages import COMPARE
 from pages.components import look, png
+from pages.components.browser_parts import part
 from pages.components.jobs import one_core
 
 DATASET = "cifar10-excerpt"  # sooner read than the whole
@@ -30,13 +31,7 @@ LEVELS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5
 _RESTING = LEVELS.index(0.1)
 _SEED = 0
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "moving",
-    html=(_HERE / "moving.html").read_text(),
-    css=(_HERE / "moving.css").read_text(),
-    js=(_HERE / "moving.js").read_text(),
-)
+_component = part("moving", Path(__file__).parent)
 
 
 def show(runs: Sequence[Run]) -> None:

@@ -8,24 +8,17 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from aecore.models.architecture import Architecture
 from aecore.models.layers import Shape, shape_text
 from aecore.models.steps import Step
+from pages.components.browser_parts import part
 
 RULE = (
     "To scale: a block is as high as its feature map and as wide as the square root of its channels; a flat vector is "
     "one pixel high and as wide as the square root of its numbers. Point at a block for its layers."
 )
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "diagram",
-    html=(_HERE / "diagram.html").read_text(),
-    css=(_HERE / "diagram.css").read_text(),
-    js=(_HERE / "diagram.js").read_text(),
-)
+_component = part("diagram", Path(__file__).parent)
 
 
 @dataclass(frozen=True)

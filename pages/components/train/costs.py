@@ -7,6 +7,7 @@ import subprocess
 import streamlit as st
 
 from aecore import AecoreError
+from aecore.files import background
 from aecore.runs.store import Store
 from aecore.scheduling import costs, supervision
 from pages.components import amounts
@@ -57,14 +58,14 @@ def show(plan: Plan) -> None:
 def _measure(plan: Plan) -> None:
     """Train for a second in a process of its own: torch must not compute for long in a page's thread."""
     spec = plan.specs[0]
-    command = supervision.command(
+    command = background.command(
         "measure", str(spec.architecture), "--batch-size", spec.recipe.batch_size, "--device", plan.place.device
     )
     with st.spinner("Training for a second"):
         try:
             subprocess.run(
                 command,
-                cwd=supervision.ROOT,
+                cwd=background.ROOT,
                 env=supervision.variables(Store().root),
                 capture_output=True,
                 text=True,

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aecore.data.noise import Noise
+from aecore.files import background
 from aecore.runs import execution
 from aecore.runs.events import Previewed
 from aecore.runs.store import STATES, Store
@@ -232,7 +233,7 @@ def test_a_run_outlives_the_process_that_asked_for_it(pictures: Path, queue: Que
         "os.killpg(0, signal.SIGKILL)"
     )
     command = [sys.executable, "-c", code, json.dumps(spec.to_json()), str(queue.store.root)]
-    asked = subprocess.run(command, cwd=supervision.ROOT, start_new_session=True)
+    asked = subprocess.run(command, cwd=background.ROOT, start_new_session=True)
     assert asked.returncode == -signal.SIGKILL
     [entry] = queue.entries()
     trained(queue, entry.id, 2)

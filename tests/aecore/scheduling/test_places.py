@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aecore.files import background
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import Store
 from aecore.scheduling import engines, places, supervision
@@ -78,7 +79,7 @@ def test_the_cpu_of_this_machine_is_chosen_without_torch() -> None:
     """As in `test_house`: what only names things does not wait for it."""
     code = "import sys; from aecore.scheduling.places import Place; Place.chosen('local', 'cpu'); print(*sys.modules)"
     loaded = subprocess.run(
-        [sys.executable, "-c", code], cwd=supervision.ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=background.ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     assert "aecore.scheduling.engines" in loaded
     assert not {"torch", "ray"} & set(loaded)

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from aecore.files import background
 from aecore.runs.store import Store
 from aecore.scheduling import supervision
 from aecore.scheduling.queue import Queue
@@ -47,7 +48,7 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     code = "import os, sys; open(os.environ['AECORE_CHECKPOINTS'] + f'/{os.getpid()}', 'w').close(); sys.exit(%d)"
 
     def end_with(status: int) -> None:
-        monkeypatch.setattr(supervision, "command", lambda *arguments: [sys.executable, "-c", code % status])
+        monkeypatch.setattr(background, "command", lambda *arguments: [sys.executable, "-c", code % status])
 
     return end_with
 
