@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from aecore.data.catalog import SOURCES
 from aecore.data.noise import Noise
+from aecore.files import background
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe
@@ -197,7 +198,7 @@ def test_a_finished_light_run_is_not_offered_to_compare(store: Store) -> None:
 
 
 def test_a_measurement_that_is_killed_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "command", lambda *_: [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+    monkeypatch.setattr(background, "command", lambda *_: [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
     app = page()
     (button,) = [button for button in app.button if button.label == "Measure"]
     button.click().run()
