@@ -89,7 +89,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees what is committed. Reading a store without a queue creates none."""
+        """A connection that sees one committed state, whatever others write meanwhile.
+
+        Reading a store without a queue creates none.
+        """
         with self._explained():
             if self.path.exists():
                 connection = self._open()
@@ -97,6 +100,8 @@ class Database:
                 connection = _connect(":memory:")
                 connection.executescript(_SCHEMA)
             with closing(connection) as db:
+                # Otherwise a run that changes its state between two selections could be in both, or in none.
+                db.execute("BEGIN")
                 yield db
 
     @contextmanager

@@ -1,9 +1,12 @@
 """The queue as those see it who ask: what was asked for is there once, and in order."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +15,10 @@ from aecore.data import datasets
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs import execution
 from aecore.runs.store import Store
+from aecore.scheduling import queue as queue_module
 from aecore.scheduling import supervision
 from aecore.scheduling.dispatch import Dispatch
-from aecore.scheduling.entries import QueueError
+from aecore.scheduling.entries import Entry, QueueError
 from aecore.scheduling.places import Place, device_name
 from aecore.scheduling.queue import QUEUED_AT_MOST, Queue
 from aecore.scheduling.reports import Report
@@ -33,6 +37,23 @@ def queue(idle: Queue) -> Queue:
 
 def states(queue: Queue) -> list[tuple[int, str, int | None]]:
     return [(entry.id, entry.state, entry.position) for entry in queue.entries()]
+
+
+def test_a_run_that_ends_while_the_queue_is_read_is_listed_once(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = submit(queue)
+    fence = start(queue, run)
+    select, ended = queue_module.select_entries, list[int]()
+
+    def meanwhile(db: sqlite3.Connection, clauses: str, parameters: Sequence[Any] = ()) -> list[Entry]:
+        rows = select(db, clauses, parameters)
+        if not ended:
+            ended.append(run)
+            Report(queue, run, fence).end("failed", "The disk is full.")
+        return rows
+
+    monkeypatch.setattr(queue_module, "select_entries", meanwhile)
+    assert states(queue) == [(run, "running", None)]
+    assert states(queue) == [(run, "failed", None)]
 
 
 # ---- asking
