@@ -37,7 +37,7 @@ _LOST = """  (() => {
 
 
 class KnownRoot:
-    """Tells the browser where the app's root is, in the page that it loads first.
+    """Adds two things to the page that the browser loads first: where the app's root is, and the lost-server notice.
 
     Streamlit's browser side cannot know whether `/compare` is a page or the folder that the whole app is served from,
     and asks for the server's state in that folder first: two failed requests in the browser's console for every deep

@@ -52,8 +52,9 @@ def ended(queue: Queue, run: int) -> Entry:
 
 
 def trained(queue: Queue, run: int, epochs: int) -> None:
-    """Wait for so many whole epochs of a run that is training."""
-    until(lambda: queue.entry(run).whole_epochs >= epochs or queue.entry(run).state == "failed")
+    """Wait for so many whole epochs more than now: only then is it certain that the run trains, resumed or not."""
+    wanted = queue.entry(run).whole_epochs + epochs
+    until(lambda: queue.entry(run).whole_epochs >= wanted or queue.entry(run).state == "failed")
     assert queue.entry(run).state == "running", queue.entry(run).reason
 
 
