@@ -154,7 +154,12 @@ def collect(
 
 
 def watch(left: Jobs, message: str) -> None:
-    """Say how many of the jobs are done, and draw the page again when another contestant is."""
+    """Say how many of the jobs are done, and draw the page again when another contestant is.
+
+    In a fragment, call it first in a container that was made before the fragment's controls. When a control is used
+    while its fragment is still drawn, Streamlit drops what the fragment drew and the browser does not have yet, but
+    sends what the fragments in it drew. Unless their place is already there, the page breaks ("Bad delta path index").
+    """
     # Even with no job left there must be a fragment: the browser may still request it.
     st.fragment(_look_again, run_every=_EVERY if left else None)(left, message)
 

@@ -25,33 +25,48 @@ _NAMES = {rule.title: name for name, rule in METRICS.items()}
 @st.fragment
 def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int, ...]) -> None:
     """Everything that depends on the noise: the sheet, the table, the verdicts and the distribution of errors."""
-    noise, seed, view = pickers.noise_and_view(PAGE, list(errors.VIEWS))
+    controls, sheet, progress, scores, spread = (st.container() for _ in range(5))  # see `jobs.watch`
+    with controls:
+        noise, seed, view = pickers.noise_and_view(PAGE, list(errors.VIEWS))
     shown = lineup.compute(chosen, dataset_name, indices, noise, seed)
-    columns = lineup.sheet(shown, view, tables.selected())
-    lineup.watch(shown)
-    saving = st.container(horizontal=True, vertical_alignment="center")
-    explain(
-        "How to read the pictures",
-        "Each row is a test picture, which no model saw in training. **input** is the clean picture; once you add "
-        "noise, **noisy** is what every model receives. Each further column is the output of one model. Hover over a "
-        "cell, or move with the arrow keys, to see it enlarged with its scores. The two error views show where an "
-        "output differs from the clean picture; **Wipe** lays one column over another.",
-    )
-    if shown.outputs:
-        models, metric = _table(shown, noise, seed, saving, columns)
-        st.subheader("Is the difference real?")
-        verdicts.show(models, metric)
+    with sheet:
+        columns = lineup.sheet(shown, view, tables.selected())
+    with progress:
+        lineup.watch(shown)
+    with scores:
+        saving = st.container(horizontal=True, vertical_alignment="center")
         explain(
-            "How the differences are tested",
-            "For each pair of models: the mean difference of the metric chosen above over these pictures, with its 95% "
-            "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain"
-            " the true difference. An interval that contains zero leaves open whether there is a difference. Of "
-            "twenty pairs that do not differ, about one will seem to. If you picked the pictures for their errors, "
-            "this says nothing about other pictures. Another seed would train another network, with other errors.",
+            "How to read the pictures",
+            "Each row is a test picture, which no model saw in training. **input** is the clean picture; once you add "
+            "noise, **noisy** is what every model receives. Each further column is the output of one model. Hover over "
+            "a cell, or move with the arrow keys, to see it enlarged with its scores. The two error views show where "
+            "an output differs from the clean picture; **Wipe** lays one column over another.",
         )
-    st.subheader("How the errors spread")
+        if shown.outputs:
+            _scores(shown, noise, seed, saving, columns)
     # In this fragment, because its figure may depend on the noise that is chosen here.
-    distribution(chosen, dataset_name, noise, seed)
+    with spread:
+        distribution(chosen, dataset_name, noise, seed)
+
+
+def _scores(
+    shown: Lineup,
+    noise: Noise | None,
+    seed: int,
+    saving: st.delta_generator.DeltaGenerator,
+    columns: Sequence[sheets.Column],
+) -> None:
+    models, metric = _table(shown, noise, seed, saving, columns)
+    st.subheader("Is the difference real?")
+    verdicts.show(models, metric)
+    explain(
+        "How the differences are tested",
+        "For each pair of models: the mean difference of the metric chosen above over these pictures, with its 95% "
+        "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain"
+        " the true difference. An interval that contains zero leaves open whether there is a difference. Of "
+        "twenty pairs that do not differ, about one will seem to. If you picked the pictures for their errors, "
+        "this says nothing about other pictures. Another seed would train another network, with other errors.",
+    )
 
 
 def _table(
@@ -128,13 +143,16 @@ def _metric(shape: tuple[int, ...]) -> str:
 @st.fragment
 def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
     """How the errors are distributed over the test pictures."""
+    controls, figure, progress = (st.container() for _ in range(3))  # see `jobs.watch`
+    controls.subheader("How the errors spread")
     as_trained, under = "Each as it was trained", "Under the noise above"
-    how = PAGE.segments(
-        "Noise",
-        [as_trained, under],
-        "spread",
-        f"Under the noise above, the first {MEASURED:,} test pictures are measured: about a second per model.",
-    )
+    with controls:
+        how = PAGE.segments(
+            "Noise",
+            [as_trained, under],
+            "spread",
+            f"Under the noise above, the first {MEASURED:,} test pictures are measured: about a second per model.",
+        )
     quick = [contestant for contestant in chosen if not contestant.is_slow]
     stored = {}
     if how == as_trained:
@@ -150,11 +168,13 @@ def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise |
         for contestant in sorted(quick, key=lambda contestant: contestant.effort)
         if contestant.key not in stored
     }
-    quick, measured, late = jobs.collect("distribution", measuring, quick)
-    _spread_figure(quick, stored | measured, condition)
-    if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
-        st.caption(f"Without {look.listed(slow)}: {MEASURED:,} pictures would take minutes.")
-    jobs.watch(late, f"Measuring {MEASURED:,} test pictures, models done")
+    with figure:
+        quick, measured, late = jobs.collect("distribution", measuring, quick)
+        _spread_figure(quick, stored | measured, condition)
+        if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
+            st.caption(f"Without {look.listed(slow)}: {MEASURED:,} pictures would take minutes.")
+    with progress:
+        jobs.watch(late, f"Measuring {MEASURED:,} test pictures, models done")
     explain(
         "How to read the distribution",
         "How the error is distributed over the test pictures. The further left a curve lies, the better the model. A "

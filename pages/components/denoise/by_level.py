@@ -121,24 +121,28 @@ def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Co
 
 def _measured_here(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
     """A table of the chosen denoisers under the chosen noise, measured when a person presses the button."""
+    controls, totals, progress = (st.container() for _ in range(3))  # see `jobs.watch`
     quick = [contestant for contestant in chosen if not contestant.is_slow]
     conditions = (dataset_name, noise, seed)
     label = f"Measure {MEASURED} test pictures under this noise"
-    if st.button(label, icon=":material/speed:", disabled=not quick or not noise):
+    if controls.button(label, icon=":material/speed:", disabled=not quick or not noise):
         st.session_state[_REQUESTED] = conditions
     if st.session_state.get(_REQUESTED) != conditions:
         jobs.ready("measured", {})
         return
     measuring = {contestant.key: cached.scores(contestant, dataset_name, noise, seed, MEASURED) for contestant in quick}
-    quick, tables, late = jobs.collect("measured", measuring, quick)
+    with totals:
+        quick, tables, late = jobs.collect("measured", measuring, quick)
     rows = []
     for contestant in quick:
         if (table := tables.get(contestant.key)) is not None:
-            totals = Totals.of(table)
-            rows.append((contestant.label, totals.psnr_mean, margin(table["psnr"]), totals.psnr_pooled, totals.ssim))
+            sums = Totals.of(table)
+            rows.append((contestant.label, sums.psnr_mean, margin(table["psnr"]), sums.psnr_pooled, sums.ssim))
     if rows:
-        _totals(rows, noise)
-    jobs.watch(late, f"Measuring the first {MEASURED} test pictures, denoisers done")
+        with totals:
+            _totals(rows, noise)
+    with progress:
+        jobs.watch(late, f"Measuring the first {MEASURED} test pictures, denoisers done")
     if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
         st.caption(f"Without {look.listed(slow)}: {MEASURED} pictures would take too long.")
 

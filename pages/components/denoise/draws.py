@@ -29,7 +29,8 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         st.caption("Without noise every draw is the same: choose a noise level above.")
         return
     slow = [contestant for contestant in pictures.chosen if contestant.is_slow]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    controls, drawn, progress = (st.container() for _ in range(3))  # see `jobs.watch`
+    with controls, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = choices.picture("picture", pictures.dataset_name, pictures.indices)
         with_slow = bool(slow) and st.checkbox(
             f"{look.listed([contestant.label for contestant in slow])} too",
@@ -42,18 +43,20 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         contestant.key: cached.spread(contestant, pictures.dataset_name, picture, noise, seed, DRAWS)
         for contestant in shown
     }
-    shown, spreads, late = jobs.collect("draws", drawing, shown)
-    if shown:
-        _maps(shown, spreads)
-        st.caption(
-            f"{DRAWS} draws of {choices.words(noise)}. The maps show means over the channels, the numbers are means "
-            "over all values."
-        )
-    elif len(slow) == len(pictures.chosen) and not with_slow:
-        st.caption("Only slow denoisers are chosen: tick the box above, or choose another one.")
-    elif pictures.late:
-        st.caption("This table appears once the pictures above are done.")
-    jobs.watch(late, f"Denoising {DRAWS} draws, denoisers done")
+    with drawn:
+        shown, spreads, late = jobs.collect("draws", drawing, shown)
+        if shown:
+            _maps(shown, spreads)
+            st.caption(
+                f"{DRAWS} draws of {choices.words(noise)}. The maps show means over the channels, the numbers are "
+                "means over all values."
+            )
+        elif len(slow) == len(pictures.chosen) and not with_slow:
+            st.caption("Only slow denoisers are chosen: tick the box above, or choose another one.")
+        elif pictures.late:
+            st.caption("This table appears once the pictures above are done.")
+    with progress:
+        jobs.watch(late, f"Denoising {DRAWS} draws, denoisers done")
     explain(
         "What bias and variance are",
         f"One picture with {DRAWS} draws of the same noise. **Bias** is the mean of the outputs minus the clean "

@@ -32,25 +32,28 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     if can_fit and not any(contestant.key == REFERENCE for contestant in shown):
         shown.append(by_name.baseline(REFERENCE))
     dataset_name, (height, width) = pictures.dataset_name, pictures.clean.shape[2:]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    controls, seen, progress = (st.container() for _ in range(3))  # see `jobs.watch`
+    with controls, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = choices.picture("at", dataset_name, pictures.indices)
         pixel = _place("Row", "row", height), _place("Column", "column", width)
     computing = {
         contestant.key: cached.weights(contestant, dataset_name, picture, noise, seed, pixel) for contestant in shown
     }
-    shown, weights, late = jobs.collect("weights", computing, shown)
-    (given, _), _ = cached.reconstructions([], dataset_name, (picture,), noise, seed)
-    with st.container(horizontal=True, gap="medium"):
-        with st.container(width="content", gap="xsmall"):
-            st.markdown(f"**{'noisy' if noise else 'input'}**: click a pixel")
-            pixels.pick(png.in_colour(given[0]), pixel, _picked)
-        _maps(shown, weights)
-    st.caption(
-        f"How much each input pixel contributes to the output at row {pixel[0]}, column {pixel[1]} under "
-        f"{choices.words(noise)}: the weights of each channel on itself, averaged over the channels. Red is positive, "
-        "blue negative, white zero."
-    )
-    jobs.watch(late, "Computing the weights (the Wiener filter is fitted at first use), denoisers done")
+    with seen:
+        shown, weights, late = jobs.collect("weights", computing, shown)
+        (given, _), _ = cached.reconstructions([], dataset_name, (picture,), noise, seed)
+        with st.container(horizontal=True, gap="medium"):
+            with st.container(width="content", gap="xsmall"):
+                st.markdown(f"**{'noisy' if noise else 'input'}**: click a pixel")
+                pixels.pick(png.in_colour(given[0]), pixel, _picked)
+            _maps(shown, weights)
+        st.caption(
+            f"How much each input pixel contributes to the output at row {pixel[0]}, column {pixel[1]} under "
+            f"{choices.words(noise)}: the weights of each channel on itself, averaged over the channels. Red is "
+            "positive, blue negative, white zero."
+        )
+    with progress:
+        jobs.watch(late, "Computing the weights (the Wiener filter is fitted at first use), denoisers done")
     for line in _over_wiener(pictures.ready, noise):
         st.markdown(line)
     explain(
