@@ -7,10 +7,10 @@ until the script has run once, and answers a link to any page but the first with
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages.app.server import KnownRoot
+from pages.app.server import AddedScript
 from pages.components.preload import FIRST_PICTURES, preload
 
 # While the browser loads the page, whose first pictures need it.
 preload(FIRST_PICTURES)
 
-app = st.App("pages/app/navigation.py", middleware=[Middleware(KnownRoot)])
+app = st.App("pages/app/navigation.py", middleware=[Middleware(AddedScript)])

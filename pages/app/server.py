@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
-# Says in words when the connection to the server is lost, which Streamlit opens again by itself.
-_LOST = """  (() => {
-    const bar = document.createElement("div");
-    bar.id = "server-lost";
-    bar.setAttribute("role", "status");
-    bar.textContent = "The dashboard's server does not answer: it was stopped, or the network is down. "
-      + "This page comes back by itself once it answers again.";
-    bar.style.cssText = "position:fixed;left:0;right:0;bottom:0;z-index:999999;padding:0.8rem 1.2rem;"
-      + "background:#8a4b00;color:#fff;font:0.95rem sans-serif;text-align:center";
-    // Streamlit's own dialog asks about the internet, which has nothing to do with it.
-    const style = document.createElement("style");
-    style.textContent = "body:has(#server-lost) > div:has([role=dialog]) { display: none }";
-    document.head.append(style);
-    let timer, leaving = false;
-    addEventListener("pagehide", () => (leaving = true));
-    const Native = WebSocket;
-    window.WebSocket = class extends Native {
-      constructor(...given) {
-        super(...given);
-        this.addEventListener("open", () => { clearTimeout(timer); timer = 0; bar.remove(); });
-        this.addEventListener("close", () => {
-          // A short gap is no loss: the connection is opened again within it.
-          timer ||= setTimeout(() => leaving || document.body.append(bar), 1500);
-        });
-      }
-    };
-  })();
-"""
+_SCRIPT = (Path(__file__).parent / "first_page.js").read_text()
 
 
-class KnownRoot:
-    """Adds two things to the page that the browser loads first: where the app's root is, and the lost-server notice.
+class AddedScript:
+    """Adds a script to the page that the browser loads first: where the app's root is, and `first_page.js`.
 
     Streamlit's browser side cannot know whether `/compare` is a page or the folder that the whole app is served from,
     and asks for the server's state in that folder first: two failed requests in the browser's console for every deep
@@ -88,4 +63,4 @@ def _script(scope: Scope) -> str:
     return f"""<script>
   const root = location.pathname.slice(0, location.pathname.length - {below}).replace(/\\/$/, "");
   window.__streamlit = {{ BACKEND_BASE_URL: location.origin + root }};
-{_LOST}</script>"""
+{_SCRIPT}</script>"""

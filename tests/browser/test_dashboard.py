@@ -106,6 +106,43 @@ def test_the_back_button_brings_back_the_choices(page: Page, dashboard: str) -> 
     expect(page).to_have_url(re.compile(r"level=0\.3"))
 
 
+def test_every_choice_is_a_step_back(page: Page, dashboard: str) -> None:
+    def choose(pill: str) -> None:
+        page.get_by_test_id("stButtonGroup").get_by_role("button", name=pill, exact=True).click()
+        settled(page)
+
+    cards = page.locator("[class*=st-key-card-]")
+    page.goto(dashboard)
+    settled(page)
+    everyone = len({run.key for run in Store().listing().runs})
+    choose("deep")
+    choose("shallow")  # of the same choice: no step of its own
+    expect(page).to_have_url(re.compile("family=shallow"))
+    both = sum(system.family in ("deep", "shallow") for system in zoo.SYSTEMS.values())
+    expect(cards).to_have_count(both)
+    choose("Batch norm")
+    expect(page).to_have_url(re.compile("bn="))
+    expect(cards).not_to_have_count(both)
+    page.go_back()
+    expect(cards).to_have_count(both)
+    page.go_back()
+    expect(cards).to_have_count(everyone)
+    expect(page).to_have_url(re.compile("/$"))
+    page.go_forward()
+    expect(cards).to_have_count(both)
+    page.goto(f"{dashboard}/compare?models=dense&count=1")
+    settled(page)
+    for _ in range(3):
+        page.get_by_role("slider", name="Standard deviation").press("ArrowRight")
+        settled(page)
+    expect(page).to_have_url(re.compile(r"level=0\.03"))
+    page.go_back()
+    settled(page)
+    expect(page).not_to_have_url(re.compile("level="))
+    expect(page.get_by_role("slider", name="Standard deviation")).to_have_value("0")
+    assert headings(page) == ["input", "dense"]
+
+
 def test_words_are_open_at_the_first_visit_and_folded_at_the_next(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare")
     settled(page)

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.types import Message
 from streamlit import config
 
-from pages.app.server import KnownRoot
+from pages.app.server import AddedScript
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "compare.webp"  # of more than one chunk
@@ -30,7 +30,7 @@ def answer(response: Response, accept: str, path: str = "/") -> tuple[Headers, b
     scope = {"type": "http", "method": "GET", "path": path, "headers": [(b"accept", accept.encode())]}
     # In a thread of its own: where Playwright has run before, this one has an event loop already.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, KnownRoot(response)(scope, receive, send)).result()
+        thread.submit(asyncio.run, AddedScript(response)(scope, receive, send)).result()
     assert sent[-1].get("more_body", False) is False
     return Headers(raw=sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
 
