@@ -79,8 +79,6 @@ class Page:
         """Say what the link asked for and did not get; call it after the widgets are drawn."""
         lines = []
         for key, wanted in link.items():
-            if key not in _keys[self.name]:
-                continue
             value = st.session_state.get(key)
             chosen = value if isinstance(value, list | tuple) else [value]
             # An address asks for nothing by an empty text, as it has where everything was taken out of a choice.
@@ -90,12 +88,13 @@ class Page:
                 if not any(_same(text, choice) for choice in chosen)
             ]
             if unmet:
-                instead = "nothing" if value in (None, []) else ", ".join(map(_text, chosen))
-                lines.append(f"{key} = {', '.join(unmet)} (shown: {instead})")
+                if key not in st.session_state:
+                    instead = "this page shows no such choice"
+                else:
+                    instead = f"instead: {'nothing' if value in (None, []) else ', '.join(map(_text, chosen))}"
+                lines.append(f"{key} = {', '.join(unmet)} ({instead})")
         if lines:
-            st.warning(
-                "The link asks for what cannot be had here: " + "; ".join(lines) + ".", icon=":material/link_off:"
-            )
+            st.warning(f"Parts of the link could not be followed: {'; '.join(lines)}.", icon=":material/link_off:")
 
 
 def choice(page: str, name: str, default: Any) -> Any:

@@ -172,11 +172,11 @@ def test_a_bad_link_falls_back(query: dict[str, str | list[str]]) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ({"models": ["dense", "no-such-model"]}, "models = no-such-model (shown: dense)"),
-        ({"noise": "nosuch"}, "noise = nosuch (shown: Gaussian)"),
-        ({"level": "7"}, "level = 7 (shown: 0)"),
-        ({"data": "nowhere"}, "data = nowhere (shown: CIFAR-10)"),
-        ({"pictures": "Best", "draw": "x"}, "pictures = Best (shown: Random); draw = x (shown: 0)"),
+        ({"models": ["dense", "no-such-model"]}, "models = no-such-model (instead: dense)"),
+        ({"noise": "nosuch"}, "noise = nosuch (instead: Gaussian)"),
+        ({"level": "7"}, "level = 7 (instead: 0)"),
+        ({"data": "nowhere"}, "data = nowhere (instead: CIFAR-10)"),
+        ({"pictures": "Best", "draw": "x"}, "pictures = Best (instead: Random); draw = x (instead: 0)"),
     ],
 )
 def test_what_a_link_cannot_have_is_said(query: dict[str, str | list[str]], message: str) -> None:

@@ -123,7 +123,7 @@ def test_without_data_the_excerpt_is_shown_with_what_needs_no_fit() -> None:
     app = page(denoisers=["denoise-030", "wiener"])
     assert not app.exception
     assert not app.error
-    assert "denoisers = wiener (shown: denoise-030)" in app.warning[0].value
+    assert "denoisers = wiener (instead: denoise-030)" in app.warning[0].value
     picker = app.multiselect(key="denoisers")
     assert "tv" in picker.options
     assert "wiener must be fitted to the training pictures, which are not here." in picker.help
@@ -157,12 +157,12 @@ def test_a_link_brings_back_every_choice() -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ({"denoisers": ["blur", "no-such"]}, "denoisers = no-such (shown: blur)"),
-        ({"noise": "nosuch"}, "d-noise = nosuch (shown: Gaussian)"),
-        ({"level": "7"}, "d-level = 7 (shown: 0.1)"),
-        ({"level": "NaN"}, "d-level = NaN (shown: 0.1)"),
+        ({"denoisers": ["blur", "no-such"]}, "denoisers = no-such (instead: blur)"),
+        ({"noise": "nosuch"}, "d-noise = nosuch (instead: Gaussian)"),
+        ({"level": "7"}, "d-level = 7 (instead: 0.1)"),
+        ({"level": "NaN"}, "d-level = NaN (instead: 0.1)"),
         ({"picture": "frog #-1", "at": "x"}, "d-picture = frog #-1"),
-        ({"row": "99", "view": "Best"}, "d-view = Best (shown: Pictures)"),
+        ({"row": "99", "view": "Best"}, "d-view = Best (instead: Pictures)"),
     ],
 )
 def test_what_a_link_cannot_have_is_said_and_replaced(query: dict[str, str | list[str]], said: str) -> None:

@@ -339,7 +339,7 @@ def test_choices_that_nothing_fits_can_be_taken_back() -> None:
 def test_a_bad_link_falls_back_with_a_note(query: dict[str, str | list[str]]) -> None:
     app = shown(**query)
     assert not app.exception
-    assert "cannot be had here" in app.warning[0].value
+    assert "could not be followed" in app.warning[0].value
     assert "`shallow-strided`" in texts(app)
 
 

@@ -117,11 +117,25 @@ def test_a_link_that_names_no_choice_brings_back_those_of_before(folder: Path) -
     assert app.slider(key="level").value == 4
 
 
-@pytest.mark.parametrize("more", [{}, {"unknown": "thing"}, {"redraw": "once"}])
-def test_what_cannot_be_had_is_noted_until_a_person_does_something(folder: Path, more: dict[str, str]) -> None:
+NO_CHOICE = "this page shows no such choice"
+
+
+@pytest.mark.parametrize(
+    ("more", "noted"),
+    [
+        ({}, ""),
+        ({"unknown": "thing"}, f"; unknown = thing ({NO_CHOICE})"),
+        ({"loud": "true"}, f"; loud = true ({NO_CHOICE})"),
+        ({"loud": ""}, ""),
+        ({"redraw": "once"}, f"; redraw = once ({NO_CHOICE})"),
+    ],
+)
+def test_what_cannot_be_had_is_noted_until_a_person_does_something(
+    folder: Path, more: dict[str, str], noted: str
+) -> None:
     app = opened(folder, colour="blue", level="4", **more)
     assert [warning.value for warning in app.warning] == [
-        "The link asks for what cannot be had here: colour = blue (shown: red)."
+        f"Parts of the link could not be followed: colour = blue (instead: red){noted}."
     ]
     app.slider(key="level").set_value(3).run()
     assert not app.warning

@@ -219,7 +219,7 @@ def test_a_seed_that_another_system_lacks_is_no_choice_there(some_runs: Path) ->
     assert app.selectbox(key="run_seed").value == 0
     app.selectbox(key="run").set_value("dense").run()
     assert not [choice for choice in app.selectbox if choice.key == "run_seed"]
-    assert "cannot be had here: run_seed = 9" in page(run="shallow-strided", run_seed="9").warning[0].value
+    assert "could not be followed: run_seed = 9" in page(run="shallow-strided", run_seed="9").warning[0].value
 
 
 # ---- what is missing or damaged
