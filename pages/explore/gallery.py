@@ -50,9 +50,10 @@ if points:
         with st.container(key="headline-box"):
             if rates and in_bits:
                 bits.show(bright, faint, rates)
-                bits.caption(points, rates)
             elif clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
                 st.switch_page(SYSTEM.path, query_params={"run": clicked})
+        if rates and in_bits:
+            bits.caption(points, rates)
         st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))
         explain("How to read the figure and the cards", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
 

@@ -29,7 +29,11 @@ EXPLANATION = (
     "most of them; JPEG's hold the Huffman tables that suit each picture.\n"
 )
 _HEIGHT = 430
+_FEWEST, _MOST = 50, 60_000  # bits that are drawn
+_LOWEST, _HIGHEST = 14, 45  # decibels that are drawn
 _TOP, _ROW = 43, 2  # dB: where the first bar of a model that leads PCA lies, and how far below it the next
+# Of a name: decibels that it is high, and factor of bits that a letter is wide, in a figure 1,000 pixels wide.
+_LINE, _LETTER = 1.4, 1.041
 # Their lines are grey, as those of one model are too; their dashes belong to no model.
 _CODECS = {"jpeg": ("JPEG", "longdash"), "webp": ("WebP", "longdashdot"), "avif": ("AVIF", "2px,5px")}
 
@@ -58,18 +62,17 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
     for entry in [*faint, *entries]:
         own = by_name.get(entry.label)
         if entry.run and own:
-            style = {
-                "line": figures.line(entry.run) | {"color": look.family_color(entry.family)},
-                "marker": figures.marker(entry.run) | {"size": 6, "color": look.family_color(entry.family)},
-            }
-            _line(figure, own, entry.label, opacity=0.25 if entry in faint else 1, mode="lines+markers", **style)
+            line = figures.line(entry.run) | {"color": look.family_color(entry.family)}
+            opacity = 0.25 if entry in faint else 1
+            _line(figure, own, entry.label, opacity=opacity, mode="lines", line=line, showlegend=False)
             if entry in entries and own.windows:
-                _bars(figure, own, style["line"]["color"], next(rows))
+                _bars(figure, own, line["color"], next(rows))
+    _names(figure, [curve for entry in entries if entry.run and (curve := by_name.get(entry.label))])
     figure.update_layout(
         height=_HEIGHT,
         hovermode="closest",
-        xaxis=figures.log_axis("Bits per picture", range=(log10(50), log10(60_000))),
-        yaxis={"title": "Pooled PSNR, dB", "range": [14, _TOP + _ROW]},
+        xaxis=figures.log_axis("Bits per picture", range=(log10(_FEWEST), log10(_MOST))),
+        yaxis={"title": "Pooled PSNR, dB", "range": [_LOWEST, _HIGHEST]},
     )
     points = "; ".join(map(_in_words, rates.curves))
     alt = f"Pooled PSNR against bits per picture: {points}."
@@ -100,6 +103,25 @@ def _bars(figure: go.Figure, curve: Curve, color: str, row: int) -> None:
             name=curve.name,
             showlegend=False,
             hovertemplate=f"<b>{curve.name}</b><br>leads PCA at {curve.windows_text} bits<extra></extra>",
+        )
+
+
+def _names(figure: go.Figure, curves: Sequence[Curve]) -> None:
+    """The name of each curve where it ends, further down where another name is in the way."""
+    ends = [
+        max((point for point in curve.points if point.bits <= _MOST), key=lambda point: point.bits) for curve in curves
+    ]
+    placed = list[tuple[float, float, float]]()  # where each begins and ends, and its height
+    for curve, end in sorted(zip(curves, ends, strict=True), key=lambda known: -known[1].psnr):
+        width = _LETTER ** (len(curve.name) + 1)
+        begin = min(end.bits, _MOST / width)
+        height = end.psnr + (_LINE / 2 if begin < end.bits else 0)
+        for first, last, other in placed:
+            if first < begin * width and begin < last and abs(other - height) < _LINE:
+                height = other - _LINE
+        placed.append((begin, begin * width, height))
+        figure.add_annotation(
+            x=log10(begin), y=height, text=curve.name, showarrow=False, xanchor="left", xshift=4, font={"size": 11}
         )
 
 
