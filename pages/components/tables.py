@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from aecore.measuring.metrics import METRICS
+from aecore.measuring.totals import psnr_text
 
 Metric = str  # one of METRICS
 _KEY = "table"
@@ -28,15 +29,16 @@ def per_picture(
     models: Mapping[str, pd.DataFrame],
     metric: Metric,
 ) -> None:
-    """One row per picture: a thumbnail, its class, the metric of each of `inputs` and `models`, and the best model."""
+    """One row per picture: a thumbnail, its class, the metric of each of `inputs` and `models`, and the best models."""
     rule = METRICS[metric]
     numbers = {label: scores[metric].to_numpy() for label, scores in {**inputs, **models}.items()}
     values = np.stack([numbers[label] for label in models])
-    best = values.argmax(axis=0) if rule.higher_is_better else values.argmin(axis=0)
+    is_best = values == (values.max(axis=0) if rule.higher_is_better else values.min(axis=0))
     table = pd.DataFrame(
         {"": list(thumbnails), "Picture": list(pictures), "Class": list(classes)}
-        | numbers
-        | {"Best model": [list(models)[place] for place in best]}
+        # Infinite where nothing differs, which is said in words.
+        | {label: np.where(np.isinf(scores), np.nan, scores) for label, scores in numbers.items()}
+        | {"Best model": [", ".join(np.array(list(models))[column]) for column in is_best.T]}
     )
     # As many decimals in every row, so that the numbers of a column stand below each other.
     digits = {"psnr": "%.2f", "mse": "%.5f"}.get(metric, "%.4f")
@@ -46,6 +48,7 @@ def per_picture(
         hide_index=True,
         column_config=formats | {"": st.column_config.ImageColumn(width=44)},
         row_height=40,
+        placeholder=psnr_text(np.inf),
         alt=f"{rule.title} of each picture and model",
         key=_KEY,
         on_select="rerun",

@@ -369,6 +369,14 @@ def test_the_best_model_is_best_by_the_metric_that_is_shown(metric: str, best: s
     assert list(table["Best model"]) == list(expected)
 
 
+def test_pictures_without_error_are_said_in_words_and_all_that_have_none_are_best() -> None:
+    shown = page(models=["dense", "identity", "median"], metric="PSNR").dataframe[0]
+    assert shown.proto.placeholder == "no error"
+    assert shown.value[["identity", "median"]].isna().all(axis=None)
+    assert shown.value["dense"].between(10, 40).all()
+    assert set(shown.value["Best model"]) == {"identity, median"}
+
+
 @pytest.mark.parametrize("metric", ["GMSD", "HaarPSI"])
 def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
     app = page(models=["dense", "shallow-maxpool"], level="0.1", count="3")
