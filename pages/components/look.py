@@ -37,10 +37,22 @@ STYLE = """
   [data-testid="stSidebar"] :has(> [data-testid="stMultiSelectTagsContainer"]) { max-height: none; }
   [data-testid="stSidebar"] [data-tag] { background: none; color: inherit; border: 1px solid color-mix(in srgb,
     currentColor 25%, transparent); box-shadow: inset 6px 0 0 var(--mark); padding-left: 14px; }
+  .st-key-families [data-testid="stWidgetLabel"] p { font-size: 0.8rem; }
+  .st-key-families [role="toolbar"] { gap: 0.25rem; }
+  .st-key-families button { height: 1.6rem; min-height: 0; padding: 0 0.5rem; }
+  .st-key-families button p { font-size: 0.8rem; }
+  /* The menu stays where it is, whether a page has a sidebar or not. */
+  @media (min-width: 769px) {
+    [data-testid="stHeader"] { position: fixed; inset: 0 0 auto; width: 100%; z-index: 999992; }
+    [data-testid="stSidebar"] { top: 3.75rem; height: calc(100vh - 3.75rem); }
+    [data-testid="stSidebarHeader"] { position: absolute; right: 0; height: 2.5rem; z-index: 1; }
+    [data-testid="stSidebarUserContent"] { padding-top: 1rem; }
+  }
   @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 3rem; } }
   /* Streamlit's own grey is too pale to read: 3.9 to 1 on white. */
   .js-plotly-plot :is(.xaxislayer-above, .yaxislayer-above, .g-xtitle, .g-ytitle, .annotation, .legend) text {
     fill: currentColor !important; fill-opacity: 0.8; }
+  .js-plotly-plot .annotation text { paint-order: stroke; stroke: Canvas; stroke-width: 4px; stroke-linejoin: round; }
   .pixels { display: block; image-rendering: pixelated; max-width: none; border-radius: 0; }
 </style>
 """

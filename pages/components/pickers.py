@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore import AecoreError
 from aecore.data import catalog, datasets, index_lists
@@ -70,11 +71,12 @@ def shape_of(dataset_name: str) -> Shape:
 
 
 def contestants(
-    title: str, offered: Sequence[Contestant], shape: Shape, default: Sequence[str], key: str
+    title: str, offered: Sequence[Contestant], shape: Shape, default: Sequence[str], key: str, more: DeltaGenerator
 ) -> list[Contestant]:
     """Up to eight of those `offered`, and of single seeds and other baselines that the link or the person named.
 
-    They are in the order of choice. `default` are the labels of those chosen at first.
+    They are in the order of choice. `default` are the labels of those chosen at first. The container `more` gets all
+    that can be chosen, by family.
     """
     by_label = {contestant.label: contestant for contestant in offered if not contestant.missing}
     named = [*st.query_params.get_all(key), *(st.session_state.get(key) or ())]
@@ -103,12 +105,14 @@ def contestants(
             ]
         ),
     )
-    st.caption(f"{len(chosen)} of at most {MOST_MODELS} chosen.")
-    with st.container(horizontal=True, gap="small"):
+    full = " Take one out to add another." if len(chosen) == MOST_MODELS else ""
+    st.caption(f"{len(chosen)} of at most {MOST_MODELS} chosen.{full}")
+    with more:
+        st.markdown(f"**{title} by family**")
         _by_family(by_label, chosen, key)
         _baseline(shape, chosen, key)
-    if seeds:
-        st.checkbox("List every seed", key=f"{key} unfolded", help="Otherwise one run stands for all seeds.")
+        if seeds:
+            st.checkbox("List every seed", key=f"{key} unfolded", help="Otherwise one run stands for all seeds.")
     return [replace(by_label[label], order=order) for order, label in enumerate(chosen)]
 
 
@@ -144,7 +148,7 @@ def _by_family(offered: dict[str, Contestant], chosen: Sequence[str], key: str) 
         if left := picked[MOST_MODELS:]:
             st.toast(f"At most {MOST_MODELS}: {look.listed(left)} left out.", icon=":material/filter_8:")
 
-    with st.popover("By family", icon=":material/category:", width="stretch"):
+    with st.container(key="families", gap="xsmall"):
         for (family, labels), pill in zip(groups.items(), pills, strict=True):
             st.session_state[pill] = [label for label in labels if label in chosen]
             title = family if family.isupper() else family.capitalize()
@@ -186,7 +190,8 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
     ways = ["Random", "Class", "Numbers"] + ["Worst of a model"] * bool(runs) + ["Disagreement"] * (len(runs) > 1)
     if st.session_state.get(page.key("pictures"), ways[0]) not in ways:
         st.session_state[page.key("pictures")] = ways[0]  # it needs models that are not chosen any more
-    way = st.selectbox("Pictures", ways, key=page.key("pictures"), bind="query-params")
+    line = st.container(horizontal=True, gap="small")
+    way = line.selectbox("Pictures", ways, key=page.key("pictures"), bind="query-params")
     if way == "Numbers":
         text = st.text_input(
             "Numbers",
@@ -231,7 +236,7 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
         name = st.selectbox("Class", data.classes, key=page.key("class"), bind="query-params")
         among = (data.test.labels == list(data.classes).index(name)).nonzero()[:, 0].tolist()
     shown = _count(page, count)
-    seed = st.number_input(
+    seed = line.number_input(
         "Draw",
         0,
         9999,
@@ -239,6 +244,7 @@ def pictures(page: Page, data: Dataset, runs: Sequence[Run], scores: Scores, cou
         key=page.key("draw"),
         bind="query-params",
         help="Seed of the random choice: the same number gives the same pictures.",
+        width=90,
     )
     return tuple(random.Random(int(seed)).sample(among, min(shown, len(among))))
 

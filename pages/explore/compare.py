@@ -18,10 +18,12 @@ with st.sidebar:
     dataset_name = pickers.dataset(comparison.PAGE, listing.full, wanted)
     shape = pickers.shape_of(dataset_name)
     offered = by_name.contestants(listing.runs, shape, can_fit=dataset_name not in EXCERPTS)
-    chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.PAGE.key("models"))
+    choice, picked, more = (st.container() for _ in range(3))
+    with choice:
+        chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.PAGE.key("models"), more)
 dataset = lineup.dataset(dataset_name)
 chosen = lineup.usable(chosen, dataset_name)
-with st.sidebar:
+with picked:
     indices = lineup.picked(comparison.PAGE, dataset, chosen)
 lineup.note_on_sample(dataset_name)
 lineup.note_on_training(chosen)

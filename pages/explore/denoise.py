@@ -17,10 +17,14 @@ with st.sidebar:
     dataset_name = pickers.dataset(choices.PAGE, listing.full, "cifar10")
     shape = pickers.shape_of(dataset_name)
     offered = choices.denoisers(listing.runs, shape, can_fit=dataset_name not in EXCERPTS)
-    chosen = pickers.contestants("Denoisers", offered, shape, choices.default(offered), choices.MAIN.key("denoisers"))
+    choice, picked, more = (st.container() for _ in range(3))
+    with choice:
+        chosen = pickers.contestants(
+            "Denoisers", offered, shape, choices.default(offered), choices.MAIN.key("denoisers"), more
+        )
 dataset = lineup.dataset(dataset_name)
 chosen = lineup.usable(chosen)
-with st.sidebar:
+with picked:
     indices = lineup.picked(choices.PAGE, dataset, chosen, choices.COUNT)
 lineup.note_on_sample(dataset_name, " The classical methods are fitted on it.")
 if not chosen:

@@ -168,7 +168,6 @@ def test_two_visitors_do_not_disturb_each_other(page: Page, other: Page, dashboa
 def test_models_are_picked_by_family(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare?models=dense&count=1")
     settled(page)
-    page.get_by_role("button", name="By family").click()
     page.get_by_role("button", name="deep-maxpool-8", exact=True).click()
     expect(sheet(page).locator(".head b")).to_have_text(["input", "dense", "deep-maxpool-8"])
 
