@@ -312,10 +312,10 @@ def measure(
     for kind in FORMATS:
         add(kind, "codec", codec(kind, pictures, QUALITIES))
     method = (
-        f"Measured on the first {len(pictures.measured):,} test pictures, each of which becomes whole bytes of its own. "
-        f"The coder's tables come from the first {len(pictures.learning):,} training pictures and are not counted. "
-        f"Step sizes, dead zones and PCA's numbers of components were chosen on {len(pictures.choosing):,} validation "
-        "pictures"
+        f"Measured on the first {len(pictures.measured):,} test pictures, each of which becomes whole bytes of its "
+        f"own. The coder's tables come from the first {len(pictures.learning):,} training pictures and are not "
+        "counted. Step sizes, dead zones and PCA's numbers of components were chosen on "
+        f"{len(pictures.choosing):,} validation pictures"
     )
     return Rates(dataset.name, dataset.fingerprint, method, tuple(curves))
 

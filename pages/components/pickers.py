@@ -107,10 +107,10 @@ def contestants(
     )
     full = " Take one out to add another." if len(chosen) == MOST_MODELS else ""
     st.caption(f"{len(chosen)} of at most {MOST_MODELS} chosen.{full}")
+    _baseline(shape, chosen, key)
     with more:
         st.markdown(f"**{title} by family**")
         _by_family(by_label, chosen, key)
-        _baseline(shape, chosen, key)
         if seeds:
             st.checkbox("List every seed", key=f"{key} unfolded", help="Otherwise one run stands for all seeds.")
     return [replace(by_label[label], order=order) for order, label in enumerate(chosen)]
