@@ -62,12 +62,13 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
     for entry in [*faint, *entries]:
         own = by_name.get(entry.label)
         if entry.run and own:
-            line = figures.line(entry.run) | {"color": look.family_color(entry.family)}
+            color = look.family_color(entry.family)
+            line = figures.line(entry.run) | {"color": color}
             opacity = 0.25 if entry in faint else 1
             _line(figure, own, entry.label, opacity=opacity, mode="lines", line=line, showlegend=False)
             if entry in entries and own.windows:
-                _bars(figure, own, line["color"], next(rows))
-    _names(figure, [curve for entry in entries if entry.run and (curve := by_name.get(entry.label))])
+                _bars(figure, own, color, next(rows))
+    _names(figure, [by_name[entry.label] for entry in entries if entry.run and entry.label in by_name])
     figure.update_layout(
         height=_HEIGHT,
         hovermode="closest",
