@@ -54,6 +54,11 @@ def per_picture(
         on_select="rerun",
         selection_mode="single-row",
     )
+    means = [f"{label} {digits % mean}" for label in models if np.isfinite(mean := numbers[label].mean())]
+    if means:
+        unit = f" in {rule.unit}" if rule.unit else ""
+        pooled = "Above the pictures stands the PSNR of their mean error, in which poor pictures count for more."
+        st.caption(f"Mean {rule.title}{unit}: {', '.join(means)}. {pooled if metric == 'psnr' else ''}")
 
 
 def csv(

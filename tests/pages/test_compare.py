@@ -516,8 +516,10 @@ def test_the_verdict_is_in_the_metric_of_the_table() -> None:
     table = app.dataframe[0].value
     difference = table["shallow-strided"] - table["dense"]
     low, high = stats.ttest_rel(table["shallow-strided"], table["dense"]).confidence_interval()
-    said = f"PSNR higher by {difference.mean():.2f} dB, 95% interval {low:.2f} to {high:.2f}"
+    said = f"mean PSNR higher by {difference.mean():.2f} dB, 95% interval {low:.2f} to {high:.2f}"
     assert any(f"**shallow-strided** does better than dense :gray[({said})]" in block.value for block in app.markdown)
+    means = ", ".join(f"{name} {table[name].mean():.2f}" for name in ("dense", "shallow-strided"))
+    assert any(f"Mean PSNR in dB: {means}." in note.value for note in app.caption)
 
 
 def test_a_picture_without_error_has_no_verdict_in_decibels() -> None:

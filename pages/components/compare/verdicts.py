@@ -39,15 +39,16 @@ def sentence(difference: Difference, metric: str) -> str:
     rule, unit = METRICS[metric], " dB" if metric == "psnr" else ""
     if not difference.is_shown:
         return (
-            f"{difference.first} and {difference.second}: **no difference shown** :gray[({rule.title} "
+            f"{difference.first} and {difference.second}: **no difference shown** :gray[(mean {rule.title} "
             f"{_signed(difference.mean, metric)}{unit}, 95% interval {_interval(difference, metric)})]"
         )
     better, worse = difference.first, difference.second
     if (difference.mean > 0) != rule.higher_is_better:
         better, worse = worse, better
+    how = "higher" if rule.higher_is_better else "lower"
     return (
-        f"**{better}** does better than {worse} :gray[({rule.title} {'higher' if rule.higher_is_better else 'lower'} "
-        f"by {_size(abs(difference.mean), metric)}{unit}, 95% interval {_interval(difference, metric)})]"
+        f"**{better}** does better than {worse} :gray[(mean {rule.title} {how} by "
+        f"{_size(abs(difference.mean), metric)}{unit}, 95% interval {_interval(difference, metric)})]"
     )
 
 
