@@ -28,7 +28,7 @@ PUBLISHED = {
     "gallery": ("/", ".moving[data-drawn]"),
     "system": ("/system?run=deep-strided-4-bn", ".examples img"),
     "compare": ("/compare?level=0.1&draw=11", SHEET),
-    "denoise": ("/denoise?d-draw=11", f"{SHEET}:not(:has-text('at work'))"),
+    "denoise": ("/denoise?d-draw=11", f"{SHEET}:not(:has-text('computing'))"),
 }
 TRAINING = {"train": ("/train?start=shallow-strided", "text=finished after")}
 # The run on the page Train: short, and the same each time the pictures are taken.

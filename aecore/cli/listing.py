@@ -68,7 +68,7 @@ def _show(options: argparse.Namespace) -> None:
 
 def _code_text(summary: Summary) -> str:
     if summary.code_shape is None:
-        return "No code: a skip goes past every layer."
+        return "No code: a skip connection bypasses every layer."
     return (
         f"Code: {shape_text(summary.code_shape)} = {summary.code_size:,} numbers, "
         f"{summary.code_ratio:.3g}× the picture's."

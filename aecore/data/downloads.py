@@ -97,7 +97,7 @@ def _check(source: Source, whole: Split, part: Part) -> None:
     if not ((whole.labels >= 0) & (whole.labels < len(classes))).all():
         raise _OtherContentError(f"it has labels besides those of its {len(classes)} classes")
     if source.balanced and (whole.labels.bincount(minlength=len(classes)) != count // len(classes)).any():
-        raise _OtherContentError("some classes have more pictures than others, and as many of each were published")
+        raise _OtherContentError("its classes differ in size, and those that were published do not")
 
 
 READ_TIMEOUT = 60.0  # seconds without a byte before a server counts as unreachable; torchvision has no limit

@@ -45,7 +45,7 @@ def write(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> PublishedError:
-    return PublishedError(f"{path} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS.")
+    return PublishedError(f"{path} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder.")
 
 
 def read(path: Path, dataset: str, build: Callable[[dict[str, Any]], Figures], remedy: str) -> Figures:

@@ -133,7 +133,7 @@ class RunSpec:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", self.name):
             raise RecipeError(
-                f"{self.name!r} cannot name a run: small letters, digits, dots and dashes, at most 61 of them."
+                f"{self.name!r} cannot name a run: use lowercase letters, digits, dots and dashes, at most 61 of them."
             )
         if self.recipe.loss == "bce" and not self.architecture.ends_in_unit_interval:
             raise RecipeError(
@@ -142,7 +142,8 @@ class RunSpec:
         for name in self.recipe.penalty_weights:
             if name not in self.architecture.penalties:
                 raise RecipeError(
-                    f"The recipe weights the penalty {name}, which no layer reports: put `{name}` after the layer "
+                    f"The recipe has a weight for the penalty {name}, which no layer reports: put `{name}` after the "
+                    f"layer "
                     "whose output it should penalise, or leave the penalty out."
                 )
         if self.recipe.initialisation == "pca" and not self.architecture.linear_pairs:

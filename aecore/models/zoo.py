@@ -93,7 +93,7 @@ SYSTEMS: dict[str, System] = {
             family="dense",
             architecture=Architecture.parse("flatten | dense1024 | dense3072:sigmoid | reshape3x32x32"),
             recipe=Recipe(epochs=5),
-            story="One fully connected layer each way: 1,024 numbers per picture, and pixels lose their neighbours.",
+            story="One dense layer each way and a code of 1,024 numbers. It does not know which pixels are neighbours.",
             seed_words="fully connected layers always hurt",
             seed_psnr=21.6,
         ),
@@ -173,7 +173,7 @@ SYSTEMS: dict[str, System] = {
             family="deep",
             architecture=Architecture.parse(f"{_CODE_8} | up | conv32 | up | conv32 | {_OUTPUT}"),
             recipe=Recipe(epochs=5),
-            story="Two halvings: 2,048 numbers, the first convolutional code that has to compress.",
+            story="Two halvings: the code of 2,048 numbers is smaller than the picture, so it must compress.",
             seed_words="worse and worse",
         ),
         System(
@@ -197,7 +197,7 @@ SYSTEMS: dict[str, System] = {
             ),
             recipe=Recipe(epochs=5),
             story="Two halvings with batch norm: does it make depth trainable?",
-            seed_words="the best of the lot, in one version of the text",
+            seed_words="the best of the lot",
         ),
         System(
             name="deep-strided-4-bn",
@@ -249,7 +249,7 @@ SYSTEMS: dict[str, System] = {
             family="denoising",
             architecture=Architecture.parse(_SHALLOW_BN),
             recipe=Recipe(epochs=9, noise=Noise("gaussian", 1.0)),
-            story="As the denoiser for σ 0.3, for noise three times as strong: hardly any shape is still visible.",
+            story="The network of the denoiser for σ 0.3, trained at σ 1, where hardly any shape is visible.",
             seed_words="a simple weighted average over neighbors",
         ),
         System(
@@ -258,7 +258,7 @@ SYSTEMS: dict[str, System] = {
             family="denoising",
             architecture=Architecture.parse(_SHALLOW_BN),
             recipe=Recipe(epochs=9, noise=_ANY_LEVEL),
-            story="Not informed how strong the noise is: every training picture gets its own level from 0 to 1.",
+            story="The same network, trained at random levels from 0 to 1, one per picture.",
         ),
         # As DnCNN (Zhang et al. 2017, "Beyond a Gaussian denoiser"), but without batch norm, which would hide
         # how strong the noise is.
@@ -304,8 +304,8 @@ SYSTEMS: dict[str, System] = {
                 replace(_FROM_PCA, epochs=5, learning_rate=rate),
             )
             for numbers, story, rate in (
-                (512, "PCA with 512 components: the less the code leaves out, the less there is to learn.", 1e-4),
-                (1024, "PCA with 1,024 components, as many numbers as the code of the dense system.", 3e-5),
+                (512, "Starts as PCA with 512 components, which is nearly exact, so training gains little.", 1e-4),
+                (1024, "Starts as PCA with 1,024 components, the code size of the dense system.", 3e-5),
             )
         ),
     )

@@ -67,7 +67,7 @@ class Model:
     def _code_position(self) -> int:
         code = self.spec.architecture.code
         if code is None:
-            raise NoCodeError(f"{self.name} has no code: skips bypass every one of its layers.")
+            raise NoCodeError(f"{self.name} has no code: a skip connection bypasses every layer.")
         return code.position
 
     def _through(self, module: nn.Module, values: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ class Run:
         if name == WEIGHTS and self.is_light:
             command = f": `python -m aecore train {self.name}`, given {self.spec.dataset}."
             raise StoreError(
-                f"{self.path.name} was kept light, without its weights. Train it again in full to get them"
+                f"{self.path.name} was stored without its weights. Train it again in full to get them"
                 + (command if zoo.is_own(self.spec) else ".")
             )
         digest: str = self.files[name]["sha256"]
@@ -165,7 +165,7 @@ class Run:
     def remedy(self) -> str:
         """What to do about a damaged file."""
         if zoo.is_own(self.spec):
-            return f"`python -m aecore train {self.name}` makes it again, given {self.spec.dataset}."
+            return f"`python -m aecore train {self.name}` makes it again; it needs the data set {self.spec.dataset}."
         return "Train the same spec again to replace it."
 
 
@@ -294,7 +294,9 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except OSError as error:
-            raise StoreError(f"{self.root} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+            raise StoreError(
+                f"{self.root} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder."
+            ) from None
         try:
             yield
         finally:
@@ -433,7 +435,9 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{folder} cannot be made ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+            raise StoreError(
+                f"{folder} cannot be made ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder."
+            ) from None
         return folder
 
 

@@ -142,14 +142,16 @@ class Database:
                 ) from None
             raise QueueError(
                 f"{self.path} cannot be used ({error}): see that its disk has room and its folder may be written, "
-                "or set AECORE_CHECKPOINTS."
+                "or set AECORE_CHECKPOINTS to another folder."
             ) from None
 
     def _make_folder(self) -> None:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise QueueError(f"{self.path} cannot be made ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+            raise QueueError(
+                f"{self.path} cannot be made ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder."
+            ) from None
 
     def _open(self) -> sqlite3.Connection:
         db = _connect(str(self.path))

@@ -21,7 +21,7 @@ def check(address: str) -> None:
         )
     if not is_loopback(address) and os.environ.get("RAY_AUTH_MODE") != "token":
         raise PlaceError(
-            f"The Ray cluster at {address} can be reached from other machines: start it, and this, with "
+            f"The Ray cluster at {address} can be reached from other machines: start the cluster and this program with "
             "RAY_AUTH_MODE=token (`ray get-auth-token --generate` makes a token), or use one at 127.0.0.1."
         )
 

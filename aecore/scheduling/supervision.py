@@ -81,8 +81,8 @@ def refuse_network(root: Path) -> None:
     kind = next((mounted[folder] for folder in (resolved, *resolved.parents) if folder in mounted), "")
     if kind.removeprefix("fuse.") in NETWORK:
         raise SupervisionError(
-            f"Runs cannot be queued under {root}: on its file system ({kind}) neither locks nor SQLite's log are to be "
-            "trusted. Set AECORE_CHECKPOINTS to a folder on a local disk."
+            f"Runs cannot be queued under {root}: on its file system ({kind}) locks and SQLite's log are "
+            "unreliable. Set AECORE_CHECKPOINTS to a folder on a local disk."
         )
 
 
@@ -118,7 +118,7 @@ def start(root: Path, *, patient: bool = False) -> None:
             _started.append((root, process))
     except OSError as error:
         raise SupervisionError(
-            f"No run can be started under {root} ({error.strerror}): set AECORE_CHECKPOINTS."
+            f"No run can be started under {root} ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder."
         ) from None
 
 
@@ -142,7 +142,9 @@ def _open(root: Path, flags: int) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, flags)
     except OSError as error:
-        raise SupervisionError(f"{path} cannot be opened ({error.strerror}): set AECORE_CHECKPOINTS.") from None
+        raise SupervisionError(
+            f"{path} cannot be opened ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder."
+        ) from None
 
 
 def _lock(file: int) -> bool:

@@ -82,7 +82,7 @@ def curves(dataset_name: str, root: Path) -> Curves:
 
     Raises `PublishedError` if the file is missing or damaged, or belongs to another data set or version.
     """
-    path, again = path_of(root, dataset_name), "`python -m aecore denoising` makes it again, given the data."
+    path, again = path_of(root, dataset_name), "`python -m aecore denoising` makes it again; it needs CIFAR-10."
 
     def build(facts: dict[str, Any]) -> Curves:
         points = [

@@ -42,7 +42,10 @@ def pca_curve(dataset_name: str, root: Path) -> Curve:
     """
     if dataset_name not in PUBLISHED:
         raise figures.PublishedError(f"PCA is published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
-    path, again = path_of(dataset_name, root), f"`python -m aecore baselines` makes it again, given {dataset_name}."
+    path, again = (
+        path_of(dataset_name, root),
+        f"`python -m aecore baselines` makes it again; it needs the data set {dataset_name}.",
+    )
 
     def build(facts: dict[str, Any]) -> Curve:
         return Curve(**(facts | {name: tuple(facts[name]) for name in ("components", "mse")}))

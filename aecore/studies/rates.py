@@ -157,7 +157,10 @@ def curves(dataset_name: str, root: Path) -> Rates:
     """
     if dataset_name not in PUBLISHED:
         raise RateError(f"Rates are published for {' and '.join(PUBLISHED)} only, not for {dataset_name}.")
-    path, again = path_of(dataset_name, root), f"`python -m aecore rates` makes it again, given {dataset_name}."
+    path, again = (
+        path_of(dataset_name, root),
+        f"`python -m aecore rates` makes it again; it needs the data set {dataset_name}.",
+    )
 
     def build(facts: dict[str, Any]) -> Rates:
         if facts.pop("version") != VERSION:

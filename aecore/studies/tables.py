@@ -106,7 +106,7 @@ def compressing_table(store: Store) -> str:
     except MissingError:  # another store may have none
         pca = None
     lines = [
-        "| system | numbers | MSE | PCA's MSE | MSE over PCA's | the tutorial's MSE | epochs | seconds |",
+        "| system | code size | MSE | PCA's MSE | MSE / PCA's MSE | the tutorial's MSE | epochs | seconds |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, system, run in _published(store):
@@ -136,7 +136,7 @@ def rates_table(rates: Rates) -> str:
     gains, over the settings that take `COMPARED` bits.
     """
     lines = [
-        "| curve | leads PCA, bits | over PCA, dB | at, bits | PSNR there, dB | dead zone, dB at most |",
+        "| curve | leads PCA, bits | gain over PCA, dB | bits | PSNR, dB | largest gain of a dead zone, dB |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     least, most = COMPARED

@@ -18,7 +18,7 @@ from aecore.runs.store import Run
 from aecore.studies.contestants import OWN
 from pages.components import look
 
-LIGHT = "Kept light: scores and curve, no weights."
+LIGHT = "Stored without weights: only scores and loss curves."
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def in_short(spec: RunSpec, seeds: Sequence[int] = ()) -> str:
     seed = f"seeds {look.listed([str(seed) for seed in seeds])}" if len(seeds) > 1 else f"seed {spec.seed}"
     parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {look.dataset_in_markdown(spec.dataset)}"]
     parts += [f"{recipe.images:,} pictures"] if recipe.images else []
-    parts += [f"{recipe.noise} noise"] if recipe.noise else []
+    parts += [f"noise {look.noise(recipe.noise)}"] if recipe.noise else []
     parts += [f"{name} weight {weight:g}" for name, weight in recipe.penalty_weights.items()]
     return ", ".join(parts)
 

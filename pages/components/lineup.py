@@ -23,7 +23,7 @@ from pages.components.colour_scales import ColourScale
 from pages.components.links import Page
 
 _MISSING = 127  # the grey of pictures that are not computed yet
-_NOTE = "Under each name: PSNR over these pictures only; higher is better."
+_NOTE = "Under each name: pooled PSNR of these pictures only; higher is better."
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,9 @@ def compute(
 def note(lineup: Lineup) -> str:
     """What the numbers on the sheet are, and which columns stand for several seeds."""
     sentences = [
-        f"{contestant.label}: seed {contestant.run.spec.seed} of {len(contestant.group.runs)}, whose test PSNR is "
-        f"{contestant.group.psnr_text}."
+        f"{contestant.label}: seed {contestant.run.spec.seed} is shown. Its {len(contestant.group.runs)} seeds have a "
+        f"test "
+        f"PSNR of {contestant.group.psnr_text}."
         for contestant in lineup.chosen
         if contestant.group and contestant.run
     ]
@@ -163,7 +164,7 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
         outputs = [lineup.noisy[0]]  # only then: its errors are so large that they would dim the others
     scale = errors.scale_of(kind, outputs, lineup.clean) if kind and outputs else None
     nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.indices)
-    columns = [sheets.Column("input", "", lineup.clean, nothing)]
+    columns = [sheets.Column("original", "", lineup.clean, nothing)]
     if lineup.noisy:
         columns.append(_column("noisy", lineup.noisy, lineup.clean, scale))
     for contestant in lineup.chosen:
@@ -172,7 +173,7 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
             columns.append(_column(contestant.label, lineup.outputs[contestant.key], lineup.clean, scale, color))
         else:
             grey = np.full_like(lineup.clean, _MISSING)
-            columns.append(sheets.Column(contestant.label, "at work", grey, nothing, color))
+            columns.append(sheets.Column(contestant.label, "computing", grey, nothing, color))
     sheets.show(columns, lineup.rows, wipe=view == "Wipe", picked=picked)
     if scale:
         st.html(errors.legend(scale))
@@ -181,16 +182,16 @@ def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.C
 
 def watch(lineup: Lineup) -> None:
     """Say which contestants are still at work, and draw the page again once another one is done."""
-    work = "; ".join(_work(contestant) for contestant in lineup.late)
-    jobs.watch(lineup.waiting, f"{work[:1].upper()}{work[1:]}, pictures done")
+    work = ", ".join(_work(contestant) for contestant in lineup.late)
+    jobs.watch(lineup.waiting, f"Computing {work}; pictures done")
 
 
 def _work(contestant: Contestant) -> str:
     if contestant.fits:
-        return f"{contestant.title} is at work (fitted at first use)"
+        return f"{contestant.title} (fitted at first use)"
     if contestant.tunes:
-        return f"{contestant.title} is at work (tuned at first use under this noise)"
-    return f"{contestant.title} is at work"
+        return f"{contestant.title} (tuned at first use under this noise)"
+    return contestant.title
 
 
 def _column(

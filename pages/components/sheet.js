@@ -189,7 +189,7 @@ class Sheet {
     if (!wipe) return;
     const select = this.panel.querySelector("select");
     const options = columns.map(({ heading }) => heading);
-    if (this.before === "" || !options.includes(this.before)) this.before = options.includes("noisy") ? "noisy" : "input";
+    if (this.before === "" || !options.includes(this.before)) this.before = options.includes("noisy") ? "noisy" : "original";
     select.replaceChildren(...options.map((heading) => {
       const option = element("option", "", heading);
       option.selected = heading === this.before;

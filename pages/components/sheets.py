@@ -1,4 +1,4 @@
-"""The sheet: one row per picture; columns for the input, the noisy input and each model. Pixels are exact."""
+"""The sheet: one row per picture; columns for the original, the noisy picture and each model. Pixels are exact."""
 
 from __future__ import annotations
 

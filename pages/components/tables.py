@@ -57,7 +57,7 @@ def per_picture(
     means = [f"{label} {digits % mean}" for label in models if np.isfinite(mean := numbers[label].mean())]
     if means:
         unit = f" in {rule.unit}" if rule.unit else ""
-        pooled = "Above the pictures stands the PSNR of their mean error, in which poor pictures count for more."
+        pooled = "The PSNR above the pictures is computed from their mean MSE, so poor pictures count for more."
         st.caption(f"Mean {rule.title}{unit}: {', '.join(means)}. {pooled if metric == 'psnr' else ''}")
 
 

@@ -52,11 +52,11 @@ elif indices:
         "trained at a level, or a range of levels, of its own. Classical methods are given the level, except wavelet "
         "shrinkage, which estimates it from the picture. Try a level that a model never trained on, then zero.",
     )
-    st.subheader("Who wins at which level")
+    st.subheader("Best denoiser at each noise level")
     by_level.show(pictures.chosen, dataset_name, noise, seed)
-    st.subheader("One picture, many draws")
+    st.subheader("Bias and variance over many draws of the noise")
     draws.show(pictures, noise, seed)
-    st.subheader("Just a weighted average over neighbours?")
+    st.subheader("Weights of the neighbouring pixels")
     weights.show(pictures, noise, seed)
 with notes:
     choices.PAGE.note(link)

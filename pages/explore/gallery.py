@@ -58,7 +58,7 @@ if points:
         explain("How to read the figure and the cards", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
 
 else:
-    figure_box.caption(f"No figure: no trained system of {look.dataset(dataset)} can be compared by its code.")
+    figure_box.caption(f"No figure: no model that was trained on {look.dataset(dataset)} without noise has a code.")
 
 if not chosen:
     filters.empty(page)

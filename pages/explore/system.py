@@ -29,7 +29,7 @@ if entry.is_own_run and entry.run:
 portrait.key_figures(entry, store)
 diagrams.show(entry.architecture, entry.label)
 if other:
-    st.subheader(f"Beside {other.label}")
+    st.subheader(f"Compared with {other.label}")
     portrait.key_figures(other, store)
     diagrams.show(other.architecture, other.label)
 st.caption(diagrams.RULE)

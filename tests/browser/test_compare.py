@@ -43,7 +43,7 @@ def errors_of_the_first_picture(page: Page) -> Locator:
 def test_the_slider_changes_pixels_and_table(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare?models=shallow-strided&models=dense&count=3&level=0.1")
     settled(page)
-    assert headings(page) == ["input", "noisy", "shallow-strided", "dense"]
+    assert headings(page) == ["original", "noisy", "shallow-strided", "dense"]
     pixels, errors = cell(page, 0, 2), errors_of_the_first_picture(page)
     before = errors.all_inner_texts()
     release(page, "ArrowRight")
@@ -161,7 +161,7 @@ def test_two_visitors_do_not_disturb_each_other(page: Page, other: Page, dashboa
     settled(other)
     before = cell(other, 0, 1)
     release(page, "ArrowLeft")
-    assert headings(other) == ["input", "deep-strided-8"]
+    assert headings(other) == ["original", "deep-strided-8"]
     assert np.array_equal(cell(other, 0, 1), before)
 
 
@@ -169,7 +169,7 @@ def test_models_are_picked_by_family(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare?models=dense&count=1")
     settled(page)
     page.get_by_role("button", name="deep-maxpool-8", exact=True).click()
-    expect(sheet(page).locator(".head b")).to_have_text(["input", "dense", "deep-maxpool-8"])
+    expect(sheet(page).locator(".head b")).to_have_text(["original", "dense", "deep-maxpool-8"])
 
 
 def test_a_card_leads_to_its_comparison(page: Page, dashboard: str) -> None:
@@ -178,16 +178,16 @@ def test_a_card_leads_to_its_comparison(page: Page, dashboard: str) -> None:
     page.locator(".st-key-card-deep-maxpool-4").get_by_role("link", name="Compare").click()
     page.wait_for_url("**/compare**")
     settled(page)
-    assert headings(page) == ["input", "deep-maxpool-4"]
+    assert headings(page) == ["original", "deep-maxpool-4"]
     page.reload()
     settled(page)
-    assert headings(page) == ["input", "deep-maxpool-4"]
+    assert headings(page) == ["original", "deep-maxpool-4"]
 
 
 def at_rest(page: Page) -> None:
-    """Wait until nobody is at work any more, neither on the sheet nor on the figure of errors."""
+    """Wait until nothing is computed any more, neither on the sheet nor on the figure of errors."""
     settled(page)
-    expect(sheet(page).locator(".head", has_text="at work")).to_have_count(0, timeout=180_000)
+    expect(sheet(page).locator(".head", has_text="computing")).to_have_count(0, timeout=180_000)
     expect(page.get_by_text("models done")).to_have_count(0, timeout=180_000)
     settled(page)
 
@@ -199,7 +199,7 @@ def test_a_model_pca_a_codec_and_bm3d_stand_side_by_side_under_noise(page: Page,
     query = f"data=Embedded+sample&{'&'.join(f'models={name}' for name in names)}"
     page.goto(f"{dashboard}/compare?{query}&level=0.1&count=2&draw=5")
     at_rest(page)
-    assert headings(page) == ["input", "noisy", *names]
+    assert headings(page) == ["original", "noisy", *names]
     picture = random.Random(5).sample(range(1000), 2)[1]
     noise, sample = Noise("gaussian", 0.1), datasets.load("sample")
     given = noisy(to_float(sample.test.pixels[[picture]]), noise, 0, [picture])
@@ -215,23 +215,23 @@ def test_a_model_pca_a_codec_and_bm3d_stand_side_by_side_under_noise(page: Page,
 def test_the_errors_under_the_noise_above_follow_the_slider(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare?models=shallow-maxpool&count=1&level=0.3")
     settled(page)
-    page.get_by_role("radio", name="Under the noise above").click()
-    expect(page.get_by_text("gaussian:0.3 noise, seed 0")).to_be_visible()
+    page.get_by_role("radio", name="Noise chosen above").click()
+    expect(page.get_by_text("noise σ 0.3, seed 0")).to_be_visible()
     at_rest(page)
     release(page, "ArrowRight")
-    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_be_visible()
-    expect(page.get_by_text("gaussian:0.3 noise, seed 0")).to_have_count(0)
+    expect(page.get_by_text("noise σ 0.31, seed 0")).to_be_visible()
+    expect(page.get_by_text("noise σ 0.3, seed 0")).to_have_count(0)
     at_rest(page)
     # A redraw of this part alone takes the level and the seed that are chosen now.
-    page.get_by_role("radio", name="Each as it was trained").click()
-    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_have_count(0)
-    page.get_by_role("radio", name="Under the noise above").click()
-    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_be_visible()
+    page.get_by_role("radio", name="Training noise of each model").click()
+    expect(page.get_by_text("noise σ 0.31, seed 0")).to_have_count(0)
+    page.get_by_role("radio", name="Noise chosen above").click()
+    expect(page.get_by_text("noise σ 0.31, seed 0")).to_be_visible()
     at_rest(page)
     page.get_by_role("spinbutton", name="Seed").fill("7")
     page.get_by_role("spinbutton", name="Seed").press("Enter")
-    expect(page.get_by_text("gaussian:0.31 noise, seed 7")).to_be_visible()
-    expect(page.get_by_text("gaussian:0.31 noise, seed 0")).to_have_count(0)
+    expect(page.get_by_text("noise σ 0.31, seed 7")).to_be_visible()
+    expect(page.get_by_text("noise σ 0.31, seed 0")).to_have_count(0)
 
 
 def test_a_baseline_is_added_from_the_sidebar(page: Page, dashboard: str) -> None:
@@ -240,8 +240,8 @@ def test_a_baseline_is_added_from_the_sidebar(page: Page, dashboard: str) -> Non
     page.get_by_role("button", name="Add a baseline").click()
     page.get_by_role("radio", name="WebP").click()
     page.get_by_role("button", name="Add webp-75").click()
-    expect(sheet(page).locator(".head b")).to_have_text(["input", "dense", "webp-75"])
+    expect(sheet(page).locator(".head b")).to_have_text(["original", "dense", "webp-75"])
     assert "models=webp-75" in page.url
     page.reload()
     settled(page)
-    assert headings(page) == ["input", "dense", "webp-75"]
+    assert headings(page) == ["original", "dense", "webp-75"]

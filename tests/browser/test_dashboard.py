@@ -140,7 +140,7 @@ def test_every_choice_is_a_step_back(page: Page, dashboard: str) -> None:
     settled(page)
     expect(page).not_to_have_url(re.compile("level="))
     expect(page.get_by_role("slider", name="Standard deviation")).to_have_value("0")
-    assert headings(page) == ["input", "dense"]
+    assert headings(page) == ["original", "dense"]
 
 
 def test_words_are_open_at_the_first_visit_and_folded_at_the_next(page: Page, dashboard: str) -> None:
@@ -169,5 +169,5 @@ def test_a_page_that_lost_its_server_says_so_and_comes_back(chromium: Browser, t
     with started.dashboard(tmp_path / "log", environment, port=int(first.address.rpartition(":")[2])):
         expect(window.locator("#server-lost")).to_have_count(0)
         settled(window)
-        assert headings(window) == ["input", "noisy", "dense"]
+        assert headings(window) == ["original", "noisy", "dense"]
         window.close()

@@ -72,7 +72,7 @@ def studio(root: Path) -> Iterator[str]:
 def finished(page: Page) -> None:
     """Wait until every denoiser has done its work, but for the fit of the Wiener filter."""
     settled(page)
-    expect(sheet(page).locator(".head", has_text="at work")).to_have_count(0, timeout=180_000)
+    expect(sheet(page).locator(".head", has_text="computing")).to_have_count(0, timeout=180_000)
     settled(page)
 
 
@@ -88,7 +88,7 @@ def test_pixels_in_the_browser_are_those_of_the_core(page: Page, studio: str, ro
         f"{studio}/denoise?denoisers=denoise-030&denoisers=bm3d&denoisers=blur&d-pictures=Numbers&d-numbers=7,300"
     )
     finished(page)
-    assert headings(page) == ["input", "noisy", "denoise-030", "bm3d", "blur"]
+    assert headings(page) == ["original", "noisy", "denoise-030", "bm3d", "blur"]
     clean = to_float(datasets.load("cifar10-excerpt").test.pixels[[300]])
     corrupted = noisy(clean, NOISE, 0, [300])
     classical = [denoisers.prepare(name, datasets.load("cifar10-excerpt"), NOISE, root) for name in ("bm3d", "blur")]
@@ -190,7 +190,7 @@ def test_choices_outlive_a_visit_to_compare_and_do_not_follow_there(page: Page, 
     page.get_by_role("link", name="Denoise").first.click()
     page.wait_for_url("**/denoise?**")
     finished(page)
-    assert headings(page) == ["input", "noisy", "denoise-100"]
+    assert headings(page) == ["original", "noisy", "denoise-100"]
     assert np.array_equal(cell(page, 1, 2), seen)
     page.reload()
     finished(page)

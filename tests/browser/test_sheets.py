@@ -39,6 +39,6 @@ def message(number: int, note: str) -> str:
 
 def test_data_that_arrives_late_does_not_replace_newer_data(page: Page) -> None:
     parts = [(COMPONENTS / name).read_text() for name in ("sheet.js", "sheet.html")]
-    older, newer = message(1, "at work"), message(2, "27.3 dB")
+    older, newer = message(1, "computing"), message(2, "27.3 dB")
     assert page.evaluate(SHOWN_ONE_AFTER_ANOTHER, [*parts, older, newer]) == "27.3 dB"
     assert page.evaluate(SHOWN_ONE_AFTER_ANOTHER, [*parts, newer, older]) == "27.3 dB"

@@ -104,7 +104,9 @@ def test_all_seeds_are_one_choice_and_single_ones_are_listed_on_request(
     models = app.multiselect(key="models")
     assert [option for option in models.options if option.startswith("shallow-strided")] == ["shallow-strided"]
     assert f"3 seeds, test PSNR {groups(Store().listing().runs)[0].psnr_text}" in models.help
-    assert any("shallow-strided: seed 0 of 3, whose test PSNR is" in caption.value for caption in app.caption)
+    assert any(
+        "shallow-strided: seed 0 is shown. Its 3 seeds have a test PSNR of" in caption.value for caption in app.caption
+    )
     app.checkbox(key="models unfolded").check().run()
     options = app.multiselect(key="models").options
     assert [option for option in options if option.startswith("shallow-strided")] == ["shallow-strided", label]
@@ -136,8 +138,8 @@ def test_a_link_brings_back_every_choice() -> None:
     assert app.slider(key="level").value == 0.25
     assert len(app.dataframe[0].value) == 3
     assert app.number_input(key="seed").value == 2
-    spread = page(models="dense", count="1", spread="Under the noise above").segmented_control(key="spread")
-    assert spread.value == "Under the noise above"
+    spread = page(models="dense", count="1", spread="Noise chosen above").segmented_control(key="spread")
+    assert spread.value == "Noise chosen above"
 
 
 def test_a_model_that_is_no_longer_chosen_leaves_the_address_of_what_it_was_chosen_for() -> None:
@@ -204,10 +206,10 @@ def test_every_noise_works_at_its_highest_level(kind: str) -> None:
     clean = to_float(datasets.load("cifar10-excerpt").test.pixels[chosen])
     given = noisy(clean, Noise(kind.lower().replace(" and ", "-"), slider.max), 0, chosen)
     _, columns = sheet(app)
-    assert list(columns) == ["input", "noisy", "shallow-maxpool"]
-    np.testing.assert_array_equal(columns["input"], below_one_another(clean))
+    assert list(columns) == ["original", "noisy", "shallow-maxpool"]
+    np.testing.assert_array_equal(columns["original"], below_one_another(clean))
     np.testing.assert_array_equal(columns["noisy"], below_one_another(given))
-    assert not np.array_equal(columns["noisy"], columns["input"])
+    assert not np.array_equal(columns["noisy"], columns["original"])
     output = below_one_another(store.load("shallow-maxpool")(given))
     np.testing.assert_allclose(columns["shallow-maxpool"], output, atol=1)  # rounding may go either way
 
@@ -321,11 +323,11 @@ def in_view(view: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def test_the_error_view_is_brighter_where_the_error_is_larger() -> None:
     (_, pictures), (header, shown) = in_view("Pictures"), in_view("Error")
-    assert list(shown) == ["input", "noisy", "dense"]
+    assert list(shown) == ["original", "noisy", "dense"]
     assert not header["wipe"]
-    np.testing.assert_array_equal(shown["input"], pictures["input"])
+    np.testing.assert_array_equal(shown["original"], pictures["original"])
     for name in ("noisy", "dense"):
-        errors = np.abs(pictures[name] - pictures["input"]).mean(axis=2)
+        errors = np.abs(pictures[name] - pictures["original"]).mean(axis=2)
         brightness = shown[name] @ [0.2126, 0.7152, 0.0722]
         within = errors < np.quantile(errors, 0.9)  # larger errors than the end of the scale are alike
         assert stats.spearmanr(errors[within], brightness[within]).statistic > 0.99
@@ -333,11 +335,11 @@ def test_the_error_view_is_brighter_where_the_error_is_larger() -> None:
 
 def test_the_signed_error_is_red_where_the_output_is_too_bright_and_blue_where_it_is_too_dark() -> None:
     (_, pictures), (header, shown) = in_view("Pictures"), in_view("Signed error")
-    assert list(shown) == ["input", "noisy", "dense"]
+    assert list(shown) == ["original", "noisy", "dense"]
     assert not header["wipe"]
-    np.testing.assert_array_equal(shown["input"], pictures["input"])
+    np.testing.assert_array_equal(shown["original"], pictures["original"])
     for name in ("noisy", "dense"):
-        errors = (pictures[name] - pictures["input"]).mean(axis=2)
+        errors = (pictures[name] - pictures["original"]).mean(axis=2)
         clear = np.abs(errors) > 0.02 * 255
         assert (errors[clear] > 0).any()
         assert (errors[clear] < 0).any()
@@ -390,7 +392,7 @@ def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
     chosen = list(table["Picture"])
     clean = to_float(datasets.load("cifar10-excerpt").test.pixels[chosen])
     given = noisy(clean, Noise("gaussian", 0.1), 0, chosen)
-    for column, output in [("Noisy input", given), ("dense", store.load("dense")(given))]:
+    for column, output in [("noisy", given), ("dense", store.load("dense")(given))]:
         np.testing.assert_allclose(table[column], rule.compute(output.double(), clean.double()), atol=SHOWN)
     best = table[["dense", "shallow-maxpool"]].agg("idxmax" if rule.higher_is_better else "idxmin", axis="columns")
     assert list(table["Best model"]) == list(best)
@@ -444,11 +446,11 @@ def captions(app: AppTest) -> str:
 def test_errors_spread_under_the_noise_of_the_page() -> None:
     app = page(models=["shallow-maxpool"], level="0.5")
     assert "without noise; denoisers under the noise" in captions(app)
-    app.segmented_control(key="spread").set_value("Under the noise above").run()
+    app.segmented_control(key="spread").set_value("Noise chosen above").run()
     assert not app.exception
-    assert "gaussian:0.5 noise, seed 0" in captions(complete(app))
+    assert "noise σ 0.5, seed 0" in captions(complete(app))
     app.slider(key="level").set_value(0.25).run()
-    assert "gaussian:0.25 noise, seed 0" in captions(complete(app)), "the noise of before must not stay"
+    assert "noise σ 0.25, seed 0" in captions(complete(app)), "the noise of before must not stay"
 
 
 BASELINES = ["pca-16", "jpeg-75", "wavelet", "identity"]
@@ -525,7 +527,10 @@ def test_the_verdict_is_in_the_metric_of_the_table() -> None:
 def test_a_picture_without_error_has_no_verdict_in_decibels() -> None:
     app = page(models=["identity", "dense", "shallow-strided"], count="8", metric="PSNR")
     assert not app.exception
-    assert any("identity: no error on some picture, whose PSNR has no mean." in note.value for note in app.caption)
+    assert any(
+        "identity: some pictures have no error. Their PSNR is infinite, so it has no mean." in note.value
+        for note in app.caption
+    )
     assert any("**shallow-strided** does better than dense" in block.value for block in app.markdown)
 
 

@@ -181,7 +181,7 @@ def test_the_verdict_against_bits_tells_where_each_leads_and_by_how_much() -> No
     behind, near = Curve("dense", "autoencoder", led(-2, -1, -3), best=1), led(-0.5, 0.04, -0.5)
     ahead = Curve("compress-64", "autoencoder", led(-0.1, 0.2, 0.5, 0.03), best=2)
     assert bits.verdict(listed, in_bits(behind, ahead)) == (
-        "At equal bits only these do better than PCA, in these ranges: compress-64 at 200 to 300 bits. "
+        "At equal bits only these autoencoders lead PCA: compress-64 at 200 to 300 bits. "
         "The largest difference is that of compress-64: +0.50 ± 0.02 dB at 300 bits."
     )
     assert bits.verdict(listed, in_bits(behind, Curve("compress-64", "autoencoder", near, best=1))) == (
@@ -249,11 +249,11 @@ def test_the_first_screen_shows_real_pictures_at_every_level() -> None:
 
 
 def test_without_the_telling_models_the_first_screen_is_the_figure(some_runs: Path) -> None:
-    assert "Drag the noise" in texts(shown())
+    assert "Move the noise slider" in texts(shown())
     shutil.rmtree(Store().find("shallow-strided").path)
     app = shown()
     assert not app.exception
-    assert "Drag the noise" not in texts(app)
+    assert "Move the noise slider" not in texts(app)
 
 
 # ---- runs that differ only in the seed, and runs without weights
@@ -302,10 +302,10 @@ def test_a_run_without_weights_is_shown_and_cannot_be_compared(some_runs: Path) 
     app = shown()
     assert not app.exception
     assert "weights.safetensors" not in texts(app)
-    assert [caption.value for caption in app.caption].count("Kept light: scores and curve, no weights.") == 1
+    assert [caption.value for caption in app.caption].count("Stored without weights: only scores and loss curves.") == 1
     links = [link.proto for link in app.get("page_link") if link.proto.label == "Compare"]
     assert [link.disabled for link in links] == [False, True]
-    assert links[1].help == "Kept light: scores and curve, no weights."
+    assert links[1].help == "Stored without weights: only scores and loss curves."
     assert len([block for block in app.get("html") if 'class="pixels preview"' in block.value]) == 2
 
 

@@ -231,14 +231,14 @@ def test_a_run_without_weights_says_so_and_shows_what_is_stored(some_runs: Path)
     assert not app.exception
     assert not app.error
     assert not app.warning
-    assert app.info[0].value == "Kept light: scores and curve, no weights."
+    assert app.info[0].value == "Stored without weights: only scores and loss curves."
     assert "only the first test pictures can be shown, as stored" in app.info[1].value
     assert html(app).count('class="pixels preview"') == 1
     (compare,) = [link.proto for link in app.get("page_link") if link.proto.label == "Compare"]
     (weights,) = [button.proto for button in app.get("download_button") if button.proto.label == "Weights and manifest"]
     assert compare.disabled
     assert weights.disabled
-    assert weights.help == compare.help == "Kept light: scores and curve, no weights."
+    assert weights.help == compare.help == "Stored without weights: only scores and loss curves."
     assert len(app.get("plotly_chart")) == 1
 
 
@@ -359,7 +359,7 @@ def test_the_code_is_said_in_words() -> None:
 
     assert heading("conv8:s4 | up4 | conv3") == "code: 8×8×8 = 512 numbers"
     assert heading("flatten | dense1024 | dense3072 | reshape3x32x32") == "code: 1,024 numbers"
-    assert heading("skip | conv8 | conv3:linear | add") == "no code: a skip goes past every layer"
+    assert heading("skip | conv8 | conv3:linear | add") == "no code: a skip connection bypasses every layer"
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_errors_are_those_of_the_pictures_that_are_there_now(tmp_path: Path, mon
     assert not app.exception
     assert shown_errors(app) == expected()
     assert any("has changed since this run was trained" in info.value for info in app.info)
-    said = r"squared error. 1 of 91 files was left out\: a\_note\*\.txt is not a picture\."
+    said = r"and its MSE. 1 of 91 files was left out\: a\_note\*\.txt is not a picture\."
     assert any(caption.value.endswith(said) for caption in app.caption)
     for file in sorted(folder.iterdir())[20:]:
         file.unlink()

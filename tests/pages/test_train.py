@@ -142,7 +142,7 @@ def test_a_range_of_noise_levels_stays_as_in_the_recipe_until_it_is_changed(stor
     published = Store(ROOT / "checkpoints").find("denoise-030")
     own = copied(published, store.root, noise=Noise("gaussian", 0.5, 0.1))
     app = page(start=f"denoise-030 {own.key[:6]}")
-    assert app.checkbox(key="below").label == "Every level from 0.1 up to it"
+    assert app.checkbox(key="below").label == "Random level from 0.1 to this one"
     with supervision.hold(store.root):
         launch(app)
         launch(app.slider(key="strength").set_value(0.4).run())

@@ -37,8 +37,9 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
         saving = st.container(horizontal=True, vertical_alignment="center")
         explain(
             "How to read the pictures",
-            "Each row is a test picture, which no model saw in training. **input** is the clean picture; once you add "
-            "noise, **noisy** is what every model receives. Each further column is the output of one model. Hover over "
+            "Each row is a test picture, which no model saw in training. **original** is the clean picture; once you "
+            "add "
+            "noise, **noisy** is the input of every model. Each further column is the output of one model. Hover over "
             "a cell, or move with the arrow keys, to see it enlarged with its scores. The two error views show where "
             "an output differs from the clean picture; **Wipe** lays one column over another.",
         )
@@ -64,7 +65,7 @@ def _scores(
         "For each pair of models: the mean difference of the metric chosen above over these pictures, with its 95% "
         "confidence interval. If pictures were drawn at random many times, 95 of 100 such intervals would contain"
         " the true difference. An interval that contains zero leaves open whether there is a difference. Of "
-        "twenty pairs that do not differ, about one will seem to. If you picked the pictures for their errors, "
+        "twenty pairs that do not differ, about one will seem to differ. If you picked the pictures for their errors, "
         "this says nothing about other pictures. Another seed would train another network, with other errors.",
     )
 
@@ -89,7 +90,7 @@ def _table(
             return scores
         return scores.assign(**{metric: cached.another_score(metric, contestant, dataset_name, indices, noise, seed)})
 
-    inputs = {"Noisy input": scored(shown.noisy[1], None)} if shown.noisy else {}
+    inputs = {"noisy": scored(shown.noisy[1], None)} if shown.noisy else {}
     models = {contestant.label: scored(shown.outputs[contestant.key][1], contestant) for contestant in shown.ready}
     classes = cached.classes(dataset_name, indices)
     with saving:
@@ -131,11 +132,7 @@ def _metric(shape: tuple[int, ...]) -> str:
             title = st.selectbox(
                 "Other metric", titles, key=key, bind="query-params", label_visibility="collapsed", width=130
             )
-            note = (
-                "Not defined for these pictures:\n" + "\n".join(f"- {reason}" for reason in left_out)
-                if left_out
-                else None
-            )
+            note = "Not available here:\n" + "\n".join(f"- {reason}" for reason in left_out) if left_out else None
             st.caption(METRICS[_NAMES[title]].meaning, width="stretch", help=note)
     return _NAMES[title]
 
@@ -144,14 +141,15 @@ def _metric(shape: tuple[int, ...]) -> str:
 def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
     """How the errors are distributed over the test pictures."""
     controls, figure, progress = (st.container() for _ in range(3))  # see `jobs.watch`
-    controls.subheader("How the errors spread")
-    as_trained, under = "Each as it was trained", "Under the noise above"
+    controls.subheader("Distribution of the errors")
+    as_trained, under = "Training noise of each model", "Noise chosen above"
     with controls:
         how = PAGE.segments(
             "Noise",
             [as_trained, under],
             "spread",
-            f"Under the noise above, the first {MEASURED:,} test pictures are measured: about a second per model.",
+            f"Under the noise chosen above, the first {MEASURED:,} test pictures are measured: about a second per "
+            f"model.",
         )
     quick = [contestant for contestant in chosen if not contestant.is_slow]
     stored = {}
@@ -161,7 +159,7 @@ def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise |
         }
         condition = "without noise; denoisers under the noise that they were trained with"
     else:
-        condition = f"under {noise} noise, seed {seed}" if noise else "without noise"
+        condition = f"under noise {look.noise(noise)}, seed {seed}" if noise else "without noise"
     given = None if how == as_trained else noise
     measuring = {
         contestant.key: cached.scores(contestant, dataset_name, given, seed, MEASURED)
@@ -172,7 +170,7 @@ def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise |
         quick, measured, late = jobs.collect("distribution", measuring, quick)
         _spread_figure(quick, stored | measured, condition)
         if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
-            st.caption(f"Without {look.listed(slow)}: {MEASURED:,} pictures would take minutes.")
+            st.caption(f"{look.listed(slow)} left out: {MEASURED:,} pictures would take minutes.")
     with progress:
         jobs.watch(late, f"Measuring {MEASURED:,} test pictures, models done")
     explain(
@@ -206,7 +204,7 @@ def loss_curves(chosen: Sequence[Contestant]) -> None:
     )
     explain(
         "How to read the loss curves",
-        "Lines with markers show the error on 5,000 validation pictures after each epoch, which is one pass through "
+        "Lines with markers show the error on the validation pictures after each epoch, which is one pass through "
         "the training pictures. Thin lines show the error on the training pictures during the epoch. A denoiser is "
         "measured under the noise it was trained with, so its error is higher. Seconds depend on the machine that "
         "trained the model.",

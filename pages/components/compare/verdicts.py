@@ -18,7 +18,10 @@ def show(models: Mapping[str, pd.DataFrame], metric: str) -> None:
     values = pd.DataFrame({label: scores[metric] for label, scores in models.items()})
     exact = [str(label) for label in values if not np.isfinite(values[label]).all()]
     if exact:
-        st.caption(f"{look.listed(exact)}: no error on some picture, whose {METRICS[metric].title} has no mean.")
+        st.caption(
+            f"{look.listed(exact)}: some pictures have no error. Their {METRICS[metric].title} is infinite, so it has "
+            f"no mean."
+        )
         values = values.drop(columns=exact)
     if len(values.columns) < 2:
         st.caption("Choose at least two models to see whether their difference is real.")

@@ -61,12 +61,13 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
     explain(
         "How to read the levels",
         "How well each denoiser does at each noise level, on average over test pictures. The **gain** is its PSNR "
-        "minus that of the Wiener filter, the best filter with fixed weights: above zero is better. What falls more "
-        "than 4 dB behind leaves the figure at its lower edge. A **ring** marks the level that a model was trained "
+        "minus that of the Wiener filter, the best filter with fixed weights: above zero is better. Curves more "
+        "than 4 dB below it are cut off. A **ring** marks the level that a model was trained "
         "at, a **broad line** the range of levels of a model that saw many. A **triangle** on the axis marks a level"
         " where one denoiser overtakes another, interpolated between the measured levels. The **dotted line** is the"
-        " level chosen above. A classical method is given the level and changes nothing where there is no noise. A "
-        "model is not given the level: trained at one level, it erases real detail under weaker noise and leaves "
+        " level chosen above. Classical methods, except wavelet shrinkage, are given the level and change nothing "
+        "at level zero. A model is not given the level: trained at one level, it erases real detail under weaker "
+        "noise and leaves "
         "noise in the picture under stronger noise. In the table each row is a trained model and each column a level"
         " that it was tested at.",
     )
@@ -113,7 +114,7 @@ def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Co
         names = [contestant.published or "" for contestant in measured] or curves.names
         text = f"Measured on {levels.measured_on(curves, names)} test pictures of {title}"
     if cached.dataset(dataset_name).fingerprint != curves.fingerprint:
-        text += ", not on those shown above"
+        text += ", which are not those shown above"
     if unmeasured := [contestant.label for contestant in chosen if contestant not in measured]:
         text += f"; no curve is published for {look.listed(unmeasured)}"
     st.caption(f"{text}.")
@@ -144,7 +145,7 @@ def _measured_here(chosen: Sequence[Contestant], dataset_name: str, noise: Noise
     with progress:
         jobs.watch(late, f"Measuring the first {MEASURED} test pictures, denoisers done")
     if slow := [contestant.label for contestant in chosen if contestant.is_slow]:
-        st.caption(f"Without {look.listed(slow)}: {MEASURED} pictures would take too long.")
+        st.caption(f"{look.listed(slow)} left out: {MEASURED} pictures would take minutes.")
 
 
 def _totals(rows: Sequence[tuple[object, ...]], noise: Noise | None) -> None:

@@ -33,7 +33,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     with controls, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picture = choices.picture("picture", pictures.dataset_name, pictures.indices)
         with_slow = bool(slow) and st.checkbox(
-            f"{look.listed([contestant.label for contestant in slow])} too",
+            f"Include {look.listed([contestant.label for contestant in slow])}",
             key=choices.PAGE.key("slow"),
             bind="query-params",
             help=f"A slow denoiser takes many seconds for {DRAWS} draws.",

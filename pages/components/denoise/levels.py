@@ -315,14 +315,14 @@ def on_clean(curves: Curves, chosen: Sequence[Contestant], subset: bool) -> str 
     """
     points = {contestant.label: point for contestant in chosen if (point := curves.at(contestant.published or "", 0.0))}
     values = {label: point.psnr_subset if subset else point.psnr for label, point in points.items()}
-    harmed = [f"at {value:.1f} dB from {label}" for label, value in values.items() if value is not None]
+    harmed = [f"{label} {value:.1f} dB" for label, value in values.items() if value is not None]
     spared = [label for label, value in values.items() if value is None]
     sentences = []
     if harmed:
-        sentences.append(f"Pictures without noise come back {look.listed(harmed)}.")
+        sentences.append(f"PSNR on pictures without noise: {look.listed(harmed)}.")
     if spared:
         verb = "leaves" if len(spared) == 1 else "leave"
-        sentences.append(f"{look.listed(spared)}, given the level zero, {verb} them unchanged.")
+        sentences.append(f"{look.listed(spared)} {verb} pictures without noise unchanged.")
     return " ".join(sentences) or None
 
 

@@ -44,7 +44,7 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
         (given, _), _ = cached.reconstructions([], dataset_name, (picture,), noise, seed)
         with st.container(horizontal=True, gap="medium"):
             with st.container(width="content", gap="xsmall"):
-                st.markdown(f"**{'noisy' if noise else 'input'}**: click a pixel")
+                st.markdown(f"**{'noisy' if noise else 'original'}**: click a pixel")
                 pixels.pick(png.in_colour(given[0]), pixel, _picked)
             _maps(shown, weights)
         st.caption(

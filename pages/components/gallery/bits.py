@@ -20,13 +20,13 @@ from pages.components.links import Page
 KEY = "bits"
 EXPLANATION = (
     "- **Against bits**: the size of a code means little until the precision of its numbers is fixed. Here each number "
-    "is rounded to whole steps, those near zero to zero, and each picture's code is packed by an entropy coder into "
-    "bytes of its own, from which the picture is made. Further up and further left is better. PCA is stored in the "
-    "same way. A bar at the top marks where a model leads PCA: at equal bits it is more than "
-    f"{rates.SMALLEST_LEAD:g} dB better, and the 95% interval of the difference lies above zero. Beside it is the "
-    "difference at the setting that is best on validation pictures; behind ± is half the interval, by Student's t over "
-    "the pictures. Of JPEG, WebP and AVIF it is the files' bits without their headers, which at this size would be "
-    "most of them; JPEG's hold the Huffman tables that suit each picture.\n"
+    "is quantised, with a dead zone around zero. An entropy coder packs each picture's code into bytes, and the "
+    "picture is decoded from them. Further up and further left is better. PCA is stored in the same way. A bar at the "
+    "top marks where a model leads PCA: at equal bits it is more than "
+    f"{rates.SMALLEST_LEAD:g} dB better, and the 95% interval of the difference lies above zero. The label gives "
+    "the difference at the setting chosen on validation pictures, ± half its interval (Student's t over the "
+    "pictures). For JPEG, WebP and AVIF the file headers are not counted: at this picture size they would be most of "
+    "the bits. JPEG's Huffman tables are counted.\n"
 )
 _HEIGHT = 430
 _FEWEST, _MOST = 50, 60_000  # bits that are drawn
@@ -46,7 +46,7 @@ def published(dataset: str, root: Path) -> Rates | None:
 def chosen(page: Page) -> bool:
     """Whether a person wants bits in place of numbers."""
     options = ["Code size", "Bits per picture"]
-    help = "How much is kept of a picture: how many numbers, or in how many bits these can be packed."
+    help = "The size of the code: how many numbers, or how many bits after quantisation and entropy coding."
     return page.segments("Against", options, "against", help) == options[1]
 
 
@@ -149,7 +149,7 @@ def caption(entries: Sequence[Entry], rates: Rates) -> None:
     """What the curves were measured on, and which of `entries` have none."""
     known = {curve.name for curve in rates.curves}
     without = [entry.label for entry in entries if entry.run and entry.label not in known]
-    nothing = f" Nothing is published of {look.listed(without)}." if without else ""
+    nothing = f" No curve is published for {look.listed(without)}." if without else ""
     st.caption(f"{rates.method}.{nothing}")
 
 
@@ -168,6 +168,6 @@ def verdict(entries: Sequence[Entry], rates: Rates) -> str:
     if not leading:
         return f"At equal bits no autoencoder here leads PCA. {name} comes nearest: {difference}."
     return (
-        f"At equal bits only these do better than PCA, in these ranges: {'; '.join(leading)}. The largest difference "
+        f"At equal bits only these autoencoders lead PCA: {'; '.join(leading)}. The largest difference "
         f"is that of {name}: {difference}."
     )

@@ -11,13 +11,14 @@ from pages.components.entries import LIGHT, Entry
 
 WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
 EXPLANATION = (
-    "- **Pictures**: test pictures that the model never saw in training; under them (and under the noisy "
-    "ones that a denoiser is given) what it made of them.\n"
+    "- **Pictures**: in the top row test pictures that the model never saw in training, in the bottom row its "
+    "output. A denoiser's noisy input is between them.\n"
     "- **Test PSNR**: peak signal-to-noise ratio of the mean squared error over all test pictures. Higher is "
-    "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained on.\n"
+    "better, and 3 dB more is half the error. A denoiser's is measured under the noise it was trained with.\n"
     "- **Code size**: the smallest tensor that everything passes through, in numbers and relative to the "
-    "picture. Above 1× the model need not compress at all. A dash: a skip goes past every layer, so there is no code.\n"
-    "- **Parameters**: the numbers that training sets."
+    "picture. Above 1× the model need not compress at all. A dash: a skip connection bypasses every layer, so there "
+    "is no code.\n"
+    "- **Parameters**: weights and biases, which training adjusts."
 )
 
 

@@ -35,7 +35,7 @@ def telling(entries: Sequence[Entry]) -> list[Run]:
 
 def introduction(runs: Sequence[Run]) -> str:
     """What the page is about, and what to do first."""
-    return f"{_WHAT} Drag the noise and see what they make of it." if runs else _WHAT
+    return f"{_WHAT} Move the noise slider to see what they make of noisy pictures." if runs else _WHAT
 
 
 def show(runs: Sequence[Run]) -> None:

@@ -38,7 +38,7 @@ def show(runs: Sequence[Run]) -> None:
     """The pictures through each of the `runs`, and a slider for the noise."""
     header, sheet = _computed(tuple(run.key for run in runs))
     labels = [look.label(run.spec) for run in runs]
-    columns: list[tuple[str, str, str | None]] = [("input", "", None), ("noisy", "what each receives", None)]
+    columns: list[tuple[str, str, str | None]] = [("original", "", None), ("noisy", "input of every model", None)]
     for label, run in zip(labels, runs, strict=True):
         columns.append((label, _size(run), look.family_color(zoo.SYSTEMS[run.name].family)))
     text = json.dumps({"columns": columns, "levels": LEVELS, "resting": _RESTING, **header}).encode()

@@ -66,7 +66,7 @@ def drawing(architecture: Architecture, name: str) -> dict[str, Any]:
     code = next((block for block in drawn if block.is_code), None)
     return {
         "alt": alt(drawn, name),
-        "heading": f"code: {_numbers(code.shape)}" if code else "no code: a skip goes past every layer",
+        "heading": f"code: {_numbers(code.shape)}" if code else "no code: a skip connection bypasses every layer",
         "blocks": [
             {
                 "shape": block.shape,

@@ -94,7 +94,7 @@ def _figures(entry: Entry) -> dict[str, str]:
     }
     if entry.run:
         totals = entry.run.totals
-        under = f" under {entry.recipe.noise}" if entry.recipe.noise else ""
+        under = f", noise {look.noise(entry.recipe.noise)}" if entry.recipe.noise else ""
         figures["Test PSNR, pooled"] = psnr_text(totals.psnr_pooled) + under
         figures["Test SSIM"] = f"{totals.ssim:.3f}{under}"
     return figures

@@ -31,9 +31,9 @@ DEFAULT = "shallow-strided"
 EXPLANATION = (
     "- **The drawing**: every tensor on the way from the picture to its reconstruction, the code in colour. All that "
     "the decoder knows of the picture went through the code.\n"
-    "- **Best, median and worst**: the test pictures with the least, a middling and the largest mean squared error. "
+    "- **Best, median and worst**: the test pictures with the smallest, median and largest mean squared error. "
     "Flat ones are easy; fine texture and hard edges are lost first.\n"
-    "- **Beside**: a second system, drawn to the same scale, and every layer and setting in which the two differ."
+    "- **Compare with**: a second system, drawn to the same scale, and every layer and setting in which the two differ."
 )
 # On a phone the figures stand in two columns.
 _STYLE = """
@@ -81,7 +81,7 @@ def beside(page: Page, everyone: Sequence[Entry], entry: Entry) -> Entry | None:
     """A second system to lay beside the first, if one is chosen."""
     by_label = {other.label: other for other in everyone if other.label != entry.label}
     label = st.selectbox(
-        "Beside",
+        "Compare with",
         list(by_label),
         None,
         key=page.key("beside"),
@@ -96,9 +96,9 @@ def head(entry: Entry, listing: Listing) -> None:
     """Title, story, what the study of 2018 said, and what is wrong with its files."""
     st.title(entry.title)
     system = entry.system
-    seed_psnr = f", at {system.seed_psnr} dB on 400 test pictures" if system and system.seed_psnr else ""
+    seed_psnr = f"; {system.seed_psnr} dB on 400 test pictures" if system and system.seed_psnr else ""
     seed = (
-        f"  \n:gray[The study of 2018 on it: “{system.seed_words}”{seed_psnr}.]" if system and system.seed_words else ""
+        f"  \n:gray[The study of 2018 says: “{system.seed_words}”{seed_psnr}.]" if system and system.seed_words else ""
     )
     st.markdown(entry.story + seed)
     name = entry.run.name if entry.run else entry.label
@@ -144,7 +144,8 @@ def key_figures(entry: Entry, store: Store) -> None:
             "Code size",
             amounts.code(entry.architecture),
             "Numbers in the smallest tensor that everything passes through, and their ratio to the picture's. "
-            "Above 1× nothing need be compressed. A dash: a skip goes past every layer, so there is no code.",
+            "Above 1× the model need not compress. A dash: a skip connection bypasses every layer, so there is no "
+            "code.",
         )
         if entry.run:
             _test_figures(entry, entry.run)
@@ -152,15 +153,15 @@ def key_figures(entry: Entry, store: Store) -> None:
             _metric(
                 "PCA, same code",
                 pca,
-                "Test PSNR of principal components, the best linear autoencoder, with as many numbers.",
+                "Test PSNR of PCA, the best linear autoencoder, with the same code size.",
             )
         parameters, macs = summary.parameters, summary.macs
-        _metric("Parameters", amounts.short(parameters), f"Numbers that training sets: {parameters:,}.")
+        _metric("Parameters", amounts.short(parameters), f"Weights and biases, which training adjusts: {parameters:,}.")
         _metric("MACs per picture", amounts.short(macs), f"Multiply-accumulates to reconstruct one picture: {macs:,}.")
         _metric(
             "Receptive field",
             shape_text(summary.rows[-1].receptive_field),
-            "The window of the picture, in pixels, that one pixel of the output depends on, at most.",
+            "The largest window of the input, in pixels, that one output pixel can depend on.",
         )
 
 
@@ -216,22 +217,22 @@ def pictures(run: Run, *, offers: bool = True) -> None:
             say(f"{title} is not here: these are its first test pictures, as stored.")
             return
         if choice.dataset == SAMPLE and run.spec.dataset != SAMPLE:
-            say(f"Not {title} but the embedded sample, which it was not made for.")
+            say(f"{title} is not here: these pictures are from the embedded sample, on which it was not trained.")
         elif choice.dataset in EXCERPTS:
             say(f"Best, median and worst of {look.dataset(choice.dataset)}.")
         elif not choice.is_as_trained:
             st.info(
-                f"{title} has changed since this run was trained. These errors are of the "
-                "pictures that are there now; the scores above are of those before.",
+                f"{title} has changed since this run was trained. The errors below "
+                "are those of its current pictures; the scores above are those of the old ones.",
                 icon=_ALBUM,
             )
         examples.show(run, choice)
     except (StoreError, DatasetError) as error:
         st.error(str(error), icon=":material/broken_image:")
         return
-    given = ", what it was given in the middle" if run.spec.recipe.noise else ""
+    given = ", its noisy input below it" if run.spec.recipe.noise else ""
     note = f" {look.in_markdown(choice.note)}" if choice.note else ""
-    st.caption(f"The picture above{given}, the reconstruction below; its class and its mean squared error.{note}")
+    st.caption(f"At the top the original{given}, at the bottom the reconstruction, its class and its MSE.{note}")
 
 
 def loss_curves(runs: Sequence[Run]) -> None:
@@ -247,8 +248,8 @@ def loss_curves(runs: Sequence[Run]) -> None:
         models = [replace(of_run(run), order=order) for order, run in enumerate(shown)] if len(shown) > 1 else shown
         figures.loss_curves(models, histories, key="losses")
         st.caption(
-            "Mean squared error after each epoch: thick on the validation pictures, thin on those it learns from. "
-            "A denoiser's is under the noise it is trained on."
+            "Thick lines: MSE on the validation pictures after each epoch. Thin lines: MSE on the training pictures "
+            "during the epoch. Denoisers are measured under their training noise."
             + " Dotted: each penalty, before it is weighted."
             * any(run.spec.architecture.penalties for run in shown)
         )
@@ -256,7 +257,7 @@ def loss_curves(runs: Sequence[Run]) -> None:
 
 def _part(position: int, code: Step | None) -> str:
     if code is None:
-        return "–"  # a skip goes past every layer: none is before a code or after it
+        return "–"  # a skip connection bypasses every layer: none is before a code or after it
     return "encoder" if position < code.position else "code" if position == code.position else "decoder"
 
 

@@ -45,7 +45,7 @@ def show(plan: Plan) -> None:
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if not plan.place.is_here:
-            st.caption("How fast its nodes are is not known before they train.", width="stretch")
+            st.caption("The speed of its nodes is unknown until they have trained.", width="stretch")
             return
         if estimate is None:
             st.caption("Not measured on this device yet.", width="stretch")

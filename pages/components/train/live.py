@@ -104,8 +104,8 @@ def _detail(queue: Queue, entry: Entry, asked: Sequence[Entry]) -> None:
         _strip(entry, epochs)
         explain(
             "How to read the curve and the pictures",
-            "Above: the loss as it falls, on the training pictures all along and on the validation pictures after each "
-            "epoch. Below: the same test pictures after each epoch, beginning with what the model should give back. "
+            "Above: the training loss while it falls, and the validation loss after each epoch. Below: the same test "
+            "pictures after each epoch; the first row is the target. "
             "You can close this page; training continues.",
         )
 
@@ -123,7 +123,7 @@ def _result(store: Store, entry: Entry) -> None:
 def _totals(run: Run, compared: list[str]) -> None:
     """The scores of a finished run, and links to it: on Compare, beside the others of those `compared`."""
     totals = run.totals
-    noise = f" under {run.spec.recipe.noise} noise" if run.spec.recipe.noise else ""
+    noise = f" under noise {look.noise(run.spec.recipe.noise)}" if run.spec.recipe.noise else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         psnr = f"**{psnr_text(totals.psnr_pooled, 2)}**" + (" pooled" if totals.mse else "")
         st.markdown(
@@ -131,7 +131,7 @@ def _totals(run: Run, compared: list[str]) -> None:
             f"pictures{noise}, after {amounts.duration(run.seconds)}"
         )
         COMPARE.link("Compare", models=compared, disabled=entries.LIGHT if run.is_light else "")
-        SYSTEM.link("Look closer", run=look.label(run.spec))
+        SYSTEM.link("Open", run=look.label(run.spec))
 
 
 def _run(store: Store, entry: Entry) -> Run | None:

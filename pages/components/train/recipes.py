@@ -86,7 +86,7 @@ def _start(page: Page, starts: dict[str, Start]) -> str:
         key=key,
         bind="query-params",
         on_change=lambda: settings.take_over(page, starts[st.session_state[key]]),
-        help="A system, or a run of your own. What you leave unchanged below is as in its recipe.",
+        help="A system, or a run of your own. Settings that you do not change keep its values.",
     )
 
 
@@ -117,7 +117,7 @@ def _offer(system: Start, shape_fits: bool) -> None:
     """What can be trained on without the system's own data set, and a button that fetches that one."""
     title = look.dataset(system.dataset)
     if shape_fits:
-        why = f"The embedded sample is for a first try. Its dB cannot be compared with those of {title}."
+        why = f"The embedded sample is for a first try. Its PSNR cannot be compared with that of {title}."
     else:
         why = f"{title} is not here, and no other data set has pictures of its shape."
     whole.offer(system.dataset, why)

@@ -24,7 +24,7 @@ _CHOICES: dict[str, Mapping[str, str | None]] = {
     "weights": {"keras": "keras", "torch": "torch", "PCA": "pca"},
 }
 _MEANINGS = {
-    "loss": "What training makes small: " + ", ".join(f"{title} ({LOSSES[loss]})" for title, loss in _LOSSES.items()),
+    "loss": "What training minimises: " + ", ".join(f"{title} ({LOSSES[loss]})" for title, loss in _LOSSES.items()),
     "schedule": "A constant rate; or a warm-up over the first twentieth of the steps, then a cosine decay to zero.",
     "weights": "Glorot-uniform with zero biases, as in Keras; torch's own; or, for two linear dense layers around the "
     "code, the principal components of the training pictures.",
@@ -135,11 +135,11 @@ def _noise(page: Page, given: Given, own: Noise | None) -> Settings:
     unchanged = own is not None and (own.kind, own.level) == (kind_name, level)
     low = own.low if own and unchanged and own.low is not None else rule.lowest
     every = right.checkbox(
-        "Every level up to it" if low == rule.lowest else f"Every level from {low:g} up to it",
+        "Random level up to this one" if low == rule.lowest else f"Random level from {low:g} to this one",
         bool(given["below"]),
         key=page.key("below"),
         bind="query-params",
-        help="Each picture gets a level of its own, which the model does not know.",
+        help="Each picture gets a random level, which the model is not given.",
     )
     return {"noise": Noise(kind_name, level, low if every and level > low else None)}
 

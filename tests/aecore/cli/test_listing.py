@@ -46,7 +46,7 @@ def test_a_line_of_layers_is_shown_as_it_is(aecore: Any) -> None:
 def test_where_a_skip_goes_past_every_layer_no_code_is_shown(aecore: Any) -> None:
     done = aecore("show", "denoise-unet", "--json").json
     assert (done["code_size"], done["code_shape"], done["code_ratio"]) == (None, None, None)
-    assert "No code: a skip goes past every layer." in aecore("show", "denoise-unet").out
+    assert "No code: a skip connection bypasses every layer." in aecore("show", "denoise-unet").out
     (line,) = [line for line in aecore("list").out.splitlines() if line.startswith("denoise-unet ")]
     assert line.split()[3] == "–"
 

@@ -140,7 +140,7 @@ def test_a_bad_recipe_is_told_what_is_legal(changes: dict[str, Any], message: st
 
 @pytest.mark.parametrize("name", ["", "Mine", "a b", "../up", "-a", "a" * 62, "ä", "a\n"])
 def test_a_run_has_a_name_that_can_be_a_folder(name: str) -> None:
-    with pytest.raises(RecipeError, match="small letters, digits, dots and dashes"):
+    with pytest.raises(RecipeError, match="lowercase letters, digits, dots and dashes"):
         replace(GOLDEN_SPEC, name=name)
 
 

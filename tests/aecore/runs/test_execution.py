@@ -249,7 +249,7 @@ def test_a_light_run_has_the_figures_of_the_full_one_and_no_weights(pictures: Pa
     for name in (SCORES, PREVIEW):
         assert light.read(name) == full.read(name)
     assert Store(tmp_path / "light").listing() == store.Listing(runs=[light])
-    with pytest.raises(StoreError, match="was kept light"):
+    with pytest.raises(StoreError, match="was stored without its weights"):
         light.model()
 
 

@@ -726,7 +726,7 @@ def test_a_light_run_is_whole_without_its_weights(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(run.scores(), table())
     assert len(run.history()) == 2
     for ask in (run.model, lambda: checkpoints.load("custom"), lambda: run.read(WEIGHTS), lambda: run.digest(WEIGHTS)):
-        with pytest.raises(StoreError, match=r"was kept light, without its weights\. Train it again in full"):
+        with pytest.raises(StoreError, match=r"was stored without its weights\. Train it again in full"):
             ask()
 
 

@@ -32,7 +32,7 @@ def test_a_cluster_of_this_machine_needs_no_token(address: str) -> None:
 @pytest.mark.parametrize("address", ["10.0.0.5:6379", "0.0.0.0:6379", "[2001:db8::1]:6379"])
 def test_one_that_others_reach_needs_a_token(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    with pytest.raises(PlaceError, match="can be reached from other machines: start it, and this, with"):
+    with pytest.raises(PlaceError, match="can be reached from other machines: start the cluster and this program with"):
         ray_address.check(address)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     ray_address.check(address)
