@@ -202,9 +202,7 @@ class Components:
     """How far the mean of a contrast moves with the seeds and with the pictures, in dB."""
 
     seed_deviation: float  # standard deviation over seeds of the mean over all pictures there could be
-    picture_error: (
-        float  # standard error, from the draw of the test pictures, of the mean over all seeds there could be
-    )
+    picture_error: float  # standard error of the mean over all seeds there could be, from the draw of the pictures
 
 
 def components(differences: ArrayLike) -> Components:
