@@ -21,6 +21,7 @@ COMMANDS = {
     "show": ("listing:add_show", "Show a system or a run: its layers, recipe and results."),
     "train": ("training:add_train", "Train systems, or take their runs from the store."),
     "sweep": ("sweeping:add_sweep", "Train systems with several seeds through the queue, and wait for all of them."),
+    "claims": ("claims:add_claims", "Test the sentences of the study of 2018 over training seeds."),
     "runs": ("queued:add_runs", "List the runs in the store and the queue; show, stop or resume one of the queue."),
     "measure": ("training:add_measure", "Measure for about a second how fast an architecture trains here."),
     "work": ("queued:add_work", "Train what is queued; the dashboard starts this process itself when it is needed."),

@@ -43,7 +43,7 @@ def _sweep(options: argparse.Namespace) -> None:
     changes, queue = recipe_changes(options), Queue()
     starts, dataset = [zoo.from_text(name) for name in options.names], chosen_dataset(options)
     specs = [execution.plan(start, dataset=dataset, seed=seed, **changes) for start in starts for seed in seeds]
-    ended = _wait(queue, specs, place, options.light)
+    ended = wait(queue, specs, place, options.light)
     entries = [ended[key] for key in dict.fromkeys(spec.key for spec in specs)]
     runs = [queue.store.finished(entry.spec, light=True) for entry in entries if entry.state == "finished"]
     finished = [run for run in runs if run is not None]
@@ -56,7 +56,7 @@ def _sweep(options: argparse.Namespace) -> None:
         raise QueueError(f"{missing} of {len(entries)} runs did not finish: `python -m aecore runs` says why.")
 
 
-def _wait(queue: Queue, specs: Sequence[RunSpec], place: Place, light: bool) -> dict[str, Entry]:
+def wait(queue: Queue, specs: Sequence[RunSpec], place: Place, light: bool) -> dict[str, Entry]:
     """The ended entry of each spec, by its key; meanwhile draws a progress bar and says how each run ended."""
     ended = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -1,4 +1,4 @@
-"""Align two architectures layer by layer."""
+"""Align two architectures layer by layer, and say in what two ways of training a model differ."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import prod
 
 from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe
 from aecore.models.steps import Step
 
 
@@ -32,6 +33,30 @@ def aligned(left: Architecture, right: Architecture) -> tuple[Pair, ...]:
         for _, start, end, other_start, other_end in blocks
         for steps in zip(*_padded(left.steps[start:end], right.steps[other_start:other_end]), strict=True)
     )
+
+
+def differences(left: tuple[Architecture, Recipe], right: tuple[Architecture, Recipe]) -> tuple[str, ...]:
+    """In what two ways of training differ, from the first to the second: `pool → conv32:s2`, `+ bn`, `epochs 2 → 4`.
+
+    A layer that only one side has is marked with a plus or a minus. Equal ways have no differences.
+    """
+    layers = [_change(pair) for pair in aligned(left[0], right[0]) if not pair.same]
+    settings = [
+        f"{name} {_setting(value)} → {_setting(other)}"
+        for (name, value), other in zip(vars(left[1]).items(), vars(right[1]).values(), strict=True)
+        if value != other
+    ]
+    return (*layers, *settings)
+
+
+def _change(pair: Pair) -> str:
+    if pair.left is None or pair.right is None:
+        return f"+ {pair.right.layer}" if pair.right else f"− {pair.left.layer if pair.left else ''}"
+    return f"{pair.left.layer} → {pair.right.layer}"
+
+
+def _setting(value: object) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _padded(left: Sequence[Step], right: Sequence[Step]) -> tuple[Sequence[Step | None], Sequence[Step | None]]:

@@ -137,7 +137,8 @@ def test_on_the_embedded_sample_the_figures_say_whose_they_are() -> None:
     assert not app.exception
     assert "fitted on it" in app.info[0].value
     assert any(
-        "test pictures of CIFAR-10" in caption and "which are not those shown above" in caption for caption in captions(app)
+        "test pictures of CIFAR-10" in caption and "which are not those shown above" in caption
+        for caption in captions(app)
     )
 
 

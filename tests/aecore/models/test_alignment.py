@@ -1,9 +1,12 @@
 """Architectures side by side: every layer stands once, and only what differs is marked."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 
-from aecore.models.alignment import aligned
+from aecore.models.alignment import aligned, differences
 from aecore.models.architecture import Architecture
 from aecore.models.zoo import SYSTEMS
 from tests.aecore.models.drawn import autoencoders
@@ -37,3 +40,22 @@ def test_only_what_differs_is_marked(left: str, right: str, expected: list[tuple
         tuple(str(step.layer) if step else None for step in (pair.left, pair.right)) for pair in pairs if not pair.same
     ]
     assert sorted(layers, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "changes", "expected"),
+    [
+        ("shallow-maxpool", "shallow-strided", {}, ("pool → conv32:s2",)),
+        ("shallow-strided-bn", "shallow-strided", {}, ("− bn", "− bn", "− bn", "epochs 4 → 2")),
+        ("dense", "dense", {"learning_rate": 3e-4, "images": 10_000, "loss": "bce"}, None),
+        ("dense", "dense", {}, ()),
+    ],
+)
+def test_differences_name_layers_and_settings(
+    left: str, right: str, changes: dict[str, Any], expected: tuple[str, ...] | None
+) -> None:
+    one, other = SYSTEMS[left], SYSTEMS[right]
+    said = differences((one.architecture, one.recipe), (other.architecture, replace(other.recipe, **changes)))
+    assert said == (
+        expected if expected is not None else ("learning_rate 0.001 → 0.0003", "loss mse → bce", "images none → 10000")
+    )

@@ -1,0 +1,56 @@
+"""`claims`: the verdicts from the published scores, and what is missing for them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aecore.cli import claims as command
+from aecore.runs.store import Store
+from aecore.scheduling.queue import Queue
+from aecore.studies import verdicts
+from aecore.studies.claims import CLAIMS, Claim
+from tests.pages.copies import copied
+
+
+@pytest.fixture
+def strided(monkeypatch: pytest.MonkeyPatch, checkpoints: Path) -> Claim:
+    """The only claim, with one contrast, whose runs of six seeds are in the store."""
+    claim = replace(CLAIMS["strided"], contrasts=CLAIMS["strided"].contrasts[:1])
+    for module in (command, verdicts):
+        monkeypatch.setattr(module, "CLAIMS", {"strided": claim})
+    published = Store(Path(__file__).parents[3] / "checkpoints")
+    for name in ("shallow-strided", "shallow-maxpool"):
+        for seed in range(6):
+            copied(published.find(name), checkpoints, seed=seed, light=seed > 0)
+    return claim
+
+
+def test_without_scores_the_way_to_them_is_said(aecore: Any) -> None:
+    assert "No verdict is published here: `python -m aecore claims run`" in aecore("claims", "show").err
+    assert aecore("claims", "show", "--json").status == 0
+
+
+def test_an_unknown_claim_is_said_with_the_known_ones(aecore: Any) -> None:
+    for arguments in (["show", "nosuch"], ["run", "nosuch"]):
+        done = aecore("claims", *arguments)
+        assert done.status == 1
+        assert "There is no claim 'nosuch'. Claims: dense, more-dense," in done.err
+
+
+def test_what_is_in_the_store_is_published_and_judged_without_training(
+    aecore: Any, strided: Claim, checkpoints: Path
+) -> None:
+    done = aecore("claims", "run", "strided")
+    assert done.status == 0
+    assert "0 runs are missing." in done.err
+    assert not Queue().entries()
+    assert f"{strided.words}: supported. The difference is significant and on the side of the claim." in done.out
+    assert (checkpoints / "claims.json").exists()
+    shown = aecore("claims", "show")
+    (line,) = [line for line in shown.out.splitlines() if line.startswith(strided.words)]
+    assert line.removeprefix(strided.words).split() == ["supported", "+1.83", "+1.83", "to", "+1.83", "6", "full"]
+    assert aecore("claims", "show", "strided").out == done.out
+    (row,) = aecore("claims", "show", "--json").json
+    assert (row["claim"], row["verdict"], row["seeds"], row["budget"]) == ("strided", "supported", 6, "full")
