@@ -14,7 +14,7 @@ import argparse
 import gc
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import e, sqrt
 from time import perf_counter
@@ -41,6 +41,7 @@ FEW, MOST = 5, 20  # seeds at the first look and at the last, where seeds are ad
 SMALLEST = 0.5  # the smallest difference that matters, in standard deviations, as are all true differences here
 TRUTHS = (0.0, SMALLEST, 1.5)
 CLAIMS = 12
+OTHERS = 5  # settings that a claim is compared in, at most
 MANY = 10  # times as many studies where an array holds them all
 BATCH = 100  # studies whose resamples lie in memory at once
 # Where theory has no figure, those of other draws, without `aecore`: 400,000 intervals of each number of seeds, and
@@ -207,12 +208,26 @@ def interactions(studies: int) -> Iterator[Share]:
                 yield at_most(name, depends, LEVEL, studies)
             else:
                 yield at_least(name, depends, PLANTED, studies)
+        draws = drawn("normal", np.random.default_rng(seeds), studies, 1 + OTHERS, seeds)
+        depends = sum(_depends_on_one(one[0] + 1.0, one[1:] + 1.0) for one in draws) / studies
+        yield at_most(f"normal, {seeds} seeds, truth 1.0 in {1 + OTHERS} settings: depends", depends, LEVEL, studies)
 
 
 def _depends(first: np.ndarray, second: np.ndarray) -> bool:
     one, other, both = (evidence(differences, SMALLEST) for differences in (first, second, (first + second) / 2))
-    settings = Settings(_verdict(one), _verdict(other), interaction(first, second))
-    return _verdict(both, settings) == "depends"
+    apart = interaction(first, second, SMALLEST)
+    return _verdict(both, Settings(_verdict(one), _verdict(other), apart, apart.p or 0.0)) == "depends"
+
+
+def _depends_on_one(own: np.ndarray, others: Sequence[np.ndarray]) -> bool:
+    """Whether a claim depends on one of several other settings, as `aecore.studies.verdicts` judges it."""
+    judged = evidence(own, SMALLEST)
+    apart = [interaction(own, other, SMALLEST) for other in others]
+    verdicts = [_verdict(evidence(other, SMALLEST)) for other in others]
+    return any(
+        Settings(_verdict(judged), verdict, one, p).matter
+        for verdict, one, p in zip(verdicts, apart, holm([one.p for one in apart]), strict=True)
+    )
 
 
 def main() -> None:

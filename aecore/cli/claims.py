@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from aecore.cli.output import add_json, say, write, write_json, write_table
 from aecore.data import index_lists
-from aecore.measuring.evidence import Evidence
 from aecore.runs.store import Store
 from aecore.scheduling.entries import QueueError
 from aecore.scheduling.places import ENGINES, Place
@@ -39,8 +39,9 @@ def add_claims(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    # It brings torch, which `show` does not need.
+    # They bring torch, which `show` does not need.
     from aecore.cli.sweeping import wait
+    from aecore.studies.tables import claims_table
 
     claims = [_find(name) for name in options.names] or list(CLAIMS.values())
     seeds = index_lists.parse(options.seeds, below=10_000, most=MOST_SEEDS, what="seed")
@@ -55,31 +56,36 @@ def _run(options: argparse.Namespace) -> None:
     }
     say(f"{len(wanted)} runs are missing.")
     ended = wait(queue, list(wanted.values()), Place.chosen(options.engine, None), light=True)
-    judgements = verdicts.publish(store).judgements
     if missing := sum(entry.state != "finished" for entry in ended.values()):
         raise QueueError(f"{missing} of {len(wanted)} runs did not finish: `python -m aecore runs` says why.")
-    _print([judgement for judgement in judgements if judgement.claim in claims])
+    judged = verdicts.judge(verdicts.publish(store).scores, options.budget, list(CLAIMS.values()))
+    print(claims_table([judgement for judgement in judged if judgement.claim in claims]))
 
 
 def _show(options: argparse.Namespace) -> None:
     claims = [_find(name) for name in options.names]
-    judgements = verdicts.published(Store().root).judgements
-    if not judgements:
+    every = verdicts.published(Store().root).judgements
+    judgements = [judgement for judgement in every if not claims or judgement.claim in claims]
+    if options.json:
+        write_json([_facts(judgement, one) for judgement in judgements for one in judgement.contrasts])
+    elif not judgements:
         say("No verdict is published here: `python -m aecore claims run` trains what it needs.")
-    elif options.json:
-        write_json([_row(judgement, one) for judgement in judgements for one in judgement.contrasts])
     elif claims:
-        _print([judgement for judgement in judgements if judgement.claim in claims])
+        _print(judgements)
     else:
         rows = [_row(judgement, judgement.contrasts[0]) | {"claim": judgement.claim.words} for judgement in judgements]
         write_table(rows, ["claim", "verdict", "dB", "95% interval", "seeds", "budget"])
 
 
 def _print(judgements: Sequence[Judgement]) -> None:
+    """Each claim with its contrasts, and in what their sides differ."""
+    columns = ["contrast", "removes", "verdict", "dB", "95% interval", "p, Holm", "e-value", "seeds", "budget"]
     for judgement in judgements:
         write(f"{judgement.claim.words}: {judgement.finding.verdict}. {judgement.finding.reason}")
-        rows = [_row(judgement, one) for one in judgement.contrasts]
-        write_table(rows, ["contrast", "removes", "verdict", "dB", "95% interval", "p, Holm", "seeds", "budget"])
+        write_table([_row(judgement, one) for one in judgement.contrasts], columns)
+        for one in judgement.contrasts:
+            equal = f"; equal {' and '.join(one.contrast.equal)}" if one.contrast.equal else ""
+            write(f"{one.contrast.name}, from better to worse: {one.contrast.differ}{equal}")
         write("")
 
 
@@ -91,15 +97,28 @@ def _row(judgement: Judgement, judged: Judged) -> dict[str, Any]:
         "removes": judged.contrast.removes or "–",
         "verdict": judged.finding.verdict,
         "dB": f"{found.mean:+.2f}" if found else "–",
-        "95% interval": _interval(found),
+        "95% interval": f"{found.interval[0]:+.2f} to {found.interval[1]:+.2f}" if found and found.interval else "–",
         "p, Holm": f"{judged.adjusted_p:.3g}",
+        "e-value": f"{found.e_value:.3g}" if found else "–",
         "seeds": len(judged.differences),
         "budget": judgement.budget,
     }
 
 
-def _interval(found: Evidence | None) -> str:
-    return f"{found.interval[0]:+.2f} to {found.interval[1]:+.2f}" if found and found.interval else "–"
+def _facts(judgement: Judgement, judged: Judged) -> dict[str, Any]:
+    """The same as numbers, for JSON."""
+    return {
+        "claim": judgement.claim.name,
+        "contrast": judged.contrast.name,
+        "removes": judged.contrast.removes,
+        "budget": judgement.budget,
+        "verdict": judged.finding.verdict,
+        "reason": judged.finding.reason,
+        "adjusted_p": judged.adjusted_p,
+        "differences": judged.differences,
+        "evidence": judged.evidence and asdict(judged.evidence),
+        "components": judged.components and asdict(judged.components),
+    }
 
 
 def _find(name: str) -> Claim:

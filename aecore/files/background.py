@@ -34,6 +34,7 @@ def is_locked(file: int) -> bool:
     """Whether somebody else holds an exclusive lock on an open file.
 
     The lock that is tried is shared, so that two processes that ask at once do not mistake each other for its holder.
+    It is held until the caller closes the file.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

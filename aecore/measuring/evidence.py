@@ -19,10 +19,10 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
 from aecore import AecoreError
-from aecore.measuring.intervals import margin
+from aecore.measuring.intervals import FEWEST_PAIRS, margin
 
 LEVEL = 0.05  # of every test; the intervals are those of 95%
-FEWEST_SEEDS = 6  # with 5, chance puts all differences on one side more than once in twenty: 2 × 2⁻⁵
+FEWEST_SEEDS = FEWEST_PAIRS  # pairs of runs
 ENOUGH = 1 / LEVEL  # the e-value at which seeds need no longer be added
 # Of the standardised effect. With 1/4, 1 and 4, 20 seeds find an effect of 0.5 in 20, 24 and 21% of studies, and 10
 # seeds an effect of 2 in 87, 97 and 97% (`benchmarks/evidence.py`).
@@ -243,23 +243,28 @@ class Finding:
 
 @dataclass(frozen=True)
 class Settings:
-    """The same claim in two settings of a third thing, and how much the contrast differs between them."""
+    """The same claim in two settings of a third thing, and how much the contrast differs between them.
+
+    `adjusted_p` is that of the interaction, adjusted by `holm` over all settings that the first one is compared with.
+    """
 
     first: Verdict
     second: Verdict
     interaction: Evidence
+    adjusted_p: float
 
     @property
     def matter(self) -> bool:
-        """Whether the interaction is shown and leads to another verdict."""
-        return self.interaction.is_shown and self.first != self.second
+        """Whether the interaction is significant, large enough to matter, and leads to another verdict."""
+        is_large = abs(self.interaction.mean) >= (self.interaction.smallest or 0.0)
+        return self.adjusted_p < LEVEL and is_large and self.first != self.second
 
 
 def finding(judged: Evidence, adjusted_p: float, settings: Settings | None = None) -> Finding:
     """Decide on the claim that the first side is better, from its evidence and its p adjusted by `holm`.
 
-    The tests behind it hold for a number of seeds that was chosen in advance. Only `adjusted_p` is corrected for the
-    size of the family: the 5% of "too small to matter" and of "depends" are those of the single claim.
+    The tests behind it hold for a number of seeds that was chosen in advance; whoever adds seeds goes by the e-value.
+    The 5% of "too small to matter" are those of the single claim.
     """
     least = judged.smallest or 0.0
     if judged.seeds < FEWEST_SEEDS:

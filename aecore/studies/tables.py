@@ -3,9 +3,12 @@
 python -m aecore publish        train the missing runs, and print the tables of systems
 python -m aecore denoising      measure every denoiser, and print the tables of denoisers
 python -m aecore rates          measure every code in bits, and print their table
+python -m aecore claims run     train what the claims about the study lack, and print their table
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from aecore.files.figures import MissingError
 from aecore.models import zoo
@@ -15,6 +18,7 @@ from aecore.runs.store import Run, Store
 from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves, level_text
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import COMPARED, Lead, Rates
+from aecore.studies.verdicts import Judgement
 
 
 def denoising_table(curves: Curves) -> str:
@@ -149,6 +153,29 @@ def rates_table(rates: Rates) -> str:
         ]
         window = curve.windows_text or ("–" if curve.kind == "pca" else "nowhere")
         lines.append(f"| {curve.name} | {window} | {over} | {at} | {f'{max(zones):.2f}' if zones else '–'} |")
+    return "\n".join(lines)
+
+
+def claims_table(judgements: Sequence[Judgement]) -> str:
+    """Every contrast that was trained from two seeds or more: the claim's own first, whose verdict is the claim's."""
+    lines = [
+        "| claim | contrast | verdict | difference, dB | better at a new seed | sd over seeds, dB "
+        "| error from pictures, dB | seeds | budget |",
+        "|---|---|---|--:|--:|--:|--:|--:|---|",
+    ]
+    for judgement in judgements:
+        for place, judged in enumerate(judgement.contrasts):
+            found, parts = judged.evidence, judged.components
+            if found is None or found.interval is None or found.chance is None or parts is None:
+                continue
+            low, high = found.interval
+            difference = f"{found.mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
+            spread = f"{found.deviation:.2f} | {parts.picture_error:.2f}"
+            lines.append(
+                f"| {judgement.claim.words if not place else ''} | {judged.contrast.name} | {judged.finding.verdict} | "
+                f"{difference} | {found.chance:.0%} | {spread} | {found.seeds} | "
+                f"{judgement.budget} |"
+            )
     return "\n".join(lines)
 
 

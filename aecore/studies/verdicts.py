@@ -10,6 +10,7 @@ verdicts follow from these and from `claims.CLAIMS`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from math import log
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 from aecore.files import figures
 from aecore.files.figures import MissingError
 from aecore.measuring import evidence
-from aecore.measuring.evidence import Components, Evidence, Finding, Settings
+from aecore.measuring.evidence import Components, Evidence, Finding, Settings, Verdict
 from aecore.measuring.totals import decibels
 from aecore.models import zoo
 from aecore.models.recipe import Recipe, RunSpec
@@ -127,7 +128,7 @@ def published(root: Path) -> Published:
 
     Raises `PublishedError` for a file that is damaged, or whose judgements are of claims that were worded otherwise.
     """
-    again = "`python -m aecore claims run` makes it again; it needs the data set CIFAR-10."
+    again = "`python -m aecore claims run` judges the claims again."
     try:
         return figures.read(path_of(root), "cifar10", _build, again)
     except MissingError:
@@ -135,11 +136,16 @@ def published(root: Path) -> Published:
 
 
 def _build(facts: dict[str, Any]) -> Published:
-    if facts["version"] != VERSION or facts["claims"] != {claim.name: claim.key for claim in CLAIMS.values()}:
+    if facts["claims"] != {claim.name: claim.key for claim in CLAIMS.values()}:
+        raise ValueError
+    return Published(_scores(facts), tuple(_judgement(**row) for row in facts["judgements"]))
+
+
+def _scores(facts: dict[str, Any]) -> dict[tuple[str, int], Score]:
+    if facts["version"] != VERSION:
         raise ValueError
     scores = [Score(**(row | {"parts": tuple(row["parts"])})) for row in facts["runs"]]
-    judgements = [_judgement(**row) for row in facts["judgements"]]
-    return Published({(score.group, score.seed): score for score in scores}, tuple(judgements))
+    return {(score.group, score.seed): score for score in scores}
 
 
 def _judgement(name: str, budget: Budget, contrasts: list[dict[str, Any]]) -> Judgement:
@@ -169,10 +175,13 @@ def _evidence(row: dict[str, Any]) -> Evidence:
 def publish(store: Store) -> Published:
     """Add the scores of the claims' runs in the store to the published ones, judge all claims again, and return both.
 
-    Raises `PublishedError` as `published` does, and if the file cannot be written.
+    Raises `PublishedError` if the file is damaged or cannot be written, and `StoreError` if a run is damaged.
     """
     wanted = {spec.group for claim in CLAIMS.values() for budget in BUDGETS for spec in specs(claim, budget, [0])}
-    scores = dict(published(store.root).scores)
+    path, scores = path_of(store.root), dict[tuple[str, int], Score]()
+    again = "restore it, or remove it: `python -m aecore claims run` then makes it again from the runs in the store."
+    with suppress(MissingError):
+        scores = figures.read(path, "cifar10", _scores, again)
     for run in store.listing().runs:
         if run.spec.group in wanted and (run.spec.group, run.spec.seed) not in scores:
             scores[run.spec.group, run.spec.seed] = score(run)
@@ -183,7 +192,7 @@ def publish(store: Store) -> Published:
         "judgements": [_facts(judgement) for judgement in best(scores)],
         "runs": [asdict(scores[place]) for place in sorted(scores)],
     }
-    figures.write(path_of(store.root), facts)
+    figures.write(path, facts)
     return published(store.root)
 
 
@@ -193,7 +202,7 @@ def _facts(judgement: Judgement) -> dict[str, Any]:
         "budget": judgement.budget,
         "contrasts": [
             {
-                "differences": judged.differences,
+                "differences": {str(seed): difference for seed, difference in judged.differences.items()},
                 "evidence": judged.evidence and asdict(judged.evidence),
                 "components": judged.components and asdict(judged.components),
                 "adjusted_p": judged.adjusted_p,
@@ -219,7 +228,10 @@ def judge(scores: Scores, budget: Budget, claims: Sequence[Claim]) -> list[Judge
 
 
 def best(scores: Scores) -> list[Judgement]:
-    """The judgement of every claim under the full budget, or under the short one where only that has enough seeds."""
+    """The judgement of every claim under the full budget.
+
+    Under the short one where that has more seeds and the full one too few.
+    """
     full, short = (judge(scores, budget, list(CLAIMS.values())) for budget in BUDGETS)
     return [
         one if one.seeds >= min(evidence.FEWEST_SEEDS, other.seeds) else other
@@ -267,18 +279,24 @@ def _judged(row: Sequence[Judged], adjusted: Sequence[float]) -> Iterator[Judged
         for one, p in zip(row, adjusted, strict=True)
     ]
     own, *others = alone
-    dependence = next(filter(None, (_dependence(own, other) for other in others)), None)
+    dependence = _dependence(own, others) if own.evidence else None
     yield from (replace(own, finding=dependence or own.finding), *others)
 
 
-def _dependence(own: Judged, other: Judged) -> Finding | None:
-    """What the verdict on a claim is, if it differs from that under another condition and the difference is real."""
-    seeds = sorted(own.differences.keys() & other.differences.keys())
-    if own.evidence is None or len(seeds) < evidence.FEWEST_SEEDS:
-        return None
-    first, second = ([judged.differences[seed] for seed in seeds] for judged in (own, other))
-    settings = Settings(own.finding.verdict, other.finding.verdict, evidence.interaction(first, second))
-    if not settings.matter:
-        return None
-    found = evidence.finding(own.evidence, own.adjusted_p, settings)
-    return replace(found, reason=f"{found.reason} The other setting: {other.contrast.name}.")
+def _dependence(own: Judged, others: Sequence[Judged]) -> Finding | None:
+    """What the verdict on a claim is, if it is another one in another setting and the difference is real."""
+    assert own.evidence is not None
+    settings = list[tuple[str, Verdict, Evidence]]()
+    for other in others:
+        seeds = sorted(own.differences.keys() & other.differences.keys())
+        if len(seeds) >= evidence.FEWEST_SEEDS:
+            first, second = ([judged.differences[seed] for seed in seeds] for judged in (own, other))
+            apart = evidence.interaction(first, second, own.evidence.smallest)
+            settings.append((other.contrast.name, other.finding.verdict, apart))
+    adjusted = evidence.holm([apart.p for _, _, apart in settings])
+    for (name, verdict, apart), p in zip(settings, adjusted, strict=True):
+        compared = Settings(own.finding.verdict, verdict, apart, p)
+        if compared.matter:
+            found = evidence.finding(own.evidence, own.adjusted_p, compared)
+            return replace(found, reason=f"{found.reason} The other setting: {name}.")
+    return None

@@ -29,21 +29,30 @@
 // Makes every choice a step of the browser's history, so that the back button takes it back: Streamlit overwrites the
 // address. Changes of one choice in a row, as of a slider, are one step.
 (() => {
-  const replace = history.replaceState;
-  let last;
+  const replace = history.replaceState, push = history.pushState;
+  let last, chosen = -Infinity;
   addEventListener("popstate", () => (last = undefined));
   const values = (address, name) => address.searchParams.getAll(name).join("\n");
   history.replaceState = function (state, title, url) {
     // Streamlit gives a whole address where a person chose, and a path where it repeats what the server said.
-    if (URL.canParse(url)) {
+    if (/^https?:/.test(url)) {
       const before = new URL(location.href), after = new URL(url);
       const names = [...new Set([...before.searchParams.keys(), ...after.searchParams.keys()])];
       const choice = [after.pathname, ...names.filter(name => values(before, name) !== values(after, name))].join("\n");
       if (choice !== last) {
         last = choice;
-        return history.pushState(state, title, url);
+        chosen = performance.now();
+        return push.call(history, state, title, url);
       }
     }
     return replace.call(history, state, title, url);
+  };
+  history.pushState = function (state, title, url) {
+    // The server takes out of the address what does not belong to a new choice: that is no step of its own.
+    const same = new URL(url, location.href).pathname === location.pathname;
+    const answers = same && performance.now() - chosen < 1500;
+    last = undefined;
+    chosen = -Infinity;
+    return (answers ? replace : push).call(history, state, title, url);
   };
 })();

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import streamlit as st
 
 MOST_MODELS = 8  # that one page shows
+_FOREIGN = ("utm_", "fbclid", "gclid")  # how such names begin: other sites add them to links
 _SHOWN, _LINK, REDRAWN, _CHOICES = "page shown", "link followed", "page redrawn", "choices by page"
 
 Asked = dict[str, list[str]]
@@ -79,6 +80,8 @@ class Page:
         """Say what the link asked for and did not get; call it after the widgets are drawn."""
         lines = []
         for key, wanted in link.items():
+            if key.startswith(_FOREIGN):
+                continue
             value = st.session_state.get(key)
             chosen = value if isinstance(value, list | tuple) else [value]
             # An address asks for nothing by an empty text, as it has where everything was taken out of a choice.
@@ -88,7 +91,7 @@ class Page:
                 if not any(_same(text, choice) for choice in chosen)
             ]
             if unmet:
-                if key not in st.session_state:
+                if key not in _keys[self.name] or key not in st.session_state:
                     instead = "this page shows no such choice"
                 else:
                     instead = f"instead: {'nothing' if value in (None, []) else ', '.join(map(_text, chosen))}"

@@ -23,7 +23,7 @@ def show(run: Run) -> None:
     except StoreError as error:
         st.warning(str(error), icon=":material/broken_image:")
         return
-    names = ["input", "reconstruction"] if rows == 2 else ["clean picture", "noisy input", "reconstruction"]
+    names = ["original", "reconstruction"] if rows == 2 else ["original", "noisy", "reconstruction"]
     alt = html.escape(f"Test pictures of {look.dataset(run.spec.dataset)}: {', '.join(names)}")
     # Not `st.image`: Streamlit drops its files while a page that is redrawn still asks for them.
     st.html(

@@ -48,7 +48,7 @@ def per_picture(
         hide_index=True,
         column_config=formats | {"": st.column_config.ImageColumn(width=44)},
         row_height=40,
-        placeholder=psnr_text(np.inf),
+        placeholder=psnr_text(np.inf) if metric == "psnr" else "–",
         alt=f"{rule.title} of each picture and model",
         key=_KEY,
         on_select="rerun",

@@ -4,10 +4,11 @@ import streamlit as st
 
 from aecore.runs.store import Store
 from pages.components import links, look
-from pages.components.train import costs, launch, live, recipes
+from pages.components.train import costs, launch, live, queue_list, recipes
 
 page = links.Page("train")
 link = page.arrive()
+link.pop(queue_list.WATCHED, None)  # answered where the runs are shown
 runs = Store().listing().runs
 
 look.apply()

@@ -143,6 +143,37 @@ def test_every_choice_is_a_step_back(page: Page, dashboard: str) -> None:
     assert headings(page) == ["original", "dense"]
 
 
+def test_a_choice_that_the_server_adds_is_a_step_of_its_own(page: Page, dashboard: str) -> None:
+    slider = page.get_by_role("slider", name="Standard deviation")
+    page.goto(f"{dashboard}/compare?models=dense&count=1")
+    settled(page)
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"level=0\.01"))
+    page.wait_for_timeout(2000)  # what the server changes at once belongs to the choice before
+    page.get_by_role("button", name="conv-dense", exact=True).click()
+    expect(page).to_have_url(re.compile("models=conv-dense"))
+    settled(page)
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"level=0\.02"))
+    for step in (r"level=0\.01.*models=conv-dense|models=conv-dense.*level=0\.01", r"level=0\.01", "models=dense"):
+        page.go_back()
+        expect(page).to_have_url(re.compile(step))
+        settled(page)
+    expect(page).not_to_have_url(re.compile("level|conv-dense"))
+
+
+def test_a_choice_that_takes_another_one_away_is_one_step(page: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/compare?models=dense&count=1&pictures=Class&class=cat")
+    settled(page)
+    page.get_by_role("combobox", name="Pictures", exact=True).click()
+    page.get_by_role("option", name="Random").click()
+    expect(page).not_to_have_url(re.compile("class|pictures", re.IGNORECASE))
+    settled(page)
+    page.go_back()
+    expect(page).to_have_url(re.compile("pictures=Class&class=cat|class=cat&.*pictures=Class"))
+    settled(page)
+
+
 def test_words_are_open_at_the_first_visit_and_folded_at_the_next(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare")
     settled(page)

@@ -109,20 +109,25 @@ def _bars(figure: go.Figure, curve: Curve, color: str, row: int) -> None:
 
 def _names(figure: go.Figure, curves: Sequence[Curve]) -> None:
     """The name of each curve where it ends, further down where another name is in the way."""
-    ends = [
-        max((point for point in curve.points if point.bits <= _MOST), key=lambda point: point.bits) for curve in curves
-    ]
+    drawn = ([point for point in curve.points if point.bits <= _MOST and isfinite(point.psnr)] for curve in curves)
+    ends = [(points[-1], curve.name) for curve, points in zip(curves, drawn, strict=True) if points]
     placed = list[tuple[float, float, float]]()  # where each begins and ends, and its height
-    for curve, end in sorted(zip(curves, ends, strict=True), key=lambda known: -known[1].psnr):
-        width = _LETTER ** (len(curve.name) + 1)
+    for end, name in sorted(ends, key=lambda known: -known[0].psnr):
+        width = _LETTER ** (len(name) + 1)
         begin = min(end.bits, _MOST / width)
-        height = end.psnr + (_LINE / 2 if begin < end.bits else 0)
+        free = height = end.psnr + (_LINE / 2 if begin < end.bits else 0)
         for first, last, other in placed:
             if first < begin * width and begin < last and abs(other - height) < _LINE:
                 height = other - _LINE
         placed.append((begin, begin * width, height))
+        text = {"text": name, "xanchor": "left", "font": {"size": 11}}
+        if height == free:
+            figure.add_annotation(x=log10(begin), y=height, showarrow=False, xshift=4, **text)
+            continue
+        # A thin line leads from the curve's end to a name that had to move.
+        line = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": look.GREY}
         figure.add_annotation(
-            x=log10(begin), y=height, text=curve.name, showarrow=False, xanchor="left", xshift=4, font={"size": 11}
+            x=log10(end.bits), y=end.psnr, ax=log10(begin) + 0.01, ay=height, axref="x", ayref="y", **line, **text
         )
 
 

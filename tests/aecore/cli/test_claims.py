@@ -29,7 +29,7 @@ def strided(monkeypatch: pytest.MonkeyPatch, checkpoints: Path) -> Claim:
 
 def test_without_scores_the_way_to_them_is_said(aecore: Any) -> None:
     assert "No verdict is published here: `python -m aecore claims run`" in aecore("claims", "show").err
-    assert aecore("claims", "show", "--json").status == 0
+    assert aecore("claims", "show", "--json").json == []
 
 
 def test_an_unknown_claim_is_said_with_the_known_ones(aecore: Any) -> None:
@@ -46,11 +46,13 @@ def test_what_is_in_the_store_is_published_and_judged_without_training(
     assert done.status == 0
     assert "0 runs are missing." in done.err
     assert not Queue().entries()
-    assert f"{strided.words}: supported. The difference is significant and on the side of the claim." in done.out
+    assert f"| {strided.words} | shallow | supported | +1.83 (+1.83 to +1.83) | 100% | 0.00 | " in done.out
     assert (checkpoints / "claims.json").exists()
     shown = aecore("claims", "show")
     (line,) = [line for line in shown.out.splitlines() if line.startswith(strided.words)]
     assert line.removeprefix(strided.words).split() == ["supported", "+1.83", "+1.83", "to", "+1.83", "6", "full"]
-    assert aecore("claims", "show", "strided").out == done.out
+    said = f"{strided.words}: supported. The difference is significant and on the side of the claim."
+    assert said in aecore("claims", "show", "strided").out
     (row,) = aecore("claims", "show", "--json").json
-    assert (row["claim"], row["verdict"], row["seeds"], row["budget"]) == ("strided", "supported", 6, "full")
+    assert (row["claim"], row["verdict"], row["budget"], len(row["differences"])) == ("strided", "supported", "full", 6)
+    assert row["evidence"]["mean"] == pytest.approx(1.83, abs=0.01)

@@ -296,7 +296,7 @@ def test_fewer_than_six_seeds_decide_nothing(mean: float) -> None:
     few = evidence(SPREAD[:5] + mean, 0.1)
     undecided = Finding("undecided", "There are fewer than 6 seeds.")
     assert finding(few, 0.0) == undecided
-    settings = Settings("supported", "refuted", evidence(SPREAD + 1))
+    settings = Settings("supported", "refuted", evidence(SPREAD + 1), 0.001)
     assert finding(few, 0.0, settings) == undecided
     assert finding(evidence([0.5]), 1.0) == undecided
 
@@ -307,7 +307,8 @@ def test_a_claim_depends_if_the_settings_differ_and_so_do_their_verdicts() -> No
     found = {}
     for one, other in product(means, repeat=2):
         verdicts = [finding(evidence(differences[name], 0.1), 0.01).verdict for name in (one, other)]
-        settings = Settings(*verdicts, interaction(differences[one], differences[other]))
+        apart = interaction(differences[one], differences[other], 0.1)
+        settings = Settings(*verdicts, apart, apart.p or 0.0)
         both = evidence((differences[one] + differences[other]) / 2, 0.1)
         found[one, other] = finding(both, 0.01, settings).verdict
     assert found["much", "none"] == found["none", "some"] == "depends"
@@ -316,5 +317,10 @@ def test_a_claim_depends_if_the_settings_differ_and_so_do_their_verdicts() -> No
 
 
 def test_verdicts_that_differ_without_an_interaction_that_is_shown_do_not_depend() -> None:
-    settings = Settings("supported", "undecided", evidence(SPREAD))
-    assert finding(evidence(SPREAD + 0.3, 0.1), 0.01, settings).verdict == "supported"
+    for apart, p in [
+        (evidence(SPREAD), 0.5),
+        (evidence(SPREAD + 1), 0.06),
+        (evidence(SPREAD / 100 + 0.05, 0.1), 0.001),
+    ]:
+        settings = Settings("supported", "undecided", apart, p)
+        assert finding(evidence(SPREAD + 0.3, 0.1), 0.01, settings).verdict == "supported"

@@ -18,6 +18,7 @@ from aecore.studies.verdicts import PARTS, Score, Scores, judge, specs
 from tests.pages.copies import copied
 
 STRIDED, LOSS = CLAIMS["strided"], CLAIMS["mse"]
+ROOT = Path(__file__).parents[3]
 RNG = np.random.default_rng(0)
 SHAPE = RNG.lognormal(sigma=0.3, size=PARTS)  # how hard each part of the pictures is
 
@@ -145,11 +146,11 @@ def test_the_runs_of_a_claim_are_asked_for_once_each() -> None:
 
 def test_what_is_published_gives_the_same_verdicts_again(tmp_path: Path) -> None:
     for name in ("shallow-strided", "shallow-maxpool"):
-        for seed in range(6):
+        for seed in range(12):
             copied(Store().find(name), tmp_path, seed=seed, light=seed > 2)
     store = Store(tmp_path)
     published = verdicts.publish(store)
-    assert len(published.scores) == 12
+    assert len(published.scores) == 24
     assert published == verdicts.published(tmp_path)
     assert list(published.judgements) == verdicts.best(published.scores)
     for run in store.listing().runs:
@@ -163,12 +164,32 @@ def test_what_is_published_gives_the_same_verdicts_again(tmp_path: Path) -> None
     assert verdicts.publish(store) == published, "published scores stay when their runs are gone"
 
 
+def test_the_verdicts_in_the_repository_follow_from_the_scores_beside_them() -> None:
+    published = verdicts.published(ROOT / "checkpoints")
+    assert published.scores
+    assert list(published.judgements) == verdicts.best(published.scores)
+    wanted = {
+        spec.group for claim in CLAIMS.values() for budget in verdicts.BUDGETS for spec in specs(claim, budget, [0])
+    }
+    assert {group for group, _ in published.scores} <= wanted
+
+
 def test_verdicts_on_claims_of_other_words_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     verdicts.publish(Store(tmp_path))
     changed = replace(STRIDED, smallest=0.2)
     monkeypatch.setattr(verdicts, "CLAIMS", CLAIMS | {"strided": changed})
     with pytest.raises(PublishedError, match=r"claims\.json was written by another version .* claims run"):
         verdicts.published(tmp_path)
+    assert verdicts.publish(Store(tmp_path)) == verdicts.published(tmp_path), "the scores do not depend on the words"
+
+
+def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
+    verdicts.publish(Store(tmp_path))
+    file = verdicts.path_of(tmp_path)
+    file.write_bytes(before := file.read_bytes()[:-9])
+    with pytest.raises(PublishedError, match=r"claims\.json is damaged: restore it, or remove it"):
+        verdicts.publish(Store(tmp_path))
+    assert file.read_bytes() == before
 
 
 def test_without_a_file_nothing_is_published(tmp_path: Path) -> None:
