@@ -15,6 +15,7 @@ from typing import NamedTuple
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[2]
+STOPPING = 20.0  # seconds
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"]
 
 
@@ -53,7 +54,11 @@ def dashboard(
         yield Dashboard(address, server.pid)
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(STOPPING)
+        except subprocess.TimeoutExpired:  # uvicorn waits without end for connections that the browser keeps open
+            server.kill()
+            server.wait()
 
 
 @contextmanager
