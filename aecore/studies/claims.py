@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from aecore import AecoreError
 from aecore.files.whole import canonical
@@ -111,15 +111,15 @@ _OUTPUT = "conv3:k1:sigmoid"
 _RECIPE = Recipe()
 
 
-def _system(name: str, **changes: object) -> Side:
+def _system(name: str, **changes: Any) -> Side:
     """A system of the study, with some settings of its recipe changed."""
     system = zoo.SYSTEMS[name]
-    return Side(system.architecture, replace(system.recipe, **changes), system.dataset)  # type: ignore[arg-type]
+    return Side(system.architecture, replace(system.recipe, **changes), system.dataset)
 
 
-def _layers(line: str, epochs: int, **changes: object) -> Side:
+def _layers(line: str, epochs: int, **changes: Any) -> Side:
     """An architecture of ours, with the study's recipe."""
-    return Side(Architecture.parse(line), replace(_RECIPE, epochs=epochs, **changes))  # type: ignore[arg-type]
+    return Side(Architecture.parse(line), replace(_RECIPE, epochs=epochs, **changes))
 
 
 # ---- the layers that no system of the study has
