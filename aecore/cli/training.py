@@ -87,13 +87,16 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         "--initialisation", metavar="NAME", help="keras, torch, or pca for a linear pair around the code"
     )
     recipe.add_argument("--schedule", metavar="NAME", help="of the learning rate: cosine (default: constant)")
+    recipe.add_argument(
+        "--redraw", action="store_true", default=None, help="other training pictures for each seed, out of the same set"
+    )
     parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
     parser.add_argument("--device", metavar="NAME", help=DEVICES)
 
 
 def recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
     """The settings of a recipe that the options name."""
-    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule")
+    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule", "redraw")
     changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.noise is not None:
         changes["noise"] = parse_noise(options.noise)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from aecore.data.catalog import DatasetError, Part, Shape
+from aecore.data.noise import key
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,14 @@ class Dataset:
     def validation(self) -> Split:
         """The pictures to choose models and settings on."""
         return self._learning[1]
+
+    def redrawn(self, seed: int) -> tuple[Split, Split]:
+        """Another split of the learning pictures into as many to train on and to hold out, drawn by `seed`."""
+        parts = self.train, self.validation
+        pixels, labels = torch.cat([part.pixels for part in parts]), torch.cat([part.labels for part in parts])
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(key(seed, "split")))
+        chosen, held_out = order[: len(self.train)], order[len(self.train) :]
+        return Split(pixels[chosen], labels[chosen]), Split(pixels[held_out], labels[held_out])
 
     @cached_property
     def test(self) -> Split:

@@ -39,7 +39,8 @@ class Recipe:
 
     `noise` is added to the input, with new draws in every epoch; the target stays clean. `images=None` takes all
     pictures. Without a `schedule` the learning rate is constant. `penalties` are weights such as `{"sparsity": 0.001}`
-    of penalties that the architecture's layers report; the weighted penalties are added to the loss.
+    of penalties that the architecture's layers report; the weighted penalties are added to the loss. With `redraw` the
+    seed also decides which pictures are trained on and which are held out for validation.
     """
 
     epochs: int = 5
@@ -51,6 +52,7 @@ class Recipe:
     initialisation: Initialisation = "keras"
     schedule: Schedule | None = None
     penalties: Mapping[str, float] | tuple[tuple[str, float], ...] | None = None
+    redraw: bool | None = None
 
     def __post_init__(self) -> None:
         for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
@@ -72,6 +74,7 @@ class Recipe:
             if value not in legal and not (name == "schedule" and value is None):
                 hint = did_you_mean(str(value), legal)
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
+        object.__setattr__(self, "redraw", self.redraw or None)
         object.__setattr__(self, "penalties", _weights(self.penalty_weights) or None)
 
     @property
@@ -82,9 +85,11 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the recipe again."""
         values = dict(vars(self))
-        # A version without penalties reads every recipe that has none.
-        penalties = {"penalties": self.penalty_weights} if values.pop("penalties") else {}
-        return values | {"noise": str(self.noise) if self.noise else None} | penalties
+        # Versions that had no penalties, or no redraw, read every recipe without them.
+        later = {"penalties": self.penalty_weights, "redraw": self.redraw}
+        values = {name: value for name, value in values.items() if name not in later}
+        noise = str(self.noise) if self.noise else None
+        return values | {"noise": noise} | {name: value for name, value in later.items() if value}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Recipe:

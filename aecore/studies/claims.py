@@ -1,140 +1,67 @@
-"""The sentences of the study of 2018 as claims: what each one compares, in what the sides differ, how much matters.
+"""The twelve sentences of the study of 2018 as claims: what each one compares, and in what the sides differ.
 
 The study ends with "my sample sizes are far too small to be sure of any of my above conclusions". A claim says what
-would make them large enough: contrasts of two ways of training, each trained from several seeds. The first contrast of
-a claim takes the sentence at its word. Each further one repeats the comparison without one confound, or under another
-condition. Everything here was fixed before the first run, and `Claim.key` holds it fixed.
+would make them large enough: contrasts of two ways of training, each trained from several seeds. All this is fixed
+before its runs, and `Claim.key` holds it fixed.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from aecore import AecoreError
-from aecore.files.whole import canonical
+from aecore.data.noise import Noise
 from aecore.models import zoo
-from aecore.models.alignment import differences
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe
-
-SMALLEST = 0.1  # dB: a smaller difference of pooled PSNR does not matter, whether or not it is real
-
-Quantity = Literal["code size", "parameters"]
-Budget = Literal["full", "short"]
-SHORT = 10_000  # training pictures of the short budget; the full one takes all
-CLOSE = 0.02  # quantities that a contrast calls equal differ by at most this share
-
-
-class ClaimError(AecoreError):
-    """No claim has this name."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One way of training: an architecture and a recipe, on the training pictures of `dataset`."""
-
-    architecture: Architecture
-    recipe: Recipe
-    dataset: str = "cifar10"
-    rates: tuple[float, ...] = ()  # learning rates, of which the one with the lowest mean validation error is taken
-
-    def recipes(self, budget: Budget) -> tuple[Recipe, ...]:
-        """The recipes that are trained: one, or one per learning rate."""
-        recipe = replace(self.recipe, images=SHORT if budget == "short" else None)
-        return tuple(replace(recipe, learning_rate=rate) for rate in self.rates) or (recipe,)
-
-    def quantity(self, name: Quantity) -> int | None:
-        """The code size in numbers, or the number of parameters."""
-        return self.architecture.code_size if name == "code size" else self.architecture.parameters
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Two sides, of which the claim says that `better` has the higher pooled PSNR on the test pictures.
-
-    `differ` is all in which `worse` differs from `better`, as `alignment.differences` words it; a test compares the
-    two. `equal` names what is the same on both sides although the layers differ. `removes` is the confound of the
-    claim's own contrast that this one is free of; it is empty for the claim's own.
-    """
-
-    name: str
-    better: Side
-    worse: Side
-    differ: str
-    equal: tuple[Quantity, ...] = ()
-    removes: str = ""
-
-    @property
-    def sides(self) -> tuple[Side, Side]:
-        """Both sides, the one that is claimed to be better first."""
-        return self.better, self.worse
-
-    def found_differences(self) -> str:
-        """In what the sides differ, generated from their layers and recipes."""
-        better, worse = ((side.architecture, side.recipe) for side in self.sides)
-        return "; ".join(differences(better, worse))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of the study, its contrasts, and the smallest difference of pooled PSNR that matters, in dB."""
-
-    name: str
-    words: str
-    contrasts: tuple[Contrast, ...]
-    smallest: float = SMALLEST
-
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 of the words, the contrasts and the smallest difference that matters."""
-        content = {
-            "words": self.words,
-            "smallest": self.smallest,
-            "contrasts": [
-                [
-                    contrast.name,
-                    *(
-                        [str(side.architecture), side.recipe.to_json(), side.dataset, side.rates]
-                        for side in contrast.sides
-                    ),
-                ]
-                for contrast in self.contrasts
-            ],
-        }
-        return hashlib.sha256(canonical(content)).hexdigest()
-
+from aecore.studies.contrasts import LEGIBLE, SSIM, Claim, Contrast, Side
 
 _OUTPUT = "conv3:k1:sigmoid"
-_RECIPE = Recipe()
+_UP_FROM_4 = f"up | conv32 | up | conv32 | up | conv32 | {_OUTPUT}"
+_DOWN_TO_8 = "conv32 | conv32:s2 | conv32 | conv32:s2"
+
+# Architectures that no system of the study has, by the name that they have in sentences.
+_LINES = {
+    "convolutions to 2,048 numbers": f"conv32 | pool | conv32 | pool | conv32 | up | conv32 | up | {_OUTPUT}",
+    "convolutions to 1,024 numbers": f"{_DOWN_TO_8} | conv16 | up | conv32 | up | conv32 | {_OUTPUT}",
+    "linear dense layers that start as PCA": "flatten | dense1024:linear | dense3072:linear | reshape3x32x32",
+    "a dense network as small": "flatten | dense13 | dense3072:sigmoid | reshape3x32x32",  # as deep-strided-4
+    "dense layers of equal width": ("flatten | dense1024 | dense1024 | dense1024 | dense3072:sigmoid | reshape3x32x32"),
+    "strided to 4×4 with 128 channels": f"{_DOWN_TO_8} | conv32 | conv128:s2 | conv128 | {_UP_FROM_4}",
+    "max pool to 4×4 with 128 channels": f"conv32 | pool | conv32 | pool | conv128 | pool | conv128 | {_UP_FROM_4}",
+    "max pool with one more convolution": f"conv32 | conv32 | pool | conv32 | up | conv32 | {_OUTPUT}",
+    "shallow with 2,048 numbers": f"conv32 | conv8:s2 | conv32 | up | conv32 | {_OUTPUT}",
+    "the same layers without ReLU": (
+        "conv32:linear | bn | conv32:s2:linear | conv32:linear | bn | up | conv32:linear | bn | conv3:k1:linear"
+    ),
+    "one convolution of 11×11": "conv3:k11:linear",  # as far as the denoiser sees
+    "three layers of 32": "1x28x28 | flatten | dense32 | dense32 | dense32 | dense784:sigmoid | reshape1x28x28",
+    "two layers of 100": "1x28x28 | flatten | dense100 | dense100 | dense784:sigmoid | reshape1x28x28",
+    "one layer of 100": "1x28x28 | flatten | dense100 | dense784:sigmoid | reshape1x28x28",
+    "one layer of 32": "1x28x28 | flatten | dense32 | dense784:sigmoid | reshape1x28x28",
+}
 
 
 def _system(name: str, **changes: Any) -> Side:
-    """A system of the study, with some settings of its recipe changed."""
+    """A system of the study, with some settings of its recipe changed; the label names them, but not the epochs."""
     system = zoo.SYSTEMS[name]
-    return Side(system.architecture, replace(system.recipe, **changes), system.dataset)
+    label = ", ".join([name, *(f"{setting} {value}" for setting, value in changes.items() if setting == "loss")])
+    return Side(label, system.architecture, replace(system.recipe, **changes), system.dataset)
 
 
-def _layers(line: str, epochs: int, **changes: Any) -> Side:
-    """An architecture of ours, with the study's recipe."""
-    return Side(Architecture.parse(line), replace(_RECIPE, epochs=epochs, **changes))
+def _layers(name: str, epochs: int, dataset: str = "cifar10", **changes: Any) -> Side:
+    """An architecture of `_LINES`, with the study's recipe."""
+    return Side(name, Architecture.parse(_LINES[name]), Recipe(epochs=epochs, **changes), dataset)
 
 
-# ---- the layers that no system of the study has
+def _and_redrawn(own: Contrast, *others: Contrast) -> tuple[Contrast, ...]:
+    """The contrasts of a claim, and its own once more with other training pictures for each seed."""
+    first, second = (replace(side, recipe=replace(side.recipe, redraw=True)) for side in own.sides)
+    name, removes = f"{own.name}, other training pictures for each seed", "one draw of the training pictures"
+    return own, *others, replace(own, name=name, first=first, second=second, removes=removes)
 
-_CONV_2048 = f"conv32 | pool | conv32 | pool | conv32 | up | conv32 | up | {_OUTPUT}"  # conv-dense without dense layers
-_CONV_1024 = f"conv32 | conv32:s2 | conv32 | conv32:s2 | conv16 | up | conv32 | up | conv32 | {_OUTPUT}"
-_DENSE_1024 = "flatten | dense1024:linear | dense3072:linear | reshape3x32x32"
-_DENSE_13 = "flatten | dense13 | dense3072:sigmoid | reshape3x32x32"  # as many parameters as deep-strided-4
-_DENSE_EQUAL = "flatten | dense1024 | dense1024 | dense1024 | dense3072:sigmoid | reshape3x32x32"
-_UP_FROM_4 = f"up | conv32 | up | conv32 | up | conv32 | {_OUTPUT}"
-_STRIDED_4_WIDE = f"conv32 | conv32:s2 | conv32 | conv32:s2 | conv32 | conv128:s2 | conv128 | {_UP_FROM_4}"
-_MAXPOOL_4_WIDE = f"conv32 | pool | conv32 | pool | conv128 | pool | conv128 | {_UP_FROM_4}"
-_MAXPOOL_CONV = f"conv32 | conv32 | pool | conv32 | up | conv32 | {_OUTPUT}"
-_SHALLOW_2048 = f"conv32 | conv8:s2 | conv32 | up | conv32 | {_OUTPUT}"
 
+_SIGMA_03, _SIGMA_1 = Noise("gaussian", 0.3), Noise("gaussian", 1.0)
 _RATES = (3e-4, 1e-3, 3e-3)
 
 
@@ -145,6 +72,11 @@ def _shallow_and_deep(batch_norm: str = "", **changes: int) -> tuple[Side, Side]
 
 
 _DEEPER = "+ conv32; + conv32:s2; + up; + conv32"
+_TO_DENSE = (
+    "conv32 → flatten; conv32:s2 → dense1024; conv32 → dense3072:sigmoid; conv32:s2 → reshape3x32x32; "
+    "− conv16; − up; − conv32; − up; − conv32; − conv3:k1:sigmoid"
+)
+_UNLESS = "with batch norm the deep one is better"
 _SHALLOWER_BN = "− conv32; − bn; − conv32:s2; − up; − conv32; − bn"
 
 
@@ -157,24 +89,23 @@ CLAIMS: dict[str, Claim] = {
             (
                 Contrast(
                     "conv-dense without its dense layers",
-                    _layers(_CONV_2048, 5),
+                    _layers("convolutions to 2,048 numbers", 5),
                     _system("conv-dense"),
                     "+ flatten; + dense2048; + dense2048; + reshape32x8x8",
                     equal=("code size",),
                 ),
                 Contrast(
                     "a dense network",
-                    _layers(_CONV_1024, 5),
+                    _layers("convolutions to 1,024 numbers", 5),
                     _system("dense"),
-                    "conv32 → flatten; conv32:s2 → dense1024; conv32 → dense3072:sigmoid; "
-                    "conv32:s2 → reshape3x32x32; − conv16; − up; − conv32; − up; − conv32; − conv3:k1:sigmoid",
+                    _TO_DENSE,
                     equal=("code size",),
                     removes="convolutions around the dense layers",
                 ),
                 Contrast(
                     "equal parameters",
                     _system("deep-strided-4"),
-                    _layers(_DENSE_13, 5),
+                    _layers("a dense network as small", 5),
                     "conv32 → flatten; conv32:s2 → dense13; conv32 → dense3072:sigmoid; "
                     "conv32:s2 → reshape3x32x32; − conv32; − conv32:s2; − conv32; − up; − conv32; − up; "
                     "− conv32; − up; − conv32; − conv3:k1:sigmoid",
@@ -183,8 +114,8 @@ CLAIMS: dict[str, Claim] = {
                 ),
                 Contrast(
                     "dense layers that start as PCA",
-                    _layers(_CONV_1024, 5),
-                    _layers(_DENSE_1024, 5, initialisation="pca"),
+                    _layers("convolutions to 1,024 numbers", 5),
+                    _layers("linear dense layers that start as PCA", 5, initialisation="pca"),
                     "conv32 → flatten; conv32:s2 → dense1024:linear; conv32 → dense3072:linear; "
                     "conv32:s2 → reshape3x32x32; − conv16; − up; − conv32; − up; − conv32; − conv3:k1:sigmoid; "
                     "initialisation keras → pca",
@@ -215,7 +146,7 @@ CLAIMS: dict[str, Claim] = {
                 Contrast(
                     "layers as wide as the code",
                     _system("dense"),
-                    _layers(_DENSE_EQUAL, 5),
+                    _layers("dense layers of equal width", 5),
                     "+ dense1024; + dense1024",
                     equal=("code size",),
                     removes="wider layers",
@@ -225,7 +156,7 @@ CLAIMS: dict[str, Claim] = {
         Claim(
             "halvings",
             "reducing the image too many times destroys performance, whatever the pooling",
-            (
+            _and_redrawn(
                 Contrast(
                     "strided",
                     _system("deep-strided-8"),
@@ -242,7 +173,7 @@ CLAIMS: dict[str, Claim] = {
                 Contrast(
                     "strided, equal code size",
                     _system("deep-strided-8"),
-                    _layers(_STRIDED_4_WIDE, 5),
+                    _layers("strided to 4×4 with 128 channels", 5),
                     "+ conv32; + conv128:s2; + conv128; + up",
                     equal=("code size",),
                     removes="a smaller code",
@@ -250,7 +181,7 @@ CLAIMS: dict[str, Claim] = {
                 Contrast(
                     "max pool, equal code size",
                     _system("deep-maxpool-8"),
-                    _layers(_MAXPOOL_4_WIDE, 5),
+                    _layers("max pool to 4×4 with 128 channels", 5),
                     "+ conv128; + pool; + conv128; + up",
                     equal=("code size",),
                     removes="a smaller code",
@@ -260,7 +191,7 @@ CLAIMS: dict[str, Claim] = {
         Claim(
             "strided",
             "max pooling is OK but strided convolution is better",
-            (
+            _and_redrawn(
                 Contrast(
                     "shallow",
                     _system("shallow-strided"),
@@ -271,7 +202,7 @@ CLAIMS: dict[str, Claim] = {
                 Contrast(
                     "equal parameters",
                     _system("shallow-strided"),
-                    _layers(_MAXPOOL_CONV, 2),
+                    _layers("max pool with one more convolution", 2),
                     "+ conv32; conv32:s2 → pool",
                     equal=("code size", "parameters"),
                     removes="one more convolution",
@@ -289,7 +220,7 @@ CLAIMS: dict[str, Claim] = {
         Claim(
             "batch-norm",
             "batch norm gives a small but noticeable benefit",
-            (
+            _and_redrawn(
                 Contrast(
                     "shallow",
                     _system("shallow-strided-bn", epochs=2),
@@ -335,7 +266,7 @@ CLAIMS: dict[str, Claim] = {
         Claim(
             "shallow",
             "shallow ones give good results and train quickly",
-            (
+            _and_redrawn(
                 Contrast(
                     "2 epochs",
                     _system("shallow-strided"),
@@ -352,7 +283,7 @@ CLAIMS: dict[str, Claim] = {
                 ),
                 Contrast(
                     "equal code size",
-                    _layers(_SHALLOW_2048, 2),
+                    _layers("shallow with 2,048 numbers", 2),
                     _system("deep-strided-8", epochs=2),
                     "conv8:s2 → conv32:s2; + conv32; + conv32:s2; + conv32; + up",
                     equal=("code size",),
@@ -362,22 +293,24 @@ CLAIMS: dict[str, Claim] = {
         ),
         Claim(
             "deep",
-            "deep ones are worse than shallow",
+            "deep ones are worse than shallow unless batch norm is used",
             (
                 Contrast("5 epochs", *_shallow_and_deep(), _DEEPER),
                 Contrast("2 epochs", *_shallow_and_deep(epochs=2), _DEEPER, removes="more epochs"),
                 Contrast("10 epochs", *_shallow_and_deep(epochs=10), _DEEPER, removes="too few epochs"),
-            ),
-        ),
-        # The sentence ends "unless batch norm is used".
-        Claim(
-            "deep-batch-norm",
-            "with batch norm deep ones are better than shallow",
-            (
-                Contrast("5 epochs", *_shallow_and_deep("-bn")[::-1], _SHALLOWER_BN),
-                Contrast("2 epochs", *_shallow_and_deep("-bn", epochs=2)[::-1], _SHALLOWER_BN, removes="more epochs"),
+                # "Unless": with batch norm the deep one comes first.
+                Contrast(_UNLESS, *_shallow_and_deep("-bn")[::-1], _SHALLOWER_BN, removes="no batch norm"),
                 Contrast(
-                    "10 epochs", *_shallow_and_deep("-bn", epochs=10)[::-1], _SHALLOWER_BN, removes="too few epochs"
+                    f"{_UNLESS}, 2 epochs",
+                    *_shallow_and_deep("-bn", epochs=2)[::-1],
+                    _SHALLOWER_BN,
+                    removes="no batch norm",
+                ),
+                Contrast(
+                    f"{_UNLESS}, 10 epochs",
+                    *_shallow_and_deep("-bn", epochs=10)[::-1],
+                    _SHALLOWER_BN,
+                    removes="no batch norm",
                 ),
             ),
         ),
@@ -408,7 +341,149 @@ CLAIMS: dict[str, Claim] = {
                     equal=("code size", "parameters"),
                     removes="a loss that is not a distance",
                 ),
+                Contrast(
+                    "cross-entropy, each at its best learning rate, by SSIM",
+                    replace(_system("shallow-strided"), rates=_RATES),
+                    replace(_system("shallow-strided", loss="bce"), rates=_RATES),
+                    "loss mse → bce",
+                    equal=("code size", "parameters"),
+                    removes="a measure that is the loss of one side",
+                    measure=SSIM,
+                ),
+                Contrast(
+                    "mean absolute error, each at its best learning rate, by SSIM",
+                    replace(_system("shallow-strided"), rates=_RATES),
+                    replace(_system("shallow-strided", loss="mae"), rates=_RATES),
+                    "loss mse → mae",
+                    equal=("code size", "parameters"),
+                    removes="a measure that is the loss of one side",
+                    measure=SSIM,
+                ),
             ),
+        ),
+        Claim(
+            "denoiser",
+            'the denoiser is "a simple weighted average over neighbours"',
+            (
+                Contrast(
+                    "the same layers without ReLU",
+                    _layers("the same layers without ReLU", 9, noise=_SIGMA_03),
+                    _system("denoise-030"),
+                    "conv32:linear → conv32; conv32:s2:linear → conv32:s2; conv32:linear → conv32; "
+                    "conv32:linear → conv32; conv3:k1:linear → conv3:k1:sigmoid",
+                    equal=("code size", "parameters"),
+                ),
+                Contrast(
+                    "one convolution",
+                    _layers("one convolution of 11×11", 9, noise=_SIGMA_03),
+                    _system("denoise-030"),
+                    "conv3:k11:linear → conv32; + bn; + conv32:s2; + conv32; + bn; + up; + conv32; + bn; "
+                    "+ conv3:k1:sigmoid",
+                    removes="a code in between",
+                ),
+                Contrast(
+                    "the same layers without ReLU, σ 1",
+                    _layers("the same layers without ReLU", 9, noise=_SIGMA_1),
+                    _system("denoise-100"),
+                    "conv32:linear → conv32; conv32:s2:linear → conv32:s2; conv32:linear → conv32; "
+                    "conv32:linear → conv32; conv3:k1:linear → conv3:k1:sigmoid",
+                    equal=("code size", "parameters"),
+                    removes="one level of the noise",
+                ),
+            ),
+            says="no worse",
+        ),
+        Claim(
+            "legible",
+            'dense reconstructions are "blurry images from which it would be difficult to extract class labels"',
+            (
+                Contrast(
+                    "a dense network",
+                    _layers("convolutions to 1,024 numbers", 5),
+                    _system("dense"),
+                    _TO_DENSE,
+                    equal=("code size",),
+                    measure=LEGIBLE,
+                ),
+                Contrast(
+                    "a deeper dense network",
+                    _layers("convolutions to 1,024 numbers", 5),
+                    _system("dense-deep"),
+                    "conv32 → flatten; conv32:s2 → dense3072; conv32 → dense2048; conv32:s2 → dense1024; "
+                    "conv16 → dense3072:sigmoid; up → reshape3x32x32; − conv32; − up; − conv32; − conv3:k1:sigmoid",
+                    equal=("code size",),
+                    removes="one dense network",
+                    measure=LEGIBLE,
+                ),
+            ),
+        ),
+        Claim(
+            "eye",
+            'once good enough, "it\'s hard for the human eye to see the difference", and MSE "probably won\'t help us '
+            'discriminate between the best models"',
+            (
+                Contrast(
+                    "the best two of the study",
+                    _system("shallow-strided-bn"),
+                    _system("shallow-strided", epochs=4),
+                    "− bn; − bn; − bn",
+                    equal=("code size",),
+                ),
+                Contrast(
+                    "another pair",
+                    _system("shallow-strided"),
+                    _system("shallow-maxpool"),
+                    "conv32:s2 → pool",
+                    equal=("code size",),
+                    removes="one pair",
+                ),
+                Contrast(
+                    "the best two of the study, by SSIM",
+                    _system("shallow-strided-bn"),
+                    _system("shallow-strided", epochs=4),
+                    "− bn; − bn; − bn",
+                    equal=("code size",),
+                    removes="MSE as the judge",
+                    measure=SSIM,
+                ),
+            ),
+            says="equal",
+        ),
+        Claim(
+            "mnist",
+            'the digits of MNIST are "almost too easy": many fewer hidden units, and one or two layers, do as well',
+            (
+                Contrast(
+                    "fewer units",
+                    _layers("three layers of 32", 10, "mnist"),
+                    _system("mnist-dense"),
+                    "dense32 → dense100; dense32 → dense100; dense32 → dense100",
+                ),
+                Contrast(
+                    "two layers",
+                    _layers("two layers of 100", 10, "mnist"),
+                    _system("mnist-dense"),
+                    "+ dense100",
+                    equal=("code size",),
+                    removes="a smaller code",
+                ),
+                Contrast(
+                    "one layer",
+                    _layers("one layer of 100", 10, "mnist"),
+                    _system("mnist-dense"),
+                    "+ dense100; + dense100",
+                    equal=("code size",),
+                    removes="a smaller code",
+                ),
+                Contrast(
+                    "one layer and fewer units",
+                    _layers("one layer of 32", 10, "mnist"),
+                    _system("mnist-dense"),
+                    "dense32 → dense100; + dense100; + dense100",
+                    removes="several layers",
+                ),
+            ),
+            says="no worse",
         ),
     )
 }

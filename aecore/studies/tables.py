@@ -3,6 +3,7 @@
 python -m aecore publish        train the missing runs, and print the tables of systems
 python -m aecore denoising      measure every denoiser, and print the tables of denoisers
 python -m aecore rates          measure every code in bits, and print their table
+python -m aecore legibility     read the class from every reconstruction and code, and print the tables
 python -m aecore claims run     train what the claims about the study lack, and print their table
 """
 
@@ -15,10 +16,14 @@ from aecore.models import zoo
 from aecore.models.zoo import System
 from aecore.reconstructors import denoisers
 from aecore.runs.store import Run, Store
+from aecore.studies import verdict_words
+from aecore.studies.contrasts import Budget
 from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves, level_text
+from aecore.studies.legibility import ORIGINAL, Legibility
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import COMPARED, Lead, Rates
-from aecore.studies.verdicts import Judgement
+from aecore.studies.spreads import spreads
+from aecore.studies.verdicts import Judgement, Scores
 
 
 def denoising_table(curves: Curves) -> str:
@@ -159,23 +164,46 @@ def rates_table(rates: Rates) -> str:
 def claims_table(judgements: Sequence[Judgement]) -> str:
     """Every contrast that was trained from two seeds or more: the claim's own first, whose verdict is the claim's."""
     lines = [
-        "| claim | contrast | verdict | difference, dB | better at a new seed | sd over seeds, dB "
-        "| error from pictures, dB | seeds | budget |",
+        "| claim | contrast | verdict | difference | better at a new seed | sd over seeds | error from pictures, dB "
+        "| seeds | budget |",
         "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
     for judgement in judgements:
-        for place, judged in enumerate(judgement.contrasts):
-            found, parts = judged.evidence, judged.components
-            if found is None or found.interval is None or found.chance is None or parts is None:
+        for judged in judgement.contrasts:
+            found, parts, measure = judged.evidence, judged.components, judged.contrast.measure
+            if found is None or found.interval is None or found.chance is None:
                 continue
-            low, high = found.interval
-            difference = f"{found.mean:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "−")
-            spread = f"{found.deviation:.2f} | {parts.picture_error:.2f}"
-            lines.append(
-                f"| {judgement.claim.words if not place else ''} | {judged.contrast.name} | {judged.finding.verdict} | "
-                f"{difference} | {found.chance:.0%} | {spread} | {found.seeds} | "
-                f"{judgement.budget} |"
+            cells = (
+                judgement.claim.words if judged is judgement.own else "",
+                judged.contrast.name,
+                judged.finding.verdict,
+                f"{verdict_words.amount(found.mean, measure)} ({verdict_words.interval(found.bounds, measure)})",
+                f"{found.chance:.0%}",
+                verdict_words.size(found.deviation or 0.0, measure),
+                f"{parts.picture_error:.2f}" if parts else "–",
+                str(found.seeds),
+                judged.budget,
             )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def spread_table(scores: Scores, budget: Budget) -> str:
+    """The spread over seeds of each of the study's systems, and the figure that the study printed.
+
+    The last column is the chance that a run of ours is as far from our mean as the study's, given the full budget.
+    """
+    lines = [
+        "| system | seeds | PSNR, dB | sd over seeds, dB | lowest to highest | the study's figure, dB | chance |",
+        "|---|--:|--:|--:|---|--:|--:|",
+    ]
+    for spread in spreads(scores, budget):
+        printed = f"{spread.printed:.1f}" if spread.printed is not None else "–"
+        chance = f"{spread.chance:.1%}" if spread.chance is not None else "–"
+        numbers = f"{spread.seeds} | {spread.mean:.2f} | {spread.deviation:.2f}"
+        lines.append(
+            f"| {spread.name} | {numbers} | {spread.lowest:.2f} to {spread.highest:.2f} | {printed} | {chance} |"
+        )
     return "\n".join(lines)
 
 
@@ -183,3 +211,31 @@ def _lead(lead: Lead) -> str:
     low, high = lead.decibels - lead.margin, lead.decibels + lead.margin
     text = f"{lead.decibels:+z.2f} ({low:+z.2f} to {high:+z.2f})".replace("-", "−")
     return f"**{text}**" if lead.counts else text
+
+
+def legibility_table(legible: Legibility) -> str:
+    """From how many reconstructions of each model the class is read, and from how many codes a linear probe reads it.
+
+    The 95% interval of the drop against the originals is in brackets, and bold marks one that lies above zero.
+    """
+    lines = [
+        "| model | class read, % | drop, percentage points | its noisy input, % | grows most | probe of the code, % |",
+        "|---|--:|--:|--:|---|--:|",
+    ]
+    for reading in legible.readings:
+        name, drop, grown = reading.name, "–", "–"
+        if name == ORIGINAL:
+            name = "the originals"
+        else:
+            drop = f"{100 * reading.drop:+.1f} ({100 * reading.low:+.1f} to {100 * reading.high:+.1f})"
+            drop = f"**{drop}**" if reading.low > 0 else drop
+            worst = legible.worst(reading)
+            if worst:
+                grown = f"{worst.true} read as {worst.read}: {worst.on_originals:.0%} → {worst.here:.0%}"
+        cells = _percent(reading.accuracy), drop.replace("-", "−"), _percent(reading.accuracy_given), grown
+        lines.append(f"| {name} | {' | '.join(cells)} | {_percent(reading.probe)} |")
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"

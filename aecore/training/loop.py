@@ -87,7 +87,8 @@ def train(
     _check_batch_norm(spec, len(dataset.train))
     started = perf_counter()
     try:
-        pixels = dataset.train.pixels[: recipe.images]
+        chosen, held_out = dataset.redrawn(spec.seed) if recipe.redraw else (dataset.train, dataset.validation)
+        pixels = chosen.pixels[: recipe.images]
         # A resumed run takes its weights from the state and needs no PCA.
         model = build(architecture, recipe, spec.seed, device, None if state else pixels)
         optimiser = Adam(model.parameters(), recipe.learning_rate)
@@ -102,7 +103,7 @@ def train(
     learner = Learner(spec, model, optimiser, pictures)
     try:
         spent = perf_counter() - started  # the time of a PCA counts
-        yield from _epochs(learner, dataset.validation, state or State(0, {}, {}), spent)
+        yield from _epochs(learner, held_out, state or State(0, {}, {}), spent)
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise

@@ -114,6 +114,7 @@ def in_short(spec: RunSpec, seeds: Sequence[int] = ()) -> str:
     seed = f"seeds {look.listed([str(seed) for seed in seeds])}" if len(seeds) > 1 else f"seed {spec.seed}"
     parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {look.dataset_in_markdown(spec.dataset)}"]
     parts += [f"{recipe.images:,} pictures"] if recipe.images else []
+    parts += ["redrawn for each seed"] if recipe.redraw else []
     parts += [f"noise {look.noise(recipe.noise)}"] if recipe.noise else []
     parts += [f"{name} weight {weight:g}" for name, weight in recipe.penalty_weights.items()]
     return ", ".join(parts)

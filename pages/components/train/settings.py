@@ -59,6 +59,7 @@ def _given(system: Start) -> Given:
         "loss": _title("loss", recipe.loss),
         "schedule": _title("schedule", recipe.schedule),
         "weights": _title("weights", recipe.initialisation),
+        "redraw": bool(recipe.redraw),
         **{_weight(name): recipe.penalty_weights.get(name, 0.0) for name in system.architecture.penalties},
     }
 
@@ -194,12 +195,22 @@ def _details(page: Page, given: Given) -> Settings:
             schedule = _choice(page, "schedule", "Schedule", given)
         with left:
             weights = _choice(page, "weights", "Initial weights", given)
+        with right:
+            redraw = st.checkbox(
+                "Other training pictures for each seed",
+                bool(given["redraw"]),
+                key=page.key("redraw"),
+                bind="query-params",
+                help="Each seed also draws which pictures are trained on and which are held out for validation. "
+                "Otherwise all runs learn from the same pictures.",
+            )
     return {
         "batch_size": int(batch),
         "learning_rate": float(rate),
         "loss": loss,
         "schedule": schedule,
         "initialisation": weights,
+        "redraw": redraw,
     }
 
 

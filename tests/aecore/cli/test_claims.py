@@ -9,8 +9,9 @@ import pytest
 from aecore.cli import claims as command
 from aecore.runs.store import Store
 from aecore.scheduling.queue import Queue
-from aecore.studies import verdicts
-from aecore.studies.claims import CLAIMS, Claim
+from aecore.studies import claim_scores, verdicts
+from aecore.studies.claims import CLAIMS
+from aecore.studies.contrasts import Claim
 from tests.pages.copies import copied
 
 
@@ -18,7 +19,7 @@ from tests.pages.copies import copied
 def strided(monkeypatch: pytest.MonkeyPatch, checkpoints: Path) -> Claim:
     """The only claim, with one contrast, whose runs of six seeds are in the store."""
     claim = replace(CLAIMS["strided"], contrasts=CLAIMS["strided"].contrasts[:1])
-    for module in (command, verdicts):
+    for module in (command, verdicts, claim_scores):
         monkeypatch.setattr(module, "CLAIMS", {"strided": claim})
     published = Store(Path(__file__).parents[3] / "checkpoints")
     for name in ("shallow-strided", "shallow-maxpool"):
@@ -36,7 +37,7 @@ def test_an_unknown_claim_is_said_with_the_known_ones(aecore: Any) -> None:
     for arguments in (["show", "nosuch"], ["run", "nosuch"]):
         done = aecore("claims", *arguments)
         assert done.status == 1
-        assert "There is no claim 'nosuch'. Claims: dense, more-dense," in done.err
+        assert "There is no claim 'nosuch': Claims: dense, more-dense," in done.err
 
 
 def test_what_is_in_the_store_is_published_and_judged_without_training(
@@ -46,13 +47,15 @@ def test_what_is_in_the_store_is_published_and_judged_without_training(
     assert done.status == 0
     assert "0 runs are missing." in done.err
     assert not Queue().entries()
-    assert f"| {strided.words} | shallow | supported | +1.83 (+1.83 to +1.83) | 100% | 0.00 | " in done.out
+    assert f"| {strided.words} | shallow | supported | +1.83 dB (+1.83 to +1.83) | 100% | 0.00 dB | " in done.out
     assert (checkpoints / "claims.json").exists()
     shown = aecore("claims", "show")
     (line,) = [line for line in shown.out.splitlines() if line.startswith(strided.words)]
-    assert line.removeprefix(strided.words).split() == ["supported", "+1.83", "+1.83", "to", "+1.83", "6", "full"]
-    said = f"{strided.words}: supported. The difference is significant and on the side of the claim."
-    assert said in aecore("claims", "show", "strided").out
+    assert line.removeprefix(strided.words).split() == ["supported", "+1.83", "dB", "+1.83", "to", "+1.83", "6", "full"]
+    shown = aecore("claims", "show", "strided").out
+    assert f"{strided.words}: supported\n" in shown
+    assert "The pooled PSNR of shallow-strided is 1.83 dB higher than that of shallow-maxpool (95% interval" in shown
+    assert "shallow, from shallow-strided to shallow-maxpool: conv32:s2 → pool; equal code size" in shown
     (row,) = aecore("claims", "show", "--json").json
     assert (row["claim"], row["verdict"], row["budget"], len(row["differences"])) == ("strided", "supported", "full", 6)
     assert row["evidence"]["mean"] == pytest.approx(1.83, abs=0.01)

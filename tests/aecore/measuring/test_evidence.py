@@ -124,7 +124,7 @@ def test_what_are_not_differences_is_said_in_a_sentence(differences: ArrayLike, 
 
 @pytest.mark.parametrize("smallest", [0.0, -0.1, inf, nan])
 def test_the_smallest_difference_is_above_zero(smallest: float) -> None:
-    with pytest.raises(EvidenceError, match="a number of dB above zero"):
+    with pytest.raises(EvidenceError, match="a number above zero"):
         evidence([0.1, 0.2], smallest)
 
 
@@ -165,7 +165,9 @@ def test_the_confidence_sequence_is_the_means_that_keep_the_e_value_below_twenty
     assert found.sequence is not None
     edge = optimize.brentq(excess, found.mean, found.mean + 100, xtol=1e-12)
     assert found.sequence == pytest.approx((2 * found.mean - edge, edge), abs=1e-9)
-    assert found.is_enough == (found.sequence[0] > 0 or found.sequence[1] < 0)
+    added = evidence(differences, sequential=True)
+    assert (added.bounds, added.decisive_p) == (found.sequence, min(1.0, 1 / found.e_value))
+    assert added.is_shown == (found.e_value >= ENOUGH)
     assert found.interval is not None
     assert found.sequence[1] > found.interval[1]
 
@@ -299,6 +301,39 @@ def test_fewer_than_six_seeds_decide_nothing(mean: float) -> None:
     settings = Settings("supported", "refuted", evidence(SPREAD + 1), 0.001)
     assert finding(few, 0.0, settings) == undecided
     assert finding(evidence([0.5]), 1.0) == undecided
+
+
+@pytest.mark.parametrize(
+    ("mean", "adjusted_p", "no_worse", "equal"),
+    [
+        (0.30, 0.01, "supported", "refuted"),
+        (0.001, 0.9, "supported", "supported"),
+        (-0.05, 0.01, "supported", "supported"),
+        (-0.095, 0.01, "undecided", "undecided"),  # significant, and it may or may not matter
+        (-0.30, 0.01, "refuted", "refuted"),
+        (-0.30, 0.06, "undecided", "undecided"),
+    ],
+)
+def test_a_claim_may_say_that_the_first_side_is_no_worse_or_equal(
+    mean: float, adjusted_p: float, no_worse: str, equal: str
+) -> None:
+    judged = evidence(SPREAD + mean, 0.1)
+    assert finding(judged, adjusted_p, says="no worse").verdict == no_worse
+    assert finding(judged, adjusted_p, says="equal").verdict == equal
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.3, -0.3])
+def test_added_seeds_need_the_confidence_sequence(mean: float) -> None:
+    judged = evidence(SPREAD + mean, 0.1, sequential=True)
+    assert judged.sequence is not None
+    assert judged.interval is not None
+    assert judged.sequence[1] - judged.sequence[0] > judged.interval[1] - judged.interval[0]
+    within = max(map(abs, judged.sequence)) < 0.1
+    assert (finding(judged, 0.01).verdict == "too small to matter") == within
+    wide = evidence(SPREAD * 4 + 0.05, 0.1, sequential=True)
+    assert wide.interval is not None
+    assert wide.interval[0] < 0 < wide.interval[1]
+    assert finding(wide, 0.01).verdict == "undecided"
 
 
 def test_a_claim_depends_if_the_settings_differ_and_so_do_their_verdicts() -> None:

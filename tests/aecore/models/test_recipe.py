@@ -35,6 +35,7 @@ recipes = st.builds(
     images=st.none() | st.integers(1, 10**7),
     initialisation=st.sampled_from(get_args(Initialisation)),
     schedule=st.none() | st.sampled_from(get_args(Schedule)),
+    redraw=st.none() | st.booleans(),
 )
 # Any of these recipes suits one of these architectures: it ends in a sigmoid, and PCA has its place.
 LINEAR = Architecture.parse("flatten | dense9:linear | dense3072:linear | reshape3x32x32 | conv3:sigmoid")
@@ -80,6 +81,7 @@ RECIPE_CHANGES: dict[str, Any] = {
     "images": 40_000,
     "initialisation": "torch",
     "schedule": "cosine",
+    "redraw": True,
 }
 
 
@@ -105,6 +107,13 @@ def test_every_part_of_the_content_changes_the_key() -> None:
     ]
     keys = {GOLDEN_KEY, *(spec.key for spec in changed)}
     assert len(keys) == len(changed) + 1
+
+
+def test_versions_without_penalties_or_redraw_read_a_recipe_that_has_neither() -> None:
+    plain, redrawn = Recipe(redraw=False), Recipe(redraw=True)
+    assert plain == Recipe()
+    assert not plain.to_json().keys() & {"penalties", "redraw"}
+    assert redrawn.to_json()["redraw"] is True
 
 
 def test_the_name_and_the_spelling_do_not_change_the_key() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from aecore.models.architecture import Architecture
-from aecore.studies.claims import CLAIMS, CLOSE, SMALLEST, Claim, Contrast
+from aecore.studies.claims import CLAIMS
+from aecore.studies.contrasts import CLOSE, PSNR, Claim, Contrast, Measure
 
 CONTRASTS = [
     pytest.param(contrast, id=f"{claim.name}: {contrast.name}")
@@ -19,28 +20,30 @@ CONTRASTS = [
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_the_sides_differ_in_what_the_contrast_names(contrast: Contrast) -> None:
     assert contrast.found_differences() == contrast.differ
-    assert {side.dataset for side in contrast.sides} == {"cifar10"}
-    assert contrast.better.rates == contrast.worse.rates
+    assert contrast.first.dataset == contrast.second.dataset
+    assert contrast.first.rates == contrast.second.rates
+    assert contrast.first.label != contrast.second.label
     for quantity in contrast.equal:
-        better, worse = (side.quantity(quantity) for side in contrast.sides)
-        assert better == pytest.approx(worse, rel=CLOSE)
+        first, second = (side.quantity(quantity) for side in contrast.sides)
+        assert first == pytest.approx(second, rel=CLOSE)
 
 
 @pytest.mark.parametrize(
-    "change", [{"epochs": 3}, {"batch_size": 50}, {"learning_rate": 2e-3}, {"loss": "mae"}, {"images": 1000}]
+    "change",
+    [{"epochs": 3}, {"batch_size": 50}, {"learning_rate": 2e-3}, {"loss": "mae"}, {"images": 1000}, {"redraw": True}],
 )
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_a_side_that_differs_in_more_is_noticed(contrast: Contrast, change: dict[str, Any]) -> None:
-    recipe = replace(contrast.worse.recipe, **change)
-    changed = replace(contrast, worse=replace(contrast.worse, recipe=recipe))
-    assert (changed.found_differences() == contrast.differ) == (recipe == contrast.worse.recipe)
+    recipe = replace(contrast.second.recipe, **change)
+    changed = replace(contrast, second=replace(contrast.second, recipe=recipe))
+    assert (changed.found_differences() == contrast.differ) == (recipe == contrast.second.recipe)
 
 
 def test_another_layer_is_noticed() -> None:
     contrast = CLAIMS["strided"].contrasts[0]
-    layers = str(contrast.worse.architecture).replace("conv32 | conv3:k1", "conv33 | conv3:k1")
-    assert layers != str(contrast.worse.architecture)
-    changed = replace(contrast, worse=replace(contrast.worse, architecture=Architecture.parse(layers)))
+    layers = str(contrast.second.architecture).replace("conv32 | conv3:k1", "conv33 | conv3:k1")
+    assert layers != str(contrast.second.architecture)
+    changed = replace(contrast, second=replace(contrast.second, architecture=Architecture.parse(layers)))
     assert changed.found_differences() == f"{contrast.differ}; conv32 → conv33"
 
 
@@ -49,7 +52,6 @@ def test_the_first_contrast_is_the_claims_own_and_the_others_say_what_they_chang
     own, *others = claim.contrasts
     assert not own.removes
     assert all(other.removes for other in others)
-    assert claim.smallest == SMALLEST
     names = [contrast.name for contrast in claim.contrasts]
     assert len(set(names)) == len(names)
 
@@ -57,14 +59,21 @@ def test_the_first_contrast_is_the_claims_own_and_the_others_say_what_they_chang
 def test_everything_that_was_fixed_before_the_runs_is_in_the_key() -> None:
     claim = CLAIMS["strided"]
     first, *others = claim.contrasts
-    other_recipe = replace(first.better, recipe=replace(first.better.recipe, epochs=7))
+    other_recipe = replace(first.first, recipe=replace(first.first.recipe, epochs=7))
     changed = [
         replace(claim, words="max pooling is better"),
-        replace(claim, smallest=0.2),
+        replace(claim, says="equal"),
+        replace(claim, contrasts=(replace(first, measure=Measure(PSNR.title, PSNR.unit, 0.2)), *others)),
         replace(claim, contrasts=tuple(others)),
-        replace(claim, contrasts=(replace(first, better=other_recipe), *others)),
-        replace(claim, contrasts=(replace(first, better=replace(first.better, rates=(1e-3, 2e-3))), *others)),
+        replace(claim, contrasts=(replace(first, first=other_recipe), *others)),
+        replace(claim, contrasts=(replace(first, first=replace(first.first, rates=(1e-3, 2e-3))), *others)),
     ]
     keys = {one.key for one in chain([claim], changed)}
     assert len(keys) == 1 + len(changed)
     assert replace(claim).key == claim.key
+
+
+def test_there_is_a_claim_for_each_sentence_of_the_study() -> None:
+    assert len(CLAIMS) == 12
+    assert list(CLAIMS) == [claim.name for claim in CLAIMS.values()]
+    assert {contrast.first.dataset for contrast in CLAIMS["mnist"].contrasts} == {"mnist"}

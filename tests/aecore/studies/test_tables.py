@@ -10,7 +10,7 @@ from aecore.data import datasets
 from aecore.models import zoo
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Store
-from aecore.studies import denoising, rates, tables, verdicts
+from aecore.studies import claim_scores, denoising, rates, tables
 from aecore.studies.denoising import REFERENCES, TABLE_LEVELS, Curves, Point
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import Curve, Lead, Rates
@@ -37,7 +37,7 @@ def test_the_results_page_has_the_tables_of_what_is_published(store: Store) -> N
 
 
 def test_the_results_page_has_the_verdicts_on_the_claims() -> None:
-    assert tables.claims_table(verdicts.published(CHECKPOINTS).judgements) in RESULTS
+    assert tables.claims_table(claim_scores.published(CHECKPOINTS).judgements) in RESULTS
 
 
 def test_a_compressor_stands_beside_pca_of_as_many_numbers(store: Store) -> None:

@@ -41,6 +41,7 @@ KINDS = {
     "noise": spec_of(PLAIN, noise=NOISE),
     "penalty": spec_of(SPARSE, penalties={"sparsity": 0.5}),
     "everything": spec_of(EVERYTHING, noise=NOISE, loss="bce", initialisation="torch", images=37),
+    "redrawn": spec_of(redraw=True),
 }
 
 
@@ -109,6 +110,15 @@ def test_validation_leaves_model_and_random_stream_alone() -> None:
     assert [row.train_loss for row in one.history] == [row.train_loss for row in other.history]
     for name, values in one.weights.items():
         assert torch.equal(values, other.weights[name]), name
+
+
+def test_a_redrawn_run_learns_from_the_pictures_that_its_seed_draws() -> None:
+    pictures = dataset()
+    for seed in (0, 1):
+        chosen, held_out = pictures.redrawn(seed)
+        redrawn = trained(spec_of(seed=seed, redraw=True), pictures)
+        assert bits(redrawn) == bits(trained(spec_of(seed=seed), dataset(chosen, held_out)))
+        assert bits(redrawn) != bits(trained(spec_of(seed=seed), pictures))
 
 
 def test_only_the_first_images_of_the_recipe_are_trained_on() -> None:

@@ -1,0 +1,256 @@
+"""The scores of the claims' runs, and the verdicts that follow: published as `checkpoints/claims.json`.
+
+    python -m aecore claims run     train what is missing, and publish the scores
+    python -m aecore claims show    print the verdicts
+
+Of every run the file has its curve and the error on each part of the test pictures, and no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from aecore.files import figures
+from aecore.files.figures import MissingError
+from aecore.measuring.evidence import Components, Evidence, Finding
+from aecore.models import zoo
+from aecore.models.recipe import RunSpec
+from aecore.runs.store import Run, Store
+from aecore.studies.claims import CLAIMS
+from aecore.studies.contrasts import LEGIBLE, Budget, Claim, Side
+from aecore.studies.verdicts import BUDGETS, Judged, Judgement, Score, Scores, judge, of_side, spec_of, specs
+
+PARTS = 100  # of the test pictures, whose mean errors are published in place of 10,000
+EXTREMES = 4  # pictures that are named on either side of a contrast
+VERSION = 2
+Pictures = tuple[tuple[int, float], ...]  # test pictures by index, with the difference of the two sides in dB
+
+
+@dataclass(frozen=True)
+class Published:
+    """The scores that are published, by group and seed, and the judgements that follow from them.
+
+    `pictures` are those on which the sides of a contrast differ most on average over the seeds, by the names of claim
+    and contrast: first those that speak most for its first side, then those that speak most for the other.
+    """
+
+    scores: Scores
+    judgements: tuple[Judgement, ...]
+    pictures: Mapping[tuple[str, str], Pictures] = field(default_factory=dict)
+
+
+def path_of(root: Path) -> Path:
+    """The file of the published scores."""
+    return root / "claims.json"
+
+
+def systems() -> list[Side]:
+    """The study's own systems, as sides that are trained for their spread over seeds."""
+    return [
+        Side(name, system.architecture, system.recipe, system.dataset)
+        for name, system in zoo.SYSTEMS.items()
+        if system.seed_words or system.seed_psnr is not None
+    ]
+
+
+def missing(
+    claims: Sequence[Claim], budget: Budget, seeds: Sequence[int], scores: Scores, *, with_systems: bool = False
+) -> dict[bool, list[RunSpec]]:
+    """The runs that the claims lack, seed by seed: under True those that may be stored without weights."""
+    wanted = dict[str, tuple[RunSpec, bool]]()
+    for seed in seeds:
+        for claim in claims:
+            legible = {
+                spec_of(side, recipe, seed).key
+                for contrast in claim.contrasts
+                if contrast.measure is LEGIBLE
+                for side in contrast.sides
+                for recipe in side.recipes(budget)
+            }
+            for spec in specs(claim, budget, [seed]):
+                _, whole = wanted.get(spec.key, (spec, False))
+                wanted[spec.key] = spec, whole or spec.key in legible
+        for side in systems() if with_systems else ():
+            for recipe in side.recipes(budget):
+                spec = spec_of(side, recipe, seed)
+                wanted.setdefault(spec.key, (spec, False))
+    lacking = dict[bool, list[RunSpec]]({True: [], False: []})
+    for spec, whole in wanted.values():
+        known = scores.get((spec.group, spec.seed))
+        if known is None or (whole and known.legible is None):
+            lacking[not whole].append(spec)
+    return lacking
+
+
+def score(run: Run) -> Score:
+    """The score of a finished run; raises `StoreError` if its tables are damaged."""
+    table = run.scores().sort_values("picture")
+    parts = tuple(float(f"{part.mean():.6g}") for part in np.split(table["mse"].to_numpy(), PARTS))
+    curve = tuple(float(f"{error:.6g}") for error in run.history()["validation_mse"])
+    return Score(run.key, run.spec.group, run.spec.seed, curve, parts, round(float(table["ssim"].mean()), 6))
+
+
+# ---- published scores
+
+
+def published(root: Path) -> Published:
+    """What is published; nothing where there is no file.
+
+    Raises `PublishedError` for a file that is damaged, or whose judgements are of claims that were worded otherwise.
+    """
+    again = "`python -m aecore claims run` judges the claims again."
+    try:
+        return figures.read(path_of(root), "cifar10", _build, again)
+    except MissingError:
+        return Published({}, ())
+
+
+def _build(facts: dict[str, Any]) -> Published:
+    if facts["claims"] != {claim.name: claim.key for claim in CLAIMS.values()}:
+        raise ValueError
+    judgements = tuple(_judgement(**row) for row in facts["judgements"])
+    return Published(_scores(facts), judgements, _pictures(facts))
+
+
+def _scores(facts: dict[str, Any]) -> dict[tuple[str, int], Score]:
+    if facts["version"] != VERSION:
+        raise ValueError
+    scores = [Score(**{name: _tuple(value) for name, value in row.items()}) for row in facts["runs"]]
+    return {(score.group, score.seed): score for score in scores}
+
+
+def _pictures(facts: dict[str, Any]) -> dict[tuple[str, str], Pictures]:
+    return {
+        (claim, contrast): tuple((index, difference) for index, difference in rows)
+        for claim, contrast, rows in facts["pictures"]
+    }
+
+
+def _judgement(name: str, contrasts: list[dict[str, Any]]) -> Judgement:
+    claim = CLAIMS[name]
+    return Judgement(
+        claim,
+        tuple(
+            Judged(
+                contrast,
+                row["budget"],
+                {int(seed): difference for seed, difference in row["differences"].items()},
+                _evidence(row["evidence"]) if row["evidence"] else None,
+                Components(**row["components"]) if row["components"] else None,
+                row["adjusted_p"],
+                Finding(**row["finding"]),
+            )
+            for contrast, row in zip(claim.contrasts, contrasts, strict=True)
+        ),
+    )
+
+
+def _evidence(row: dict[str, Any]) -> Evidence:
+    return Evidence(**{name: _tuple(value) for name, value in row.items()})
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def publish(store: Store) -> Published:
+    """Add the scores of the claims' runs in the store to the published ones, judge all claims again, and return both.
+
+    Raises `PublishedError` if the file is damaged or cannot be written, and `StoreError` if a run is damaged.
+    """
+    path = path_of(store.root)
+    figures.check(path)
+    with FileLock(path.with_suffix(".lock")):  # two that publish at once would lose each other's scores
+        scores, pictures = dict[tuple[str, int], Score](), dict[tuple[str, str], Pictures]()
+        again = (
+            "restore it, or remove it: `python -m aecore claims run` then makes it again from the runs in the store."
+        )
+        with suppress(MissingError):
+            scores, pictures = figures.read(path, "cifar10", lambda facts: (_scores(facts), _pictures(facts)), again)
+        runs = _runs(store)
+        new = {place: score(run) for place, run in runs.items() if place not in scores}
+        scores |= new
+        judgements = judge(scores)
+        pictures |= _most_different(judgements, scores, runs, set(new))
+        figures.write(
+            path,
+            {
+                "version": VERSION,
+                "dataset": "cifar10",
+                "claims": {claim.name: claim.key for claim in CLAIMS.values()},
+                "judgements": [_facts(judgement) for judgement in judgements],
+                "pictures": [[*names, [list(row) for row in rows]] for names, rows in sorted(pictures.items())],
+                "runs": [asdict(scores[place]) for place in sorted(scores)],
+            },
+        )
+    return published(store.root)
+
+
+def _runs(store: Store) -> dict[tuple[str, int], Run]:
+    """The runs in the store that a claim or the spread of a system needs, by group and seed."""
+    wanted = {spec.group for claim in CLAIMS.values() for budget in BUDGETS for spec in specs(claim, budget, [0])}
+    wanted |= {
+        spec_of(side, recipe, 0).group for budget in BUDGETS for side in systems() for recipe in side.recipes(budget)
+    }
+    return {(run.spec.group, run.spec.seed): run for run in store.listing().runs if run.spec.group in wanted}
+
+
+def _most_different(
+    judgements: list[Judgement], scores: Scores, runs: Mapping[tuple[str, int], Run], new: set[tuple[str, int]]
+) -> dict[tuple[str, str], Pictures]:
+    """The pictures on which the sides of each contrast with `new` scores differ most.
+
+    A contrast is left out unless all its runs are in the store.
+    """
+    tables, most = dict[tuple[str, int], np.ndarray](), dict[tuple[str, str], Pictures]()
+
+    def psnrs(score: Score) -> np.ndarray:
+        place = score.group, score.seed
+        if place not in tables:
+            tables[place] = runs[place].scores().sort_values("picture")["psnr"].to_numpy()
+        return tables[place]
+
+    for judgement in judgements:
+        for judged in judgement.contrasts:
+            first, second = (of_side(scores, side, judged.budget) for side in judged.contrast.sides)
+            pairs = [(first[seed], second[seed]) for seed in judged.differences]
+            places = {(score.group, score.seed) for pair in pairs for score in pair}
+            if not places & new or not places <= runs.keys():
+                continue
+            apart = np.mean([psnrs(one) - psnrs(other) for one, other in pairs], axis=0)
+            order = apart.argsort()
+            chosen = [*order[: -EXTREMES - 1 : -1], *order[:EXTREMES]]
+            names = judgement.claim.name, judged.contrast.name
+            most[names] = tuple((int(index), round(float(apart[index]), 2)) for index in chosen)
+    return most
+
+
+def _facts(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "name": judgement.claim.name,
+        "contrasts": [
+            {
+                "budget": judged.budget,
+                "differences": {str(seed): difference for seed, difference in judged.differences.items()},
+                "evidence": judged.evidence and asdict(judged.evidence),
+                "components": judged.components and asdict(judged.components),
+                "adjusted_p": judged.adjusted_p,
+                "finding": asdict(judged.finding),
+            }
+            for judged in judgement.contrasts
+        ],
+    }
+
+
+def mean_curve(scores: Mapping[int, Score]) -> list[tuple[float, float, float]]:
+    """The mean over seeds of the validation MSE after each epoch, the lowest and the highest."""
+    curves = zip(*(score.curve for score in scores.values()), strict=True)
+    return [(fmean(errors), min(errors), max(errors)) for errors in curves]

@@ -1,0 +1,74 @@
+"""Scores of the claims' runs: what is published gives the same verdicts again, and what is missing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aecore.files.figures import PublishedError
+from aecore.runs.store import Store
+from aecore.studies import claim_scores, verdicts
+from aecore.studies.claims import CLAIMS
+from aecore.studies.contrasts import PSNR, Measure
+from aecore.studies.verdicts import specs
+from tests.pages.copies import copied
+
+STRIDED = CLAIMS["strided"]
+ROOT = Path(__file__).parents[3]
+
+
+def test_what_is_published_gives_the_same_verdicts_again(tmp_path: Path) -> None:
+    for name in ("shallow-strided", "shallow-maxpool"):
+        for seed in range(12):
+            copied(Store().find(name), tmp_path, seed=seed, light=seed > 2)
+    store = Store(tmp_path)
+    published = claim_scores.publish(store)
+    assert len(published.scores) == 24
+    assert published == claim_scores.published(tmp_path)
+    assert list(published.judgements) == verdicts.judge(published.scores)
+    for run in store.listing().runs:
+        score = published.scores[run.spec.group, run.spec.seed]
+        assert score.psnr == pytest.approx(run.totals.psnr_pooled, abs=1e-4)
+    (judgement,) = [one for one in published.judgements if one.claim is STRIDED]
+    assert judgement.contrasts[0].evidence is not None
+    assert judgement.contrasts[0].evidence.mean == pytest.approx(30.07 - 28.24, abs=0.01)
+    for run in store.listing().runs:
+        store.remove(run)
+    assert claim_scores.publish(store) == published, "published scores stay when their runs are gone"
+
+
+def test_the_verdicts_in_the_repository_follow_from_the_scores_beside_them() -> None:
+    published = claim_scores.published(ROOT / "checkpoints")
+    assert published.scores
+    assert list(published.judgements) == verdicts.judge(published.scores)
+    wanted = {
+        spec.group for claim in CLAIMS.values() for budget in verdicts.BUDGETS for spec in specs(claim, budget, [0])
+    }
+    assert {group for group, _ in published.scores} <= wanted
+
+
+def test_verdicts_on_claims_of_other_words_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim_scores.publish(Store(tmp_path))
+    first, *others = STRIDED.contrasts
+    changed = replace(STRIDED, contrasts=(replace(first, measure=Measure(PSNR.title, PSNR.unit, 0.2)), *others))
+    for module in (verdicts, claim_scores):
+        monkeypatch.setattr(module, "CLAIMS", CLAIMS | {"strided": changed})
+    with pytest.raises(PublishedError, match=r"claims\.json was written by another version .* claims run"):
+        claim_scores.published(tmp_path)
+    assert claim_scores.publish(Store(tmp_path)) == claim_scores.published(tmp_path), (
+        "the scores do not depend on the words"
+    )
+
+
+def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
+    claim_scores.publish(Store(tmp_path))
+    file = claim_scores.path_of(tmp_path)
+    file.write_bytes(before := file.read_bytes()[:-9])
+    with pytest.raises(PublishedError, match=r"claims\.json is damaged: restore it, or remove it"):
+        claim_scores.publish(Store(tmp_path))
+    assert file.read_bytes() == before
+
+
+def test_without_a_file_nothing_is_published(tmp_path: Path) -> None:
+    assert claim_scores.published(tmp_path) == claim_scores.Published({}, ())
+    assert [one.seeds for one in verdicts.judge({})] == [0] * len(CLAIMS)
