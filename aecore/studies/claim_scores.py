@@ -65,37 +65,36 @@ def missing(
     claims: Sequence[Claim], budget: Budget, seeds: Sequence[int], scores: Scores, *, with_systems: bool = False
 ) -> dict[bool, list[RunSpec]]:
     """The runs that the claims lack, seed by seed: under True those that may be stored without weights."""
-    wanted = dict[str, tuple[RunSpec, bool]]()
-    for seed in seeds:
-        for claim in claims:
-            legible = {
-                spec_of(side, recipe, seed).key
-                for contrast in claim.contrasts
-                if contrast.measure is LEGIBLE
-                for side in contrast.sides
-                for recipe in side.recipes(budget)
-            }
-            for spec in specs(claim, budget, [seed]):
-                _, whole = wanted.get(spec.key, (spec, False))
-                wanted[spec.key] = spec, whole or spec.key in legible
-        for side in systems() if with_systems else ():
-            for recipe in side.recipes(budget):
-                spec = spec_of(side, recipe, seed)
-                wanted.setdefault(spec.key, (spec, False))
-    lacking = dict[bool, list[RunSpec]]({True: [], False: []})
-    for spec, whole in wanted.values():
-        known = scores.get((spec.group, spec.seed))
-        if known is None or (whole and known.legible is None):
-            lacking[not whole].append(spec)
+    wanted = [spec for seed in seeds for claim in claims for spec in specs(claim, budget, [seed])]
+    if with_systems:
+        wanted += [
+            spec_of(side, recipe, seed) for seed in seeds for side in systems() for recipe in side.recipes(budget)
+        ]
+    to_read, lacking = _groups_to_read(), dict[bool, list[RunSpec]]({True: [], False: []})
+    for spec in {spec.key: spec for spec in wanted}.values():
+        read, known = spec.group in to_read, scores.get((spec.group, spec.seed))
+        if known is None or (read and known.legible is None):
+            lacking[not read].append(spec)
     return lacking
 
 
-def score(run: Run) -> Score:
-    """The score of a finished run; raises `StoreError` if its tables are damaged."""
+def score(run: Run, *, read: bool = False) -> Score:
+    """The score of a finished run, with `read` how many of its reconstructions the classifier reads.
+
+    Raises `StoreError` if its files are damaged, and what `datasets.load` and `legibility.accuracy` raise.
+    """
     table = run.scores().sort_values("picture")
     parts = tuple(float(f"{part.mean():.6g}") for part in np.split(table["mse"].to_numpy(), PARTS))
     curve = tuple(float(f"{error:.6g}") for error in run.history()["validation_mse"])
-    return Score(run.key, run.spec.group, run.spec.seed, curve, parts, round(float(table["ssim"].mean()), 6))
+    ssim = round(float(table["ssim"].mean()), 6)
+    return Score(run.key, run.spec.group, run.spec.seed, curve, parts, ssim, _legible(run) if read else None)
+
+
+def _legible(run: Run) -> float:
+    from aecore.data import datasets  # they bring torch, which published verdicts do not need
+    from aecore.measuring import legibility
+
+    return 100 * legibility.accuracy(run.model(), datasets.load(run.spec.dataset).test)
 
 
 # ---- published scores
@@ -176,7 +175,12 @@ def publish(store: Store) -> Published:
         with suppress(MissingError):
             scores, pictures = figures.read(path, "cifar10", lambda facts: (_scores(facts), _pictures(facts)), again)
         runs = _runs(store)
-        new = {place: score(run) for place, run in runs.items() if place not in scores}
+        to_read = _groups_to_read()
+        new = dict[tuple[str, int], Score]()
+        for place, run in runs.items():
+            read = place[0] in to_read and not run.is_light
+            if place not in scores or (read and scores[place].legible is None):
+                new[place] = score(run, read=read)
         scores |= new
         judgements = judge(scores)
         pictures |= _most_different(judgements, scores, runs, set(new))
@@ -192,6 +196,19 @@ def publish(store: Store) -> Published:
             },
         )
     return published(store.root)
+
+
+def _groups_to_read() -> set[str]:
+    """The groups of runs whose reconstructions the classifier reads."""
+    return {
+        spec_of(side, recipe, 0).group
+        for claim in CLAIMS.values()
+        for contrast in claim.contrasts
+        if contrast.measure is LEGIBLE
+        for side in contrast.sides
+        for budget in BUDGETS
+        for recipe in side.recipes(budget)
+    }
 
 
 def _runs(store: Store) -> dict[tuple[str, int], Run]:

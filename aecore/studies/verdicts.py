@@ -105,7 +105,7 @@ def spec_of(side: Side, recipe: Recipe, seed: int) -> RunSpec:
     """The run of a side with one of its recipes; reads the data set's fingerprint."""
     from aecore.data import datasets  # brings torch, which published verdicts do not need
 
-    name = zoo.from_text(str(side.architecture)).name
+    name = side.label if side.label in zoo.SYSTEMS else zoo.from_text(str(side.architecture)).name
     fingerprint = datasets.load(side.dataset).fingerprint
     return RunSpec(side.architecture, recipe, side.dataset, fingerprint, seed, name)
 

@@ -72,3 +72,24 @@ def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
 def test_without_a_file_nothing_is_published(tmp_path: Path) -> None:
     assert claim_scores.published(tmp_path) == claim_scores.Published({}, ())
     assert [one.seeds for one in verdicts.judge({})] == [0] * len(CLAIMS)
+
+
+def test_the_runs_that_are_missing_are_light_unless_they_are_read(tmp_path: Path) -> None:
+    for seed in range(2):
+        copied(Store().find("shallow-strided"), tmp_path, seed=seed, light=True)
+    scores = claim_scores.publish(Store(tmp_path)).scores
+    lacking = claim_scores.missing([STRIDED], "full", [0, 1, 2], scores)
+    assert lacking[False] == []
+    names = [(spec.name, spec.seed) for spec in lacking[True] if spec.recipe.redraw is None]
+    assert ("shallow-strided", 2) in names
+    assert not {("shallow-strided", 0), ("shallow-strided", 1)} & set(names)
+    read = claim_scores.missing([CLAIMS["legible"]], "short", [0], scores)
+    assert read[True] == []
+    assert {spec.name for spec in read[False]} == {"custom", "dense", "dense-deep"}
+
+
+def test_the_systems_of_the_study_are_asked_for_with_every_seed() -> None:
+    lacking = claim_scores.missing([], "short", [0, 1], {}, with_systems=True)
+    names = {spec.name for spec in [*lacking[True], *lacking[False]]}
+    assert names == {side.label for side in claim_scores.systems()}
+    assert claim_scores.missing([], "short", [0, 1], {})[True] == []
