@@ -27,6 +27,7 @@ from aecore.measuring.evidence import (
     FEWEST_SEEDS,
     LEVEL,
     Evidence,
+    Says,
     Settings,
     Verdict,
     e_value,
@@ -35,6 +36,7 @@ from aecore.measuring.evidence import (
     holm,
     interaction,
 )
+from aecore.studies.contrasts import PLANNED
 
 SEEDS = (3, 6, 10)
 FEW, MOST = 5, 20  # seeds at the first look and at the last, where seeds are added; the bootstrap has the fewer
@@ -139,6 +141,17 @@ def _wrong(truth: float) -> tuple[Verdict, ...]:
     return ("refuted", "too small to matter") if truth else ("supported", "refuted")
 
 
+def directions(studies: int) -> Iterator[Share]:
+    """How often a first side that is just worse or better by what matters is called no worse, or equal."""
+    truths: dict[Says, float] = {"no worse": -SMALLEST, "equal": SMALLEST}
+    for seeds in SEEDS[1:]:
+        draws = drawn("normal", np.random.default_rng(seeds), studies, seeds)
+        for says, truth in truths.items():
+            judged = [evidence(row, SMALLEST) for row in draws + truth]
+            supported = sum(finding(one, one.p or 0.0, says=says).verdict == "supported" for one in judged) / studies
+            yield at_most(f"normal, {seeds} seeds, truth {truth}: {says} is supported", supported, LEVEL, studies)
+
+
 def small_samples(studies: int) -> Iterator[Share]:
     """With five seeds: Student's interval beside those of the bootstrap, and the least p of a sign-flip test."""
     random = np.random.default_rng(0)
@@ -170,12 +183,21 @@ def sequences(studies: int) -> Iterator[Share]:
         yield near(f"{looks}: an interval from {FEW} on excludes 0", (p < LEVEL).any(0).mean(), PEEKED[kind], studies)
         reached = (e_value(t, seeds) >= ENOUGH).any(1).mean()
         yield near(f"{looks}: an e-value reaches {ENOUGH:.0f}", reached, REACHED[kind], studies)
+    wrong = np.mean([_errs(row) for row in drawn("normal", np.random.default_rng(2), studies // MANY, MOST)])
+    looks = f"normal, truth 0.0, a look at each seed from {PLANNED + 1} to {MOST}"
+    yield at_most(f"{looks}: a wrong verdict on added seeds", float(wrong), LEVEL, studies // MANY)
     draws = drawn("normal", np.random.default_rng(1), studies, MOST)
     for (truth, most), shares in FOUND.items():
         t, seeds = _statistics(draws[:, :most] + truth)
         for variance, known in shares.items():
             reached = (e_value(t, seeds, variance) >= ENOUGH).any(1).mean()
             yield near(f"normal, truth {truth}, to {most} seeds: found with prior {variance}", reached, known, studies)
+
+
+def _errs(draws: np.ndarray) -> bool:
+    """Whether the verdict on a claim of no difference is wrong at any number of added seeds."""
+    judged = (evidence(draws[:seeds], SMALLEST, sequential=True) for seeds in range(PLANNED + 1, MOST + 1))
+    return any(finding(one, one.decisive_p or 1.0).verdict in _wrong(0.0) for one in judged)
 
 
 def _statistics(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -239,6 +261,7 @@ def main() -> None:
     started, outside = perf_counter(), 0
     for figures in (
         verdicts(studies),
+        directions(studies),
         small_samples(studies),
         sequences(studies * MANY),
         families(studies),
