@@ -30,6 +30,7 @@ COMMANDS = {
     "publish": ("publishing:add_publish", "Train systems on the real data, in float16, and print the results table."),
     "baselines": ("publishing:add_baselines", "Measure PCA at every code size on the real data, and publish it."),
     "denoising": ("publishing:add_denoising", "Measure every denoiser at every noise level, and publish the curves."),
+    "legibility": ("publishing:add_legibility", "Measure how much of the class every model leaves, and publish it."),
     "rates": ("publishing:add_rates", "Measure every code in bits, beside PCA, JPEG, WebP and AVIF, and publish it."),
 }
 UNLISTED = {"attempt": "queued:add_attempt"}  # started only by the supervisor, which holds its standard input

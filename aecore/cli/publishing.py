@@ -1,4 +1,4 @@
-"""The commands `publish`, `baselines`, `denoising` and `rates`, whose results are committed."""
+"""The commands `publish`, `baselines`, `denoising`, `rates` and `legibility`, whose results are committed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import argparse
 
 from aecore.cli.output import say
 from aecore.cli.training import DEVICES, RESUMABLE, follow, train_here
+from aecore.measuring.intervals import FEWEST_PAIRS
 from aecore.models import zoo
 from aecore.models.recipe import RecipeError
 from aecore.runs import execution
 from aecore.runs.store import Store, StoreError
-from aecore.studies import denoising_measurement, pca_measurement, rate_measurement, tables
+from aecore.studies import denoising_measurement, legibility_measurement, pca_measurement, rate_measurement, tables
 from aecore.studies.denoising import SUBSET
+from aecore.studies.legibility import PUBLISHED
 from aecore.training.devices import find_device
 
 
@@ -39,6 +41,16 @@ def add_rates(parser: argparse.ArgumentParser) -> None:
     """The options of `rates`: none."""
     parser.set_defaults(
         command=_rates, stopped="Stopped. Finished curves are kept: the same command continues from there."
+    )
+
+
+def add_legibility(parser: argparse.ArgumentParser) -> None:
+    """The options of `legibility`."""
+    parser.add_argument("--images", type=int, metavar="N", help="only the first N test pictures (default: all)")
+    parser.set_defaults(
+        command=_legibility,
+        stopped="Stopped. Finished measurements are kept, and so is a classifier once it is trained: the same command "
+        "continues from there.",
     )
 
 
@@ -70,3 +82,11 @@ def _denoising(options: argparse.Namespace) -> None:
 def _rates(options: argparse.Namespace) -> None:
     for rates in rate_measurement.publish(Store().root, progress=say):
         print(tables.rates_table(rates))
+
+
+def _legibility(options: argparse.Namespace) -> None:
+    if options.images is not None and options.images < FEWEST_PAIRS:
+        raise RecipeError(f"--images must be at least {FEWEST_PAIRS}, not {options.images}.")
+    for name in PUBLISHED:
+        legibility = legibility_measurement.publish(Store(), name, progress=say, most=options.images)
+        print(tables.legibility_table(legibility), end="\n\n")

@@ -9,6 +9,7 @@ other one. Everything here but `components` takes the pictures as given.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import copysign, inf, isfinite, sqrt
@@ -150,7 +151,13 @@ def holm(p_values: Sequence[float | None]) -> list[float]:
     for p in family:
         if not 0 <= p <= 1:
             raise EvidenceError(f"A p-value is {p}; it must be between 0 and 1.")
-    return [float(p) for p in multipletests(family, method="holm")[1]] if family else []
+    if not family:
+        return []
+    gc.freeze()  # statsmodels collects garbage at every call: half a second in a dashboard with all it has imported
+    try:
+        return [float(p) for p in multipletests(family, method="holm")[1]]
+    finally:
+        gc.unfreeze()
 
 
 def e_value(t: ArrayLike, seeds: ArrayLike, variance: float = PRIOR_VARIANCE) -> np.ndarray:

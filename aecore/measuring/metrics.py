@@ -1,6 +1,7 @@
 """Metrics between a reconstruction and its target: one number per picture.
 
 Pictures are float32 `[N, C, H, W]` in `[0, 1]`; reconstructions are clamped to `[0, 1]` before anything is measured.
+Most metrics compare a reconstruction with the clean picture, some with the number of its class.
 To add a metric: write its function here and add it to `METRICS`.
 """
 
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from aecore import AecoreError, did_you_mean
+from aecore.measuring import classifiers
+from aecore.measuring.classifiers import ClassifierError
 from aecore.models.layers import Shape, shape_text
 
 BASIC = ("mse", "psnr", "ssim")  # the metrics of every run's scores, and fast enough for a slider
@@ -159,6 +162,17 @@ def dists(output: Tensor, target: Tensor) -> Tensor:
     return values
 
 
+def legible(output: Tensor, labels: Tensor) -> Tensor:
+    """1 for each picture from which a classifier reads the right one of `labels` `[N]`, 0 for the others, `[N]`.
+
+    The classifier is that of the data set with pictures of this shape. Raises `ScoreError` if there is none, or its
+    file is missing or damaged.
+    """
+    METRICS["legible"].require(output.shape[1:])
+    classifier = classifiers.load(classifiers.design_for(output.shape[1:]))
+    return (classifier(output.float()) == labels).to(output.dtype)
+
+
 @lru_cache(maxsize=2)
 def _network(name: str, hub: str) -> Any:
     """One of piq's networks. `hub` is torch's folder of weights: part of the cache key, as another may hold others."""
@@ -175,9 +189,10 @@ def _pair(name: str, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 class Metric:
     """A metric: how to compute it from (output, target), what it means, and which pictures it is defined for.
 
-    `range` is its lowest and highest value, `sees` one sentence on what it measures, `source` its publication. It is
-    defined for pictures of at least `smallest` pixels per side whose number of channels is in `channels` (empty: any
-    number). The files `weights` must be in torch's cache.
+    The target is the clean picture, or for a metric `against` the class its class number. `range` is its lowest and
+    highest value, `sees` one sentence on what it measures, `source` its publication. It is defined for pictures of at
+    least `smallest` pixels per side whose number of channels is in `channels` (empty: any number). The files `weights`
+    must be in torch's cache.
     """
 
     title: str
@@ -190,6 +205,7 @@ class Metric:
     smallest: int = 1
     channels: tuple[int, ...] = ()
     weights: tuple[str, ...] = ()
+    against: Literal["picture", "class"] = "picture"
 
     @property
     def meaning(self) -> str:
@@ -198,8 +214,17 @@ class Metric:
         span = f"From {low} to {high}" if isfinite(self.range[1]) else f"From {low} up"
         return f"{self.sees} {span}, {'higher' if self.higher_is_better else 'lower'} is better ({self.source})."
 
-    def require(self, shape: Shape) -> None:
-        """Raise `ScoreError` if it cannot be computed: for pictures of this `shape`, or without its weights."""
+    def require(self, shape: Shape, classes: tuple[str, ...] | None = None) -> None:
+        """Raise `ScoreError` if it cannot be computed: for pictures of this `shape`, or without its weights.
+
+        A metric against the class is defined only for the `classes` that its classifier knows. Whoever measures
+        pictures of a data set gives their names; without them only the shape is checked.
+        """
+        if self.against == "class":
+            try:
+                classifiers.load(classifiers.design_for(shape, classes))
+            except ClassifierError as error:
+                raise ScoreError(str(error)) from None
         if self.channels and shape[0] not in self.channels:
             legal = " or ".join(map(str, self.channels))
             raise ScoreError(f"{self.title} needs pictures of {legal} channels, got {shape_text(shape)}.")
@@ -342,6 +367,16 @@ METRICS: dict[str, Metric] = {
         dists,
         channels=COLOUR,
         weights=(VGG16, "dists_weights.pt"),
+    ),
+    "legible": Metric(
+        "Class read",
+        "",
+        True,
+        (0, 1),
+        "Zhang, Isola & Efros 2016",
+        "1 where a small classifier of original pictures reads the true class from the reconstruction, or else 0.",
+        legible,
+        against="class",
     ),
 }
 

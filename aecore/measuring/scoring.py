@@ -10,17 +10,29 @@ from torch import Tensor
 
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Split, to_float
-from aecore.measuring.metrics import BASIC, METRICS
+from aecore.measuring.metrics import BASIC, METRICS, ScoreError
 from aecore.models.reconstructor import Reconstructor
 
 BATCH = 500
 
 
-def per_picture(output: Tensor, target: Tensor, metrics: Sequence[str] = BASIC) -> pd.DataFrame:
-    """One row per picture, one column per metric; `ScoreError` if one is not defined for these pictures."""
+def per_picture(
+    output: Tensor, target: Tensor, metrics: Sequence[str] = BASIC, labels: Tensor | None = None
+) -> pd.DataFrame:
+    """One row per picture, one column per metric; `ScoreError` if one is not defined for these pictures.
+
+    Metrics against the class need the `labels` `[N]`, of classes for which the caller knows them to be defined (see
+    `Metric.require`).
+    """
+    columns = {}
     for name in metrics:
-        METRICS[name].require(target.shape[1:])
-    return pd.DataFrame({name: METRICS[name].compute(output, target).double().numpy() for name in metrics})
+        rule = METRICS[name]
+        rule.require(target.shape[1:])
+        against = labels if rule.against == "class" else target
+        if against is None:
+            raise ScoreError(f"{rule.title} needs the class of every picture.")
+        columns[name] = rule.compute(output, against).double().numpy()
+    return pd.DataFrame(columns)
 
 
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -43,9 +55,9 @@ def score(
     with torch.inference_mode():
         for first in range(0, len(split), batch):
             pictures = range(first, min(first + batch, len(split)))
-            clean = to_float(split.pixels[first : first + batch])
+            clean, labels = to_float(split.pixels[first : first + batch]), split.labels[first : first + batch]
             output = model(noisy(clean, noise, seed, pictures))
-            rows = per_picture(output, clean, metrics)
+            rows = per_picture(output, clean, metrics, labels)
             rows.insert(0, "picture", list(pictures))
-            rows.insert(1, "label", split.labels[first : first + batch].numpy())
+            rows.insert(1, "label", labels.numpy())
             yield rows

@@ -118,7 +118,7 @@ def _row(
     metrics = list(BASIC)
     for metric in conditions.metrics:
         try:
-            METRICS[metric].require(dataset.shape)
+            METRICS[metric].require(dataset.shape, dataset.classes)
         except ScoreError as error:
             yield Remark(f"{METRICS[metric].title} is left out: {error}")
         else:

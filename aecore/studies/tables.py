@@ -191,18 +191,22 @@ def claims_table(judgements: Sequence[Judgement]) -> str:
 def spread_table(scores: Scores, budget: Budget) -> str:
     """The spread over seeds of each of the study's systems, and the figure that the study printed.
 
-    The last column is the chance that a run of ours is as far from our mean as the study's, given the full budget.
+    The last column is the chance that a run of ours is as far from our mean as the study's. Under the short budget,
+    which is not the study's, both are left out.
     """
+    full = budget == "full"
     lines = [
-        "| system | seeds | PSNR, dB | sd over seeds, dB | lowest to highest | the study's figure, dB | chance |",
-        "|---|--:|--:|--:|---|--:|--:|",
+        "| system | seeds | PSNR, dB | sd over seeds, dB | lowest to highest |"
+        + " the study's figure, dB | chance |" * full,
+        "|---|--:|--:|--:|---|" + "--:|--:|" * full,
     ]
     for spread in spreads(scores, budget):
+        numbers = f"{spread.seeds} | {spread.mean:.2f} | {spread.deviation:.2f}"
         printed = f"{spread.printed:.1f}" if spread.printed is not None else "–"
         chance = f"{spread.chance:.1%}" if spread.chance is not None else "–"
-        numbers = f"{spread.seeds} | {spread.mean:.2f} | {spread.deviation:.2f}"
         lines.append(
-            f"| {spread.name} | {numbers} | {spread.lowest:.2f} to {spread.highest:.2f} | {printed} | {chance} |"
+            f"| {spread.name} | {numbers} | {spread.lowest:.2f} to {spread.highest:.2f} |"
+            + f" {printed} | {chance} |" * full
         )
     return "\n".join(lines)
 
@@ -219,7 +223,7 @@ def legibility_table(legible: Legibility) -> str:
     The 95% interval of the drop against the originals is in brackets, and bold marks one that lies above zero.
     """
     lines = [
-        "| model | class read, % | drop, percentage points | its noisy input, % | grows most | probe of the code, % |",
+        "| model | class read, % | drop, points | noisy input, % | confusion that grows most | probe of the code, % |",
         "|---|--:|--:|--:|---|--:|",
     ]
     for reading in legible.readings:
@@ -227,7 +231,7 @@ def legibility_table(legible: Legibility) -> str:
         if name == ORIGINAL:
             name = "the originals"
         else:
-            drop = f"{100 * reading.drop:+.1f} ({100 * reading.low:+.1f} to {100 * reading.high:+.1f})"
+            drop = f"{100 * reading.drop:+z.1f} ({100 * reading.low:+z.1f} to {100 * reading.high:+z.1f})"
             drop = f"**{drop}**" if reading.low > 0 else drop
             worst = legible.worst(reading)
             if worst:

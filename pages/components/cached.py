@@ -309,7 +309,8 @@ def _another_score(
     clean, output = _given(dataset_name, pictures, noise, seed)
     if _contestant:
         output = _output(_contestant, _contestant.key, dataset_name, pictures, noise, seed)
-    return per_picture(output, clean, (metric,))[metric].to_numpy()
+    labels = dataset(dataset_name).test.labels[list(pictures)]
+    return per_picture(output, clean, (metric,), labels)[metric].to_numpy()
 
 
 def _displayed(values: NDArray[np.float32]) -> Pixels:

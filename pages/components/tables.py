@@ -29,19 +29,23 @@ def per_picture(
     models: Mapping[str, pd.DataFrame],
     metric: Metric,
 ) -> None:
-    """One row per picture: a thumbnail, its class, the metric of each of `inputs` and `models`, and the best models."""
+    """One row per picture: a thumbnail, its class, the metric of each of `inputs` and `models`, and the best models.
+
+    By a metric that says yes or no, the last column names the models of which it says yes.
+    """
     rule = METRICS[metric]
     numbers = {label: scores[metric].to_numpy() for label, scores in {**inputs, **models}.items()}
     values = np.stack([numbers[label] for label in models])
-    is_best = values == (values.max(axis=0) if rule.higher_is_better else values.min(axis=0))
+    best = rule.range[1] if rule.against == "class" else values.max(0) if rule.higher_is_better else values.min(0)
+    last = "Read from" if rule.against == "class" else "Best model"
     table = pd.DataFrame(
         {"": list(thumbnails), "Picture": list(pictures), "Class": list(classes)}
         # Infinite where nothing differs, which is said in words.
         | {label: np.where(np.isinf(scores), np.nan, scores) for label, scores in numbers.items()}
-        | {"Best model": [", ".join(np.array(list(models))[column]) for column in is_best.T]}
+        | {last: [", ".join(np.array(list(models))[column]) or "none" for column in (values == best).T]}
     )
     # As many decimals in every row, so that the numbers of a column stand below each other.
-    digits = {"psnr": "%.2f", "mse": "%.5f"}.get(metric, "%.4f")
+    digits = {"psnr": "%.2f", "mse": "%.5f", "legible": "%d"}.get(metric, "%.4f")
     formats = {name: st.column_config.NumberColumn(format=digits, help=rule.meaning) for name in numbers}
     st.dataframe(
         table,
@@ -54,11 +58,15 @@ def per_picture(
         on_select="rerun",
         selection_mode="single-row",
     )
-    means = [f"{label} {digits % mean}" for label in models if np.isfinite(mean := numbers[label].mean())]
+    means = [f"{label} {_mean(mean, digits)}" for label in models if np.isfinite(mean := numbers[label].mean())]
     if means:
         unit = f" in {rule.unit}" if rule.unit else ""
         pooled = "The PSNR above the pictures is computed from their mean MSE, so poor pictures count for more."
         st.caption(f"Mean {rule.title}{unit}: {', '.join(means)}. {pooled if metric == 'psnr' else ''}")
+
+
+def _mean(mean: float, digits: str) -> str:
+    return f"{mean:.0%}" if digits == "%d" else digits % mean
 
 
 def csv(

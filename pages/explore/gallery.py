@@ -8,7 +8,7 @@ import streamlit as st
 from aecore.files.figures import Figures, PublishedError
 from aecore.runs.store import Store
 from pages.app.pages import SYSTEM
-from pages.components import links, look
+from pages.components import links, look, readings
 from pages.components.entries import entries
 from pages.components.explain import explain
 from pages.components.gallery import bits, cards, filters, first, headline, place
@@ -62,6 +62,7 @@ else:
 
 if not chosen:
     filters.empty(page)
+legible = {name: figures_of(readings.published, name) for name in dict.fromkeys(entry.dataset for entry in chosen)}
 for heading, shown in (
     ("Systems", [entry for entry in chosen if not entry.is_own_run]),
     ("Your runs", [entry for entry in chosen if entry.is_own_run]),
@@ -70,7 +71,7 @@ for heading, shown in (
         st.header(heading)
         with st.container(horizontal=True):
             for entry in shown:
-                cards.show(entry)
+                cards.show(entry, legible[entry.dataset])
 with notes:
     page.note(link)
 with moving_box:

@@ -6,7 +6,7 @@ from aecore.runs.store import Store
 from pages.components import links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
-from pages.components.system import diagrams, differences, own, portrait
+from pages.components.system import diagrams, differences, legible, own, portrait
 
 own.leave_if_gone()
 page = links.Page("system")
@@ -14,7 +14,7 @@ link = page.arrive()
 link.pop("run", None)  # answered where it is picked
 store = Store()
 listing = store.listing()
-everyone = entries(listing.runs)
+everyone = entries(listing.runs, st.query_params.get("run", ""))
 
 look.apply()
 with st.container(horizontal=True):
@@ -44,7 +44,13 @@ if trained := [shown for shown in (entry, other) if shown and shown.run]:
             st.markdown(f"**{shown.label}**")
         assert shown.run is not None
         portrait.pictures(shown.run, offers=shown is entry)
-explain("How to read this page", portrait.EXPLANATION)
+if read := [(shown, *known) for shown in (entry, other) if shown and (known := legible.known(shown, store))]:
+    st.subheader(legible.HEADING)
+    for shown, reading, readings in read:
+        if other:
+            st.markdown(f"**{shown.label}**")
+        legible.show(shown, reading, readings)
+explain("How to read this page", portrait.EXPLANATION + legible.EXPLANATION * bool(read))
 
 st.subheader("Layers and recipe")
 for shown in filter(None, (entry, other)):

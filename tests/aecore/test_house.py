@@ -18,6 +18,7 @@ LIGHT = (
     "aecore.scheduling.engines",
     "aecore.scheduling.queue",
     "aecore.studies.denoising",
+    "aecore.studies.legibility",
     "aecore.studies.pca_curves",
     "aecore.studies.rates",
 )
@@ -26,12 +27,14 @@ PAINTED = (
     "entries",
     "look",
     "previews",
+    "readings",
     "gallery.bits",
     "gallery.cards",
     "gallery.filters",
     "gallery.headline",
     "system.diagrams",
     "system.differences",
+    "system.legible",
     "system.portrait",
 )
 # Tests of what no single module holds.

@@ -23,7 +23,7 @@ from aecore.data.splits import to_float
 from aecore.models import zoo
 from aecore.runs import store
 from aecore.runs.store import Store
-from aecore.studies import rates
+from aecore.studies import legibility, rates
 from aecore.studies.pca_curves import Curve as PCACurve
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import Curve, Lead, Point, Rates
@@ -410,3 +410,20 @@ def test_settings_tell_what_is_left_open() -> None:
     assert rows["Batch size"] == "100"
     (entry,) = [entry for entry in entries([]) if entry.label == "dense"]
     assert settings(entry)["Noise"] == "none"
+
+
+def test_a_card_says_from_how_many_reconstructions_the_class_is_read() -> None:
+    app, published = shown(), legibility.published("cifar10", Store().root)
+    assert published is not None
+    captions = [caption.value for caption in app.caption if caption.value.startswith("Class read")]
+    assert len(captions) == len(zoo.SYSTEMS)
+    share, originals = f"{published.of('dense').accuracy:.1%}", f"{published.original.accuracy:.1%}"
+    assert f"Class read from **{share}** of outputs, {originals} of originals" in captions
+
+
+def test_without_published_readings_a_card_says_nothing_of_them_and_damaged_ones_are_named(some_runs: Path) -> None:
+    app = shown()
+    assert "legibility" not in texts(app)
+    assert not [caption for caption in app.caption if caption.value.startswith("Class read")]
+    (some_runs / "legibility-cifar10.json").write_text("{")
+    assert "legibility-cifar10.json is damaged: `python -m aecore legibility` makes it again" in texts(shown())

@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ from aecore.models.zoo import Start
 from aecore.runs import execution
 from aecore.runs.events import Finished
 from aecore.runs.store import PREVIEW, Store, StoreError
+from aecore.studies import legibility
 from pages.components import cached
 from pages.components.entries import entries
-from pages.components.system import diagrams, differences, downloads
+from pages.components.system import diagrams, differences, downloads, legible
 from tests.aecore.finished import without_noise_version
+from tests.aecore.studies.published_legibility import BLURRED, DENOISED, SMALL
 from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +107,7 @@ def test_every_system_has_a_page(name: str) -> None:
         assert parts.count("code") == 1
     (drawing,) = drawings(app)
     assert drawing.startswith(f"Architecture of {name}: ")
-    assert len(app.get("plotly_chart")) == 1
+    assert [chart.key for chart in app.get("plotly_chart")] == [f"confusion-{name}", "losses"]
 
 
 @pytest.mark.parametrize(("name", "count"), [("shallow-strided", 1000), ("mnist-dense", 200)])
@@ -473,3 +476,51 @@ def test_a_run_of_ones_own_has_a_title_a_note_and_can_be_deleted(some_runs: Path
 
 def test_a_published_run_cannot_be_deleted() -> None:
     assert not [button for button in page(run="shallow-strided").button if button.label.startswith("Delete")]
+
+
+def test_what_is_read_from_the_output_and_the_code_is_shown_with_what_is_confused() -> None:
+    app, readings = page(run="dense"), legibility.published("cifar10", Store().root)
+    assert readings is not None
+    reading = readings.of("dense")
+    assert reading is not None
+    assert value_of(app, "Class read") == value_of(app, "From the output") == f"{reading.accuracy:.1%}"
+    assert value_of(app, "From the originals") == f"{readings.original.accuracy:.1%}"
+    assert value_of(app, "From the code") == f"{reading.probe:.1%}"
+    worst = readings.worst(reading)
+    assert worst is not None
+    assert f"**{worst.true}** is read as **{worst.read}** in {worst.here:.0%} of its pictures" in texts(app)
+    squares = [json.loads(chart.proto.spec)["data"][0] for chart in app.get("plotly_chart")]
+    (square,) = [data for data in squares if data["type"] == "heatmap"]
+    counts = np.array(reading.counts)
+    assert square["text"][3][3] == f"{counts[3, 3] / counts[3].sum():.0%}"
+    assert square["x"] == square["y"] == list(readings.classes)
+
+
+def test_a_denoiser_is_compared_with_its_noisy_input_and_one_without_a_code_has_no_probe() -> None:
+    app, readings = page(run="denoise-unet", beside="dense"), legibility.published("cifar10", Store().root)
+    assert readings is not None
+    reading = readings.of("denoise-unet")
+    assert reading is not None
+    assert value_of(app, "From its noisy input") == f"{reading.accuracy_given:.1%}"
+    assert len([metric for metric in app.metric if metric.label == "From the code"]) == 1  # of dense
+
+
+def test_readings_are_not_shown_where_none_are_published_or_they_are_damaged(some_runs: Path) -> None:
+    for content in (None, "{"):
+        if content:
+            (some_runs / "legibility-cifar10.json").write_text(content)
+        app = page(run="shallow-maxpool")
+        assert not app.exception
+        assert not [metric for metric in app.metric if metric.label in ("Class read", "From the output")]
+        assert "Is the class still legible?" not in [heading.value for heading in app.subheader]
+
+
+def test_a_drop_is_told_in_words_as_far_as_it_is_shown() -> None:
+    said = [legible.sentence(reading, SMALL) for reading in (BLURRED, DENOISED)]
+    assert said[0] == (
+        "40.0 percentage points fewer than from the originals (95% interval of the drop 22.2 to 57.8). The confusion "
+        "that grows the most: **cat** is read as **dog** in 80% of its pictures, on the originals in 20%."
+    )
+    assert said[1].startswith("No drop against the originals is shown (95% interval −5.0 to 10.0 percentage points).")
+    better = replace(BLURRED, drop=-0.1, low=-0.2, high=-0.05)
+    assert legible.sentence(better, SMALL).startswith("10.0 percentage points more than from the originals")

@@ -59,7 +59,7 @@ def _scores(
 ) -> None:
     models, metric = _table(shown, noise, seed, saving, columns)
     st.subheader("Is the difference real?")
-    verdicts.show(models, metric)
+    verdicts.show(models, metric, shown.ready)
     explain(
         "How the differences are tested",
         "For each pair of models: the mean difference of the metric chosen above over these pictures, with its 95% "
@@ -83,7 +83,7 @@ def _table(
     """
     dataset_name, indices = shown.dataset_name, shown.indices
     st.subheader("Error of each picture")
-    metric = _metric(shown.clean.shape[1:])
+    metric = _metric(shown.clean.shape[1:], cached.dataset(dataset_name).classes)
 
     def scored(scores: pd.DataFrame, contestant: Contestant | None) -> pd.DataFrame:
         if metric in BASIC:
@@ -112,8 +112,8 @@ def _table(
     return models, metric
 
 
-def _metric(shape: tuple[int, ...]) -> str:
-    """The metric of the table: a basic one, or another one that is defined for pictures of this shape."""
+def _metric(shape: tuple[int, ...], classes: tuple[str, ...]) -> str:
+    """The metric of the table: a basic one, or another one that is defined for pictures of this shape and class."""
     # Decibels first, as on every page.
     basic = [METRICS[name].title for name in sorted(BASIC, key=lambda name: name != "psnr")]
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -122,7 +122,7 @@ def _metric(shape: tuple[int, ...]) -> str:
             titles, left_out = [], []
             for name, rule in METRICS.items():
                 try:
-                    rule.require(shape)
+                    rule.require(shape, classes)
                 except ScoreError as error:
                     left_out.append(str(error))
                 else:

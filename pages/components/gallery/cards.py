@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from aecore.models.abridged import abridged
+from aecore.studies.legibility import Legibility
 from pages.app.pages import SYSTEM
-from pages.components import actions, amounts, look, previews
+from pages.components import actions, amounts, look, previews, readings
 from pages.components.entries import LIGHT, Entry
 
 WIDTH = 388  # three to a row at 1280 pixels, one to a row on a phone
@@ -18,12 +19,14 @@ EXPLANATION = (
     "- **Code size**: the smallest tensor that everything passes through, in numbers and relative to the "
     "picture. Above 1× the model need not compress at all. A dash: a skip connection bypasses every layer, so there "
     "is no code.\n"
-    "- **Parameters**: weights and biases, which training adjusts."
+    "- **Parameters**: weights and biases, which training adjusts.\n"
+    "- **Class read**: from how many reconstructions of the test pictures a small classifier, trained on original "
+    "pictures, reads the true class. From a denoiser's, under the noise it was trained with."
 )
 
 
-def show(entry: Entry) -> None:
-    """The card of an entry, trained or not."""
+def show(entry: Entry, legible: Legibility | None) -> None:
+    """The card of an entry, trained or not, with what is `legible` of it as far as that is published."""
     with st.container(border=True, width=WIDTH, height="stretch", key=f"card-{entry.label.replace(' ', '-')}"):
         st.markdown(f"**{entry.title}**  \n:gray[`{entry.label}`]")
         if entry.run:
@@ -32,6 +35,9 @@ def show(entry: Entry) -> None:
             st.info(f"Not trained yet: `python -m aecore train {entry.label}`", icon=":material/hourglass_empty:")
         st.markdown(entry.story)
         _figures(entry)
+        if legible and (reading := readings.of(entry, legible)):
+            share, originals = map(readings.percent, (reading.accuracy, legible.original.accuracy))
+            st.caption(f"Class read from **{share}** of outputs, {originals} of originals")
         st.caption(abridged(entry.architecture).replace("|", "→"))
         if entry.run and entry.run.is_light:
             st.caption(LIGHT)

@@ -22,10 +22,10 @@ from aecore.models.steps import Step
 from aecore.runs.store import Listing, Run, Store, StoreError
 from aecore.studies.contestants import of_run
 from aecore.studies.pca_curves import pca_curve
-from pages.components import actions, amounts, figures, look, previews, whole
+from pages.components import actions, amounts, figures, look, previews, readings, whole
 from pages.components.entries import LIGHT, Entry, settings
 from pages.components.links import Page, forget_unless, redraw
-from pages.components.system import downloads
+from pages.components.system import downloads, legible
 
 DEFAULT = "shallow-strided"
 EXPLANATION = (
@@ -33,7 +33,8 @@ EXPLANATION = (
     "the decoder knows of the picture went through the code.\n"
     "- **Best, median and worst**: the test pictures with the smallest, median and largest mean squared error. "
     "Flat ones are easy; fine texture and hard edges are lost first.\n"
-    "- **Compare with**: a second system, drawn to the same scale, and every layer and setting in which the two differ."
+    "- **Compare with**: a second system, drawn to the same scale, and every layer and setting in which the two "
+    "differ.\n"
 )
 # On a phone the figures stand in two columns.
 _STYLE = """
@@ -149,6 +150,13 @@ def key_figures(entry: Entry, store: Store) -> None:
         )
         if entry.run:
             _test_figures(entry, entry.run)
+        if known := legible.known(entry, store):
+            _metric(
+                "Class read",
+                readings.percent(known[0].accuracy),
+                "From how many reconstructions of the test pictures a small classifier, trained on original pictures, "
+                "reads the true class. More below.",
+            )
         if pca := _pca(entry, store):
             _metric(
                 "PCA, same code",

@@ -34,6 +34,7 @@ COMMANDS = [
     "publish",
     "baselines",
     "denoising",
+    "legibility",
     "rates",
     "measure",
     "work",

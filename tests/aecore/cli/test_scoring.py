@@ -13,6 +13,7 @@ from scipy import stats
 
 from aecore.data import datasets
 from aecore.data.splits import Split
+from aecore.measuring import legibility
 from aecore.measuring.metrics import BASIC, METRICS
 from aecore.measuring.scoring import score
 from aecore.models import zoo
@@ -90,13 +91,24 @@ def test_all_metrics_are_those_that_can_be_computed(score_published: Any) -> Non
     command = ["shallow-maxpool", "--dataset", "sample", "--images", 2, "--metrics", "all"]
     done = score_published(*command, "--json")
     assert done.status == 0
-    titles = [METRICS[name].title for name in METRICS if name not in (*BASIC, "lpips", "dists")]
+    titles = [METRICS[name].title for name in METRICS if name not in (*BASIC, "lpips", "dists", "legible")]
     assert [name for name in done.json[0] if name in titles] == titles
-    assert done.err.count("is left out: ") == 2
+    assert done.err.count("is left out: ") == 3
+    assert "Class read is left out: There is no classifier for these pictures: " in done.err
     assert "LPIPS is left out: LPIPS needs vgg16-397923af.pth and lpips_weights.pt in " in done.err
     head, row = score_published(*command).out.splitlines()[:2]
     assert all(f" {title}  " in f"{head}  " for title in titles)
     assert [float(cell) for cell in row.split()[3:]] == list(done.json[0].values())[3:]
+
+
+def test_the_class_is_read_from_the_pictures_of_the_classifier(score_published: Any) -> None:
+    command = ["dense", "identity", "--dataset", "cifar10-excerpt", "--images", 60, "--metrics", "legible", "--json"]
+    done = score_published(*command)
+    assert (done.status, done.err) == (0, "")
+    test = datasets.load("cifar10-excerpt").test
+    expected = legibility.accuracy(store.load("dense"), Split(test.pixels[:60], test.labels[:60]))
+    assert done.json[0]["Class read"] == pytest.approx(expected, abs=5e-5)
+    assert done.json[0]["Class read"] < done.json[1]["Class read"] <= 1
 
 
 def test_what_is_not_defined_for_digits_is_left_out_once(
