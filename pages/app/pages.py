@@ -41,7 +41,10 @@ class Page:
 GALLERY = Page("explore/gallery.py", "Gallery", "grid_view")
 COMPARE = Page("explore/compare.py", "Compare", "compare")
 DENOISE = Page("explore/denoise.py", "Denoise", "blur_on")
+TELL = Page("explore/tell.py", "Can you tell?", "visibility")
 TRAIN = Page("experiment/train.py", "Train", "model_training")
+CLAIMS = Page("experiment/claims.py", "Claims", "fact_check")
 SYSTEM = Page("explore/system.py", "System", "schema")
 
-PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, TRAIN)  # in the navigation's order; the first is opened at the root
+# In the navigation's order; the first is opened at the root.
+PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, TELL, TRAIN, CLAIMS)
