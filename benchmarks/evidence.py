@@ -11,7 +11,6 @@ it may be; the status is 1 if one differs by more. One core, about a minute.
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -257,7 +256,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=2000, help="studies of each kind")
     studies = parser.parse_args().studies
-    gc.freeze()  # statsmodels collects garbage for each family, which takes 25 ms with all that was imported
     started, outside = perf_counter(), 0
     for figures in (
         verdicts(studies),

@@ -7,14 +7,17 @@ before its runs, and `Claim.key` holds it fixed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from itertools import product
+from typing import Any, get_args
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
-from aecore.models.recipe import Recipe
-from aecore.studies.contrasts import LEGIBLE, SSIM, Claim, Contrast, Side
+from aecore.models.recipe import Recipe, RunSpec
+from aecore.studies.contrasts import LEGIBLE, SSIM, Budget, Claim, Contrast, Side
 
 _OUTPUT = "conv3:k1:sigmoid"
 _UP_FROM_4 = f"up | conv32 | up | conv32 | up | conv32 | {_OUTPUT}"
@@ -487,3 +490,39 @@ CLAIMS: dict[str, Claim] = {
         ),
     )
 }
+
+
+# ---- whose runs they need
+
+_Training = tuple[str, Recipe, str]  # the layers, the recipe and the data set
+_Place = tuple[str, str, Budget]  # the names of a claim and of its contrast, and the budget
+
+
+@cache
+def _sides() -> dict[_Training, tuple[_Place, ...]]:
+    """Every way of training that a claim compares, with the claims, contrasts and budgets that it is a side of."""
+    places = defaultdict[_Training, list[_Place]](list)
+    for claim in CLAIMS.values():
+        for contrast, budget in product(claim.contrasts, get_args(Budget)):
+            for side in contrast.sides:
+                for recipe in side.recipes(budget):
+                    places[str(side.architecture), recipe, side.dataset].append((claim.name, contrast.name, budget))
+    return {training: tuple(names) for training, names in places.items()}
+
+
+def has_side(spec: RunSpec) -> bool:
+    """Whether a claim compares this way of training with another one."""
+    return _training(spec) in _sides()
+
+
+def comparing(first: RunSpec, second: RunSpec) -> tuple[str, str] | None:
+    """The names of a claim and of its contrast whose sides are trained as these two runs; None where there is none."""
+    if _training(first) == _training(second):
+        return None
+    others = _sides().get(_training(second), ())
+    common = [place for place in _sides().get(_training(first), ()) if place in others]
+    return common[0][:2] if common else None
+
+
+def _training(spec: RunSpec) -> _Training:
+    return str(spec.architecture), spec.recipe, spec.dataset

@@ -83,11 +83,11 @@ def change(judgement: Judgement) -> str:
         return f"{FEWEST_SEEDS} seeds decide."
     others = [one for one in judgement.contrasts[1:] if one.evidence and one.evidence.seeds >= FEWEST_SEEDS]
     same = sum(one.finding.verdict == own.finding.verdict for one in others)
-    agree = f" {same} of {len(others)} further contrasts have the same verdict." if others else ""
+    agree = f" {same} of {len(others)} further comparisons have the same verdict." if others else ""
     if own.finding.verdict == "undecided":
         return f"{_seeds_needed(found, own.contrast.measure)}{agree}"
     if own.finding.verdict == "depends":
-        return "The setting decides it: see the contrasts."
+        return "The setting decides it: see the other comparisons."
     budget = " The full budget may turn it." if judgement.budget == "short" else ""
     chance = found.chance or 0.0
     agreeing = chance if found.mean > 0 else 1 - chance

@@ -15,9 +15,11 @@ from aecore.models.zoo import System
 from aecore.runs import notes
 from aecore.runs.groups import Group, groups
 from aecore.runs.store import Run
+from aecore.studies import claims
 from aecore.studies.contestants import OWN
 from pages.components import look
 
+SHORTEST_KEY = 4  # digits of a key that name a run
 LIGHT = "Stored without weights: only scores and loss curves."
 
 
@@ -90,12 +92,30 @@ class Entry:
         return self.system
 
 
-def entries(runs: Sequence[Run]) -> list[Entry]:
-    """Every system of the zoo in its order, then the groups of runs that are not a system's own."""
+def entries(runs: Sequence[Run], named: str = "") -> list[Entry]:
+    """Every system of the zoo in its order, then the groups of runs that are not a system's own.
+
+    The light runs of the claims are left out: hundreds without weights, which the Claims page shows. One that is
+    `named`, by its label, folder or key, is here all the same.
+    """
     every = groups(runs)
     own = {group.first.name: group for group in every if zoo.is_own(group.first.spec)}
     variants = [group for group in every if not zoo.is_own(group.first.spec)]
+    variants = [group for group in variants if not is_for_claims(group) or _has(group, named)]
     return [*(_of_system(system, own.get(name)) for name, system in zoo.SYSTEMS.items()), *map(_of_variant, variants)]
+
+
+def is_for_claims(group: Group) -> bool:
+    """Whether all its runs are light ones of a way of training that a claim compares."""
+    return not group.with_weights and claims.has_side(group.first.spec)
+
+
+def _has(group: Group, named: str) -> bool:
+    """Whether one of its runs has this label, folder or key."""
+    return any(
+        named in (look.label(run.spec), run.path.name) or (len(named) >= SHORTEST_KEY and run.key.startswith(named))
+        for run in group.runs
+    )
 
 
 def settings(entry: Entry) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from io import BytesIO
+from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -398,6 +399,31 @@ def test_another_metric_is_chosen_from_a_list_and_told(metric: str) -> None:
     assert list(table["Best model"]) == list(best)
 
 
+def test_the_class_that_is_read_is_a_metric_that_says_yes_or_no() -> None:
+    app = page(models=["dense", "shallow-maxpool"], level="0", count="12", metric="More", more="Class read")
+    assert not app.exception
+    table = app.dataframe[0].value
+    test = datasets.load("cifar10-excerpt").test
+    chosen = list(table["Picture"])
+    for name in ("dense", "shallow-maxpool"):
+        output = store.load(name)(to_float(test.pixels[chosen]))
+        assert list(table[name]) == METRICS["legible"].compute(output, test.labels[chosen]).tolist()
+    read = [
+        ", ".join(name for name in ("dense", "shallow-maxpool") if row[name] == 1) or "none"
+        for _, row in table.iterrows()
+    ]
+    assert list(table["Read from"]) == read
+    mean = f"Mean Class read: dense {table['dense'].mean():.0%}, shallow-maxpool {table['shallow-maxpool'].mean():.0%}."
+    assert [caption for caption in app.caption if caption.value.startswith(mean)]
+
+
+def test_the_class_is_not_read_from_pictures_of_other_classes() -> None:
+    app = page(models="dense", data="Embedded sample", count="2", metric="More", more="GMSD")
+    assert "Class read" not in app.selectbox(key="more").options
+    [caption] = [element for element in app.caption if element.value == METRICS["gmsd"].meaning]
+    assert "- There is no classifier for these pictures: only for those of CIFAR-10 and MNIST." in caption.help
+
+
 def test_a_link_brings_back_another_metric() -> None:
     app = page(models="dense", count="1", metric="More", more="MDSI")
     assert not app.warning
@@ -408,7 +434,7 @@ def test_metrics_that_are_not_defined_for_digits_are_left_out(real_data: Path, m
     monkeypatch.setenv("AECORE_DATA", str(real_data))
     app = page(models="mnist-dense", count="2", metric="More", more="MS-GMSD")
     assert app.selectbox(key="more").value == "MS-GMSD"
-    assert app.selectbox(key="more").options == ["GMSD", "MS-GMSD", "HaarPSI", "FSIM"]
+    assert app.selectbox(key="more").options == ["GMSD", "MS-GMSD", "HaarPSI", "FSIM", "Class read"]
     [caption] = [element for element in app.caption if element.value == METRICS["ms-gmsd"].meaning]
     assert "- DSS needs pictures of at least 32×32 pixels, got 1×28×28." in caption.help
     app.selectbox(key="data").set_value("CIFAR-10").run()
@@ -426,9 +452,68 @@ def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> Non
     judged = page(models=["dense", "shallow-strided"], count="12")
     verdicts = "\n".join(element.value for element in judged.markdown)
     assert "**shallow-strided** does better than dense" in verdicts
-    assert "Seeds are not varied" in captions(judged)
+    assert "One training run each: another seed may turn this round." in captions(judged)
+    assert "Over" not in verdicts
     few = page(models=["dense", "shallow-strided"], count="5")
     assert any("at least 6 pictures" in element.value for element in few.caption)
+
+
+def trained_from(seeds: int, root: Path, errors: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Copies of systems from several seeds with the mean errors given by name; the PSNRs that follow."""
+    for name, values in errors.items():
+        run = Store(ROOT / "checkpoints").find(name)
+        for seed, error in enumerate(values[:seeds]):
+            copied(run, root, seed=seed, mse=error)
+    return {name: [-10 * log10(error) for error in values[:seeds]] for name, values in errors.items()}
+
+
+ERRORS = {
+    "shallow-strided": [0.00100, 0.00104, 0.00098, 0.00101, 0.00099, 0.00103],
+    "shallow-maxpool": [0.00121, 0.00118, 0.00119, 0.00126, 0.00117, 0.00124],
+}
+
+
+def test_where_both_are_trained_from_several_seeds_the_verdict_goes_on_with_these(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    psnr = trained_from(6, tmp_path, ERRORS)
+    shutil.copytree(Store().find("dense").path, tmp_path / Store().find("dense").path.name)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    app = page(models=[*ERRORS, "dense"], count="8")
+    assert not app.exception
+    apart = np.subtract(*psnr.values())
+    low, high = stats.ttest_1samp(apart, 0).confidence_interval()
+    said = (
+        f"Over 6 seeds the test PSNR of shallow-strided is higher by {apart.mean():.2f} dB :gray[(95% interval "
+        f"{low:.2f} to {high:.2f})]. [See the claim](claims?claim=strided)"
+    )
+    lines = next(block.value for block in app.markdown if "does better than" in block.value).splitlines()
+    assert [said in line for line in lines] == [True, False, False]
+    assert [line.endswith(":gray[Not compared over seeds.]") for line in lines] == [False, True, True]
+    assert "another seed may turn this round" in captions(app)
+
+
+def test_two_seeds_are_too_few_for_a_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained_from(2, tmp_path, ERRORS)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    app = page(models=list(ERRORS), count="8")
+    said = "Over 2 seeds too few to judge: the test PSNR of shallow-strided is higher by"
+    assert any(said in block.value for block in app.markdown)
+    assert "another seed may turn this round" not in captions(app)
+
+
+def test_seeds_of_other_noise_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained_from(6, tmp_path, {"shallow-strided": ERRORS["shallow-strided"]})
+    run = Store().find("shallow-maxpool")
+    runs = [
+        copied(run, tmp_path, seed=seed, mse=error, noise=Noise("gaussian", 0.1))
+        for seed, error in enumerate(ERRORS["shallow-maxpool"])
+    ]
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    app = page(models=["shallow-strided", f"shallow-maxpool {runs[0].key[:6]}"], count="8")
+    assert not app.exception
+    assert not any("Over 6 seeds" in block.value for block in app.markdown)
+    assert "another seed may turn this round" in captions(app)
 
 
 def complete(app: AppTest) -> AppTest:

@@ -1,20 +1,32 @@
-"""Is the difference real? One line per pair of models, with its interval."""
+"""Is the difference real? One line per pair of models: the verdict of the pictures, and that of the seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from aecore.measuring.evidence import FEWEST_SEEDS, evidence
 from aecore.measuring.intervals import FEWEST_PAIRS, Difference, paired_differences
 from aecore.measuring.metrics import METRICS
+from aecore.runs.store import Run
+from aecore.studies import claims, verdict_words
+from aecore.studies.contestants import Contestant
+from aecore.studies.contrasts import PLANNED, PSNR
+from pages.app.pages import CLAIMS
 from pages.components import look
 
+_FEW = 8  # lines that are shown without scrolling
+_ONE_RUN = "One training run each: another seed may turn this round."
 
-def show(models: Mapping[str, pd.DataFrame], metric: str) -> None:
-    """Say for each pair which model does better on these pictures by a metric, or that no difference is shown."""
+
+def show(models: Mapping[str, pd.DataFrame], metric: str, chosen: Sequence[Contestant]) -> None:
+    """Say for each pair which model does better on these pictures by a metric, or that no difference is shown.
+
+    Where both are trained from several seeds, the line goes on with what these say of the test PSNR.
+    """
     values = pd.DataFrame({label: scores[metric] for label, scores in models.items()})
     exact = [str(label) for label in values if not np.isfinite(values[label]).all()]
     if exact:
@@ -28,13 +40,80 @@ def show(models: Mapping[str, pd.DataFrame], metric: str) -> None:
     elif len(values) < FEWEST_PAIRS:
         st.caption(f"Choose at least {FEWEST_PAIRS} pictures: {len(values)} are too few for an interval.")
     else:
-        lines = [f"- {sentence(difference, metric)}" for difference in paired_differences(values)]
-        with st.container(height=220 if len(lines) > 8 else "content", border=False, gap=None):
-            st.markdown("\n".join(lines))
-        st.caption(
-            "Each pair is judged by itself. Seeds are not varied: a verdict speaks only of the two trained models that "
-            "it names."
-        )
+        _list(paired_differences(values), metric, {contestant.label: contestant for contestant in chosen})
+
+
+def _list(differences: Sequence[Difference], metric: str, by_label: Mapping[str, Contestant]) -> None:
+    """One line per pair; what holds for every pair is said once, below."""
+    pairs = [(by_label[one.first], by_label[one.second]) for one in differences]
+    by_seeds = [over_seeds(*pair) for pair in pairs]
+    trained = [all(contestant.run for contestant in pair) for pair in pairs]
+    lines = []
+    for difference, seeds, pair, are_trained in zip(differences, by_seeds, pairs, trained, strict=True):
+        if not seeds and are_trained and any(by_seeds):
+            several = any(contestant.group for contestant in pair)
+            seeds = f":gray[{'Not compared over seeds' if several else 'One training run each'}.]"
+        lines.append(f"- {sentence(difference, metric)}{'.' * bool(seeds)} {seeds}".rstrip())
+    with st.container(height=220 if len(lines) > _FEW else "content", border=False, gap=None):
+        st.markdown("\n".join(lines))
+    of_pictures = "Each pair is judged by itself, on these pictures."
+    alone = any(are_trained and not seeds for are_trained, seeds in zip(trained, by_seeds, strict=True))
+    st.caption(f"{of_pictures} {_ONE_RUN}" if alone else of_pictures)
+
+
+def over_seeds(first: Contestant, second: Contestant) -> str:
+    """What the seeds that both are trained from say of their pooled test PSNR, in Markdown.
+
+    Empty where they have fewer than two in common, or are measured on other pictures or under other noise.
+    """
+    differences = _differences(first, second)
+    if len(differences) < 2:
+        return ""
+    judged = evidence(differences, PSNR.smallest, sequential=len(differences) > PLANNED)
+    higher = first.label if judged.mean > 0 else second.label
+    said = f"the test PSNR of {higher} is higher by {verdict_words.size(judged.mean, PSNR)}"
+    if judged.seeds < FEWEST_SEEDS:
+        verdict = f"too few to judge: {said}"
+    elif not judged.is_shown:
+        verdict = f"**no difference shown** :gray[({said}, {_interval_of(judged.bounds)})]"
+    else:
+        verdict = f"{said} :gray[({_interval_of(judged.bounds)})]"
+    return f"Over {judged.seeds} seeds {verdict}.{_claim(first, second)}"
+
+
+def _differences(first: Contestant, second: Contestant) -> list[float]:
+    """The difference in pooled test PSNR for each seed that both are trained from, in dB."""
+    one, other = (_by_seed(contestant) for contestant in (first, second))
+    pairs = [(one[seed], other[seed]) for seed in sorted(one.keys() & other.keys())]
+    apart = [run.totals.psnr_pooled - against.totals.psnr_pooled for run, against in pairs if _same_test(run, against)]
+    return [difference for difference in apart if np.isfinite(difference)]
+
+
+def _by_seed(contestant: Contestant) -> dict[int, Run]:
+    runs = contestant.group.runs if contestant.group else ()
+    return {run.spec.seed: run for run in runs}
+
+
+def _same_test(run: Run, other: Run) -> bool:
+    """Whether both were scored on the same pictures under the same noise."""
+    one, two = run.spec, other.spec
+    return one.fingerprint == two.fingerprint and one.recipe.noise == two.recipe.noise
+
+
+def _interval_of(bounds: tuple[float, float] | None) -> str:
+    low, high = bounds or (0.0, 0.0)
+    if low > 0 or high < 0:
+        low, high = sorted((abs(low), abs(high)))
+        return f"95% interval {low:.2f} to {high:.2f}"
+    return f"95% interval {verdict_words.interval((low, high), PSNR)}"
+
+
+def _claim(first: Contestant, second: Contestant) -> str:
+    """A link to the claim that compares these two, if one does."""
+    if first.run is None or second.run is None:
+        return ""
+    names = claims.comparing(first.run.spec, second.run.spec)
+    return f" [See the claim]({CLAIMS.url}?claim={names[0]})" if names else ""
 
 
 def sentence(difference: Difference, metric: str) -> str:

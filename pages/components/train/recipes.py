@@ -19,6 +19,7 @@ from aecore.runs.store import Run
 from aecore.scheduling.places import LOCAL, Place, accelerator
 from aecore.training import machine
 from pages.components import cached, look, whole
+from pages.components.entries import is_for_claims
 from pages.components.links import Page
 from pages.components.train import settings
 
@@ -36,8 +37,8 @@ class Plan:
 
 def starts(runs: Sequence[Run]) -> dict[str, Start]:
     """What one may start from, by the label that people know: every system, then the runs that are not a system's own,
-    one of those that differ only in the seed."""
-    firsts = [group.first.spec for group in groups(runs)]
+    one of those that differ only in the seed, without the light runs of the claims."""
+    firsts = [group.first.spec for group in groups(runs) if not is_for_claims(group)]
     own_runs = {look.label(spec): zoo.from_run(spec) for spec in firsts if not zoo.is_own(spec)}
     return {**zoo.SYSTEMS, **own_runs}
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from aecore.models import zoo
 from aecore.models.architecture import Architecture
-from aecore.studies.claims import CLAIMS
+from aecore.models.recipe import RunSpec
+from aecore.studies.claims import CLAIMS, comparing, has_side
 from aecore.studies.contrasts import CLOSE, PSNR, Claim, Contrast, Measure
 
 CONTRASTS = [
@@ -77,3 +79,20 @@ def test_there_is_a_claim_for_each_sentence_of_the_study() -> None:
     assert len(CLAIMS) == 12
     assert list(CLAIMS) == [claim.name for claim in CLAIMS.values()]
     assert {contrast.first.dataset for contrast in CLAIMS["mnist"].contrasts} == {"mnist"}
+
+
+def spec(name: str, **changes: Any) -> RunSpec:
+    system = zoo.SYSTEMS[name]
+    return RunSpec(system.architecture, replace(system.recipe, **changes), system.dataset, "0" * 64)
+
+
+def test_the_runs_of_a_claim_are_known_by_how_they_are_trained() -> None:
+    strided, pooled = spec("shallow-strided"), spec("shallow-maxpool")
+    assert has_side(strided)
+    assert has_side(spec("shallow-strided", images=10_000))
+    assert not has_side(spec("shallow-strided", epochs=3))
+    assert not has_side(spec("compress-64"))
+    assert comparing(strided, pooled) == comparing(pooled, strided) == ("strided", "shallow")
+    assert comparing(strided, spec("shallow-maxpool", images=10_000)) is None, "of two budgets"
+    assert comparing(strided, strided) is None
+    assert comparing(strided, spec("dense")) is None
