@@ -10,12 +10,13 @@ from aecore.data import datasets
 from aecore.models import zoo
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Store
-from aecore.studies import claim_scores, denoising, rates, tables
+from aecore.studies import claim_scores, denoising, legibility, rates, tables, verdicts
 from aecore.studies.denoising import REFERENCES, TABLE_LEVELS, Curves, Point
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import Curve, Lead, Rates
 from aecore.studies.rates import Point as RatePoint
 from tests.aecore.studies.published_denoising import CURVES
+from tests.aecore.studies.published_legibility import SMALL
 
 ROOT = Path(__file__).parents[3]
 CHECKPOINTS = ROOT / "checkpoints"
@@ -134,3 +135,26 @@ def test_the_u_net_is_better_where_the_results_page_says() -> None:
     assert better == {"wiener": list(TABLE_LEVELS[2:]), "bm3d": list(TABLE_LEVELS[3:])}
     weakest = {name: curves.at(name, TABLE_LEVELS[0]) for name in ("noisy", "denoise-unet")}
     assert weakest["noisy"].psnr - weakest["denoise-unet"].psnr == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_table_of_readings_has_drops_in_bold_and_what_is_confused() -> None:
+    assert cells(tables.legibility_table(SMALL)) == [
+        ["the originals", "90.0", "–", "–", "–", "40.0"],
+        ["dense", "50.0", "**+40.0 (+22.2 to +57.8)**", "–", "cat read as dog: 20% → 80%", "35.0"],
+        ["denoise-030", "86.7", "+3.3 (−5.0 to +10.0)", "45.0", "cat read as dog: 20% → 30%", "–"],
+    ]
+
+
+def test_the_results_page_has_the_tables_of_readings() -> None:
+    for name in legibility.PUBLISHED:
+        published = legibility.published(name, CHECKPOINTS)
+        assert published is not None
+        assert tables.legibility_table(published) in RESULTS
+
+
+def test_the_results_page_has_the_spread_of_the_systems_under_both_budgets() -> None:
+    scores = claim_scores.published(CHECKPOINTS).scores
+    for budget in verdicts.BUDGETS:
+        assert tables.spread_table(scores, budget) in RESULTS
+    (head, *_), (short_head, *_) = (cells(tables.spread_table(scores, budget)) for budget in verdicts.BUDGETS)
+    assert len(head) == len(short_head) + 2, "the study's figure belongs to the full budget alone"
