@@ -17,7 +17,7 @@ from aecore.scheduling.queue import Queue
 from aecore.studies import claim_scores, verdict_words, verdicts
 from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import Claim, ClaimError
-from aecore.studies.verdicts import BUDGETS, Judged, Judgement
+from aecore.studies.verdicts import BUDGETS, Judged, Judgement, Scores
 
 MOST_SEEDS = 100
 SYSTEMS = "systems"  # in place of a claim: the study's own systems, for their spread over seeds
@@ -65,20 +65,20 @@ def _run(options: argparse.Namespace) -> None:
 
 def _show(options: argparse.Namespace) -> None:
     claims = [_find(name) for name in options.names]
-    every = claim_scores.published(Store().root).judgements
-    judgements = [judgement for judgement in every if not claims or judgement.claim in claims]
+    published = claim_scores.published(Store().root)
+    judgements = [judgement for judgement in published.judgements if not claims or judgement.claim in claims]
     if options.json:
         write_json([_facts(judgement, one) for judgement in judgements for one in judgement.contrasts])
     elif not judgements:
         say("No verdict is published here: `python -m aecore claims run` trains what it needs.")
     elif claims:
-        _print(judgements)
+        _print(judgements, published.scores)
     else:
         rows = [_row(judgement, judgement.own) | {"claim": judgement.claim.words} for judgement in judgements]
         write_table(rows, ["claim", "verdict", "difference", "95% interval", "seeds", "budget"])
 
 
-def _print(judgements: Sequence[Judgement]) -> None:
+def _print(judgements: Sequence[Judgement], scores: Scores) -> None:
     """Each claim with its contrasts, and in what their sides differ."""
     columns = ["contrast", "removes", "verdict", "difference", "95% interval", "p, Holm", "e-value", "seeds", "budget"]
     for judgement in judgements:
@@ -86,9 +86,10 @@ def _print(judgements: Sequence[Judgement]) -> None:
         write(f"{verdict_words.sentence(judgement)} {verdict_words.change(judgement)}")
         write_table([_row(judgement, one) for one in judgement.contrasts], columns)
         for one in judgement.contrasts:
+            rates = verdict_words.rates(scores, one)
             equal = f"; equal {' and '.join(one.contrast.equal)}" if one.contrast.equal else ""
             first, second = (side.label for side in one.contrast.sides)
-            write(f"{one.contrast.name}, from {first} to {second}: {one.contrast.differ}{equal}")
+            write(f"{one.contrast.name}, from {first} to {second}: {one.contrast.differ}{equal}{rates and '; '}{rates}")
         write("")
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from aecore.cli.output import add_json, err, group_row, run_row, say, write_json, write_table
 from aecore.cli.queued import entry_text
@@ -59,7 +66,13 @@ def _sweep(options: argparse.Namespace) -> None:
 def wait(queue: Queue, specs: Sequence[RunSpec], place: Place, light: bool) -> dict[str, Entry]:
     """The ended entry of each spec, by its key; meanwhile draws a progress bar and says how each run ended."""
     ended = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),  # judged by the runs that ended lately
+    )
     with Progress(*columns, console=err()) as progress:
         bar = progress.add_task("runs")
         for event in sweep(queue, specs, place, light=light):

@@ -6,7 +6,7 @@ from math import ceil, isfinite
 
 from aecore.measuring.evidence import FEWEST_SEEDS, LEVEL, Evidence
 from aecore.studies.contrasts import LEGIBLE, PSNR, SSIM, Claim, Measure
-from aecore.studies.verdicts import Judged, Judgement
+from aecore.studies.verdicts import Judged, Judgement, Scores, chosen_rate
 
 POWER = 0.8  # of the study whose number of seeds is named
 MOST_SEEDS = 1000  # that are named
@@ -57,6 +57,14 @@ def sentence(judgement: Judgement) -> str:
     if judgement.budget == "short":
         budget = "a short budget: the study's epochs on the first 10,000 training pictures"
     return " ".join([difference(own), _reason(claim, own), f"This is under {budget}."])
+
+
+def rates(scores: Scores, judged: Judged) -> str:
+    """The learning rates that were chosen on validation pictures; empty where there was no choice."""
+    sides = judged.contrast.sides
+    chosen = [chosen_rate(scores, side, judged.budget) for side in sides]
+    named = [f"{rate:g} for {side.label}" for side, rate in zip(sides, chosen, strict=True) if rate]
+    return f"learning rate {' and '.join(named)}" if named else ""
 
 
 def _reason(claim: Claim, judged: Judged) -> str:

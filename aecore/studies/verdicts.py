@@ -161,13 +161,26 @@ def _shares(score: Score) -> np.ndarray:
 
 def of_side(scores: Scores, side: Side, budget: Budget) -> dict[int, Score]:
     """The scores of a side by seed, at the learning rate that is best on the validation pictures."""
-    groups = [spec_of(side, recipe, 0).group for recipe in side.recipes(budget)]
-    by_rate = [{seed: score for (group, seed), score in scores.items() if group == own} for own in groups]
-    seeds = set.intersection(*(set(rate) for rate in by_rate))
+    return _at_best_rate(scores, side, budget)[1]
+
+
+def chosen_rate(scores: Scores, side: Side, budget: Budget) -> float | None:
+    """The learning rate that is best on the validation pictures; None for a side that has one, or no seed of all."""
+    recipe, of_seeds = _at_best_rate(scores, side, budget)
+    return recipe.learning_rate if side.rates and of_seeds else None
+
+
+def _at_best_rate(scores: Scores, side: Side, budget: Budget) -> tuple[Recipe, dict[int, Score]]:
+    by_rate = [(recipe, _of_group(scores, spec_of(side, recipe, 0).group)) for recipe in side.recipes(budget)]
+    seeds = set.intersection(*(set(of_seeds) for _, of_seeds in by_rate))
     if not seeds:
-        return {}
-    best = min(by_rate, key=lambda rate: fmean(rate[seed].curve[-1] for seed in seeds))
-    return {seed: best[seed] for seed in seeds}
+        return by_rate[0][0], {}
+    recipe, best = min(by_rate, key=lambda rate: fmean(rate[1][seed].curve[-1] for seed in seeds))
+    return recipe, {seed: best[seed] for seed in seeds}
+
+
+def _of_group(scores: Scores, group: str) -> dict[int, Score]:
+    return {seed: score for (own, seed), score in scores.items() if own == group}
 
 
 def _judged(claim: Claim, row: Sequence[Judged], adjusted: Sequence[float]) -> Iterator[Judged]:

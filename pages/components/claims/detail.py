@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from aecore.runs.store import Store
+from aecore.studies import verdict_words
 from aecore.studies.claim_scores import Published
 from aecore.studies.contrasts import Budget, Claim
 from aecore.studies.verdicts import BUDGETS, Judged, Judgement
@@ -71,7 +72,7 @@ def _contrast(page: links.Page, judgement: Judgement, read: Published) -> None:
     links.forget_unless(key, by_name)
     name = st.selectbox("Comparison", list(by_name), key=key, bind="query-params", width=480)
     judged = by_name[name]
-    _sides(judged)
+    _sides(judged, verdict_words.rates(read.scores, judged))
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**How both sides learned**")
@@ -87,11 +88,13 @@ def _contrast(page: links.Page, judgement: Judgement, read: Published) -> None:
         pictures.show(judged.contrast, most, Store().listing().full)
 
 
-def _sides(judged: Judged) -> None:
-    """What the two sides are, and in what they differ."""
+def _sides(judged: Judged, rates: str) -> None:
+    """What the two sides are, in what they differ, and at which learning `rates`."""
     contrast = judged.contrast
     first, second = contrast.sides
     st.markdown(
         f"**{look.in_markdown(first.label)}** against **{look.in_markdown(second.label)}**. The second differs in: "
-        f"`{contrast.differ}`" + (f". Equal: {look.listed(contrast.equal)}." if contrast.equal else ".")
+        f"`{contrast.differ}`"
+        + (f". Equal: {look.listed(contrast.equal)}." if contrast.equal else ".")
+        + (f" Chosen on validation pictures: {rates}." if rates else "")
     )

@@ -9,7 +9,7 @@ from scipy import stats
 
 from aecore.data import datasets
 from aecore.measuring import evidence
-from aecore.studies import verdicts
+from aecore.studies import verdict_words, verdicts
 from aecore.studies.claim_scores import PARTS
 from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import LEGIBLE, PLANNED, SSIM, Claim, Side
@@ -115,6 +115,11 @@ def test_each_side_takes_the_learning_rate_that_is_best_on_validation_pictures()
         scores |= scored(contrast.second, lambda seed, psnr=worse: psnr, 6, validation, rate)
     (judgement,) = judge(scores, [claim])
     assert list(judgement.contrasts[0].differences.values()) == pytest.approx([3.0] * 6)
+    assert [verdicts.chosen_rate(scores, side, "full") for side in contrast.sides] == [1e-3, 1e-3]
+    assert verdicts.chosen_rate({}, contrast.first, "full") is None
+    assert verdicts.chosen_rate(scores, LOSS.contrasts[0].first, "full") is None, "it has no choice"
+    said = verdict_words.rates(scores, judgement.own)
+    assert said == "learning rate 0.001 for shallow-strided and 0.001 for shallow-strided, loss bce"
 
 
 def test_the_spread_has_a_part_of_the_seeds_and_one_of_the_pictures() -> None:
