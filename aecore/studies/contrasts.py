@@ -39,7 +39,7 @@ class Measure:
 
 PSNR = Measure("pooled PSNR", "dB", 0.1)
 SSIM = Measure("mean SSIM", "", 0.005)
-LEGIBLE = Measure("pictures whose class a classifier reads", "points", 2.0)  # percentage points
+LEGIBLE = Measure("classifier's accuracy on reconstructions", "points", 2.0)  # percentage points
 
 
 @dataclass(frozen=True)
