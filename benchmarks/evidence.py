@@ -195,7 +195,7 @@ def sequences(studies: int) -> Iterator[Share]:
 
 def _errs(draws: np.ndarray) -> bool:
     """Whether the verdict on a claim of no difference is wrong at any number of added seeds."""
-    judged = (evidence(draws[:seeds], SMALLEST, sequential=True) for seeds in range(PLANNED + 1, MOST + 1))
+    judged = (evidence(draws[:seeds], SMALLEST, planned=PLANNED) for seeds in range(PLANNED + 1, MOST + 1))
     return any(finding(one, one.decisive_p or 1.0).verdict in _wrong(0.0) for one in judged)
 
 

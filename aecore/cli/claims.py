@@ -102,7 +102,7 @@ def _row(judgement: Judgement, judged: Judged) -> dict[str, Any]:
         "verdict": judged.finding.verdict,
         "difference": verdict_words.amount(found.mean, measure) if found else "–",
         "95% interval": verdict_words.interval(found.bounds if found else None, measure),
-        "p, Holm": f"{judged.adjusted_p:.3g}",
+        "p, Holm": f"{judged.adjusted_p:.3g}" if found else "–",
         "e-value": f"{found.e_value:.3g}" if found else "–",
         "seeds": len(judged.differences),
         "budget": judged.budget,

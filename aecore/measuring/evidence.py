@@ -39,8 +39,8 @@ class Evidence:
     """What the differences of one contrast say. All but p-values, chances and e-values are in the unit of the measure.
 
     With one seed there is no spread: what needs it is None, and the e-value is 1. If all seeds agree exactly, the
-    limits of a vanishing spread are given. Evidence is `sequential` if seeds were added after a look at the results:
-    then it is judged by the e-value and the confidence sequence.
+    limits of a vanishing spread are given. `planned_p` is the p of the planned seeds alone where more were added after
+    a look at the results: then the evidence is judged by the e-value too, and by the confidence sequence.
     """
 
     seeds: int
@@ -53,7 +53,12 @@ class Evidence:
     e_value: float
     sequence: tuple[float, float] | None  # the 95% confidence sequence; None while it has no bounds
     smallest: float | None  # the smallest difference that matters
-    sequential: bool = False
+    planned_p: float | None = None
+
+    @property
+    def sequential(self) -> bool:
+        """Whether seeds were added to the planned ones."""
+        return self.planned_p is not None
 
     @property
     def bounds(self) -> tuple[float, float] | None:
@@ -65,8 +70,14 @@ class Evidence:
 
     @property
     def decisive_p(self) -> float | None:
-        """The p-value that counts: of the paired t test, or where seeds were added 1 / e-value (Ville 1939)."""
-        return min(1.0, 1 / self.e_value) if self.sequential else self.p
+        """The p-value that counts: of the paired t test, or where seeds were added a p-value that allows it.
+
+        That is twice the smaller one of two: of the planned seeds' own p, and of 1 / e-value (Ville 1939). So what the
+        planned seeds decided, further ones rarely undo.
+        """
+        if self.planned_p is None:
+            return self.p
+        return min(1.0, 2 * min(self.planned_p, 1 / self.e_value))
 
     @property
     def is_shown(self) -> bool:
@@ -86,10 +97,11 @@ class Evidence:
         return self.bounds is not None and self.bounds[0] > -(self.smallest or 0.0)
 
 
-def evidence(differences: ArrayLike, smallest: float | None = None, *, sequential: bool = False) -> Evidence:
+def evidence(differences: ArrayLike, smallest: float | None = None, *, planned: int | None = None) -> Evidence:
     """Judge the differences `[seeds]`.
 
-    `smallest` is the smallest difference that matters, if one is named; `sequential` says that seeds were added.
+    `smallest` is the smallest difference that matters, if one is named. `planned` is the number of seeds that were
+    planned, which come first; those after them were added.
 
     - The interval and `p` are those of the paired t test (Student 1908, "The probable error of a mean"). They assume
       normal differences: of lognormal ones, with 3 to 10 seeds, 16 to 18 intervals in a hundred miss the mean.
@@ -107,8 +119,9 @@ def evidence(differences: ArrayLike, smallest: float | None = None, *, sequentia
         raise EvidenceError(f"The smallest difference that matters is {smallest}; it must be a number above zero.")
     seeds, mean = len(numbers), float(numbers.mean())
     if seeds == 1:
-        return Evidence(1, mean, None, None, None, None, None, 1.0, None, smallest, sequential)
+        return Evidence(1, mean, None, None, None, None, None, 1.0, None, smallest)
     t, p, p_equivalence = _t_tests(numbers, smallest)
+    planned_p = _t_tests(numbers[:planned], None)[1] if planned is not None and planned < seeds else None
     deviation = float(numbers.std(ddof=1))
     return Evidence(
         seeds,
@@ -121,14 +134,14 @@ def evidence(differences: ArrayLike, smallest: float | None = None, *, sequentia
         e_value=float(e_value(t, seeds)),
         sequence=_around(mean, _sequence_margin(deviation, seeds)),
         smallest=smallest,
-        sequential=sequential,
+        planned_p=planned_p,
     )
 
 
 def interaction(
-    first: ArrayLike, second: ArrayLike, smallest: float | None = None, *, sequential: bool = False
+    first: ArrayLike, second: ArrayLike, smallest: float | None = None, *, planned: int | None = None
 ) -> Evidence:
-    """Judge the difference of differences: how much more a contrast is in the first setting than in the second, in dB.
+    """Judge the difference of differences: how much more a contrast is in the first setting than in the second.
 
     Both are differences `[seeds]`, in the same order of seeds. Raises `EvidenceError` as `evidence` does, and if the
     numbers of seeds differ.
@@ -136,7 +149,7 @@ def interaction(
     one, other = _finite(first, ("seeds",)), _finite(second, ("seeds",))
     if len(one) != len(other):
         raise EvidenceError(f"The two settings have {len(one)} and {len(other)} seeds; they must have the same ones.")
-    return evidence(one - other, smallest, sequential=sequential)
+    return evidence(one - other, smallest, planned=planned)
 
 
 def holm(p_values: Sequence[float | None]) -> list[float]:
@@ -285,9 +298,14 @@ class Settings:
 
     @property
     def matter(self) -> bool:
-        """Whether the interaction is significant, large enough to matter, and leads to another verdict."""
+        """Whether both verdicts are decided and differ, and the interaction is significant and large enough."""
         is_large = abs(self.interaction.mean) >= (self.interaction.smallest or 0.0)
-        return self.adjusted_p < LEVEL and is_large and self.first != self.second
+        return self.adjusted_p < LEVEL and is_large and opposed(self.first, self.second)
+
+
+def opposed(first: Verdict, second: Verdict) -> bool:
+    """Whether both verdicts are decided, and differ."""
+    return first != second and "undecided" not in (first, second)
 
 
 def finding(judged: Evidence, adjusted_p: float, settings: Settings | None = None, says: Says = "better") -> Finding:
@@ -303,14 +321,13 @@ def finding(judged: Evidence, adjusted_p: float, settings: Settings | None = Non
     if says == "no worse" and judged.is_no_worse:
         return Finding("supported", "The interval excludes that it is worse by the smallest difference that matters.")
     if judged.is_equivalent:
-        verdict: Verdict = "supported" if says == "equal" else "too small to matter"
-        return Finding(verdict, "The difference is shown to be below the smallest that matters.")
-    if not (adjusted_p < LEVEL and judged.is_shown):
+        verdict: Verdict = "too small to matter" if says == "better" else "supported"
+        return Finding(verdict, "Equivalence tests show a difference below the smallest that matters.")
+    if judged.bounds is None or not (adjusted_p < LEVEL and judged.is_shown):
         return Finding("undecided", "The difference is not significant.")
-    if abs(judged.mean) < (judged.smallest or 0.0):
+    least, nearest = judged.smallest or 0.0, min(map(abs, judged.bounds))
+    if (abs(judged.mean) if says == "better" else nearest) < least:
         return Finding("undecided", "The difference is significant, and may be too small to matter.")
     if says == "better" and judged.mean > 0:
         return Finding("supported", "The difference is significant and on the side of the claim.")
-    if says == "equal":
-        return Finding("refuted", "The difference is significant.")
-    return Finding("refuted", "The difference is significant and on the other side.")
+    return Finding("refuted", "The difference is significant and against the claim.")

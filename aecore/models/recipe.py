@@ -74,7 +74,9 @@ class Recipe:
             if value not in legal and not (name == "schedule" and value is None):
                 hint = did_you_mean(str(value), legal)
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
-        object.__setattr__(self, "redraw", self.redraw or None)
+        if self.redraw not in (None, True, False):
+            raise RecipeError(f"redraw must be true or false, not {self.redraw!r}.")
+        object.__setattr__(self, "redraw", True if self.redraw else None)
         object.__setattr__(self, "penalties", _weights(self.penalty_weights) or None)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -30,7 +30,7 @@ from aecore.studies.verdicts import BUDGETS, Judged, Judgement, Score, Scores, j
 
 PARTS = 100  # of the test pictures, whose mean errors are published in place of 10,000
 EXTREMES = 4  # pictures that are named on either side of a contrast
-VERSION = 2
+VERSION = 3
 Pictures = tuple[tuple[int, float], ...]  # test pictures by index, with the difference of the two sides in dB
 
 
@@ -103,7 +103,8 @@ def _legible(run: Run) -> float:
 def published(root: Path) -> Published:
     """What is published; nothing where there is no file.
 
-    Raises `PublishedError` for a file that is damaged, or whose judgements are of claims that were worded otherwise.
+    If a claim was worded otherwise when the file was written, all are judged again from its scores. Raises
+    `PublishedError` for a file that is damaged or of another version.
     """
     again = "`python -m aecore claims run` judges the claims again."
     try:
@@ -113,10 +114,9 @@ def published(root: Path) -> Published:
 
 
 def _build(facts: dict[str, Any]) -> Published:
-    if facts["claims"] != {claim.name: claim.key for claim in CLAIMS.values()}:
-        raise ValueError
-    judgements = tuple(_judgement(**row) for row in facts["judgements"])
-    return Published(_scores(facts), judgements, _pictures(facts))
+    scores, same = _scores(facts), facts["claims"] == {claim.name: claim.key for claim in CLAIMS.values()}
+    judgements = [_judgement(**row) for row in facts["judgements"]] if same else judge(scores)
+    return Published(scores, tuple(judgements), _pictures(facts))
 
 
 def _scores(facts: dict[str, Any]) -> dict[tuple[str, int], Score]:
@@ -126,10 +126,22 @@ def _scores(facts: dict[str, Any]) -> dict[tuple[str, int], Score]:
     return {(score.group, score.seed): score for score in scores}
 
 
+def _of_classifier(scores: dict[tuple[str, int], Score], key: str) -> tuple[dict[tuple[str, int], Score], str]:
+    """The scores without what another classifier than the present one read, and the key of the present one."""
+    from aecore.measuring.classifiers import DESIGNS  # brings torch
+
+    present = DESIGNS["cifar10"].key
+    if key != present:
+        scores = {place: replace(score, legible=None) for place, score in scores.items()}
+    return scores, present
+
+
 def _pictures(facts: dict[str, Any]) -> dict[tuple[str, str], Pictures]:
+    known = {(claim.name, contrast.name) for claim in CLAIMS.values() for contrast in claim.contrasts}
     return {
         (claim, contrast): tuple((index, difference) for index, difference in rows)
         for claim, contrast, rows in facts["pictures"]
+        if (claim, contrast) in known
     }
 
 
@@ -168,12 +180,15 @@ def publish(store: Store) -> Published:
     path = path_of(store.root)
     figures.check(path)
     with FileLock(path.with_suffix(".lock")):  # two that publish at once would lose each other's scores
-        scores, pictures = dict[tuple[str, int], Score](), dict[tuple[str, str], Pictures]()
+        scores, pictures, classifier = dict[tuple[str, int], Score](), dict[tuple[str, str], Pictures](), ""
         again = (
             "restore it, or remove it: `python -m aecore claims run` then makes it again from the runs in the store."
         )
         with suppress(MissingError):
-            scores, pictures = figures.read(path, "cifar10", lambda facts: (_scores(facts), _pictures(facts)), again)
+            scores, pictures, classifier = figures.read(
+                path, "cifar10", lambda facts: (_scores(facts), _pictures(facts), facts["classifier"]), again
+            )
+        scores, classifier = _of_classifier(scores, classifier)
         runs = _runs(store)
         to_read = _groups_to_read()
         new = dict[tuple[str, int], Score]()
@@ -189,6 +204,7 @@ def publish(store: Store) -> Published:
             {
                 "version": VERSION,
                 "dataset": "cifar10",
+                "classifier": classifier,
                 "claims": {claim.name: claim.key for claim in CLAIMS.values()},
                 "judgements": [_facts(judgement) for judgement in judgements],
                 "pictures": [[*names, [list(row) for row in rows]] for names, rows in sorted(pictures.items())],

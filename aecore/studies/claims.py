@@ -113,7 +113,7 @@ CLAIMS: dict[str, Claim] = {
                     "conv32:s2 → reshape3x32x32; − conv32; − conv32:s2; − conv32; − up; − conv32; − up; "
                     "− conv32; − up; − conv32; − conv3:k1:sigmoid",
                     equal=("parameters",),
-                    removes="more parameters",
+                    removes="more parameters (with a smaller code)",
                 ),
                 Contrast(
                     "dense layers that start as PCA",
@@ -246,7 +246,7 @@ CLAIMS: dict[str, Claim] = {
                     _system("shallow-strided", epochs=7),
                     "− bn; − bn; − bn; epochs 6 → 7",
                     equal=("code size",),
-                    removes="more seconds",
+                    removes="more seconds (and with more epochs)",
                 ),
                 Contrast(
                     "deep to 8×8",
@@ -282,7 +282,7 @@ CLAIMS: dict[str, Claim] = {
                     _system("shallow-strided", epochs=4),
                     _system("deep-strided-8", epochs=3),
                     "+ conv32; + conv32:s2; + up; + conv32; epochs 4 → 3",
-                    removes="more seconds",
+                    removes="more seconds (and with more epochs)",
                 ),
                 Contrast(
                     "equal code size",
@@ -302,18 +302,26 @@ CLAIMS: dict[str, Claim] = {
                 Contrast("2 epochs", *_shallow_and_deep(epochs=2), _DEEPER, removes="more epochs"),
                 Contrast("10 epochs", *_shallow_and_deep(epochs=10), _DEEPER, removes="too few epochs"),
                 # "Unless": with batch norm the deep one comes first.
-                Contrast(_UNLESS, *_shallow_and_deep("-bn")[::-1], _SHALLOWER_BN, removes="no batch norm"),
+                Contrast(
+                    _UNLESS,
+                    *_shallow_and_deep("-bn")[::-1],
+                    _SHALLOWER_BN,
+                    removes="the lack of batch norm",
+                    is_part=True,
+                ),
                 Contrast(
                     f"{_UNLESS}, 2 epochs",
                     *_shallow_and_deep("-bn", epochs=2)[::-1],
                     _SHALLOWER_BN,
-                    removes="no batch norm",
+                    removes="the lack of batch norm",
+                    is_part=True,
                 ),
                 Contrast(
                     f"{_UNLESS}, 10 epochs",
                     *_shallow_and_deep("-bn", epochs=10)[::-1],
                     _SHALLOWER_BN,
-                    removes="no batch norm",
+                    removes="the lack of batch norm",
+                    is_part=True,
                 ),
             ),
         ),
@@ -391,7 +399,7 @@ CLAIMS: dict[str, Claim] = {
                     "conv32:linear → conv32; conv32:s2:linear → conv32:s2; conv32:linear → conv32; "
                     "conv32:linear → conv32; conv3:k1:linear → conv3:k1:sigmoid",
                     equal=("code size", "parameters"),
-                    removes="one level of the noise",
+                    removes="the choice of one noise level",
                 ),
             ),
             says="no worse",
@@ -415,7 +423,7 @@ CLAIMS: dict[str, Claim] = {
                     "conv32 → flatten; conv32:s2 → dense3072; conv32 → dense2048; conv32:s2 → dense1024; "
                     "conv16 → dense3072:sigmoid; up → reshape3x32x32; − conv32; − up; − conv32; − conv3:k1:sigmoid",
                     equal=("code size",),
-                    removes="one dense network",
+                    removes="the choice of one dense network",
                     measure=LEGIBLE,
                 ),
             ),
@@ -438,7 +446,8 @@ CLAIMS: dict[str, Claim] = {
                     _system("shallow-maxpool"),
                     "conv32:s2 → pool",
                     equal=("code size",),
-                    removes="one pair",
+                    removes="the choice of one pair",
+                    is_part=True,
                 ),
                 Contrast(
                     "the best two of the study, by SSIM",
@@ -469,6 +478,7 @@ CLAIMS: dict[str, Claim] = {
                     "+ dense100",
                     equal=("code size",),
                     removes="a smaller code",
+                    is_part=True,
                 ),
                 Contrast(
                     "one layer",
@@ -477,6 +487,7 @@ CLAIMS: dict[str, Claim] = {
                     "+ dense100; + dense100",
                     equal=("code size",),
                     removes="a smaller code",
+                    is_part=True,
                 ),
                 Contrast(
                     "one layer and fewer units",
@@ -484,6 +495,7 @@ CLAIMS: dict[str, Claim] = {
                     _system("mnist-dense"),
                     "dense32 → dense100; + dense100; + dense100",
                     removes="several layers",
+                    is_part=True,
                 ),
             ),
             says="no worse",
@@ -495,7 +507,7 @@ CLAIMS: dict[str, Claim] = {
 # ---- whose runs they need
 
 _Training = tuple[str, Recipe, str]  # the layers, the recipe and the data set
-_Place = tuple[str, str, Budget]  # the names of a claim and of its contrast, and the budget
+_Place = tuple[str, str, Budget, bool]  # the names of a claim and of its contrast, the budget, and whether side one
 
 
 @cache
@@ -506,7 +518,8 @@ def _sides() -> dict[_Training, tuple[_Place, ...]]:
         for contrast, budget in product(claim.contrasts, get_args(Budget)):
             for side in contrast.sides:
                 for recipe in side.recipes(budget):
-                    places[str(side.architecture), recipe, side.dataset].append((claim.name, contrast.name, budget))
+                    place = claim.name, contrast.name, budget, side is contrast.first
+                    places[str(side.architecture), recipe, side.dataset].append(place)
     return {training: tuple(names) for training, names in places.items()}
 
 
@@ -515,13 +528,13 @@ def has_side(spec: RunSpec) -> bool:
     return _training(spec) in _sides()
 
 
-def comparing(first: RunSpec, second: RunSpec) -> tuple[str, str] | None:
-    """The names of a claim and of its contrast whose sides are trained as these two runs; None where there is none."""
-    if _training(first) == _training(second):
-        return None
+def comparing(first: RunSpec, second: RunSpec) -> tuple[str, str, Budget] | None:
+    """The claim, contrast and budget whose sides are trained as these two runs; None where there is none."""
     others = _sides().get(_training(second), ())
-    common = [place for place in _sides().get(_training(first), ()) if place in others]
-    return common[0][:2] if common else None
+    for claim, contrast, budget, is_first in _sides().get(_training(first), ()):
+        if (claim, contrast, budget, not is_first) in others:
+            return claim, contrast, budget
+    return None
 
 
 def _training(spec: RunSpec) -> _Training:

@@ -29,17 +29,19 @@ class ClaimError(AecoreError):
 class Measure:
     """What a contrast is judged by, on the test pictures: a figure per run of which more is better.
 
-    A difference below `smallest` does not matter, whether or not it is real. All are in `unit`.
+    `name` is that of the figure in a `verdicts.Score`. A difference below `smallest` does not matter, whether or not it
+    is real. All are in `unit`.
     """
 
+    name: str
     title: str
     unit: str
     smallest: float
 
 
-PSNR = Measure("pooled PSNR", "dB", 0.1)
-SSIM = Measure("mean SSIM", "", 0.005)
-LEGIBLE = Measure("classifier's accuracy on reconstructions", "points", 2.0)  # percentage points
+PSNR = Measure("psnr", "pooled PSNR", "dB", 0.1)
+SSIM = Measure("ssim", "mean SSIM", "", 0.005)
+LEGIBLE = Measure("legible", "classifier's accuracy on reconstructions", "points", 2.0)  # percentage points
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,8 @@ class Contrast:
     A claim says that the first is better, or that both are equally good. `differ` is all in which the second differs
     from the first, as `alignment.differences` words it; a test compares the two. `equal` names what is the same on both
     sides although the layers differ. `removes` is the confound of the claim's own contrast that this one is free of; it
-    is empty for the claim's own.
+    is empty for the claim's own. One that `is_part` is not the claim's own comparison under another condition, but
+    a further part of the sentence.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Contrast:
     equal: tuple[Quantity, ...] = ()
     removes: str = ""
     measure: Measure = PSNR
+    is_part: bool = False
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -114,8 +118,9 @@ class Claim:
             "contrasts": [
                 [
                     contrast.name,
-                    contrast.measure.title,
+                    contrast.measure.name,
                     contrast.measure.smallest,
+                    contrast.is_part,
                     *(
                         [str(side.architecture), side.recipe.to_json(), side.dataset, side.rates]
                         for side in contrast.sides

@@ -66,7 +66,7 @@ class Round:
 
 
 def pool(count: int, seed: int, block: int) -> tuple[int, ...]:
-    """The pictures, of `count`, that a block is drawn from; no picture is in two blocks before all have been in one."""
+    """The pictures, of `count`, that a block is drawn from; two share one only after all full blocks."""
     if count <= POOL:
         return tuple(range(count))
     turn, place = divmod(block, count // POOL)

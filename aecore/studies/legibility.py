@@ -90,7 +90,9 @@ class Legibility:
     def worst(self, reading: Reading) -> Confusion | None:
         """The confusion of two classes that grows the most against the originals; None if none grows."""
         here, originals = (
-            np.array(one.counts) / np.array(one.counts).sum(1, keepdims=True) for one in (reading, self.original)
+            # A class without pictures has no share of anything.
+            np.array(one.counts) / np.maximum(np.array(one.counts).sum(1, keepdims=True), 1)
+            for one in (reading, self.original)
         )
         growth = here - originals
         np.fill_diagonal(growth, 0)

@@ -169,12 +169,14 @@ def claims_table(judgements: Sequence[Judgement]) -> str:
         "|---|---|---|--:|--:|--:|--:|--:|---|",
     ]
     for judgement in judgements:
+        words = judgement.claim.words  # in the first row of the claim
         for judged in judgement.contrasts:
             found, parts, measure = judged.evidence, judged.components, judged.contrast.measure
             if found is None or found.interval is None or found.chance is None:
                 continue
+            words, first = "", words
             cells = (
-                judgement.claim.words if judged is judgement.own else "",
+                first,
                 judged.contrast.name,
                 judged.finding.verdict,
                 f"{verdict_words.amount(found.mean, measure)} ({verdict_words.interval(found.bounds, measure)})",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from math import ceil, isfinite
+import numpy as np
+from scipy.special import ndtri
 
-from aecore.measuring.evidence import FEWEST_SEEDS, LEVEL, Evidence
-from aecore.studies.contrasts import LEGIBLE, PSNR, SSIM, Claim, Measure
+from aecore.measuring.evidence import FEWEST_SEEDS, LEVEL, Evidence, e_value
+from aecore.studies.claims import CLAIMS
+from aecore.studies.contrasts import LEGIBLE, PSNR, SSIM, Measure
 from aecore.studies.verdicts import Judged, Judgement, Scores, chosen_rate
 
 POWER = 0.8  # of the study whose number of seeds is named
 MOST_SEEDS = 1000  # that are named
-_DIGITS = {PSNR: 2, SSIM: 4, LEGIBLE: 1}
+_DIGITS = {PSNR.name: 2, SSIM.name: 4, LEGIBLE.name: 1}
 
 
 def amount(value: float, measure: Measure) -> str:
@@ -20,7 +22,7 @@ def amount(value: float, measure: Measure) -> str:
 
 def number(value: float, measure: Measure) -> str:
     """A difference with its sign: `+0.42`."""
-    return f"{value:+z.{_DIGITS[measure]}f}".replace("-", "−")
+    return f"{value:+z.{_DIGITS[measure.name]}f}".replace("-", "−")
 
 
 def interval(bounds: tuple[float, float] | None, measure: Measure) -> str:
@@ -30,33 +32,35 @@ def interval(bounds: tuple[float, float] | None, measure: Measure) -> str:
 
 def size(value: float, measure: Measure) -> str:
     """A difference without its sign."""
-    return f"{abs(value):.{_DIGITS[measure]}f} {measure.unit}".rstrip()
+    return f"{abs(value):.{_DIGITS[measure.name]}f} {measure.unit}".rstrip()
 
 
 def difference(judged: Judged) -> str:
-    """How far the sides of a contrast are apart, over how many seeds, in one sentence."""
+    """How far the sides of a contrast are apart, after how many epochs and over how many seeds, in one sentence."""
     found, measure = judged.evidence, judged.contrast.measure
     first, second = (side.label for side in judged.contrast.sides)
     if found is None:
         return f"{first} and {second} have no seed in common yet."
     seeds = f"{found.seeds} seed{'s' * (found.seeds > 1)}"
     how = "higher" if found.mean > 0 else "lower"
-    said = f"The {measure.title} of {first} is {size(found.mean, measure)} {how} than that of {second}"
+    apart = f"{size(found.mean, measure)} {how} than that of {second}"
+    said = f"{_epochs(judged)} the {measure.title} of {first} is {apart}"
     if found.bounds is None:
         return f"{said}, over {seeds}."
     kind = "95% confidence sequence" if found.sequential else "95% interval"
     return f"{said} ({kind} {interval(found.bounds, measure)}, {seeds})."
 
 
+def _epochs(judged: Judged) -> str:
+    epochs = list(dict.fromkeys(side.recipe.epochs for side in judged.contrast.sides))
+    pictures = "all training pictures" if judged.budget == "full" else "the first 10,000 training pictures"
+    return f"After {' and '.join(map(str, epochs))} epoch{'s' * (epochs != [1])} on {pictures}"
+
+
 def sentence(judgement: Judgement) -> str:
     """The verdict in numbers."""
-    own, claim = judgement.own, judgement.claim
-    if own.evidence is None:
-        return difference(own)
-    budget = "the study's epochs on all training pictures"
-    if judgement.budget == "short":
-        budget = "a short budget: the study's epochs on the first 10,000 training pictures"
-    return " ".join([difference(own), _reason(claim, own), f"This is under {budget}."])
+    own = judgement.own
+    return difference(own) if own.evidence is None else f"{difference(own)} {own.finding.reason}"
 
 
 def rates(scores: Scores, judged: Judged) -> str:
@@ -65,23 +69,6 @@ def rates(scores: Scores, judged: Judged) -> str:
     chosen = [chosen_rate(scores, side, judged.budget) for side in sides]
     named = [f"{rate:g} for {side.label}" for side, rate in zip(sides, chosen, strict=True) if rate]
     return f"learning rate {' and '.join(named)}" if named else ""
-
-
-def _reason(claim: Claim, judged: Judged) -> str:
-    smallest = size(judged.contrast.measure.smallest, judged.contrast.measure)
-    match judged.finding.verdict:
-        case "supported" if claim.says == "better":
-            return "The difference is significant and on the side of the claim."
-        case "supported":
-            return f"That excludes a difference that matters, of {smallest}."
-        case "refuted":
-            return "The difference is significant and against the claim."
-        case "too small to matter":
-            return f"Any difference is below {smallest}, the smallest that matters."
-        case "depends":
-            return judged.finding.reason
-        case _:
-            return judged.finding.reason
 
 
 def change(judgement: Judgement) -> str:
@@ -97,20 +84,25 @@ def change(judgement: Judgement) -> str:
     if own.finding.verdict == "depends":
         return "The setting decides it: see the other comparisons."
     budget = " The full budget may turn it." if judgement.budget == "short" else ""
+    if own.finding.verdict != "refuted" and (own.finding.verdict, judgement.claim.says) != ("supported", "better"):
+        return f"Only seeds far outside the interval would.{agree}{budget}"
     chance = found.chance or 0.0
     agreeing = chance if found.mean > 0 else 1 - chance
     return f"A new seed has the same sign with a probability of {agreeing:.0%}.{agree}{budget}"
 
 
 def _seeds_needed(found: Evidence, measure: Measure) -> str:
-    """How many seeds would show the smallest difference that matters, if the spread stays as it is."""
-    from statsmodels.stats.power import TTestPower
+    """How many seeds in all would show the smallest difference that matters, if the spread stays as it is.
 
-    if not found.deviation:
-        return "More seeds would decide."
-    effect = measure.smallest / found.deviation
-    seeds = TTestPower().solve_power(effect, power=POWER, alpha=LEVEL)
+    That is where the e-value, at the t that four of five studies exceed, is large enough beside all other comparisons.
+    """
+    if not found.deviation or found.is_shown:
+        return "More seeds would narrow the interval."
+    seeds = np.arange(found.seeds + 1, MOST_SEEDS + 1)
+    t = np.maximum(measure.smallest / found.deviation * np.sqrt(seeds) - float(ndtri(POWER)), 0)
+    family = sum(len(claim.contrasts) for claim in CLAIMS.values())
+    enough = seeds[e_value(t, seeds) >= 2 * family / LEVEL]
     smallest = size(measure.smallest, measure)
-    if not isfinite(seeds) or seeds > MOST_SEEDS:
+    if not len(enough):
         return f"With this spread more than {MOST_SEEDS:,} seeds are needed to show a difference of {smallest}."
-    return f"With this spread about {ceil(float(seeds)):,} seeds would show a difference of {smallest}."
+    return f"With this spread about {enough[0]:,} seeds in all would show a difference of {smallest}."

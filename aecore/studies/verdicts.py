@@ -18,7 +18,7 @@ from aecore.measuring.totals import decibels
 from aecore.models import zoo
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.studies.claims import CLAIMS
-from aecore.studies.contrasts import LEGIBLE, PLANNED, PSNR, Budget, Claim, Contrast, Measure, Side
+from aecore.studies.contrasts import PLANNED, PSNR, Budget, Claim, Contrast, Measure, Side
 
 BUDGETS: tuple[Budget, ...] = ("full", "short")  # the better one first
 
@@ -46,7 +46,8 @@ class Score:
 
     def by(self, measure: Measure) -> float | None:
         """The figure that a contrast is judged by; None where it was not measured."""
-        return self.psnr if measure is PSNR else self.legible if measure is LEGIBLE else self.ssim
+        figure: float | None = getattr(self, measure.name)
+        return figure
 
 
 _UNTRAINED = Finding("undecided", "No seed is trained yet.")
@@ -143,8 +144,8 @@ def _weighed(scores: Scores, budget: Budget, contrast: Contrast) -> Judged:
             differences[seed] = one - other
     if not differences:
         return Judged(contrast, budget, {})
-    values, sequential = list(differences.values()), len(differences) > PLANNED
-    weighed = evidence.evidence(values, contrast.measure.smallest, sequential=sequential)
+    values = list(differences.values())
+    weighed = evidence.evidence(values, contrast.measure.smallest, planned=PLANNED)
     if len(values) == 1 or contrast.measure is not PSNR:
         return Judged(contrast, budget, differences, weighed)
     # How much each part of the pictures adds to a run's pooled PSNR, to first order.
@@ -195,20 +196,31 @@ def _judged(claim: Claim, row: Sequence[Judged], adjusted: Sequence[float]) -> I
 
 
 def _dependence(claim: Claim, own: Judged, others: Sequence[Judged]) -> Finding | None:
-    """What the verdict on a claim is, if it is another one in another setting and the difference is real."""
+    """What the verdict on a claim is, if another part of it or another setting has another verdict.
+
+    Of several settings the one is named whose difference from the claim's own is largest.
+    """
     assert own.evidence is not None
+    verdict = own.finding.verdict
+    for other in others:
+        if other.contrast.is_part and evidence.opposed(verdict, other.finding.verdict):
+            said = f"The claim is {verdict}, and another part of it is {other.finding.verdict}: {other.contrast.name}."
+            return Finding("depends", said)
     settings = list[tuple[str, Verdict, Evidence]]()
     for other in others:
         seeds = sorted(own.differences.keys() & other.differences.keys())
         comparable = (other.contrast.measure, other.budget) == (own.contrast.measure, own.budget)
-        if len(seeds) >= evidence.FEWEST_SEEDS and comparable:
+        if len(seeds) >= evidence.FEWEST_SEEDS and comparable and not other.contrast.is_part:
             first, second = ([judged.differences[seed] for seed in seeds] for judged in (own, other))
-            apart = evidence.interaction(first, second, own.evidence.smallest, sequential=len(seeds) > PLANNED)
+            apart = evidence.interaction(first, second, own.evidence.smallest, planned=PLANNED)
             settings.append((other.contrast.name, other.finding.verdict, apart))
     adjusted = evidence.holm([apart.decisive_p for _, _, apart in settings])
-    for (name, verdict, apart), p in zip(settings, adjusted, strict=True):
-        compared = Settings(own.finding.verdict, verdict, apart, p)
-        if compared.matter:
-            judged = evidence.finding(own.evidence, own.adjusted_p, compared, claim.says)
-            return replace(judged, reason=f"{judged.reason} The other setting: {name}.")
-    return None
+    compared = [
+        (name, Settings(verdict, theirs, apart, p)) for (name, theirs, apart), p in zip(settings, adjusted, strict=True)
+    ]
+    matter = [(name, setting) for name, setting in compared if setting.matter]
+    if not matter:
+        return None
+    name, setting = max(matter, key=lambda pair: abs(pair[1].interaction.mean))
+    judged = evidence.finding(own.evidence, own.adjusted_p, setting, claim.says)
+    return replace(judged, reason=f"{judged.reason} The other setting: {name}.")

@@ -124,7 +124,8 @@ def settings(entry: Entry) -> dict[str, str]:
     open_ = {"images": "all", "noise": "none"}
     for name, value in entry.recipe.to_json().items():
         if value is not None or name in open_:
-            shown[name.replace("_", " ").capitalize()] = open_[name] if value is None else _text(value)
+            title = "Training pictures" if name == "redraw" else name.replace("_", " ").capitalize()
+            shown[title] = open_[name] if value is None else "redrawn for each seed" if value is True else _text(value)
     return shown
 
 
@@ -160,6 +161,7 @@ def _own_title(run: Run, system: System | None) -> str:
     changes += (
         [f"noise {look.noise(recipe.noise)}" if recipe.noise else "no noise"] if recipe.noise != base.noise else []
     )
+    changes += ["training pictures redrawn"] if recipe.redraw else []
     changes += [f"on {look.dataset(run.spec.dataset)}"] if run.spec.dataset != system.dataset else []
     return f"{system.title}, own run: {', '.join(changes)}" if changes else f"{system.title}, own run"
 

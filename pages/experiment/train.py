@@ -8,7 +8,8 @@ from pages.components.train import costs, launch, live, queue_list, recipes
 
 page = links.Page("train")
 link = page.arrive()
-link.pop(queue_list.WATCHED, None)  # answered where the runs are shown
+if watched := link.pop(queue_list.WATCHED, None):
+    st.session_state[queue_list.WATCHED] = watched[0]
 runs = Store().listing().runs
 
 look.apply()

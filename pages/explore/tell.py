@@ -21,7 +21,9 @@ with st.sidebar:
     offered = choices.offered(listing.runs, shape, can_fit=dataset_name not in EXCERPTS)
     choice, draw, more = (st.container() for _ in range(3))
     with choice:
-        chosen = pickers.contestants("Models", offered, shape, choices.DEFAULT, choices.PAGE.key("models"), more)
+        chosen = pickers.contestants(
+            "Models", offered, shape, choices.default(offered), choices.PAGE.key("models"), more
+        )
     with draw:
         seed = choices.draw()
 data = lineup.dataset(dataset_name)

@@ -72,7 +72,7 @@ def scores(seeds: Sequence[int], budget: Budget = "short") -> list[Score]:
 
 def publish(root: Path, runs: Sequence[Score], pictures: Sequence[Any] = ()) -> claim_scores.Published:
     """Judge the claims from these scores, and publish both."""
-    facts = {"version": claim_scores.VERSION, "dataset": "cifar10", "claims": {}, "judgements": []}
+    facts = {"version": claim_scores.VERSION, "dataset": "cifar10", "classifier": "", "claims": {}, "judgements": []}
     facts |= {"pictures": pictures, "runs": [asdict(run) for run in runs]}
     figures.write(claim_scores.path_of(root), facts)
     return claim_scores.publish(Store(root))
@@ -274,7 +274,7 @@ def test_two_seeds_are_added_once_and_change_the_interval(root: Path) -> None:
     assert not app.exception
     said = "\n".join(element.value for element in app.markdown)
     assert changes.sentence(own(before), own(after)) in said
-    assert "so the e-process decides" in texts(app)
+    assert "So the interval is the confidence sequence" in texts(app)
     assert boards(app).count("Before, 6 seeds") == boards(app).count("After, 8 seeds") == 1
 
 

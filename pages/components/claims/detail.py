@@ -50,7 +50,7 @@ def show(page: links.Page, root: Path, claim: Claim) -> None:
     st.subheader("Comparisons", anchor=False)
     forest.show(judgement)
     if said := words.confounds(judgement):
-        st.markdown(f"What else might be the cause, and the difference with that ruled out:\n{said}")
+        st.markdown(f"What else might be the cause, and the difference without it:\n{said}")
     explain("How to read the comparisons and the verdict", _EXPLANATION)
     _contrast(page, judgement, read)
     with more:  # last, as it may have to estimate how long runs take
@@ -60,7 +60,7 @@ def show(page: links.Page, root: Path, claim: Claim) -> None:
 
 def _budget(page: links.Page) -> Budget | None:
     """The budget whose runs are judged; None for the best of each contrast."""
-    chosen = page.segments("Budget", [_BEST, *BUDGETS], "budget", "Whose runs are judged, and added to.")
+    chosen = page.segments("Budget", [_BEST, *BUDGETS], "budget")
     return next((budget for budget in BUDGETS if budget == chosen), None)
 
 

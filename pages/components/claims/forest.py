@@ -28,8 +28,8 @@ LEGEND = (
     "Each dot is one seed: the first side minus the second, trained from the same seed. Thick bar: Student's 95% "
     "interval, for seeds planned in advance. Thin bar: the 95% confidence sequence, which stays valid however often "
     "seeds are added; it is wider. Shaded: too small to matter. **p** is adjusted over the comparisons of all "
-    "sentences (Holm), **new seed** the chance that the first side is better at one more seed, **e** the evidence "
-    "against “no difference” (20 is enough)."
+    "sentences (Holm), **new seed** the chance that the first side is better at one more seed, **e** the e-value: how "
+    "strongly all seeds speak against “no difference”, valid at any number of them."
 )
 
 
@@ -66,9 +66,7 @@ def _cells(scale: Scale, values: Sequence[float], judged: Judged) -> Iterable[st
     contrast, evidence, verdict = judged.contrast, judged.evidence, marks.of(judged)
     first, second = (html.escape(side.label) for side in contrast.sides)
     equal = f"; equal {' and '.join(contrast.equal)}" if contrast.equal else ""
-    free = (
-        f"Rules out as the cause: {html.escape(contrast.removes)}" if contrast.removes else "The sentence at its word"
-    )
+    free = f"Without {html.escape(contrast.removes)}" if contrast.removes else "The sentence at its word"
     yield (
         f"<td><b>{html.escape(contrast.name)}</b><small>{free}</small>"
         f"<small>{first} − {second}</small>"

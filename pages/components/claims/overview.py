@@ -68,7 +68,8 @@ def _head(scale: Scale) -> str:
     labels = [(0.0, "0")]
     for times, text in ((1, "0.1"), (10, "1"), (100, "10")):
         if times < scale.high:
-            labels += [(-times, f"−{text}"), (times, f"+{text}" + " dB" * (text == "10"))]
+            last = 10 * times >= scale.high
+            labels += [(-times, f"−{text}"), (times, f"+{text}" + " dB" * last)]
     return (
         '<div class="row head"><span class="verdict">Verdict</span><span class="words">The study says</span>'
         f'<span class="plot">{intervals.axis(scale, labels)}</span><span class="numbers">Difference, 95% interval'

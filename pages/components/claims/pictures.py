@@ -115,8 +115,9 @@ def _note(contrast: Contrast, sides: Sequence[Side]) -> str:
         )
     noisy = "noisy, " if sides[0].recipe.noise else ""
     return (
-        f"{first}{noisy}{look.listed(shown)}. These are the published models, trained with the full recipe; the "
-        "decibels are those of the claim's runs, the first side minus the second, on average over their seeds."
+        f"{first}{noisy}{look.listed(shown)}. These are the published models, trained with the systems' own recipes on "
+        "all pictures; the decibels are those of the claim's runs, the first side minus the second, on average over "
+        "their seeds."
     )
 
 

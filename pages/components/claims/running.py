@@ -28,11 +28,12 @@ from aecore.studies.claim_scores import Published
 from aecore.studies.contrasts import PLANNED, Budget, Claim
 from aecore.studies.verdicts import Judgement
 from pages.app.pages import TRAIN
-from pages.components import amounts, links, look, whole
+from pages.components import amounts, jobs, links, look, whole
 from pages.components.claims import changes
 
 SEEDS = 2  # that are added at first
 MOST = 10  # that are added at once
+_FAILURE = "claims not judged again"
 _EVERY = 1.0  # seconds between two looks at the queue
 _REMEMBERED = 600  # seconds that an estimate of time is used again
 _WAY_OUT = "`python -m aecore data fetch {}`"
@@ -108,7 +109,9 @@ def _controls(judgement: Judgement, budget: Budget, read: Published, live: Seque
         _button(f"Run what is missing: {runs}", "play_arrow", judgement, budget, lacking, why or _busy(live))
     else:
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            count = int(st.number_input("Seeds to add", 1, MOST, SEEDS, key=f"seeds to add to {claim.name}", width=140))
+            count = int(
+                st.number_input("Seeds to add", SEEDS, MOST, SEEDS, key=f"seeds to add to {claim.name}", width=140)
+            )
             more = further(claim, budget, read, count)
             _button(f"Add {count} seed{'s' * (count > 1)}", "add", judgement, budget, more, why or _busy(live))
         seeds = look.listed([str(seed) for seed in more.seeds])
@@ -141,6 +144,8 @@ def _counted(runs: int) -> str:
 
 
 def _busy(live: Sequence[Entry]) -> str:
+    if live and all(entry.state == "paused" for entry in live):
+        return f"{_counted(len(live))} of this sentence are paused: resume or cancel them in Train's queue."
     return "Runs of this sentence are being trained: wait for them first." if live else ""
 
 
@@ -206,9 +211,9 @@ def _watch(groups: frozenset[str], read: Published, was_live: bool) -> None:
         return
     live = [entry for entry in queued if entry.live]
     if was_live and not live:
-        if _judge_again():
-            links.redraw()
-        return
+        # A failure is said above the button that tries again, not here every second.
+        _judge_again()
+        links.redraw()
     if not live:
         return
     done = len(_unpublished(queued, read, "finished"))
@@ -231,10 +236,13 @@ def _doing(entry: Entry) -> str:
 
 def _left_over(queued: Sequence[Entry], read: Published) -> None:
     """What was asked for and is not in the verdict: runs that finished unwatched, and those that were stopped."""
+    if failure := st.session_state.pop(_FAILURE, None):
+        st.error(failure, icon=":material/healing:")
     if done := _unpublished(queued, read, "finished"):
         label = f"Take {_counted(len(done))} into the verdict"
         clicked = st.button(label, icon=":material/balance:", help="They finished while no page watched them.")
-        if clicked and _judge_again():
+        if clicked:
+            _judge_again()
             links.redraw()
     if stopped := _unpublished(queued, read, "failed", "cancelled", "interrupted"):
         states = look.listed(sorted({entry.state for entry in stopped}))
@@ -243,9 +251,14 @@ def _left_over(queued: Sequence[Entry], read: Published) -> None:
 
 
 def _unpublished(queued: Sequence[Entry], read: Published, *states: EntryState) -> list[Entry]:
-    """The entries in one of these states whose scores are not published."""
+    """The entries in one of these states whose scores are not published, without finished runs that were deleted."""
+    store = Store()
     return [
-        entry for entry in queued if entry.state in states and (entry.spec.group, entry.spec.seed) not in read.scores
+        entry
+        for entry in queued
+        if entry.state in states
+        and (entry.spec.group, entry.spec.seed) not in read.scores
+        and (entry.state != "finished" or store.finished(entry.spec, light=True))
     ]
 
 
@@ -260,10 +273,11 @@ def _of_groups(entries: Sequence[Entry], groups: frozenset[str]) -> list[Entry]:
 
 def _judge_again() -> bool:
     """Publish the scores of the finished runs; whether that went well."""
+    jobs.one_core()  # a classifier may have to read reconstructions
     try:
         with st.spinner("Judging the claims again"):
             claim_scores.publish(Store())
     except AecoreError as error:
-        st.error(str(error), icon=":material/healing:")
+        st.session_state[_FAILURE] = str(error)
         return False
     return True

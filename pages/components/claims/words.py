@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.measuring.evidence import ENOUGH, FEWEST_SEEDS
+from aecore.measuring.evidence import FEWEST_SEEDS
 from aecore.studies import verdict_words
 from aecore.studies.contrasts import PLANNED, PSNR, Claim
 from aecore.studies.verdicts import Judged, Judgement
@@ -28,8 +28,8 @@ def verdict(judgement: Judgement) -> None:
     evidence = judgement.own.evidence
     if evidence and evidence.sequential:
         st.caption(
-            f"Seeds were added to the {PLANNED} planned ones, so the e-process decides (e-value "
-            f"{evidence.e_value:.3g}; {ENOUGH:.0f} is enough) and the confidence sequence counts."
+            f"Seeds were added to the {PLANNED} planned ones. So the interval is the confidence sequence, and p is "
+            f"twice the smaller of two: that of the planned seeds, and 1 / e-value (e-value {evidence.e_value:.3g})."
         )
     st.caption(look.in_markdown(f"What would change it: {verdict_words.change(judgement)}"))
 
@@ -48,7 +48,7 @@ def confounds(judgement: Judgement) -> str:
             same = "the same verdict" if judged.finding.verdict == own.finding.verdict else judged.finding.verdict
             what = f"{verdict_words.amount(judged.evidence.mean, contrast.measure)}, {same}"
         removes, name = look.in_markdown(contrast.removes), look.in_markdown(contrast.name)
-        lines.append(f"- Ruling out {removes} ({name}): **{what}**")
+        lines.append(f"- Without {removes} ({name}): **{what}**")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
@@ -69,15 +70,17 @@ def over_seeds(first: Contestant, second: Contestant) -> str:
     differences = _differences(first, second)
     if len(differences) < 2:
         return ""
-    judged = evidence(differences, PSNR.smallest, sequential=len(differences) > PLANNED)
+    judged = evidence(differences, PSNR.smallest, planned=PLANNED)
     higher = first.label if judged.mean > 0 else second.label
+    low, high = judged.bounds or (0.0, 0.0)
+    bounds = (low, high) if judged.mean > 0 else (-high, -low)  # of the higher one over the other
     said = f"the test PSNR of {higher} is higher by {verdict_words.size(judged.mean, PSNR)}"
     if judged.seeds < FEWEST_SEEDS:
         verdict = f"too few to judge: {said}"
     elif not judged.is_shown:
-        verdict = f"**no difference shown** :gray[({said}, {_interval_of(judged.bounds)})]"
+        verdict = f"**no difference shown** :gray[({said}, 95% interval {verdict_words.interval(bounds, PSNR)})]"
     else:
-        verdict = f"{said} :gray[({_interval_of(judged.bounds)})]"
+        verdict = f"{said} :gray[(95% interval {bounds[0]:.2f} to {bounds[1]:.2f})]"
     return f"Over {judged.seeds} seeds {verdict}.{_claim(first, second)}"
 
 
@@ -100,20 +103,15 @@ def _same_test(run: Run, other: Run) -> bool:
     return one.fingerprint == two.fingerprint and one.recipe.noise == two.recipe.noise
 
 
-def _interval_of(bounds: tuple[float, float] | None) -> str:
-    low, high = bounds or (0.0, 0.0)
-    if low > 0 or high < 0:
-        low, high = sorted((abs(low), abs(high)))
-        return f"95% interval {low:.2f} to {high:.2f}"
-    return f"95% interval {verdict_words.interval((low, high), PSNR)}"
-
-
 def _claim(first: Contestant, second: Contestant) -> str:
     """A link to the claim that compares these two, if one does."""
     if first.run is None or second.run is None:
         return ""
     names = claims.comparing(first.run.spec, second.run.spec)
-    return f" [See the claim]({CLAIMS.url}?claim={names[0]})" if names else ""
+    if not names:
+        return ""
+    claim, contrast, budget = names
+    return f" [See the claim]({CLAIMS.url}?{urlencode({'claim': claim, 'contrast': contrast, 'budget': budget})})"
 
 
 def sentence(difference: Difference, metric: str) -> str:

@@ -74,8 +74,11 @@ def sentence(reading: Reading, legible: Legibility) -> str:
     if reading.low <= 0 <= reading.high:
         text = f"No drop against the originals is shown (95% interval {low} to {high} percentage points)."
     else:
-        what = "fewer" if reading.drop > 0 else "more"
-        text = f"{drop} {what} than from the originals (95% interval of the drop {low} to {high})."
+        what = "lower" if reading.drop > 0 else "higher"
+        text = (
+            f"The share of pictures whose class is read is {drop} {what} than on the originals (95% interval of the "
+            f"drop {low} to {high})."
+        )
     worst = legible.worst(reading)
     if worst:
         text += (

@@ -34,10 +34,9 @@ class Pairing:
     mode: str
     seed: int
 
-    @property
-    def identity(self) -> str:
-        """Its name: equal where every round is equal."""
-        keys = [model.key for model in self.models]
+    def identity(self, done: Sequence[Contestant]) -> str:
+        """Its name: equal where every round is equal. Those of its models that are `done` without failing count."""
+        keys = [model.key for model in done]
         facts = keys, self.data.name, self.data.fingerprint, self.mode, self.seed
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 

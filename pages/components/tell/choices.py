@@ -27,7 +27,7 @@ DEFAULT = (
 )
 _MORE = ("jpeg-95",)
 _DRAWS = 1_000_000
-_DRAWN = "draw of the blind test"
+STORED = "answers stored"  # in the session: the rounds whose answers this window has stored
 
 INTRODUCTION = (
     "The study of 2018 says that once an autoencoder is good enough, “it's hard for the human eye to see the "
@@ -60,15 +60,24 @@ def offered(runs: Iterable[Run], shape: Shape, *, can_fit: bool) -> list[Contest
     return [*everyone, *(by_name.baseline(name) for name in _MORE)]
 
 
+def default(offered: Iterable[Contestant]) -> list[str]:
+    """What is compared at first: good models, or where none of them takes such pictures all that do, and codecs."""
+    listed = list(offered)
+    trained = [contestant.label for contestant in listed if contestant.run and not contestant.missing]
+    good = [contestant.label for contestant in listed if contestant.label in DEFAULT]
+    return good if set(good) & set(trained) else [*trained, *good]
+
+
 def draw() -> int:
     """The seed of the rounds, another one for each visit unless the address names it."""
-    first = st.session_state.setdefault(_DRAWN, secrets.randbelow(_DRAWS))
+    key = PAGE.key("draw")
+    if key not in st.session_state and not st.query_params.get(key):
+        draw_again()  # not as the widget's default, which would not be in the address
     seed = st.number_input(
         "Draw",
         0,
         _DRAWS - 1,
-        first,
-        key=PAGE.key("draw"),
+        key=key,
         bind="query-params",
         help="Seed of the random choice of pictures and pairs, another one for each visit. The same number gives the "
         "same rounds.",

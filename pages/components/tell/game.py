@@ -29,7 +29,7 @@ from pages.components.tell import blocks, choices, results
 from pages.components.tell.blocks import Pairing, Shown
 
 _KEY = "tell"
-_READY, _STORED, _FAILURE = "block drawn ahead", "answers stored", "answers not stored"
+_READY, _FAILURE = "block drawn ahead", "answers not stored"
 _LONGEST = 3_600_000  # milliseconds
 _MOST = 64  # pixels on the screen for one of a picture
 
@@ -50,7 +50,8 @@ def play(models: Sequence[Contestant], data: Dataset, seed: int) -> None:
     with board:
         if rounds:
             ahead = current + 1
-            known = [*rounds, *(blocks.block_of(pairing, ahead)[0] if _is_ready(pairing, ahead) else ())]
+            is_ready = st.session_state.get(_READY) == (pairing.identity(state.chosen), ahead)
+            known = [*rounds, *(blocks.block_of(pairing, ahead)[0] if is_ready else ())]
             _show(pairing, state.chosen, known, number)
         elif not state.late:
             st.info("No two of these models differ on these pictures: choose others.", icon=":material/arrow_back:")
@@ -59,9 +60,10 @@ def play(models: Sequence[Contestant], data: Dataset, seed: int) -> None:
     with below:
         results.show(data, mode)
     if rounds:  # while the viewer looks at the first pictures
-        blocks.scores(rounds, pairing.identity, current)
+        identity = pairing.identity(state.chosen)
+        blocks.scores(rounds, identity, current)
         blocks.block_of(pairing, current + 1)
-        st.session_state[_READY] = pairing.identity, current + 1
+        st.session_state[_READY] = identity, current + 1
 
 
 def _next(pairing: Pairing) -> int:
@@ -76,20 +78,17 @@ def _is_of(answer: Answer, pairing: Pairing) -> bool:
     return answer.mode == pairing.mode and answer.seed == pairing.seed
 
 
-def _is_ready(pairing: Pairing, block: int) -> bool:
-    return bool(st.session_state.get(_READY) == (pairing.identity, block))
-
-
 def _show(pairing: Pairing, models: Sequence[Contestant], rounds: Sequence[Shown], number: int) -> None:
     """Draw the game, from the round `number` on, and store what is answered."""
+    identity = pairing.identity(models)
 
     def store() -> None:
         given = st.session_state[_KEY].get("answers") or {}
-        if given.get("identity") == pairing.identity:
+        if given.get("identity") == identity:
             _store(pairing, models, rounds, given["answers"])
 
     header = {
-        "identity": pairing.identity,
+        "identity": identity,
         "mode": pairing.mode,
         "side": pairing.data.shape[1],
         "block": BLOCK,
@@ -145,14 +144,14 @@ class _Given:
 
 def _store(pairing: Pairing, models: Sequence[Contestant], rounds: Sequence[Shown], values: Sequence[Any]) -> None:
     """Store the answers that this window has not stored yet: the browser sends the last few again with each new one."""
-    stored: set[tuple[str, int]] = st.session_state.setdefault(_STORED, set())
-    by_number = {shown.round.number: shown for shown in rounds}
+    stored: set[tuple[str, int]] = st.session_state.setdefault(choices.STORED, set())
+    identity, by_number = pairing.identity(models), {shown.round.number: shown for shown in rounds}
     given = {answer.number: answer for answer in map(_Given.of, values) if answer}
-    new = [number for number in given if number in by_number and (pairing.identity, number) not in stored]
+    new = [number for number in given if number in by_number and (identity, number) not in stored]
     answers = []
     for number in new:
         same = [shown for shown in rounds if shown.round.number // BLOCK == number // BLOCK]
-        scores = blocks.scores(same, pairing.identity, number // BLOCK)[number % BLOCK]
+        scores = blocks.scores(same, identity, number // BLOCK)[number % BLOCK]
         answers.append(_answer(pairing, models, by_number[number], given[number], scores))
     try:
         Answers(Store().root).add(answers)
@@ -160,7 +159,7 @@ def _store(pairing: Pairing, models: Sequence[Contestant], rounds: Sequence[Show
         st.session_state[_FAILURE] = str(error)
     else:
         st.session_state.pop(_FAILURE, None)
-        stored.update((pairing.identity, number) for number in new)
+        stored.update((identity, number) for number in new)
 
 
 def _answer(

@@ -65,4 +65,5 @@ def _delete() -> None:
         st.toast(str(error), icon=":material/error:")
     else:
         st.session_state[_DELETED] = True
+        st.session_state.pop(choices.STORED, None)  # the same rounds may be answered anew
         choices.draw_again()

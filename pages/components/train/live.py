@@ -70,7 +70,7 @@ def _example(run: Run | None) -> None:
 
 def _watched(asked: Sequence[Entry]) -> Entry:
     """The entry that was chosen or launched last, or that the link names; else the first of the list."""
-    chosen: str | None = st.session_state.setdefault(queue_list.WATCHED, st.query_params.get(queue_list.WATCHED))
+    chosen: str | None = st.session_state.get(queue_list.WATCHED)
     if chosen is None:
         return asked[0]
     for entry in asked:

@@ -54,7 +54,7 @@ def test_what_is_in_the_store_is_published_and_judged_without_training(
     assert line.removeprefix(strided.words).split() == ["supported", "+1.83", "dB", "+1.83", "to", "+1.83", "6", "full"]
     shown = aecore("claims", "show", "strided").out
     assert f"{strided.words}: supported\n" in shown
-    assert "The pooled PSNR of shallow-strided is 1.83 dB higher than that of shallow-maxpool (95% interval" in shown
+    assert "the pooled PSNR of shallow-strided is 1.83 dB higher than that of shallow-maxpool (95% interval" in shown
     assert "shallow, from shallow-strided to shallow-maxpool: conv32:s2 → pool; equal code size" in shown
     (row,) = aecore("claims", "show", "--json").json
     assert (row["claim"], row["verdict"], row["budget"], len(row["differences"])) == ("strided", "supported", "full", 6)

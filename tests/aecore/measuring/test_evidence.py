@@ -165,8 +165,11 @@ def test_the_confidence_sequence_is_the_means_that_keep_the_e_value_below_twenty
     assert found.sequence is not None
     edge = optimize.brentq(excess, found.mean, found.mean + 100, xtol=1e-12)
     assert found.sequence == pytest.approx((2 * found.mean - edge, edge), abs=1e-9)
-    added = evidence(differences, sequential=True)
-    assert (added.bounds, added.decisive_p) == (found.sequence, min(1.0, 1 / found.e_value))
+    added = evidence(differences, planned=4)
+    first = evidence(differences[:4]).p
+    assert first is not None
+    assert (added.bounds, added.planned_p) == (found.sequence, first)
+    assert added.decisive_p == min(1.0, 2 * min(first, 1 / found.e_value))
     assert added.is_shown == (found.e_value >= ENOUGH)
     assert found.interval is not None
     assert found.sequence[1] > found.interval[1]
@@ -324,13 +327,13 @@ def test_a_claim_may_say_that_the_first_side_is_no_worse_or_equal(
 
 @pytest.mark.parametrize("mean", [0.0, 0.3, -0.3])
 def test_added_seeds_need_the_confidence_sequence(mean: float) -> None:
-    judged = evidence(SPREAD + mean, 0.1, sequential=True)
+    judged = evidence(SPREAD + mean, 0.1, planned=6)
     assert judged.sequence is not None
     assert judged.interval is not None
     assert judged.sequence[1] - judged.sequence[0] > judged.interval[1] - judged.interval[0]
     within = max(map(abs, judged.sequence)) < 0.1
     assert (finding(judged, 0.01).verdict == "too small to matter") == within
-    wide = evidence(SPREAD * 4 + 0.05, 0.1, sequential=True)
+    wide = evidence(SPREAD * 4 + 0.05, 0.1, planned=6)
     assert wide.interval is not None
     assert wide.interval[0] < 0 < wide.interval[1]
     assert finding(wide, 0.01).verdict == "undecided"

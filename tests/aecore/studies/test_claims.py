@@ -10,7 +10,7 @@ from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import RunSpec
 from aecore.studies.claims import CLAIMS, comparing, has_side
-from aecore.studies.contrasts import CLOSE, PSNR, Claim, Contrast, Measure
+from aecore.studies.contrasts import CLOSE, PSNR, Claim, Contrast
 
 CONTRASTS = [
     pytest.param(contrast, id=f"{claim.name}: {contrast.name}")
@@ -65,7 +65,7 @@ def test_everything_that_was_fixed_before_the_runs_is_in_the_key() -> None:
     changed = [
         replace(claim, words="max pooling is better"),
         replace(claim, says="equal"),
-        replace(claim, contrasts=(replace(first, measure=Measure(PSNR.title, PSNR.unit, 0.2)), *others)),
+        replace(claim, contrasts=(replace(first, measure=replace(PSNR, smallest=0.2)), *others)),
         replace(claim, contrasts=tuple(others)),
         replace(claim, contrasts=(replace(first, first=other_recipe), *others)),
         replace(claim, contrasts=(replace(first, first=replace(first.first, rates=(1e-3, 2e-3))), *others)),
@@ -92,7 +92,7 @@ def test_the_runs_of_a_claim_are_known_by_how_they_are_trained() -> None:
     assert has_side(spec("shallow-strided", images=10_000))
     assert not has_side(spec("shallow-strided", epochs=3))
     assert not has_side(spec("compress-64"))
-    assert comparing(strided, pooled) == comparing(pooled, strided) == ("strided", "shallow")
+    assert comparing(strided, pooled) == comparing(pooled, strided) == ("strided", "shallow", "full")
     assert comparing(strided, spec("shallow-maxpool", images=10_000)) is None, "of two budgets"
     assert comparing(strided, strided) is None
     assert comparing(strided, spec("dense")) is None
