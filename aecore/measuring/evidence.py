@@ -298,9 +298,9 @@ class Settings:
 
     @property
     def matter(self) -> bool:
-        """Whether both verdicts are decided and differ, and the interaction is significant and large enough."""
+        """Whether the interaction is significant, large enough to matter, and leads to another verdict."""
         is_large = abs(self.interaction.mean) >= (self.interaction.smallest or 0.0)
-        return self.adjusted_p < LEVEL and is_large and opposed(self.first, self.second)
+        return self.adjusted_p < LEVEL and is_large and self.first != self.second
 
 
 def opposed(first: Verdict, second: Verdict) -> bool:

@@ -198,7 +198,8 @@ def _judged(claim: Claim, row: Sequence[Judged], adjusted: Sequence[float]) -> I
 def _dependence(claim: Claim, own: Judged, others: Sequence[Judged]) -> Finding | None:
     """What the verdict on a claim is, if another part of it or another setting has another verdict.
 
-    Of several settings the one is named whose difference from the claim's own is largest.
+    Of several settings one is named whose verdict is decided, if there is any, and of these the one whose difference
+    from the claim's own is largest.
     """
     assert own.evidence is not None
     verdict = own.finding.verdict
@@ -221,6 +222,8 @@ def _dependence(claim: Claim, own: Judged, others: Sequence[Judged]) -> Finding 
     matter = [(name, setting) for name, setting in compared if setting.matter]
     if not matter:
         return None
-    name, setting = max(matter, key=lambda pair: abs(pair[1].interaction.mean))
+    name, setting = max(
+        matter, key=lambda pair: (evidence.opposed(verdict, pair[1].second), abs(pair[1].interaction.mean))
+    )
     judged = evidence.finding(own.evidence, own.adjusted_p, setting, claim.says)
     return replace(judged, reason=f"{judged.reason} The other setting: {name}.")

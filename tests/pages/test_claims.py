@@ -1,6 +1,7 @@
 """Claims without a browser: the list of sentences, one of them opened, and more seeds asked of the queue."""
 
 import html
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from scipy import stats
@@ -23,7 +25,7 @@ from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import PLANNED, Budget
 from aecore.studies.verdicts import Judged, Score
 from pages.app.pages import CLAIMS as PAGE
-from pages.components.claims import changes, intervals
+from pages.components.claims import changes, forest, intervals
 from pages.components.entries import entries
 from tests.pages.copies import copied
 
@@ -193,6 +195,16 @@ def test_an_open_claim_has_a_row_per_comparison_and_a_dot_per_seed(root: Path) -
         assert f"<title>seed {seed}: +{difference:.2f} dB</title>" in table
     assert "Seeds alone move the difference by ±" in texts(app)
     assert f"± {np.std(list(own(read).differences.values()), ddof=1):.2f} dB" in texts(app)
+
+
+def test_every_seed_of_a_claim_is_a_row_of_its_csv(root: Path) -> None:
+    judgement = next(one for one in publish(root, scores(range(3))).judgements if one.claim is STRIDED)
+    rows = pd.read_csv(io.StringIO(forest.csv(judgement)))
+    assert len(rows) == 3 * len(STRIDED.contrasts)
+    for one in judgement.contrasts:
+        of_contrast = rows[rows["comparison"] == one.contrast.name]
+        assert of_contrast.set_index("seed")["difference"].to_dict() == pytest.approx(dict(one.differences), rel=1e-5)
+    assert set(rows["unit"]) == {"dB"}
 
 
 def test_the_chosen_budget_is_judged(root: Path) -> None:

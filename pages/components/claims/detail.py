@@ -49,6 +49,14 @@ def show(page: links.Page, root: Path, claim: Claim) -> None:
     more = right.container(border=True)
     st.subheader("Comparisons", anchor=False)
     forest.show(judgement)
+    st.download_button(
+        "Every seed",
+        forest.csv(judgement),
+        f"{judgement.claim.name}.csv",
+        icon=":material/download:",
+        on_click="ignore",
+        help="The difference of every comparison and seed, as a CSV file",
+    )
     if said := words.confounds(judgement):
         st.markdown(f"What else might be the cause, and the difference without it:\n{said}")
     explain("How to read the comparisons and the verdict", _EXPLANATION)

@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+import pandas as pd
 import streamlit as st
 
 from aecore.studies import verdict_words
@@ -38,6 +39,17 @@ def show(judgement: Judgement) -> None:
     tables = (_table(list(rows)) for _, rows in groupby(judgement.contrasts, lambda one: one.contrast.measure))
     board.show("".join(tables), key="forest")
     st.caption(LEGEND)
+
+
+def csv(judgement: Judgement) -> str:
+    """One row per comparison and seed, with the difference in the unit of the measure."""
+    rows = [
+        (one.contrast.name, one.budget, one.contrast.measure.title, one.contrast.measure.unit, seed, difference)
+        for one in judgement.contrasts
+        for seed, difference in one.differences.items()
+    ]
+    columns = ["comparison", "budget", "measure", "unit", "seed", "difference"]
+    return str(pd.DataFrame(rows, columns=columns).to_csv(index=False, float_format="%.6g"))
 
 
 def _table(rows: Sequence[Judged]) -> str:

@@ -5,7 +5,7 @@
 // answers are sent again with each new one, so that none is lost with a connection.
 
 const SENT = 20; // answers
-const SHOWN = 1300; // milliseconds that a solution is shown unless a key is pressed
+const SHOWN = 2500; // milliseconds that a solution is shown unless a key is pressed
 const LEAST = 150; // milliseconds in which nobody can have seen a picture
 const LARGE = 320; // pixels of the side of a picture, where there is room for it
 const AROUND = 372; // pixels of the page's height that are not pictures
@@ -118,6 +118,8 @@ class Game {
     const { names, psnr } = round;
     const [a, x, b] = NAMES[this.header.mode];
     this.label([names[0], psnr[0]], [x], [names[1], psnr[1]]);
+    this.shots[0].setAttribute("aria-label", `${a}: ${names[0]}, ${psnr[0]}`);
+    this.shots[2].setAttribute("aria-label", `${b}: ${names[1]}, ${psnr[1]}`);
     const rest = (this.number + 1) % this.header.block === 0;
     this.say(this.solution(round, isRight, round.answer === "left" ? a : b) + (rest ? this.total() : ""));
     this.progress();
