@@ -44,7 +44,7 @@ def load_or_make(
         _set_aside(path)
         made = {part: tensor.contiguous() for part, tensor in make().items()}
         with suppress(OSError):
-            write_whole(path, _content(made, key))
+            write_whole(path, sealed(made, key))
         return made
 
 
@@ -67,15 +67,27 @@ def _set_aside(path: Path) -> None:
 
 def _read(path: Path, key: str) -> dict[str, Tensor] | None:
     try:
+        return read_sealed(path, key)
+    except OSError:
+        return None
+
+
+def read_sealed(path: Path, key: str) -> dict[str, Tensor] | None:
+    """The tensors of a file that holds `sealed` content of this key; None if it is damaged or of another key.
+
+    Raises `OSError` where it cannot be read.
+    """
+    try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             # Copied: the originals are mapped to the file and would change with it.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a mapping
         intact = metadata["key"] == key and metadata["sha256"] == digest(tensors, key.encode())
-    except (OSError, SafetensorError, KeyError, TypeError):
+    except (SafetensorError, KeyError, TypeError):
         return None
     return tensors if intact else None
 
 
-def _content(tensors: Mapping[str, Tensor], key: str) -> bytes:
+def sealed(tensors: Mapping[str, Tensor], key: str) -> bytes:
+    """The content of a file with these contiguous tensors, their key and a checksum of both."""
     return safetensors.torch.save(dict(tensors), {"key": key, "sha256": digest(tensors, key.encode())})

@@ -15,16 +15,14 @@ from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from aecore import AecoreError
 from aecore.data import datasets
 from aecore.data.catalog import SOURCES
 from aecore.files import folders
-from aecore.files.tensors import digest
+from aecore.files.fits import read_sealed, sealed
 from aecore.files.whole import canonical, write_whole
 from aecore.models.layers import Layer, Shape, parse_layer
 from aecore.models.modules import Sequence, module_of
@@ -185,15 +183,8 @@ def load(design: Design) -> Classifier:
 @lru_cache(maxsize=4)
 def _loaded(design: Design, path: Path, changed: int) -> Classifier:
     """The classifier in a file that was `changed` at this time."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata()
-            # Copied: the originals are mapped to the file and would change with it.
-            weights = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a mapping
-        intact = metadata["key"] == design.key and metadata["sha256"] == digest(weights, design.key.encode())
-    except (SafetensorError, KeyError, TypeError):
-        intact = False
-    if not intact:
+    weights = read_sealed(path, design.key)
+    if weights is None:
         raise ClassifierError(f"{path} is damaged: remove it, and `python -m aecore legibility` trains it again.")
     return Classifier(design, weights)
 
@@ -201,7 +192,6 @@ def _loaded(design: Design, path: Path, changed: int) -> Classifier:
 def store(design: Design, weights: Mapping[str, Tensor], root: Path) -> Path:
     """Write the weights with a checksum to the folder `root`, whole or not at all; raises `OSError`."""
     tensors = {name: tensor.contiguous() for name, tensor in weights.items()}
-    metadata = {"key": design.key, "sha256": digest(tensors, design.key.encode())}
     path = root / design.file
-    write_whole(path, safetensors.torch.save(tensors, metadata))
+    write_whole(path, sealed(tensors, design.key))
     return path

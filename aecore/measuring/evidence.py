@@ -24,7 +24,7 @@ from aecore.measuring.intervals import FEWEST_PAIRS, margin
 
 LEVEL = 0.05  # of every test; the intervals are those of 95%
 FEWEST_SEEDS = FEWEST_PAIRS  # pairs of runs
-ENOUGH = 1 / LEVEL  # the e-value at which seeds need no longer be added
+ENOUGH = 1 / LEVEL  # the e-value that decides on a single comparison, whenever it is reached
 # Of the standardised effect. With 1/4, 1 and 4, 20 seeds find an effect of 0.5 in 20, 24 and 21% of studies, and 10
 # seeds an effect of 2 in 87, 97 and 97% (`benchmarks/evidence.py`).
 PRIOR_VARIANCE = 1.0
