@@ -62,7 +62,8 @@ def spread(judgement: Judgement) -> str:
     if redrawn := _redrawn(judgement):
         if redrawn.evidence and redrawn.evidence.deviation is not None:
             both = verdict_words.size(redrawn.evidence.deviation, measure)
-            said.append(f"seeds that also draw other training pictures by ± {both}")
+            other = f" (under the {redrawn.budget} budget)" if redrawn.budget != own.budget else ""
+            said.append(f"seeds that also draw other training pictures by ± {both}{other}")
         else:
             said.append("with other training pictures for each seed it is not trained yet")
     if own.components and measure is PSNR:
