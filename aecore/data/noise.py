@@ -64,8 +64,8 @@ def _occlusion(images: Tensor, level: float, generator: Generator) -> Tensor:
     # One rectangle per picture, with this share of its area, at a random place inside it.
     hidden_height, hidden_width = round(height * level**0.5), round(width * level**0.5)
     corner = _random(images[:, :1, :1, :2], generator)
-    room = corner.new_tensor([height - hidden_height + 1, width - hidden_width + 1])
-    top, left = (corner * room).floor().unbind(3)
+    top = (corner[..., 0] * (height - hidden_height + 1)).floor()
+    left = (corner[..., 1] * (width - hidden_width + 1)).floor()
     rows, columns = (images.new_ones(extent).cumsum(0) - 1 for extent in (height, width))
     inside_rows = (rows >= top) & (rows < top + hidden_height)  # [N, 1, H]
     inside_columns = (columns >= left) & (columns < left + hidden_width)  # [N, 1, W]

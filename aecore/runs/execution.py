@@ -181,7 +181,7 @@ def computed(order: Order, *, previews: bool = False) -> Iterator[Event | Previe
     model = Model(spec, weights)
     scores = yield from _scores(model, dataset)
     totals = Totals.of(scores)
-    yield Trained(weights, scores, totals, preview(model, dataset), environment(spec.recipe, order.device))
+    yield Trained(weights, scores, totals, preview(model, dataset), environment(spec, order.device))
 
 
 def _scores(model: Model, dataset: Dataset) -> Generator[Scored, None, pd.DataFrame]:

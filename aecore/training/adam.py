@@ -20,11 +20,25 @@ class Adam:
     """Adam (Kingma & Ba 2015) on `parameters`, which must be float32 on one device."""
 
     def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
-        self.learning_rate = learning_rate
         self._parameters = list(parameters)
+        device = self._parameters[0].device
+        # On a GPU it is read there: a step that is replayed from a recording sees a rate that was set since.
+        self._rate = torch.full((), learning_rate, device=device) if device.type == "cuda" else None
+        self._learning_rate = learning_rate
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
         # In the memory layout of the parameters: the kernel reads weights and moments in parallel.
         self._means, self._squares = ([torch.zeros_like(weights) for weights in self._parameters] for _ in range(2))
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        if self._rate is not None and value != self.learning_rate:
+            self._rate.fill_(value)
+        self._learning_rate = value
 
     @torch.no_grad()
     def step(self) -> None:
@@ -44,7 +58,7 @@ class Adam:
             [],
             steps,
             amsgrad=False,
-            lr=self.learning_rate,
+            lr=self.learning_rate if self._rate is None else self._rate,
             beta1=BETAS[0],
             beta2=BETAS[1],
             weight_decay=0,

@@ -8,10 +8,11 @@ import sys
 
 import torch
 
-from aecore.models.recipe import Recipe
+from aecore.models.recipe import RunSpec
 from aecore.training import machine
 from aecore.training.events import TrainingError
 
+BFLOAT16_FROM = 40_000_000  # multiplications per picture; below, a step takes no less time than in float32
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
@@ -43,10 +44,12 @@ def memory_budget(device: torch.device) -> int:
     return machine.memory() // 2
 
 
-def autocasts(recipe: Recipe, device: torch.device) -> bool:
-    """Whether the model computes in bfloat16: on CUDA, except with cross-entropy, because a sigmoid that is rounded to
-    1 has no gradient."""
-    return device.type == "cuda" and recipe.loss != "bce"
+def autocasts(spec: RunSpec, device: torch.device) -> bool:
+    """Whether the model computes in bfloat16: on CUDA, if it is large enough to gain from it.
+
+    Never with cross-entropy, because a sigmoid that is rounded to 1 has no gradient.
+    """
+    return device.type == "cuda" and spec.architecture.macs >= BFLOAT16_FROM and spec.recipe.loss != "bce"
 
 
 def accelerator(device: torch.device) -> str:
@@ -54,14 +57,14 @@ def accelerator(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
 
 
-def environment(recipe: Recipe, device: torch.device) -> dict[str, str | int]:
+def environment(spec: RunSpec, device: torch.device) -> dict[str, str | int]:
     """The facts that a result may depend on besides its spec; they are recorded with the run but not hashed."""
     return {
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": str(device),
         "accelerator": accelerator(device),
-        "dtype": "bfloat16 autocast" if autocasts(recipe, device) else "float32",
+        "dtype": "bfloat16 autocast" if autocasts(spec, device) else "float32",
         "threads": torch.get_num_threads(),
         "cores": machine.cores(),
     }

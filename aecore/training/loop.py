@@ -28,9 +28,12 @@ from aecore.training.devices import autocasts, memory_budget
 from aecore.training.events import Epoch, EpochEnded, Event, NotFiniteError, Progress, State, TrainingError
 from aecore.training.initialisation import build
 from aecore.training.losses import loss_of, objective
+from aecore.training.replay import Replayed, Step
 
 EVALUATION_BATCH = 100  # fits into the processor's cache: 500 takes twice as long
 STEPS_PER_REPORT = 10
+# A GPU takes a small step in a fraction of a millisecond, and must not wait for the processor in between.
+GPU_EVALUATION_BATCH, GPU_STEPS_PER_REPORT = 1000, 100
 WARM_UP = 0.05  # share of the steps over which a scheduled learning rate rises
 
 
@@ -53,17 +56,35 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Learner:
-    """A model in training: its spec, its optimiser and the pictures that it learns from."""
+    """A model in training: its spec, its optimiser, the pictures that it learns from, and what its noise comes from."""
 
     spec: RunSpec
     model: nn.Module
     optimiser: Adam
     pictures: Pictures
+    generator: Generator
 
     @property
     def device(self) -> torch.device:
         """The device of the model's parameters."""
-        return next(self.model.parameters()).device
+        return self.generator.device
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether it trains on CUDA."""
+        return self.device.type == "cuda"
+
+    def step(self, rows: Tensor) -> Tensor:
+        """One step on the pictures `rows` `[N]`; returns its loss and then its penalties, `[1 + penalties]`."""
+        model, recipe, clean = self.model, self.spec.recipe, self.pictures.batch(rows)
+        given = recipe.noise.add(clean, self.generator) if recipe.noise else clean
+        with torch.autocast(clean.device.type, torch.bfloat16, enabled=autocasts(self.spec, clean.device)):
+            output = model(given)
+        loss, terms = loss_of(recipe, output, clean, given), penalties(model)
+        model.zero_grad(set_to_none=True)
+        objective(recipe, loss, terms).backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return torch.stack([loss, *(terms[name] for name in self.spec.architecture.penalties)]).detach()
 
 
 def train(
@@ -100,7 +121,11 @@ def train(
         if not _is_out_of_memory(error):
             raise
         raise TrainingError(f"{device} has no memory left for the model and the pictures: free some of it.") from None
-    learner = Learner(spec, model, optimiser, pictures)
+    generator = Generator(device)
+    for module in model.modules():
+        if isinstance(module, Stochastic):
+            module.generator = generator
+    learner = Learner(spec, model, optimiser, pictures, generator)
     try:
         spent = perf_counter() - started  # the time of a PCA counts
         yield from _epochs(learner, held_out, state or State(0, {}, {}), spent)
@@ -111,7 +136,9 @@ def train(
         error.__traceback__ = None
         model.zero_grad(set_to_none=True)
         smallest = 2 if architecture.normalises_batch else 1
-        fitting = largest_fitting(recipe.batch_size, lambda size: _try_step(learner, size), smallest)
+        fitting = largest_fitting(
+            recipe.batch_size, lambda size: learner.step(torch.arange(size, device=device)), smallest
+        )
         raise TrainingError(
             f"{device} ran out of memory with a batch of {recipe.batch_size}; "
             + (
@@ -137,11 +164,12 @@ def _epochs(learner: Learner, held_out: Split, state: State, spent: float) -> It
     validation = Pictures(held_out.pixels, learner.device, memory_format(spec.architecture.convolves))
     history = list(state.history)
     before = history[-1].seconds if history else spent
+    step = Replayed(learner.step, learner.generator, recipe.batch_size) if learner.is_on_gpu else learner.step
     for epoch in range(state.epoch + 1, recipe.epochs + 1):
         started = perf_counter()
         # The training loss is averaged during the epoch, as in Keras, and not measured at its end.
         seen, total_loss, total_terms = 0, 0.0, dict.fromkeys(spec.architecture.penalties, 0.0)
-        for progress in _steps(learner, epoch):
+        for progress in _steps(learner, step, epoch):
             total_loss += progress.loss * (progress.images - seen)
             for name, mean in progress.terms.items():
                 total_terms[name] += mean * (progress.images - seen)
@@ -165,14 +193,11 @@ def _epochs(learner: Learner, held_out: Split, state: State, spent: float) -> It
         yield EpochEnded(row, _capture(learner, tuple(history)))
 
 
-def _steps(learner: Learner, epoch: int) -> Iterator[Progress]:
-    """The steps of one epoch. Losses are read from the device every few steps only, since reading waits for it."""
+def _steps(learner: Learner, take: Step, epoch: int) -> Iterator[Progress]:
+    """The steps of one epoch, by `take`. Losses are read from the device every few steps: reading waits for it."""
     spec, recipe, device = learner.spec, learner.spec.recipe, learner.device
     # The one key without a word for its purpose: with another one, published recipes would train to other weights.
-    generator = Generator(device).manual_seed(key(spec.seed, epoch))
-    for module in learner.model.modules():
-        if isinstance(module, Stochastic):
-            module.generator = generator
+    learner.generator.manual_seed(key(spec.seed, epoch))
     count, size = len(learner.pictures), recipe.batch_size
     order = torch.randperm(count, generator=Generator().manual_seed(key(spec.seed, epoch, "order"))).to(device)
     bounds = list(pairwise([*batch_starts(count, size), count]))
@@ -183,10 +208,8 @@ def _steps(learner: Learner, epoch: int) -> Iterator[Progress]:
     for step, (first, last) in enumerate(bounds, start=1):
         done = (epoch - 1) * len(bounds) + step
         learner.optimiser.learning_rate = learning_rate(recipe, done, recipe.epochs * len(bounds))
-        losses[step - 1, 0], terms = _step(learner, learner.pictures.batch(order[first:last]), generator)
-        for column, name in enumerate(names, start=1):
-            losses[step - 1, column] = terms[name]
-        if step % STEPS_PER_REPORT and step != len(bounds):
+        losses[step - 1] = take(order[first:last])
+        if step % (GPU_STEPS_PER_REPORT if learner.is_on_gpu else STEPS_PER_REPORT) and step != len(bounds):
             continue
         recent = losses[reported:step].cpu()
         if not recent.isfinite().all():
@@ -218,19 +241,6 @@ def batch_starts(count: int, size: int) -> list[int]:
     return starts[:-1] if size > 1 and len(starts) > 1 and starts[-1] == count - 1 else starts
 
 
-def _step(learner: Learner, clean: Tensor, generator: Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """One step on a batch of `clean` pictures `[N, C, H, W]`; returns its loss and its penalties, all scalars."""
-    model, recipe = learner.model, learner.spec.recipe
-    given = recipe.noise.add(clean, generator) if recipe.noise else clean
-    with torch.autocast(clean.device.type, torch.bfloat16, enabled=autocasts(recipe, clean.device)):
-        output = model(given)
-    loss, terms = loss_of(recipe, output, clean, given), penalties(model)
-    model.zero_grad(set_to_none=True)
-    objective(recipe, loss, terms).backward()  # type: ignore[no-untyped-call]
-    learner.optimiser.step()
-    return loss.detach(), {name: term.detach() for name, term in terms.items()}
-
-
 def _validate(learner: Learner, pictures: Pictures) -> tuple[float, float]:
     """The recipe's loss and the MSE (outputs clamped to `[0, 1]`) on the validation pictures.
 
@@ -240,9 +250,10 @@ def _validate(learner: Learner, pictures: Pictures) -> tuple[float, float]:
     generator = Generator(device).manual_seed(key(spec.seed, "validation"))
     model.eval()
     loss = mse = torch.zeros((), device=device)
+    size = GPU_EVALUATION_BATCH if learner.is_on_gpu else EVALUATION_BATCH
     with torch.inference_mode():
-        for first in range(0, len(pictures), EVALUATION_BATCH):
-            clean = pictures.batch(slice(first, first + EVALUATION_BATCH))
+        for first in range(0, len(pictures), size):
+            clean = pictures.batch(slice(first, first + size))
             given = spec.recipe.noise.add(clean, generator) if spec.recipe.noise else clean
             output = model(given)
             loss = loss + loss_of(spec.recipe, output, clean, given) * len(clean)
@@ -277,9 +288,3 @@ def largest_fitting(size: int, step: Callable[[int], Any], smallest: int = 1) ->
         else:
             return size
     return 0
-
-
-def _try_step(learner: Learner, size: int) -> None:
-    """One step on the first `size` pictures."""
-    clean = learner.pictures.batch(slice(0, size))
-    _step(learner, clean, Generator(clean.device))
