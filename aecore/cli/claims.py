@@ -86,10 +86,15 @@ def _print(judgements: Sequence[Judgement], scores: Scores) -> None:
         write(f"{verdict_words.sentence(judgement)} {verdict_words.change(judgement)}")
         write_table([_row(judgement, one) for one in judgement.contrasts], columns)
         for one in judgement.contrasts:
-            rates = verdict_words.rates(scores, one)
-            equal = f"; equal {' and '.join(one.contrast.equal)}" if one.contrast.equal else ""
             first, second = (side.label for side in one.contrast.sides)
-            write(f"{one.contrast.name}, from {first} to {second}: {one.contrast.differ}{equal}{rates and '; '}{rates}")
+            hardware = verdict_words.hardware(scores, one)
+            facts = [
+                one.contrast.differ,
+                f"equal {' and '.join(one.contrast.equal)}" if one.contrast.equal else "",
+                verdict_words.rates(scores, one),
+                f"trained on {hardware}" if hardware else "",
+            ]
+            write(f"{one.contrast.name}, from {first} to {second}: {'; '.join(filter(None, facts))}")
         write("")
 
 

@@ -30,7 +30,7 @@ from aecore.studies.verdicts import BUDGETS, Judged, Judgement, Score, Scores, j
 
 PARTS = 100  # of the test pictures, whose mean errors are published in place of 10,000
 EXTREMES = 4  # pictures that are named on either side of a contrast
-VERSION = 3
+VERSION = 4
 Pictures = tuple[tuple[int, float], ...]  # test pictures by index, with the difference of the two sides in dB
 
 
@@ -87,7 +87,9 @@ def score(run: Run, *, read: bool = False) -> Score:
     parts = tuple(float(f"{part.mean():.6g}") for part in np.split(table["mse"].to_numpy(), PARTS))
     curve = tuple(float(f"{error:.6g}") for error in run.history()["validation_mse"])
     ssim = round(float(table["ssim"].mean()), 6)
-    return Score(run.key, run.spec.group, run.spec.seed, curve, parts, ssim, _legible(run) if read else None)
+    hardware = run.environment["accelerator"] + " CPU" * (run.environment["device"] == "cpu")
+    legible = _legible(run) if read else None
+    return Score(run.key, run.spec.group, run.spec.seed, curve, parts, ssim, legible, hardware)
 
 
 def _legible(run: Run) -> float:

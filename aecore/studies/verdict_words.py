@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from aecore.measuring.evidence import FEWEST_SEEDS, LEVEL, Evidence, e_value
 from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import LEGIBLE, PSNR, SSIM, Measure
-from aecore.studies.verdicts import Judged, Judgement, Scores, chosen_rate
+from aecore.studies.verdicts import Judged, Judgement, Scores, chosen_rate, of_side
 
 POWER = 0.8  # of the study whose number of seeds is named
 MOST_SEEDS = 1000  # that are named
@@ -69,6 +69,17 @@ def rates(scores: Scores, judged: Judged) -> str:
     chosen = [chosen_rate(scores, side, judged.budget) for side in sides]
     named = [f"{rate:g} for {side.label}" for side, rate in zip(sides, chosen, strict=True) if rate]
     return f"learning rate {' and '.join(named)}" if named else ""
+
+
+def hardware(scores: Scores, judged: Judged) -> str:
+    """What the runs of a contrast were trained on, such as `NVIDIA H200` or `x86_64 CPU`; empty for none."""
+    trained_on = {
+        score.hardware
+        for side in judged.contrast.sides
+        for seed, score in of_side(scores, side, judged.budget).items()
+        if seed in judged.differences
+    }
+    return " and ".join(sorted(trained_on - {""}))
 
 
 def change(judgement: Judgement) -> str:

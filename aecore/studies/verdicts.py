@@ -29,6 +29,7 @@ class Score:
 
     `curve` is the MSE on the validation pictures after each epoch, `parts` the MSE on each part of the test pictures,
     `ssim` their mean SSIM, and `legible` the percentage of them whose class the classifier reads, where that was asked.
+    `hardware` is what it was trained on: a GPU's name, or a processor's architecture and `CPU`.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Score:
     parts: tuple[float, ...]
     ssim: float
     legible: float | None = None
+    hardware: str = ""
 
     @property
     def psnr(self) -> float:

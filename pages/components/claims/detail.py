@@ -80,7 +80,7 @@ def _contrast(page: links.Page, judgement: Judgement, read: Published) -> None:
     links.forget_unless(key, by_name)
     name = st.selectbox("Comparison", list(by_name), key=key, bind="query-params", width=480)
     judged = by_name[name]
-    _sides(judged, verdict_words.rates(read.scores, judged))
+    _sides(judged, verdict_words.rates(read.scores, judged), verdict_words.hardware(read.scores, judged))
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**How both sides learned**")
@@ -96,8 +96,8 @@ def _contrast(page: links.Page, judgement: Judgement, read: Published) -> None:
         pictures.show(judged.contrast, most, Store().listing().full)
 
 
-def _sides(judged: Judged, rates: str) -> None:
-    """What the two sides are, in what they differ, and at which learning `rates`."""
+def _sides(judged: Judged, rates: str, hardware: str) -> None:
+    """What the two sides are, in what they differ, at which learning `rates` and on what they were trained."""
     contrast = judged.contrast
     first, second = contrast.sides
     st.markdown(
@@ -105,4 +105,5 @@ def _sides(judged: Judged, rates: str) -> None:
         f"`{contrast.differ}`"
         + (f". Equal: {look.listed(contrast.equal)}." if contrast.equal else ".")
         + (f" Chosen on validation pictures: {rates}." if rates else "")
+        + (f" Trained on: {hardware}." if hardware else "")
     )
