@@ -11,6 +11,10 @@ prints the images/s of three peers on the same architectures and the same pictur
 Each peer has a process of its own. They train one epoch at a time in turn, so that only one computes at once and all
 are affected by other load on the machine: trust the ratios, not the rates. Validation and saving are not timed.
 
+    python -m benchmarks.training --device cuda --keras-python PYTHON
+
+compares them on a GPU, Keras on JAX; PYTHON must have both.
+
     python -m benchmarks.training --scoring
 
 prints how long MSE, PSNR and SSIM of 10,000 pictures take, and where the time goes.
@@ -47,7 +51,8 @@ if TYPE_CHECKING:
     from aecore.models.zoo import System
 
 ROOT = Path(__file__).parent.parent
-IMAGES = {"shallow-strided": 3000, "dense": 9000}  # per epoch, so that ours takes two to four seconds
+IMAGES = {"shallow-strided": 3000, "dense": 9000}  # per epoch, so that ours takes two to four seconds on two cores
+GPU_IMAGES = 45_000
 BATCH = 100
 THREADS = 2
 SCORED = 10_000
@@ -72,7 +77,7 @@ def timed(work: Callable[[], object]) -> float:
 # ---- the peers; `pixels` is uint8 [N, 3, 32, 32]
 
 
-def ours(system: System, pixels: np.ndarray) -> Peer:
+def ours(system: System, pixels: np.ndarray, device: str) -> Peer:
     """`train`, as all its callers iterate it; the clock stops at the last report of an epoch, before validation."""
     import torch
 
@@ -83,12 +88,13 @@ def ours(system: System, pixels: np.ndarray) -> Peer:
     from aecore.training.loop import train
 
     keep_freed_memory()  # as in every process that trains a run
-    torch.set_num_threads(THREADS)
+    _limit_threads(device)
     split = Split(torch.from_numpy(pixels), torch.zeros(len(pixels), dtype=torch.int64))
     held_out = Split(split.pixels[:BATCH], split.labels[:BATCH])
     dataset = Dataset("benchmark", "Benchmark", (), (3, 32, 32), lambda: (split, held_out), lambda: (held_out,))
     recipe = replace(system.recipe, epochs=10_000, batch_size=BATCH)
-    events = train(RunSpec(system.architecture, recipe, dataset.name, "", name=system.name), dataset)
+    spec = RunSpec(system.architecture, recipe, dataset.name, "", name=system.name)
+    events = train(spec, dataset, torch.device(device))
 
     def epoch() -> float:
         started = perf_counter()
@@ -102,7 +108,7 @@ def ours(system: System, pixels: np.ndarray) -> Peer:
     return Peer(system.architecture.parameters, f"torch {torch.__version__}", epoch)
 
 
-def plain(system: System, pixels: np.ndarray) -> Peer:
+def plain(system: System, pixels: np.ndarray, device: str) -> Peer:
     """The loop of the tutorials, with the better of 0 and 2 loader workers."""
     import torch
     from torch.nn import functional as F
@@ -110,17 +116,18 @@ def plain(system: System, pixels: np.ndarray) -> Peer:
     from torchvision.datasets import CIFAR10
     from torchvision.transforms import ToTensor
 
-    torch.set_num_threads(THREADS)
+    _limit_threads(device)
     pictures = CIFAR10.__new__(CIFAR10)  # torchvision's own access to a picture, without its files
     pictures.data, pictures.targets = pixels.transpose(0, 2, 3, 1).copy(), [0] * len(pixels)
     pictures.transform, pictures.target_transform = ToTensor(), None
-    model = torch_module(system.architecture)
+    model = torch_module(system.architecture).to(device)
     optimiser = torch.optim.Adam(model.parameters())
 
     def train_on(loader: DataLoader[tuple[Tensor, Tensor]]) -> float:
         total = 0.0
         model.train()
-        for images, _ in loader:
+        for batch, _ in loader:
+            images = batch.to(device)
             optimiser.zero_grad()
             loss = F.mse_loss(model(images), images)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -147,15 +154,34 @@ def plain(system: System, pixels: np.ndarray) -> Peer:
     )
 
 
-def keras(system: System, pixels: np.ndarray) -> Peer:
-    """`model.fit` with Keras's defaults."""
+def _limit_threads(device: str) -> None:
+    if device == "cpu":
+        import torch
+
+        torch.set_num_threads(THREADS)
+
+
+def _keras_backend(device: str) -> str:
+    """Choose the backend and limit its threads; returns its name and version."""
+    if device != "cpu":
+        os.environ["KERAS_BACKEND"] = "jax"
+        import jax
+
+        return f"jax {jax.__version__}, {jax.devices()[0].device_kind}"
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    import keras
     import tensorflow as tf
 
     if tf.config.threading.get_intra_op_parallelism_threads() != THREADS:  # may be set only once
         tf.config.threading.set_intra_op_parallelism_threads(THREADS)
         tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    return f"tensorflow {tf.__version__}"
+
+
+def keras(system: System, pixels: np.ndarray, device: str) -> Peer:
+    """`model.fit` with Keras's defaults."""
+    backend = _keras_backend(device)
+    import keras
+
     images = pixels.transpose(0, 2, 3, 1).astype(np.float32) / 255
     model = keras.Sequential([keras.Input(images.shape[1:]), *keras_layers(system.architecture)])
     model.compile(optimizer="adam", loss="mse")
@@ -163,11 +189,11 @@ def keras(system: System, pixels: np.ndarray) -> Peer:
     def epoch() -> float:
         return timed(lambda: model.fit(images, images, batch_size=BATCH, epochs=1, verbose=0))
 
-    note = f"keras {keras.__version__} on tensorflow {tf.__version__}, jit_compile={model.jit_compile} by default"
+    note = f"keras {keras.__version__} on {backend}, jit_compile={model.jit_compile} by default"
     return Peer(model.count_params(), note, epoch)
 
 
-PEERS: dict[str, Callable[[System, np.ndarray], Peer]] = {"ours": ours, "plain": plain, "keras": keras}
+PEERS: dict[str, Callable[[System, np.ndarray, str], Peer]] = {"ours": ours, "plain": plain, "keras": keras}
 
 
 def torch_module(architecture: Architecture) -> nn.Sequential:
@@ -217,14 +243,14 @@ def keras_layers(architecture: Architecture) -> Iterator[Any]:
 # ---- one process per peer
 
 
-def work(name: str, pictures: Path) -> None:
+def work(name: str, pictures: Path, device: str) -> None:
     """Answer each line `system images` on stdin with a line of JSON: the speed of one more epoch."""
     pixels = np.load(pictures)
     peers: dict[str, Peer] = {}
     for line in sys.stdin:
         system, images = line.split()
         if system not in peers:
-            peers[system] = PEERS[name](zoo.find(system), pixels[: int(images)])
+            peers[system] = PEERS[name](zoo.find(system), pixels[: int(images)], device)
         peer = peers[system]
         rate = int(images) / peer.epoch()
         print(json.dumps({"images_per_second": rate, "parameters": peer.parameters, "note": peer.note}), flush=True)
@@ -233,9 +259,9 @@ def work(name: str, pictures: Path) -> None:
 class Worker:
     """A peer's process."""
 
-    def __init__(self, name: str, python: Path, pictures: Path) -> None:
+    def __init__(self, name: str, python: Path, pictures: Path, device: str) -> None:
         self.name = name
-        command = [str(python), "-m", "benchmarks.training", "--worker", name, str(pictures)]
+        command = [str(python), "-m", "benchmarks.training", "--device", device, "--worker", name, str(pictures)]
         self._log = pictures.with_name(f"{name}.log")  # TensorFlow writes a lot; shown only if a peer fails
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
@@ -344,13 +370,17 @@ def time_training(options: argparse.Namespace) -> None:
             "Keras is left out: make its environment with `python -m venv .venv-keras && "
             ".venv-keras/bin/pip install -r benchmarks/requirements-keras.txt`, or name another with --keras-python."
         )
-    images = {system: options.images or IMAGES[system] for system in options.systems}
+    on_cpu = options.device == "cpu"
+    images = {system: options.images or (IMAGES[system] if on_cpu else GPU_IMAGES) for system in options.systems}
     split, title = pictures_of("train", max(images.values()))
-    print(f"Pictures of {title}, batch {BATCH}, {THREADS} threads, median of {options.rounds} rounds.")
+    where = f"{THREADS} threads" if on_cpu else options.device
+    print(f"Pictures of {title}, batch {BATCH}, {where}, median of {options.rounds} rounds.")
     with TemporaryDirectory() as folder, ExitStack() as stack:
         pictures = Path(folder) / "pictures.npy"
         np.save(pictures, split.pixels.numpy())
-        workers = [stack.enter_context(Worker(name, python, pictures)) for name, python in pythons.items()]
+        workers = [
+            stack.enter_context(Worker(name, python, pictures, options.device)) for name, python in pythons.items()
+        ]
         for system, count in images.items():
             compare(system, count, workers, options.rounds)
 
@@ -362,13 +392,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each peer (default %(default)s)")
     parser.add_argument("--systems", nargs="+", choices=IMAGES, default=list(IMAGES), help="(default: both)")
     parser.add_argument("--keras-python", type=Path, default=ROOT / ".venv-keras/bin/python", metavar="PATH")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.add_argument("--scoring", action="store_true", help="time the scores instead")
     parser.add_argument("--worker", nargs=2, metavar=("PEER", "PICTURES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
+    if options.device == "cpu" and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])  # the workers inherit it
     if options.worker:
-        work(options.worker[0], Path(options.worker[1]))
+        work(options.worker[0], Path(options.worker[1]), options.device)
     elif options.scoring:
         time_scoring()
     else:
