@@ -80,7 +80,8 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--noise",
         metavar="KIND:LEVEL",
-        help="on the input: such as gaussian:0.3, or gaussian:0..1 for a level drawn per picture; none:0 for no noise; "
+        help="on the input: such as gaussian:0.3, or gaussian:0..1 for a level drawn per picture, or "
+        "gaussian:0.03..1:log for one whose logarithm is drawn; none:0 for no noise; "
         f"kinds: {', '.join(KINDS)}",
     )
     recipe.add_argument(

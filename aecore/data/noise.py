@@ -1,9 +1,13 @@
 """Corruptions that are applied to a picture before a model sees it.
 
 A noise is a frozen record of a kind and a level in the kind's unit, with a text form: `gaussian:0.3`. With a range of
-levels, `gaussian:0..1`, each picture gets its own level. Noise is added unclipped, as in the study of 2018. Every draw
-comes from an explicit generator: `noisy` keys it by (seed, picture), so the same picture gets the same noise in every
-model; training keys it by (seed, epoch). No two purposes share a key.
+levels, `gaussian:0..1`, each picture gets its own level; with `gaussian:0.03..1:log` the logarithm of the level is
+uniform, so that weak noise is as frequent as strong noise. Noise is added unclipped, as in the study of 2018. Every
+draw comes from an explicit generator: `noisy` keys it by (seed, picture), so the same picture gets the same noise in
+every model; training keys it by (seed, epoch). No two purposes share a key.
+
+A level is a number for all pictures, or a tensor `[N, 1, 1, 1]` with one per picture. With a tensor nothing is read
+from the device or copied to it, so that a training step can be recorded as a CUDA graph.
 
 To add a kind: write its function here and add it to `KINDS`.
 """
@@ -13,7 +17,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from math import log
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aecore import AecoreError, did_you_mean
 
@@ -26,50 +31,57 @@ if TYPE_CHECKING:
 VERSION = 2
 
 
+Level: TypeAlias = "float | Tensor"
+
+
 class NoiseError(AecoreError):
     """A noise is not legal; the message says what would be."""
 
 
-def _gaussian(images: Tensor, level: float, generator: Generator) -> Tensor:
+def _gaussian(images: Tensor, level: Level, generator: Generator) -> Tensor:
     return images + level * _normal(images, generator)
 
 
-def _uniform(images: Tensor, level: float, generator: Generator) -> Tensor:
+def _uniform(images: Tensor, level: Level, generator: Generator) -> Tensor:
     return images + level * (2 * _random(images, generator) - 1)
 
 
-def _speckle(images: Tensor, level: float, generator: Generator) -> Tensor:
+def _speckle(images: Tensor, level: Level, generator: Generator) -> Tensor:
     return images * (1 + level * _normal(images, generator))
 
 
-def _salt_pepper(images: Tensor, level: float, generator: Generator) -> Tensor:
+def _salt_pepper(images: Tensor, level: Level, generator: Generator) -> Tensor:
     # One draw per pixel, shared by its channels: a dead pixel is white or black, not coloured.
     draw = _random(images[:, :1], generator)
     return images.masked_fill(draw < level / 2, 0.0).masked_fill(draw > 1 - level / 2, 1.0)
 
 
-def _poisson(images: Tensor, level: float, generator: Generator) -> Tensor:
+def _poisson(images: Tensor, level: Level, generator: Generator) -> Tensor:
     # `level` is the standard deviation at white, so that level 0 means no noise, as for every other kind.
     photons = 1 / level**2
     counts: Tensor = _torch().poisson(images.clamp(min=0) * photons, generator=generator)
     return counts / photons
 
 
-def _masking(images: Tensor, level: float, generator: Generator) -> Tensor:
+def _masking(images: Tensor, level: Level, generator: Generator) -> Tensor:
     return images * (_random(images[:, :1], generator) >= level)
 
 
-def _occlusion(images: Tensor, level: float, generator: Generator) -> Tensor:
+def _occlusion(images: Tensor, level: Level, generator: Generator) -> Tensor:
     height, width = images.shape[2:]
     # One rectangle per picture, with this share of its area, at a random place inside it.
-    hidden_height, hidden_width = round(height * level**0.5), round(width * level**0.5)
+    hidden_height, hidden_width = _rounded(height * level**0.5), _rounded(width * level**0.5)
     corner = _random(images[:, :1, :1, :2], generator)
-    top = (corner[..., 0] * (height - hidden_height + 1)).floor()
-    left = (corner[..., 1] * (width - hidden_width + 1)).floor()
+    top = (corner[..., :1] * (height - hidden_height + 1)).floor()  # [N, 1, 1, 1], as is `left`
+    left = (corner[..., 1:] * (width - hidden_width + 1)).floor()
     rows, columns = (images.new_ones(extent).cumsum(0) - 1 for extent in (height, width))
-    inside_rows = (rows >= top) & (rows < top + hidden_height)  # [N, 1, H]
-    inside_columns = (columns >= left) & (columns < left + hidden_width)  # [N, 1, W]
-    return images.masked_fill(inside_rows[:, :, :, None] & inside_columns[:, :, None, :], 0.0)
+    inside_rows = (rows[:, None] >= top) & (rows[:, None] < top + hidden_height)  # [N, 1, H, 1]
+    inside_columns = (columns >= left) & (columns < left + hidden_width)  # [N, 1, 1, W]
+    return images.masked_fill(inside_rows & inside_columns, 0.0)
+
+
+def _rounded(extent: Level) -> Level:
+    return round(extent) if isinstance(extent, float) else extent.round()
 
 
 def _torch() -> Any:
@@ -97,7 +109,7 @@ class Kind:
     title: str
     unit: str
     highest: float
-    draw: Callable[[Tensor, float, Generator], Tensor]
+    draw: Callable[[Tensor, Level, Generator], Tensor]
     lowest: float = 0.0
     is_a_name: bool = False
 
@@ -118,11 +130,15 @@ BY_TITLE = {kind.title: name for name, kind in KINDS.items()}
 
 @dataclass(frozen=True)
 class Noise:
-    """A kind of corruption at a `level`; with `low`, each picture's level is drawn uniformly from `low` to `level`."""
+    """A kind of corruption at a `level`; with `low`, each picture's level is drawn uniformly from `low` to `level`.
+
+    If it is `logarithmic`, the logarithm of the level is uniform instead.
+    """
 
     kind: str
     level: float
     low: float | None = None
+    logarithmic: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -140,33 +156,48 @@ class Noise:
                 f"The levels of {self.kind} noise ({rule.unit}) must rise, from at least {rule.lowest:g}, as in "
                 f"{self.kind}:{rule.lowest:g}..{rule.highest:g}; not {self.low:g}..{self.level:g}."
             )
+        if self.logarithmic and not self.low:
+            raise NoiseError(
+                f"Levels of {self.kind} noise whose logarithm is uniform need a range that begins above 0, as in "
+                f"{self.kind}:{rule.highest / 20:g}..{rule.highest:g}:log; not {self}."
+            )
 
     @classmethod
     def parse(cls, text: str) -> Noise:
-        """Read a text such as `gaussian:0.3` or `gaussian:0..1`; raises `NoiseError`."""
+        """Read a text such as `gaussian:0.3`, `gaussian:0..1` or `gaussian:0.03..1:log`; raises `NoiseError`."""
         kind, _, levels = text.partition(":")
+        levels, colon, spacing = levels.partition(":")
         low, dots, level = levels.rpartition("..")
         try:
-            return cls(kind.strip(), float(level), float(low) if dots else None)
+            if colon and spacing.strip() != "log":
+                raise ValueError(spacing)
+            return cls(kind.strip(), float(level), float(low) if dots else None, bool(colon))
         except ValueError:
             raise NoiseError(
-                f"{text!r} is not a noise: write kind:level, for example gaussian:0.3, or kind:low..high."
+                f"{text!r} is not a noise: write kind:level, for example gaussian:0.3, or kind:low..high, or "
+                "kind:low..high:log."
             ) from None
 
     def __str__(self) -> str:
         levels = [self.level] if self.low is None else [self.low, self.level]
-        return f"{self.kind}:{'..'.join(repr(float(level)).removesuffix('.0') for level in levels)}"
+        texts = [repr(float(level)).removesuffix(".0") for level in levels]
+        return f"{self.kind}:{'..'.join(texts)}{':log' * self.logarithmic}"
 
     def add(self, images: Tensor, generator: Generator) -> Tensor:
-        """Corrupt `images` `[N, C, H, W]` in `[0, 1]` with draws from `generator`; the result is not clipped."""
+        """Corrupt `images` `[N, C, H, W]` in `[0, 1]` with draws from `generator`; the result is not clipped.
+
+        In a range first the levels of all pictures are drawn, then their noise.
+        """
         draw = KINDS[self.kind].draw
         if self.low is None:
             return draw(images, self.level, generator) if self.level else images
-        levels = self.low + (self.level - self.low) * _random(images[:, 0, 0, 0], generator)
-        corrupted = images.clone()
-        for row, level in enumerate(levels.tolist()):
-            corrupted[row] = draw(images[row : row + 1], level, generator)[0]
-        return corrupted
+        return draw(images, self._levels(images, self.low, generator), generator)
+
+    def _levels(self, images: Tensor, low: float, generator: Generator) -> Tensor:
+        share = _random(images[:, :1, :1, :1], generator)
+        if self.logarithmic:
+            return (log(low) + log(self.level / low) * share).exp()
+        return low + (self.level - low) * share
 
 
 def key(*parts: object) -> int:

@@ -1,5 +1,6 @@
 """Noise: its statistics are those of the textbook, and a picture's draw depends on nothing but (seed, picture)."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from torch import Generator, Tensor
 
 from aecore.data import noise as module
@@ -14,6 +16,8 @@ from aecore.data.noise import KINDS, Noise, NoiseError, key, noisy
 from aecore.reconstructors import denoisers
 from aecore.studies import sensitivity
 from aecore.training import initialisation, loop
+from tests.aecore.recordable import waiting
+from tests.aecore.rounding import EPS
 from tests.aecore.training import little
 
 GREY = 0.4  # not the middle, where salt would be as far away as pepper
@@ -24,7 +28,15 @@ ranges = st.sampled_from(list(KINDS)).flatmap(
     lambda kind: (
         st.tuples(*[st.floats(KINDS[kind].lowest, KINDS[kind].highest)] * 2)
         .filter(lambda levels: levels[0] != levels[1])
-        .map(lambda levels: Noise(kind, max(levels), min(levels)))
+        .flatmap(
+            lambda levels: st.builds(
+                Noise,
+                st.just(kind),
+                st.just(max(levels)),
+                st.just(min(levels)),
+                st.booleans() if min(levels) else st.just(False),
+            )
+        )
     )
 )
 
@@ -105,11 +117,68 @@ def test_of_a_range_of_levels_every_picture_gets_one_at_even_odds(kind: str) -> 
     assert [float(lower), float(upper)] == pytest.approx(middles, rel=0.1)
 
 
+def deviations(noise: Noise, count: int = 2000) -> Tensor:
+    """The standard deviation of the noise of each of `count` grey pictures."""
+    pictures = torch.full((count, 3, 16, 16), GREY)
+    return (noise.add(pictures, Generator().manual_seed(0)) - pictures).double().flatten(1).std(1)
+
+
+def test_the_logarithm_of_a_logarithmic_level_is_uniform() -> None:
+    low, high = 0.03, 1.0
+    drawn = (deviations(Noise("gaussian", high, low, logarithmic=True)) / low).log() / math.log(high / low)
+    # The estimate of a deviation from 768 numbers is off by 1/√(2·768) of it: 0.7% of the range of its logarithm.
+    assert stats.kstest(drawn.clamp(0, 1).numpy(), "uniform").pvalue > 0.01
+    even = (deviations(Noise("gaussian", high, low)) - low) / (high - low)
+    assert stats.kstest(even.clamp(0, 1).numpy(), "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["NCHW", "NHWC"])
+@pytest.mark.parametrize("logarithmic", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_gets_what_its_pictures_get_one_by_one(
+    kind: str, logarithmic: bool, layout: torch.memory_format
+) -> None:
+    """Published denoisers were trained with draws for one picture after the other."""
+    low, high = 0.1, 0.9
+    pictures = torch.rand(40, 3, 8, 8, generator=Generator().manual_seed(1)).contiguous(memory_format=layout)
+    noise, one_by_one = Noise(kind, high, low, logarithmic), Generator().manual_seed(0)
+    shares = torch.rand(40, generator=one_by_one)
+    levels = (math.log(low) + math.log(high / low) * shares).exp() if logarithmic else low + (high - low) * shares
+    rows = [Noise(kind, level).add(pictures[row : row + 1], one_by_one) for row, level in enumerate(levels.tolist())]
+    drawn = noise.add(pictures, Generator().manual_seed(0))
+    if kind == "poisson":  # 1/level² is rounded to float32, and the product of it once more
+        torch.testing.assert_close(drawn, torch.cat(rows), rtol=4 * EPS, atol=0)
+    else:
+        assert torch.equal(drawn, torch.cat(rows))
+
+
+@pytest.mark.parametrize(
+    "offender",
+    [
+        lambda levels: levels.tolist(),
+        lambda levels: levels.sum().item(),
+        lambda levels: 1 if levels.sum() > 0 else 0,
+        lambda levels: levels[levels > 0],
+        lambda levels: levels * levels.new_tensor([1.0, 2.0]),
+    ],
+    ids=["numbers read", "a number read", "a decision", "rows by a mask", "numbers brought"],
+)
+def test_what_makes_a_gpu_wait_is_noticed(offender: Callable[[Tensor], object]) -> None:
+    assert waiting(lambda: offender(torch.rand(2))) != set()
+
+
+@pytest.mark.parametrize("noise", [Noise(kind, 0.9, 0.1, log) for kind in KINDS for log in (False, True)], ids=str)
+def test_the_draws_of_a_range_can_be_recorded_as_a_graph(noise: Noise) -> None:
+    pictures, generator = torch.rand(4, 3, 8, 8), Generator()
+    assert waiting(lambda: noise.add(pictures, generator)) == set()
+
+
 def test_a_range_at_its_ends_is_a_level() -> None:
     pictures = torch.rand(3, 3, 8, 8, generator=Generator().manual_seed(0))
     narrow = noisy(pictures, Noise("gaussian", 0.3 + 1e-9, 0.3), 0, range(3)) - pictures
     assert float(narrow.std()) == pytest.approx(0.3, rel=0.1)
     assert str(Noise("gaussian", 1, 0)) == "gaussian:0..1"
+    assert str(Noise("gaussian", 1, 0.03, logarithmic=True)) == "gaussian:0.03..1:log"
 
 
 @given(noises | ranges)
@@ -188,6 +257,10 @@ def test_no_two_purposes_share_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("gaussian:0..0", "must rise"),
         ("gaussian:-1..1", "from 0 to 2, not -1"),
         ("poisson:0..1", "from at least 0.001"),
+        ("gaussian:0..1:log", "need a range that begins above 0, as in gaussian:0.1..2:log; not gaussian:0..1:log"),
+        ("gaussian:0.3:log", "need a range that begins above 0"),
+        ("gaussian:0.1..1:lin", "or kind:low..high:log"),
+        ("gaussian:0.1..1:", "or kind:low..high:log"),
     ],
 )
 def test_a_bad_noise_is_told_what_is_legal(text: str, message: str) -> None:
