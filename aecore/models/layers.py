@@ -13,7 +13,7 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from math import ceil, floor, prod
+from math import ceil, floor, gcd, prod
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -73,7 +73,7 @@ class Layer:
     keyword: ClassVar[str]
     title: ClassVar[str] = ""  # the name in texts; empty if it is the keyword
     example: ClassVar[str] = ""  # the text after the keyword in an example of the text form
-    keeps_numbers: ClassVar[bool] = False  # as many output numbers as input numbers, computed one by one
+    keeps_numbers: ClassVar[bool] = False  # one output number for each input number, rescaled or passed on
     keeps_values: ClassVar[bool] = False  # the output has the same values, perhaps in another shape
     mixes_everything: ClassVar[bool] = False  # every output depends on every input
     is_drawn_folded: ClassVar[bool] = False  # diagrams draw it as part of the layer before it
@@ -339,6 +339,42 @@ class BatchNorm(Layer):
 
 
 @dataclass(frozen=True)
+class GroupNorm(Layer):
+    """Group normalisation (Wu & He 2018): over all positions of each of `groups` groups of channels of one picture.
+
+    Unlike batch norm it does the same in training and evaluation, whatever else is in the batch.
+    """
+
+    keyword: ClassVar[str] = "gn"
+    title: ClassVar[str] = "group norm"
+    example: ClassVar[str] = "8"
+    keeps_numbers: ClassVar[bool] = True
+    is_drawn_folded: ClassVar[bool] = True
+    groups: int = size(8)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = _maps(shape)
+        fitting = gcd(channels, self.groups)
+        if fitting < self.groups:
+            raise LayerError(
+                f"got {shape_text(shape)}, cannot divide {channels:,} channels into {self.groups:,} groups: "
+                f"`{self.keyword}{fitting}` would fit"
+            )
+        if prod(shape) == self.groups:
+            raise LayerError(f"got {shape_text(shape)}, cannot normalise groups of a single number: leave it out")
+        return channels, height, width
+
+    def parameters(self, shape: Shape) -> int:
+        return 2 * shape[0]
+
+    def input_window(self, position: np.ndarray, extent: int) -> Window:
+        return np.zeros_like(position), np.full_like(position, extent - 1)  # by way of the mean and the deviation
+
+    def _words(self) -> tuple[str, ...]:
+        return (f"{self.title} {self.groups:,}",)
+
+
+@dataclass(frozen=True)
 class Dropout(Layer):
     """Sets each value to zero with probability `rate` during training."""
 
@@ -478,7 +514,7 @@ class Concat(Join):
 LAYERS: dict[str, type[Layer]] = {
     kind.keyword: kind
     for kind in (
-        *(Conv, TransposedConv, Dense, MaxPool, AveragePool, Upsample, BatchNorm, Dropout, Activate),
+        *(Conv, TransposedConv, Dense, MaxPool, AveragePool, Upsample, BatchNorm, GroupNorm, Dropout, Activate),
         *(Sparsity, Flatten, Reshape, Skip, Add, Concat),
     )
 }

@@ -10,6 +10,7 @@ from functools import singledispatch
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from aecore.models.layers import (
     Activate,
@@ -19,6 +20,7 @@ from aecore.models.layers import (
     Dense,
     Dropout,
     Flatten,
+    GroupNorm,
     Join,
     Layer,
     MaxPool,
@@ -72,6 +74,19 @@ class KeyedDropout(Stochastic):
             return values
         mask = values.new_empty(values.shape).bernoulli_(1 - self._rate, generator=self.generator)
         return values * mask / (1 - self._rate)
+
+
+class AutocastGroupNorm(nn.GroupNorm):
+    """`nn.GroupNorm` that computes in the type of its input, with sums in float32 inside.
+
+    Under autocast torch's own returns float32, and everything up to the next convolution takes twice the memory.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`[N, C, H, W]` to the same shape and type."""
+        weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
+        with torch.autocast(input.device.type, enabled=False):
+            return F.group_norm(input, self.num_groups, weight, bias, self.eps)
 
 
 class MeanActivity(Penalised):
@@ -181,6 +196,11 @@ def _upsample(layer: Upsample, shape: Shape) -> nn.Module:
 def _batch_norm(layer: BatchNorm, shape: Shape) -> nn.Module:
     kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
     return kind(shape[0], eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+
+
+@module_of.register
+def _group_norm(layer: GroupNorm, shape: Shape) -> nn.Module:
+    return AutocastGroupNorm(layer.groups, shape[0])
 
 
 @module_of.register

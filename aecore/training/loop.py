@@ -103,7 +103,7 @@ def train(
             f"{shape_text(dataset.shape)}."
         )
     if not architecture.parameters:
-        raise TrainingError(f"{architecture} has nothing to train: add a conv, deconv, dense or bn layer.")
+        raise TrainingError(f"{architecture} has nothing to train: add a conv, deconv, dense, bn or gn layer.")
     architecture.check_memory(memory_budget(device))
     _check_batch_norm(spec, len(dataset.train))
     started = perf_counter()

@@ -16,7 +16,9 @@ def autoencoders(draw: st.DrawFn) -> Architecture:
     if draw(st.booleans()) and factors.count(3) == 0:
         channels, height, width = 3, 32, 32
     words = [f"{channels}x{height}x{width}"]
-    between = st.lists(st.sampled_from(["bn", "dropout0.25", "act:gelu", "conv3:k2", "conv4:k5:tanh"]), max_size=2)
+    between = st.lists(
+        st.sampled_from(["bn", "dropout0.25", "act:gelu", "conv3:k2", "conv4:k5:tanh", "conv4 | gn2"]), max_size=2
+    )
     numbers = st.integers(1, 4)
     for factor in factors:
         words += draw(between)

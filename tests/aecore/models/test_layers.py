@@ -22,6 +22,7 @@ from aecore.models.layers import (
     Dense,
     Dropout,
     Flatten,
+    GroupNorm,
     Interpolation,
     Join,
     Layer,
@@ -68,6 +69,7 @@ WRITTEN: dict[str, st.SearchStrategy[Layer]] = {
     "avgpool": st.builds(AveragePool, st.integers(2, 64)),
     "up": st.builds(Upsample, st.integers(2, 64), interpolations),
     "bn": st.just(BatchNorm()),
+    "gn": st.builds(GroupNorm, large),
     "dropout": st.builds(
         Dropout, st.floats(0.001, 0.99) | st.integers(0, 10**6).map(lambda billionths: billionths / 1e9)
     ),
@@ -93,6 +95,12 @@ def reshaped(draw: st.DrawFn) -> tuple[Layer, Shape]:
     return Reshape(target), draw(st.sampled_from([target, target[::-1], (int(np.prod(target)),)]))
 
 
+@st.composite
+def grouped(draw: st.DrawFn) -> tuple[Layer, Shape]:
+    groups = draw(st.integers(1, 8))
+    return GroupNorm(groups), (groups * draw(st.integers(1, 3)), *draw(st.tuples(*[st.integers(2, 9)] * 2)))
+
+
 PLACED: dict[str, st.SearchStrategy[tuple[Layer, Shape]]] = {
     "conv": st.tuples(st.builds(Conv, small, st.integers(1, 7), st.integers(1, 4), activations), maps),
     "deconv": st.tuples(deconvs(small, 7), maps),
@@ -101,6 +109,7 @@ PLACED: dict[str, st.SearchStrategy[tuple[Layer, Shape]]] = {
     "avgpool": pooled(AveragePool),
     "up": st.tuples(st.builds(Upsample, st.integers(2, 4), interpolations), maps),
     "bn": st.tuples(WRITTEN["bn"], either),
+    "gn": grouped(),
     "dropout": st.tuples(WRITTEN["dropout"], either),
     "act": st.tuples(WRITTEN["act"], either),
     "sparsity": st.tuples(WRITTEN["sparsity"], either),
@@ -148,6 +157,7 @@ def test_every_layer_is_tried_alone_or_as_a_join() -> None:
         ("conv:k3", "needs its channels"),
         ("conv32:relo", "legal: `conv32`, :kN, :sN, :relu, :leaky_relu"),
         ("bn2", "takes no options"),
+        ("gn0", "groups must be from 1 to"),
         ("desne32", "did you mean `dense`"),
         ("reshape3x32", "reshape32x8x8"),
     ],

@@ -19,6 +19,7 @@ from aecore.models.layers import (
     Concat,
     Conv,
     Dropout,
+    GroupNorm,
     Interpolation,
     MaxPool,
     Shape,
@@ -127,6 +128,43 @@ def test_batch_norm_has_keras_epsilon_and_momentum(shape: Shape) -> None:
     mean, variance = values.mean(axes, keepdim=True), values.var(axes, correction=0, keepdim=True)
     torch.testing.assert_close(module(values), (values - mean) / (variance + 1e-3).sqrt())
     torch.testing.assert_close(module.running_mean, 0.01 * mean.flatten())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["NCHW", "NHWC"])
+def test_group_norm_is_wu_and_he_s(layout: torch.memory_format) -> None:
+    """μ and σ over the positions and channels of a group, ε 1e-5, then a scale and a shift of each channel."""
+    values = np.random.default_rng(0).standard_normal((3, 6, 4, 5)) * 0.05 + 3
+    module = module_of(GroupNorm(2), values.shape[1:]).double()
+    with torch.no_grad():
+        module.weight.copy_(torch.arange(6.0))
+        module.bias.copy_(torch.arange(6.0) * 10)
+    groups = values.reshape(3, 2, -1)
+    normal = (groups - groups.mean(2, keepdims=True)) / np.sqrt(groups.var(2, keepdims=True) + 1e-5)
+    scale = np.arange(6.0)[:, None, None]
+    expected = normal.reshape(values.shape) * scale + 10 * scale
+    given = torch.from_numpy(values).contiguous(memory_format=layout)
+    for mode in (True, False):
+        np.testing.assert_allclose(module.train(mode)(given).detach().numpy(), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["NCHW", "NHWC"])
+def test_group_norm_has_the_gradient_of_its_formula(layout: torch.memory_format) -> None:
+    module = module_of(GroupNorm(2), (4, 3, 2)).double()
+    given = torch.randn(2, 4, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    given = given.contiguous(memory_format=layout).requires_grad_()
+    assert torch.autograd.gradcheck(module, (given,))
+
+
+def test_group_norm_keeps_half_precision_under_autocast_and_is_not_far_off() -> None:
+    module = module_of(GroupNorm(2), (4, 8, 8))
+    values = torch.rand(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        output = module(values.bfloat16())
+    assert output.dtype == torch.bfloat16
+    output.float().sum().backward()
+    assert module.weight.grad.dtype == torch.float32
+    # Its input and its output are rounded to 8 bits, and both are below 4.
+    torch.testing.assert_close(output.float(), module(values), rtol=0, atol=4 * 2 * 2**-8)
 
 
 def test_dropout_repeats_its_draw_and_keeps_the_mean_and_rests_in_evaluation() -> None:

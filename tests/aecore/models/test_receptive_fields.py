@@ -95,6 +95,13 @@ def test_a_dense_layer_and_all_after_it_see_the_whole_picture() -> None:
     assert [row.receptive_field for row in rows] == [(3, 3), (3, 3), (6, 10), (6, 10), (6, 10), (6, 10)]
 
 
+def test_group_norm_and_all_after_it_see_the_whole_picture() -> None:
+    architecture = Architecture.parse("2x6x10 | conv4 | gn2 | conv2")
+    rows, module = architecture.summary().rows, architecture.module().double()
+    assert [row.receptive_field for row in rows] == [(3, 3), (6, 10), (6, 10)]
+    assert measured_window(module[:2], (2, 6, 10), (4, 6, 10)) == (6, 10)
+
+
 def test_a_skip_widens_what_is_seen_only_where_it_sees_more() -> None:
     rows = Architecture.parse("1x9x9 | skip | conv2:k5 | skip | conv2:k1 | add | conv1:k1 | add | conv1").summary().rows
     assert [row.receptive_field for row in rows] == [(1, 1), *[(5, 5)] * 6, (7, 7)]
