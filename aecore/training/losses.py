@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from aecore.models.recipe import Loss, Recipe
 
+WEAKEST_NOISE = 1 / 255  # a picture with less, or none, weighs no more than one with this
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -31,7 +32,21 @@ def cross_entropy(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
     return F.binary_cross_entropy(output, target)
 
 
-FUNCTIONS: dict[Loss, Function] = {"mse": squared_error, "bce": cross_entropy, "mae": absolute_error}
+def weighted_squared_error(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
+    """Mean over pictures of the mean squared error over σ, the root mean square of the noise that the picture got.
+
+    The least possible error of a denoiser grows about in proportion to σ, so that weak and strong noise count alike.
+    """
+    errors, noise = ((tensor - target).square().mean((1, 2, 3)) for tensor in (output, given))
+    return (errors / noise.sqrt().clamp(min=WEAKEST_NOISE)).mean()
+
+
+FUNCTIONS: dict[Loss, Function] = {
+    "mse": squared_error,
+    "bce": cross_entropy,
+    "mae": absolute_error,
+    "wmse": weighted_squared_error,
+}
 
 
 def loss_of(recipe: Recipe, output: Tensor, target: Tensor, given: Tensor) -> Tensor:

@@ -67,7 +67,10 @@ WRONG = {
     "level": (["train", LAYERS, "--noise", "gaussian:9"], "must be from 0 to 2, not 9"),
     "not a level": (["train", LAYERS, "--noise", "gaussian:nan"], "must be from 0 to 2, not nan"),
     "no level": (["train", LAYERS, "--noise", "gaussian"], "write kind:level, for example gaussian:0.3"),
-    "loss": (["train", LAYERS, "--loss", "msee"], "loss 'msee' is not known: did you mean mse? Legal: mse, bce, mae."),
+    "loss": (
+        ["train", LAYERS, "--loss", "msee"],
+        "loss 'msee' is not known: did you mean mse? Legal: mse, bce, mae, wmse.",
+    ),
     "bce": (["train", "conv3:k1:linear", "--loss", "bce"], "Cross-entropy needs outputs between 0 and 1"),
     "penalty": (["train", LAYERS, "--penalty", "sparsity"], "write name:weight, for example sparsity:0.001"),
     "no penalty": (["train", LAYERS, "--penalty", "kl:1"], "There is no penalty 'kl'. Legal: sparsity."),
