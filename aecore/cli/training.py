@@ -91,14 +91,21 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--redraw", action="store_true", default=None, help="other training pictures for each seed, out of the same set"
     )
+    recipe.add_argument(
+        "--average",
+        type=float,
+        metavar="DECAY",
+        help="take the moving average of the weights over the steps, with a decay such as 0.999 (default: the last)",
+    )
     parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
     parser.add_argument("--device", metavar="NAME", help=DEVICES)
 
 
 def recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
     """The settings of a recipe that the options name."""
-    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule", "redraw")
-    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule")
+    switches = ("redraw", "average")
+    changes = {name: getattr(options, name) for name in names + switches if getattr(options, name) is not None}
     if options.noise is not None:
         changes["noise"] = parse_noise(options.noise)
     if options.penalty is not None:

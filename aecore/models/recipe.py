@@ -41,7 +41,8 @@ class Recipe:
     `noise` is added to the input, with new draws in every epoch; the target stays clean. `images=None` takes all
     pictures. Without a `schedule` the learning rate is constant. `penalties` are weights such as `{"sparsity": 0.001}`
     of penalties that the architecture's layers report; the weighted penalties are added to the loss. With `redraw` the
-    seed also decides which pictures are trained on and which are held out for validation.
+    seed also decides which pictures are trained on and which are held out for validation. With `average`, a decay such
+    as 0.999, the result is the exponential moving average of the weights over the steps.
     """
 
     epochs: int = 5
@@ -54,6 +55,7 @@ class Recipe:
     schedule: Schedule | None = None
     penalties: Mapping[str, float] | tuple[tuple[str, float], ...] | None = None
     redraw: bool | None = None
+    average: float | None = None
 
     def __post_init__(self) -> None:
         for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
@@ -75,9 +77,8 @@ class Recipe:
             if value not in legal and not (name == "schedule" and value is None):
                 hint = did_you_mean(str(value), legal)
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
-        if self.redraw not in (None, True, False):
-            raise RecipeError(f"redraw must be true or false, not {self.redraw!r}.")
-        object.__setattr__(self, "redraw", True if self.redraw else None)
+        object.__setattr__(self, "redraw", _switch("redraw", self.redraw))
+        object.__setattr__(self, "average", _decay(self.average))
         object.__setattr__(self, "penalties", _weights(self.penalty_weights) or None)
 
     @property
@@ -88,8 +89,8 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the recipe again."""
         values = dict(vars(self))
-        # Versions that had no penalties, or no redraw, read every recipe without them.
-        later = {"penalties": self.penalty_weights, "redraw": self.redraw}
+        # Versions that did not have these settings read every recipe without them.
+        later = {"penalties": self.penalty_weights, "redraw": self.redraw, "average": self.average}
         values = {name: value for name, value in values.items() if name not in later}
         noise = str(self.noise) if self.noise else None
         return values | {"noise": noise} | {name: value for name, value in later.items() if value}
@@ -99,6 +100,23 @@ class Recipe:
         """The recipe that `to_json` wrote."""
         noise = values.get("noise")
         return cls(**(values | {"noise": Noise.parse(noise) if noise else None}))
+
+
+def _switch(name: str, value: object) -> bool | None:
+    """What is on is True; what is off is None, so that it is not hashed."""
+    if value not in (None, True, False):
+        raise RecipeError(f"{name} must be true or false, not {value!r}.")
+    return True if value else None
+
+
+def _decay(average: float | None) -> float | None:
+    """The decay of the average; None without one, and for 0, which forgets all but the last weights."""
+    if average is not None and not 0 <= average < 1:
+        raise RecipeError(
+            f"average must be a decay from 0 to below 1, for example 0.999, not {average:g}; leave it out to take the "
+            "last weights."
+        )
+    return float(average) if average else None
 
 
 def parse_penalties(text: str) -> dict[str, float]:

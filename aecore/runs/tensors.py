@@ -32,6 +32,7 @@ def pack_state(spec: RunSpec, state: State) -> bytes:
     """The state of a run as a file that `read_state` reads, with a checksum over all of it."""
     tensors = {f"weights/{name}": tensor for name, tensor in state.weights.items()}
     tensors |= {f"optimiser/{name}": tensor for name, tensor in state.optimiser.items()}
+    tensors |= {f"unaveraged/{name}": tensor for name, tensor in state.unaveraged.items()}
     metadata = {
         "spec": json.dumps(spec.to_json()),
         "epoch": str(state.epoch),
@@ -54,8 +55,8 @@ def read_state(path: Path) -> State | None:
         return None
     if not intact:
         return None
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimiser": {}}
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "optimiser": {}, "unaveraged": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
         parts[part][rest] = tensor
-    return State(epoch, parts["weights"], parts["optimiser"], history)
+    return State(epoch, parts["weights"], parts["optimiser"], history, parts["unaveraged"])

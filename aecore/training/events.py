@@ -57,12 +57,16 @@ class Epoch:
 
 @dataclass(frozen=True)
 class State:
-    """Everything that training needs to resume after `epoch`: weights, Adam's moments and the curve so far."""
+    """Everything that training needs to resume after `epoch`: weights, Adam's moments and the curve so far.
+
+    If the recipe averages, `weights` are the average, and training goes on from `unaveraged`; otherwise that is empty.
+    """
 
     epoch: int
     weights: dict[str, Tensor]
     optimiser: dict[str, Tensor]
     history: tuple[Epoch, ...] = ()
+    unaveraged: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

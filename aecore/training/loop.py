@@ -24,6 +24,7 @@ from aecore.models.layers import shape_text
 from aecore.models.modules import Stochastic, memory_format, penalties
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.training.adam import Adam
+from aecore.training.averaging import Average
 from aecore.training.devices import autocasts, memory_budget
 from aecore.training.events import Epoch, EpochEnded, Event, NotFiniteError, Progress, State, TrainingError
 from aecore.training.initialisation import build
@@ -63,6 +64,12 @@ class Learner:
     optimiser: Adam
     pictures: Pictures
     generator: Generator
+    average: Average | None = None
+
+    @property
+    def result(self) -> nn.Module:
+        """The model as it would be if training ended now: the average, if the recipe asks for it."""
+        return self.average.model if self.average else self.model
 
     @property
     def device(self) -> torch.device:
@@ -84,6 +91,8 @@ class Learner:
         model.zero_grad(set_to_none=True)
         objective(recipe, loss, terms).backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        if self.average:
+            self.average.update()
         return torch.stack([loss, *(terms[name] for name in self.spec.architecture.penalties)]).detach()
 
 
@@ -114,9 +123,11 @@ def train(
         model = build(architecture, recipe, spec.seed, device, None if state else pixels)
         optimiser = Adam(model.parameters(), recipe.learning_rate)
         if state is not None:
-            model.load_state_dict(state.weights)
+            model.load_state_dict(state.unaveraged or state.weights)
             optimiser.restore(state.optimiser)
         pictures = Pictures(pixels, device, memory_format(architecture.convolves))
+        steps = len(batch_starts(len(pictures), recipe.batch_size)) * (state.epoch if state else 0)
+        average = Average.of(model, recipe.average, steps, state.weights if state else None)
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
@@ -125,7 +136,7 @@ def train(
     for module in model.modules():
         if isinstance(module, Stochastic):
             module.generator = generator
-    learner = Learner(spec, model, optimiser, pictures, generator)
+    learner = Learner(spec, model, optimiser, pictures, generator, average)
     try:
         spent = perf_counter() - started  # the time of a PCA counts
         yield from _epochs(learner, held_out, state or State(0, {}, {}), spent)
@@ -246,7 +257,7 @@ def _validate(learner: Learner, pictures: Pictures) -> tuple[float, float]:
 
     Every epoch has the same noise, so that the curve changes only with the model.
     """
-    spec, model, device = learner.spec, learner.model, learner.device
+    spec, model, device = learner.spec, learner.result, learner.device
     generator = Generator(device).manual_seed(key(spec.seed, "validation"))
     model.eval()
     loss = mse = torch.zeros((), device=device)
@@ -263,11 +274,15 @@ def _validate(learner: Learner, pictures: Pictures) -> tuple[float, float]:
 
 def _capture(learner: Learner, history: tuple[Epoch, ...]) -> State:
     """The state after the last epoch of `history`, copied to the CPU: the next step changes the tensors in place."""
-    weights = {
+    unaveraged = _copied(learner.model) if learner.average else {}
+    return State(history[-1].epoch, _copied(learner.result), learner.optimiser.state(), history, unaveraged)
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in learner.model.state_dict().items()
+        for name, tensor in model.state_dict().items()
     }
-    return State(history[-1].epoch, weights, learner.optimiser.state(), history)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

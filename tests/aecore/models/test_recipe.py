@@ -36,6 +36,7 @@ recipes = st.builds(
     initialisation=st.sampled_from(get_args(Initialisation)),
     schedule=st.none() | st.sampled_from(get_args(Schedule)),
     redraw=st.none() | st.booleans(),
+    average=st.none() | st.floats(0, 1, exclude_max=True),
 )
 # Any of these recipes suits one of these architectures: it ends in a sigmoid, and PCA has its place.
 LINEAR = Architecture.parse("flatten | dense9:linear | dense3072:linear | reshape3x32x32 | conv3:sigmoid")
@@ -82,6 +83,7 @@ RECIPE_CHANGES: dict[str, Any] = {
     "initialisation": "torch",
     "schedule": "cosine",
     "redraw": True,
+    "average": 0.999,
 }
 
 
@@ -109,11 +111,12 @@ def test_every_part_of_the_content_changes_the_key() -> None:
     assert len(keys) == len(changed) + 1
 
 
-def test_versions_without_penalties_or_redraw_read_a_recipe_that_has_neither() -> None:
-    plain, redrawn = Recipe(redraw=False), Recipe(redraw=True)
+def test_older_versions_read_a_recipe_that_has_none_of_the_later_settings() -> None:
+    plain, rich = Recipe(redraw=False, average=0), Recipe(redraw=True, average=0.999)
     assert plain == Recipe()
-    assert not plain.to_json().keys() & {"penalties", "redraw"}
-    assert redrawn.to_json()["redraw"] is True
+    assert not plain.to_json().keys() & {"penalties", "redraw", "average"}
+    assert rich.to_json()["redraw"] is True
+    assert rich.to_json()["average"] == 0.999
 
 
 def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
@@ -139,6 +142,10 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
         ({"loss": "huber"}, "Legal: mse, bce, mae, wmse"),
         ({"initialisation": "kaiming"}, "Legal: keras, torch, pca"),
         ({"schedule": "cosin"}, "did you mean cosine"),
+        ({"redraw": "yes"}, "redraw must be true or false, not 'yes'"),
+        ({"average": 1.0}, "a decay from 0 to below 1, for example 0.999, not 1; leave it out"),
+        ({"average": -0.1}, "a decay from 0 to below 1"),
+        ({"average": float("nan")}, "a decay from 0 to below 1"),
     ],
 )
 def test_a_bad_recipe_is_told_what_is_legal(changes: dict[str, Any], message: str) -> None:

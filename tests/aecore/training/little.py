@@ -48,6 +48,7 @@ def bits(state: State) -> dict[str, object]:
         "epoch": state.epoch,
         "history": [{name: row[name] for name in row if name not in ("images_per_second", "seconds")} for row in rows],
         **{f"weights {name}": tensor.numpy().tobytes() for name, tensor in state.weights.items()},
+        **{f"unaveraged {name}": tensor.numpy().tobytes() for name, tensor in state.unaveraged.items()},
         **{f"optimiser {name}": tensor.numpy().tobytes() for name, tensor in state.optimiser.items()},
     }
 
