@@ -97,6 +97,9 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         metavar="DECAY",
         help="take the moving average of the weights over the steps, with a decay such as 0.999 (default: the last)",
     )
+    recipe.add_argument(
+        "--flips", action="store_true", default=None, help="mirror each picture left to right at random in every epoch"
+    )
     parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
     parser.add_argument("--device", metavar="NAME", help=DEVICES)
 
@@ -104,7 +107,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
 def recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
     """The settings of a recipe that the options name."""
     names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule")
-    switches = ("redraw", "average")
+    switches = ("redraw", "average", "flips")
     changes = {name: getattr(options, name) for name in names + switches if getattr(options, name) is not None}
     if options.noise is not None:
         changes["noise"] = parse_noise(options.noise)

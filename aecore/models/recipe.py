@@ -42,7 +42,8 @@ class Recipe:
     pictures. Without a `schedule` the learning rate is constant. `penalties` are weights such as `{"sparsity": 0.001}`
     of penalties that the architecture's layers report; the weighted penalties are added to the loss. With `redraw` the
     seed also decides which pictures are trained on and which are held out for validation. With `average`, a decay such
-    as 0.999, the result is the exponential moving average of the weights over the steps.
+    as 0.999, the result is the exponential moving average of the weights over the steps. With `flips` each picture is
+    mirrored left to right with probability 1/2, drawn anew in every epoch.
     """
 
     epochs: int = 5
@@ -56,6 +57,7 @@ class Recipe:
     penalties: Mapping[str, float] | tuple[tuple[str, float], ...] | None = None
     redraw: bool | None = None
     average: float | None = None
+    flips: bool | None = None
 
     def __post_init__(self) -> None:
         for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
@@ -77,7 +79,8 @@ class Recipe:
             if value not in legal and not (name == "schedule" and value is None):
                 hint = did_you_mean(str(value), legal)
                 raise RecipeError(f"{name} {value!r} is not known: {hint}Legal: {', '.join(legal)}.")
-        object.__setattr__(self, "redraw", _switch("redraw", self.redraw))
+        for name in ("redraw", "flips"):
+            object.__setattr__(self, name, _switch(name, getattr(self, name)))
         object.__setattr__(self, "average", _decay(self.average))
         object.__setattr__(self, "penalties", _weights(self.penalty_weights) or None)
 
@@ -90,7 +93,7 @@ class Recipe:
         """Plain JSON values, from which `from_json` makes the recipe again."""
         values = dict(vars(self))
         # Versions that did not have these settings read every recipe without them.
-        later = {"penalties": self.penalty_weights, "redraw": self.redraw, "average": self.average}
+        later = {"penalties": self.penalty_weights, "redraw": self.redraw, "average": self.average, "flips": self.flips}
         values = {name: value for name, value in values.items() if name not in later}
         noise = str(self.noise) if self.noise else None
         return values | {"noise": noise} | {name: value for name, value in later.items() if value}

@@ -24,6 +24,7 @@ from aecore.models.layers import shape_text
 from aecore.models.modules import Stochastic, memory_format, penalties
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.training.adam import Adam
+from aecore.training.augmentation import mirrored
 from aecore.training.averaging import Average
 from aecore.training.devices import autocasts, memory_budget
 from aecore.training.events import Epoch, EpochEnded, Event, NotFiniteError, Progress, State, TrainingError
@@ -84,6 +85,7 @@ class Learner:
     def step(self, rows: Tensor) -> Tensor:
         """One step on the pictures `rows` `[N]`; returns its loss and then its penalties, `[1 + penalties]`."""
         model, recipe, clean = self.model, self.spec.recipe, self.pictures.batch(rows)
+        clean = mirrored(clean, self.generator) if recipe.flips else clean
         given = recipe.noise.add(clean, self.generator) if recipe.noise else clean
         with torch.autocast(clean.device.type, torch.bfloat16, enabled=autocasts(self.spec, clean.device)):
             output = model(given)

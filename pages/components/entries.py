@@ -118,14 +118,17 @@ def _has(group: Group, named: str) -> bool:
     )
 
 
+_SWITCHES = {"redraw": ("Training pictures", "redrawn for each seed"), "flips": ("Mirrored", "at random")}
+
+
 def settings(entry: Entry) -> dict[str, str]:
     """How it is trained, by the setting's name. What a recipe leaves open is named only where that means something."""
     shown = {"Data set": look.dataset(entry.dataset), "Seed": str(entry.seed)}
     open_ = {"images": "all", "noise": "none"}
     for name, value in entry.recipe.to_json().items():
         if value is not None or name in open_:
-            title = "Training pictures" if name == "redraw" else name.replace("_", " ").capitalize()
-            shown[title] = open_[name] if value is None else "redrawn for each seed" if value is True else _text(value)
+            title, text = _SWITCHES.get(name, (name.replace("_", " ").capitalize(), ""))
+            shown[title] = open_[name] if value is None else text or _text(value)
     return shown
 
 

@@ -37,6 +37,7 @@ recipes = st.builds(
     schedule=st.none() | st.sampled_from(get_args(Schedule)),
     redraw=st.none() | st.booleans(),
     average=st.none() | st.floats(0, 1, exclude_max=True),
+    flips=st.none() | st.booleans(),
 )
 # Any of these recipes suits one of these architectures: it ends in a sigmoid, and PCA has its place.
 LINEAR = Architecture.parse("flatten | dense9:linear | dense3072:linear | reshape3x32x32 | conv3:sigmoid")
@@ -84,6 +85,7 @@ RECIPE_CHANGES: dict[str, Any] = {
     "schedule": "cosine",
     "redraw": True,
     "average": 0.999,
+    "flips": True,
 }
 
 
@@ -112,10 +114,10 @@ def test_every_part_of_the_content_changes_the_key() -> None:
 
 
 def test_older_versions_read_a_recipe_that_has_none_of_the_later_settings() -> None:
-    plain, rich = Recipe(redraw=False, average=0), Recipe(redraw=True, average=0.999)
+    plain, rich = Recipe(redraw=False, average=0, flips=False), Recipe(redraw=True, average=0.999, flips=True)
     assert plain == Recipe()
-    assert not plain.to_json().keys() & {"penalties", "redraw", "average"}
-    assert rich.to_json()["redraw"] is True
+    assert not plain.to_json().keys() & {"penalties", "redraw", "average", "flips"}
+    assert rich.to_json()["redraw"] is rich.to_json()["flips"] is True
     assert rich.to_json()["average"] == 0.999
 
 
@@ -143,6 +145,7 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
         ({"initialisation": "kaiming"}, "Legal: keras, torch, pca"),
         ({"schedule": "cosin"}, "did you mean cosine"),
         ({"redraw": "yes"}, "redraw must be true or false, not 'yes'"),
+        ({"flips": "sometimes"}, "flips must be true or false"),
         ({"average": 1.0}, "a decay from 0 to below 1, for example 0.999, not 1; leave it out"),
         ({"average": -0.1}, "a decay from 0 to below 1"),
         ({"average": float("nan")}, "a decay from 0 to below 1"),
