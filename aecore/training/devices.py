@@ -64,10 +64,17 @@ def environment(spec: RunSpec, device: torch.device) -> dict[str, str | int]:
         "python": platform.python_version(),
         "device": str(device),
         "accelerator": accelerator(device),
-        "dtype": "bfloat16 autocast" if autocasts(spec, device) else "float32",
+        "dtype": _precision(spec, device),
         "threads": torch.get_num_threads(),
         "cores": machine.cores(),
     }
+
+
+def _precision(spec: RunSpec, device: torch.device) -> str:
+    if autocasts(spec, device):
+        return "bfloat16 autocast"
+    # By default cuDNN rounds the factors of float32 convolutions to ten bits.
+    return "float32, convolutions in TF32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "float32"
 
 
 def keep_freed_memory() -> None:
