@@ -16,13 +16,14 @@ from aecore.files.whole import canonical
 from aecore.models.architecture import Architecture
 from aecore.models.layers import LAYERS
 
-Loss = Literal["mse", "bce", "mae", "wmse"]
+Loss = Literal["mse", "bce", "mae", "psnr", "wmse"]
 Initialisation = Literal["keras", "torch", "pca"]
 Schedule = Literal["cosine"]
 LOSSES: dict[Loss, str] = {
     "mse": "mean squared error",
     "bce": "binary cross-entropy",
     "mae": "mean absolute error",
+    "psnr": "80 dB less the mean PSNR of the pictures",
     "wmse": "mean squared error of each picture, divided by the standard deviation of its noise",
 }
 _LEGAL = {"loss": get_args(Loss), "initialisation": get_args(Initialisation), "schedule": get_args(Schedule)}

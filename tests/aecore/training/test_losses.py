@@ -1,5 +1,6 @@
 """Losses: a step makes the loss smaller, and each penalty by its weight."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from aecore.data.noise import key
 from aecore.data.splits import Dataset, Split, to_float
+from aecore.measuring.scoring import per_picture
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.training.events import Epoch, EpochEnded
@@ -17,6 +19,7 @@ from aecore.training.initialisation import build
 from aecore.training.loop import train
 from aecore.training.losses import FUNCTIONS, loss_of
 from tests.aecore.recordable import waiting
+from tests.aecore.rounding import in_decibels
 
 LINE = "3x8x8 | conv4:s2 | sparsity | up | conv3:k1:sigmoid"
 PIXELS = torch.randint(256, (40, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -56,6 +59,37 @@ def by_hand(weight: float) -> tuple[list[float], list[float]]:
         losses.append(loss_sum)
         terms.append(term_sum)
     return losses, terms
+
+
+def test_the_loss_of_psnr_is_what_the_mean_of_the_scores_lacks_to_80_db() -> None:
+    draw = torch.Generator().manual_seed(0)
+    target = torch.rand(5, 3, 32, 32, generator=draw)
+    noise = torch.randn(target.shape, generator=draw) * torch.tensor([0.01, 0.03, 0.1, 0.2, 0.3])[:, None, None, None]
+    output = (target + noise).clamp(0, 1)
+    loss = float(loss_of(Recipe(loss="psnr"), output, target, target))
+    # The smallest error is about 1e-4, to which 1e-8 is added.
+    assert 80 - loss == pytest.approx(per_picture(output, target)["psnr"].mean(), abs=in_decibels(1e-4))
+
+
+def test_a_picture_without_error_lacks_nothing_and_has_a_finite_gradient() -> None:
+    target = torch.full((2, 3, 4, 4), 0.5)
+    output = target.clone().requires_grad_()
+    loss = loss_of(Recipe(loss="psnr"), output, target, target)
+    assert float(loss.detach()) == 0
+    loss.backward()
+    assert output.grad.isfinite().all()
+
+
+def test_half_an_error_is_6_db_less_whether_it_was_large_or_small() -> None:
+    target, errors = torch.zeros(2, 3, 4, 4), torch.tensor([0.01, 0.5])
+
+    def loss(factors: list[float]) -> float:
+        output = (errors * torch.tensor(factors))[:, None, None, None].expand(2, 3, 4, 4)
+        return float(loss_of(Recipe(loss="psnr"), output, target, target))
+
+    gain = 20 * math.log10(2) / 2  # in one of the two pictures
+    for factors in ([0.5, 1.0], [1.0, 0.5]):
+        assert loss([1.0, 1.0]) - loss(factors) == pytest.approx(gain, rel=1e-3)
 
 
 def weighted(output: np.ndarray, target: np.ndarray, given: np.ndarray) -> float:
