@@ -16,7 +16,7 @@ from aecore.files.whole import canonical
 from aecore.models.architecture import Architecture
 from aecore.models.layers import LAYERS
 
-Loss = Literal["mse", "bce", "mae", "psnr", "wmse"]
+Loss = Literal["mse", "bce", "mae", "psnr"]
 Initialisation = Literal["keras", "torch", "pca"]
 Schedule = Literal["cosine"]
 LOSSES: dict[Loss, str] = {
@@ -24,7 +24,6 @@ LOSSES: dict[Loss, str] = {
     "bce": "binary cross-entropy",
     "mae": "mean absolute error",
     "psnr": "80 dB less the mean PSNR of the pictures",
-    "wmse": "mean squared error of each picture, divided by the standard deviation of its noise",
 }
 _LEGAL = {"loss": get_args(Loss), "initialisation": get_args(Initialisation), "schedule": get_args(Schedule)}
 HEAVIEST_PENALTY = 1e6
@@ -168,11 +167,6 @@ class RunSpec:
         if self.recipe.loss == "bce" and not self.architecture.ends_in_unit_interval:
             raise RecipeError(
                 "Cross-entropy needs outputs between 0 and 1: let the last layer end in sigmoid, or use the loss mse."
-            )
-        if self.recipe.loss == "wmse" and self.recipe.noise is None:
-            raise RecipeError(
-                "The weighted squared error is divided by the deviation of the noise: give the recipe a noise, for "
-                "example gaussian:0.03..1:log, or use the loss mse."
             )
         for name in self.recipe.penalty_weights:
             if name not in self.architecture.penalties:

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from aecore.models.recipe import Loss, Recipe
 
-WEAKEST_NOISE = 1 / 255  # a picture with less, or none, weighs no more than one with this
 NO_ERROR = 1e-8  # the mean squared error of 80 dB; added to an error, so that the gradient of none is finite
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -44,21 +43,11 @@ def missing_decibels(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
     return 10 * (1 + errors / NO_ERROR).log10().mean()
 
 
-def weighted_squared_error(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
-    """Mean over pictures of the mean squared error over σ, the root mean square of the noise that the picture got.
-
-    The least possible error of a denoiser grows about in proportion to σ, so that weak and strong noise count alike.
-    """
-    errors, noise = ((tensor - target).square().mean((1, 2, 3)) for tensor in (output, given))
-    return (errors / noise.sqrt().clamp(min=WEAKEST_NOISE)).mean()
-
-
 FUNCTIONS: dict[Loss, Function] = {
     "mse": squared_error,
     "bce": cross_entropy,
     "mae": absolute_error,
     "psnr": missing_decibels,
-    "wmse": weighted_squared_error,
 }
 
 

@@ -16,7 +16,7 @@ Settings = dict[str, Any]  # of a `Recipe`, by its names
 Given = Mapping[str, Any]  # what the controls hold at first, by the names of their keys
 
 _NO_NOISE = "None"
-_LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae", "PSNR": "psnr", "Weighted MSE": "wmse"}
+_LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae", "PSNR": "psnr"}
 # What a recipe may say, by the title of the choice.
 _CHOICES: dict[str, Mapping[str, str | None]] = {
     "loss": _LOSSES,

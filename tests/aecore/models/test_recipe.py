@@ -42,7 +42,7 @@ recipes = st.builds(
 # Any of these recipes suits one of these architectures: it ends in a sigmoid, and PCA has its place.
 LINEAR = Architecture.parse("flatten | dense9:linear | dense3072:linear | reshape3x32x32 | conv3:sigmoid")
 fitting = [LINEAR, *(system.architecture for system in SYSTEMS.values() if system.architecture.ends_in_unit_interval)]
-specs = recipes.filter(lambda recipe: recipe.loss != "wmse" or recipe.noise is not None).flatmap(
+specs = recipes.flatmap(
     lambda recipe: st.builds(
         RunSpec,
         st.just(LINEAR) if recipe.initialisation == "pca" else st.sampled_from(fitting),
@@ -141,7 +141,7 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
         ({"learning_rate": float("inf")}, "above 0 and at most 10, not inf"),
         ({"images": 0}, "at least 1, not 0; leave it out"),
         ({"loss": "msa"}, "did you mean mse"),
-        ({"loss": "huber"}, "Legal: mse, bce, mae, psnr, wmse"),
+        ({"loss": "huber"}, "Legal: mse, bce, mae, psnr"),
         ({"initialisation": "kaiming"}, "Legal: keras, torch, pca"),
         ({"schedule": "cosin"}, "did you mean cosine"),
         ({"redraw": "yes"}, "redraw must be true or false, not 'yes'"),
@@ -168,14 +168,6 @@ def test_cross_entropy_is_refused_without_a_sigmoid() -> None:
     assert replace(GOLDEN_SPEC, recipe=bce).recipe.loss == "bce"
     with pytest.raises(RecipeError, match="let the last layer end in sigmoid, or use the loss mse"):
         replace(GOLDEN_SPEC, recipe=bce, architecture=Architecture.parse("conv32 | conv3:k1:linear"))
-
-
-def test_an_error_over_the_noise_is_refused_without_noise() -> None:
-    weighted = Recipe(loss="wmse", noise=Noise("gaussian", 0.3))
-    assert replace(GOLDEN_SPEC, recipe=weighted).recipe.loss == "wmse"
-    for noise in (None, Noise("gaussian", 0.0)):
-        with pytest.raises(RecipeError, match=r"give the recipe a noise, for example .*, or use the loss mse"):
-            replace(GOLDEN_SPEC, recipe=replace(weighted, noise=noise))
 
 
 def test_what_has_no_place_for_pca_is_told() -> None:
