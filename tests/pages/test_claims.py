@@ -221,8 +221,9 @@ def test_a_verdict_is_cited_with_all_it_rests_on(root: Path) -> None:
     citation, link = (code.value for code in page(claim="strided").code)
     for part in (STRIDED.words, "supported", "Seeds: 0, 1, 2, 3, 4, 5", "Budget: short", "0.10 dB", STRIDED.key[:12]):
         assert part in citation
-    assert link.endswith("?claim=strided")
+    assert link.endswith("?claim=strided&budget=best+available")
     assert link in citation
+    assert page(claim="strided", budget="best available").code[1].value == link
     *_, linked = (code.value for code in page(claim="strided", budget="short").code)
     assert linked.endswith("?claim=strided&budget=short")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from aecore.studies import verdict_words
@@ -38,6 +40,7 @@ def text(judgement: Judgement) -> str:
 
 
 def address(judgement: Judgement, budget: Budget | None) -> str:
-    """Where this verdict stands: the page's own address, without what else is chosen on it."""
+    """Where this verdict stands: the page's own address, with the budget but without what else is chosen on it."""
     page = (st.context.url or CLAIMS.url).partition("?")[0]
-    return f"{page}?{ADDRESS}={judgement.claim.name}" + (f"&budget={budget}" if budget else "")
+    # Without a budget the link would show that which the reader chose before.
+    return f"{page}?{urlencode({ADDRESS: judgement.claim.name, 'budget': budget or words.BEST})}"

@@ -16,7 +16,6 @@ from pages.components import links, look
 from pages.components.claims import citing, curves, forest, pictures, reading, running, words
 from pages.components.explain import explain
 
-_BEST = "best available"
 _EXPLANATION = (
     "- **A comparison** trains both sides from the same seed and takes the difference of their scores on the test "
     "pictures; it repeats that for every seed. The first comparison takes the sentence at its word. Each further one "
@@ -68,7 +67,7 @@ def show(page: links.Page, root: Path, claim: Claim) -> None:
 
 def _budget(page: links.Page) -> Budget | None:
     """The budget whose runs are judged; None for the best of each contrast."""
-    chosen = page.segments("Budget", [_BEST, *BUDGETS], "budget")
+    chosen = page.segments("Budget", [words.BEST, *BUDGETS], "budget")
     return next((budget for budget in BUDGETS if budget == chosen), None)
 
 

@@ -11,6 +11,7 @@ from aecore.studies.verdicts import Judged, Judgement
 from pages.components import look
 from pages.components.claims import board, marks
 
+BEST = "best available"  # the choice of the better budget for each comparison
 _REDRAWN = "other training pictures for each seed"
 _LEAST = 0.01  # dB
 
