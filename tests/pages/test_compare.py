@@ -20,12 +20,14 @@ from streamlit.testing.v1 import AppTest
 from aecore.data import datasets
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import to_float
+from aecore.measuring.intervals import paired_differences
 from aecore.measuring.metrics import METRICS
 from aecore.runs import store
 from aecore.runs.groups import groups
 from aecore.runs.store import Store
 from aecore.studies import by_name
 from pages.components import tables
+from pages.components.compare import verdicts
 from tests.aecore.rounding import SHOWN, of_mse
 from tests.pages.copies import copied
 
@@ -450,10 +452,10 @@ def test_the_file_of_the_table_holds_the_basic_metrics_and_the_chosen_one() -> N
 
 def test_a_clear_difference_is_told_and_too_few_pictures_are_not_judged() -> None:
     judged = page(models=["dense", "shallow-strided"], count="12")
-    verdicts = "\n".join(element.value for element in judged.markdown)
-    assert "**shallow-strided** does better than dense" in verdicts
+    said = "\n".join(element.value for element in judged.markdown)
+    assert "**shallow-strided** does better than dense" in said
     assert "One training run each: another seed may turn this round." in captions(judged)
-    assert "Over" not in verdicts
+    assert "Over" not in said
     few = page(models=["dense", "shallow-strided"], count="5")
     assert any("at least 6 pictures" in element.value for element in few.caption)
 
@@ -471,6 +473,12 @@ ERRORS = {
     "shallow-strided": [0.00100, 0.00104, 0.00098, 0.00101, 0.00099, 0.00103],
     "shallow-maxpool": [0.00121, 0.00118, 0.00119, 0.00126, 0.00117, 0.00124],
 }
+
+
+def test_models_that_are_equal_on_every_picture_are_said_to_be() -> None:
+    scores = pd.DataFrame({"one": [1.0, 0.0] * 5, "other": [1.0, 0.0] * 5})
+    (difference,) = paired_differences(scores)
+    assert verdicts.sentence(difference, "legible") == "one and other: **equal on every picture** :gray[(Class read)]"
 
 
 def test_where_both_are_trained_from_several_seeds_the_verdict_goes_on_with_these(
@@ -577,8 +585,8 @@ def test_baselines_stand_beside_models_in_the_table_and_the_verdicts(
     for name in BASELINES:
         output = by_name.find(name, sample, noise, Store(tmp_path / "store"))(given)
         np.testing.assert_allclose(table[name], METRICS["mse"].compute(output, clean), rtol=1e-4)
-    verdicts = "\n".join(markdown.value for markdown in app.markdown)
-    assert all(name in verdicts for name in BASELINES)
+    said = "\n".join(markdown.value for markdown in app.markdown)
+    assert all(name in said for name in BASELINES)
     # The loss curves are those of what was trained, and the errors those of everything.
     figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     assert [{trace["name"] for trace in figure["data"]} for figure in figures] == [

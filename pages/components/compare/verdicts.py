@@ -117,6 +117,8 @@ def _claim(first: Contestant, second: Contestant) -> str:
 def sentence(difference: Difference, metric: str) -> str:
     """The verdict on one pair by a metric, in words."""
     rule, unit = METRICS[metric], " dB" if metric == "psnr" else ""
+    if difference.low == difference.high == 0:
+        return f"{difference.first} and {difference.second}: **equal on every picture** :gray[({rule.title})]"
     if not difference.is_shown:
         return (
             f"{difference.first} and {difference.second}: **no difference shown** :gray[(mean {rule.title} "
