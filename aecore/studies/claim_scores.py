@@ -26,11 +26,12 @@ from aecore.models.recipe import RunSpec
 from aecore.runs.store import Run, Store
 from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import LEGIBLE, Budget, Claim, Side
-from aecore.studies.verdicts import BUDGETS, Judged, Judgement, Score, Scores, judge, of_side, spec_of, specs
+from aecore.studies.verdicts import BUDGETS, Judged, Judgement, Place, Score, Scores, judge, of_sides, spec_of, specs
 
 PARTS = 100  # of the test pictures, whose mean errors are published in place of 10,000
 EXTREMES = 4  # pictures that are named on either side of a contrast
 VERSION = 4
+READABLE = (3, VERSION)  # 3 did not say what a run was trained on
 Pictures = tuple[tuple[int, float], ...]  # test pictures by index, with the difference of the two sides in dB
 
 
@@ -71,9 +72,11 @@ def missing(
             spec_of(side, recipe, seed) for seed in seeds for side in systems() for recipe in side.recipes(budget)
         ]
     to_read, lacking = _groups_to_read(), dict[bool, list[RunSpec]]({True: [], False: []})
+    known = {(score.group, score.seed) for score in scores.values()}
+    legible = {(score.group, score.seed) for score in scores.values() if score.legible is not None}
     for spec in {spec.key: spec for spec in wanted}.values():
-        read, known = spec.group in to_read, scores.get((spec.group, spec.seed))
-        if known is None or (read and known.legible is None):
+        read = spec.group in to_read
+        if (spec.group, spec.seed) not in (legible if read else known):
             lacking[not read].append(spec)
     return lacking
 
@@ -87,9 +90,15 @@ def score(run: Run, *, read: bool = False) -> Score:
     parts = tuple(float(f"{part.mean():.6g}") for part in np.split(table["mse"].to_numpy(), PARTS))
     curve = tuple(float(f"{error:.6g}") for error in run.history()["validation_mse"])
     ssim = round(float(table["ssim"].mean()), 6)
-    hardware = run.environment["accelerator"] + " CPU" * (run.environment["device"] == "cpu")
     legible = _legible(run) if read else None
-    return Score(run.key, run.spec.group, run.spec.seed, curve, parts, ssim, legible, hardware)
+    group, seed, hardware = _place(run)
+    return Score(run.key, group, seed, curve, parts, ssim, legible, hardware)
+
+
+def _place(run: Run) -> Place:
+    device = str(run.environment["device"]).partition(":")[0]
+    hardware = str(run.environment["accelerator"]) + ("" if device == "cuda" else f" {device.upper()}")
+    return run.spec.group, run.spec.seed, hardware
 
 
 def _legible(run: Run) -> float:
@@ -121,14 +130,14 @@ def _build(facts: dict[str, Any]) -> Published:
     return Published(scores, tuple(judgements), _pictures(facts))
 
 
-def _scores(facts: dict[str, Any]) -> dict[tuple[str, int], Score]:
-    if facts["version"] != VERSION:
+def _scores(facts: dict[str, Any]) -> dict[Place, Score]:
+    if facts["version"] not in READABLE:
         raise ValueError
     scores = [Score(**{name: _tuple(value) for name, value in row.items()}) for row in facts["runs"]]
-    return {(score.group, score.seed): score for score in scores}
+    return {score.place: score for score in scores}
 
 
-def _of_classifier(scores: dict[tuple[str, int], Score], key: str) -> tuple[dict[tuple[str, int], Score], str]:
+def _of_classifier(scores: dict[Place, Score], key: str) -> tuple[dict[Place, Score], str]:
     """The scores without what another classifier than the present one read, and the key of the present one."""
     from aecore.measuring.classifiers import DESIGNS  # brings torch
 
@@ -182,7 +191,7 @@ def publish(store: Store) -> Published:
     path = path_of(store.root)
     figures.check(path)
     with FileLock(path.with_suffix(".lock")):  # two that publish at once would lose each other's scores
-        scores, pictures, classifier = dict[tuple[str, int], Score](), dict[tuple[str, str], Pictures](), ""
+        scores, pictures, classifier = dict[Place, Score](), dict[tuple[str, str], Pictures](), ""
         again = (
             "restore it, or remove it: `python -m aecore claims run` then makes it again from the runs in the store."
         )
@@ -193,9 +202,11 @@ def publish(store: Store) -> Published:
         scores, classifier = _of_classifier(scores, classifier)
         runs = _runs(store)
         to_read = _groups_to_read()
-        new = dict[tuple[str, int], Score]()
+        new = dict[Place, Score]()
         for place, run in runs.items():
             read = place[0] in to_read and not run.is_light
+            if unnamed := scores.pop((*place[:2], ""), None):  # as version 3 wrote it
+                scores[place] = replace(unnamed, hardware=place[2])
             if place not in scores or (read and scores[place].legible is None):
                 new[place] = score(run, read=read)
         scores |= new
@@ -229,35 +240,34 @@ def _groups_to_read() -> set[str]:
     }
 
 
-def _runs(store: Store) -> dict[tuple[str, int], Run]:
-    """The runs in the store that a claim or the spread of a system needs, by group and seed."""
+def _runs(store: Store) -> dict[Place, Run]:
+    """The runs in the store that a claim or the spread of a system needs."""
     wanted = {spec.group for claim in CLAIMS.values() for budget in BUDGETS for spec in specs(claim, budget, [0])}
     wanted |= {
         spec_of(side, recipe, 0).group for budget in BUDGETS for side in systems() for recipe in side.recipes(budget)
     }
-    return {(run.spec.group, run.spec.seed): run for run in store.listing().runs if run.spec.group in wanted}
+    return {_place(run): run for run in store.listing().runs if run.spec.group in wanted}
 
 
 def _most_different(
-    judgements: list[Judgement], scores: Scores, runs: Mapping[tuple[str, int], Run], new: set[tuple[str, int]]
+    judgements: list[Judgement], scores: Scores, runs: Mapping[Place, Run], new: set[Place]
 ) -> dict[tuple[str, str], Pictures]:
     """The pictures on which the sides of each contrast with `new` scores differ most.
 
     A contrast is left out unless all its runs are in the store.
     """
-    tables, most = dict[tuple[str, int], np.ndarray](), dict[tuple[str, str], Pictures]()
+    tables, most = dict[Place, np.ndarray](), dict[tuple[str, str], Pictures]()
 
     def psnrs(score: Score) -> np.ndarray:
-        place = score.group, score.seed
-        if place not in tables:
-            tables[place] = runs[place].scores().sort_values("picture")["psnr"].to_numpy()
-        return tables[place]
+        if score.place not in tables:
+            tables[score.place] = runs[score.place].scores().sort_values("picture")["psnr"].to_numpy()
+        return tables[score.place]
 
     for judgement in judgements:
         for judged in judgement.contrasts:
-            first, second = (of_side(scores, side, judged.budget) for side in judged.contrast.sides)
-            pairs = [(first[seed], second[seed]) for seed in judged.differences]
-            places = {(score.group, score.seed) for pair in pairs for score in pair}
+            by_seed = of_sides(scores, judged.contrast, judged.budget)
+            pairs = [by_seed[seed] for seed in judged.differences]
+            places = {score.place for pair in pairs for score in pair}
             if not places & new or not places <= runs.keys():
                 continue
             apart = np.mean([psnrs(one) - psnrs(other) for one, other in pairs], axis=0)

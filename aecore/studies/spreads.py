@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from math import log, sqrt
 from statistics import fmean, stdev
 
@@ -21,7 +22,7 @@ PRINTED = 400  # test pictures that the study printed of each system
 
 @dataclass(frozen=True)
 class Spread:
-    """The pooled PSNR of a system on the test pictures over its seeds, in dB.
+    """The pooled PSNR of a system on the test pictures over its seeds, trained on one kind of hardware, in dB.
 
     `printed` is the PSNR of the pictures that the study printed, and `chance` the probability that one run of ours is
     at least as far from the mean on that many pictures. Both are None where nothing was printed; so is `chance` for
@@ -29,6 +30,7 @@ class Spread:
     """
 
     name: str
+    hardware: str
     seeds: int
     mean: float
     deviation: float
@@ -39,15 +41,20 @@ class Spread:
 
 
 def spreads(scores: Scores, budget: Budget) -> Iterator[Spread]:
-    """The spread of every system of the study that was trained from two seeds or more, in the zoo's order."""
-    for side in systems():
-        of_seeds = of_side(scores, side, budget)
+    """The spread of every system of the study that was trained from two seeds or more, in the zoo's order.
+
+    A system that was trained on several kinds of hardware has one for each.
+    """
+    for side, hardware in product(systems(), sorted({score.hardware for score in scores.values()})):
+        there = {place: score for place, score in scores.items() if score.hardware == hardware}
+        of_seeds = of_side(there, side, budget)
         if len(of_seeds) < 2:
             continue
         values, printed = [score.psnr for score in of_seeds.values()], zoo.SYSTEMS[side.label].seed_psnr
         decided = printed is not None and budget == "full" and len(values) >= FEWEST_SEEDS
         chance = _chance(list(of_seeds.values()), printed) if decided and printed is not None else None
-        yield Spread(side.label, len(values), fmean(values), stdev(values), min(values), max(values), printed, chance)
+        figures = len(values), fmean(values), stdev(values), min(values), max(values)
+        yield Spread(side.label, hardware, *figures, printed, chance)
 
 
 def _chance(scores: list[Score], printed: float) -> float:

@@ -198,12 +198,12 @@ def spread_table(scores: Scores, budget: Budget) -> str:
     """
     full = budget == "full"
     lines = [
-        "| system | seeds | PSNR, dB | sd over seeds, dB | lowest to highest |"
+        "| system | trained on | seeds | PSNR, dB | sd over seeds, dB | lowest to highest |"
         + " the study's figure, dB | chance |" * full,
-        "|---|--:|--:|--:|---|" + "--:|--:|" * full,
+        "|---|---|--:|--:|--:|---|" + "--:|--:|" * full,
     ]
     for spread in spreads(scores, budget):
-        numbers = f"{spread.seeds} | {spread.mean:.2f} | {spread.deviation:.2f}"
+        numbers = f"{spread.hardware} | {spread.seeds} | {spread.mean:.2f} | {spread.deviation:.2f}"
         printed = f"{spread.printed:.1f}" if spread.printed is not None else "–"
         chance = f"{spread.chance:.1%}" if spread.chance is not None else "–"
         lines.append(

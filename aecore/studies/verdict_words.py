@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from aecore.measuring.evidence import FEWEST_SEEDS, LEVEL, Evidence, e_value
 from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import LEGIBLE, PSNR, SSIM, Measure
-from aecore.studies.verdicts import Judged, Judgement, Scores, chosen_rate, of_side
+from aecore.studies.verdicts import Judged, Judgement, Scores, chosen_rate, of_sides
 
 POWER = 0.8  # of the study whose number of seeds is named
 MOST_SEEDS = 1000  # that are named
@@ -73,12 +73,8 @@ def rates(scores: Scores, judged: Judged) -> str:
 
 def hardware(scores: Scores, judged: Judged) -> str:
     """What the runs of a contrast were trained on, such as `NVIDIA H200` or `x86_64 CPU`; empty for none."""
-    trained_on = {
-        score.hardware
-        for side in judged.contrast.sides
-        for seed, score in of_side(scores, side, judged.budget).items()
-        if seed in judged.differences
-    }
+    pairs = of_sides(scores, judged.contrast, judged.budget)
+    trained_on = {pairs[seed][0].hardware for seed in judged.differences}
     return " and ".join(sorted(trained_on - {""}))
 
 

@@ -5,6 +5,7 @@ They follow from the scores and from `claims.CLAIMS` alone; `claim_scores` reads
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import log
@@ -21,6 +22,7 @@ from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import PLANNED, PSNR, Budget, Claim, Contrast, Measure, Side
 
 BUDGETS: tuple[Budget, ...] = ("full", "short")  # the better one first
+Place = tuple[str, int, str]  # the group (all of a spec but the seed), the seed and the hardware
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Score:
 
     `curve` is the MSE on the validation pictures after each epoch, `parts` the MSE on each part of the test pictures,
     `ssim` their mean SSIM, and `legible` the percentage of them whose class the classifier reads, where that was asked.
-    `hardware` is what it was trained on: a GPU's name, or a processor's architecture and `CPU`.
+    `hardware` is what it was trained on: the name of a GPU, or the processor's architecture and the kind of device.
     """
 
     key: str
@@ -40,6 +42,11 @@ class Score:
     ssim: float
     legible: float | None = None
     hardware: str = ""
+
+    @property
+    def place(self) -> Place:
+        """What tells it from all others: two runs that differ in their hardware alone have the same key."""
+        return self.group, self.seed, self.hardware
 
     @property
     def psnr(self) -> float:
@@ -53,7 +60,7 @@ class Score:
 
 
 _UNTRAINED = Finding("undecided", "No seed is trained yet.")
-Scores = Mapping[tuple[str, int], Score]  # by group (all of a spec but the seed) and seed
+Scores = Mapping[Place, Score]
 
 
 @dataclass(frozen=True)
@@ -138,10 +145,10 @@ def _best(scores: Scores, budgets: Sequence[Budget], contrast: Contrast) -> Judg
 
 def _weighed(scores: Scores, budget: Budget, contrast: Contrast) -> Judged:
     """A contrast with its evidence, but without a finding."""
-    first, second = (of_side(scores, side, budget) for side in contrast.sides)
+    pairs = of_sides(scores, contrast, budget)
     differences = dict[int, float]()
-    for seed in sorted(first.keys() & second.keys()):
-        one, other = (side[seed].by(contrast.measure) for side in (first, second))
+    for seed, pair in pairs.items():
+        one, other = (score.by(contrast.measure) for score in pair)
         if one is not None and other is not None:
             differences[seed] = one - other
     if not differences:
@@ -152,7 +159,7 @@ def _weighed(scores: Scores, budget: Budget, contrast: Contrast) -> Judged:
         return Judged(contrast, budget, differences, weighed)
     # How much each part of the pictures adds to a run's pooled PSNR, to first order.
     table = [
-        [difference - 10 / log(10) * apart for apart in _shares(first[seed]) - _shares(second[seed])]
+        [difference - 10 / log(10) * apart for apart in _shares(pairs[seed][0]) - _shares(pairs[seed][1])]
         for seed, difference in differences.items()
     ]
     return Judged(contrast, budget, differences, weighed, evidence.components(table))
@@ -160,6 +167,26 @@ def _weighed(scores: Scores, budget: Budget, contrast: Contrast) -> Judged:
 
 def _shares(score: Score) -> np.ndarray:
     return np.asarray(score.parts) / fmean(score.parts)
+
+
+def of_sides(scores: Scores, contrast: Contrast, budget: Budget) -> dict[int, tuple[Score, Score]]:
+    """The scores of both sides of a contrast by seed, each pair trained on the same hardware.
+
+    Where a seed has pairs on several, the hardware on which most seeds have one is taken.
+    """
+    recipes = [_at_best_rate(scores, side, budget) for side in contrast.sides]
+    groups = [spec_of(side, recipe, 0).group for side, (recipe, _) in zip(contrast.sides, recipes, strict=True)]
+    seeds = set.intersection(*(set(of_seeds) for _, of_seeds in recipes))
+    first, second = ({place: score for place, score in scores.items() if place[0] == group} for group in groups)
+    by_hardware = dict[str, dict[int, tuple[Score, Score]]]()
+    for (_, seed, hardware), score in first.items():
+        other = second.get((groups[1], seed, hardware))
+        if other is not None and seed in seeds:
+            by_hardware.setdefault(hardware, {})[seed] = score, other
+    pairs = dict[int, tuple[Score, Score]]()
+    for hardware in sorted(by_hardware, key=lambda hardware: (len(by_hardware[hardware]), hardware)):
+        pairs |= by_hardware[hardware]
+    return dict(sorted(pairs.items()))
 
 
 def of_side(scores: Scores, side: Side, budget: Budget) -> dict[int, Score]:
@@ -183,7 +210,10 @@ def _at_best_rate(scores: Scores, side: Side, budget: Budget) -> tuple[Recipe, d
 
 
 def _of_group(scores: Scores, group: str) -> dict[int, Score]:
-    return {seed: score for (own, seed), score in scores.items() if own == group}
+    """One score for each seed; of several the one on the hardware that most seeds were trained on."""
+    own = [score for score in scores.values() if score.group == group]
+    common = Counter(score.hardware for score in own)
+    return {score.seed: score for score in sorted(own, key=lambda score: (common[score.hardware], score.hardware))}
 
 
 def _judged(claim: Claim, row: Sequence[Judged], adjusted: Sequence[float]) -> Iterator[Judged]:

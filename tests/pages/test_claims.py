@@ -298,7 +298,7 @@ def test_a_run_that_finished_unwatched_is_taken_into_the_verdict(root: Path) -> 
     assert not app.exception
     buttons(app)["Take 1 run into the verdict"].click().run()
     assert not app.exception
-    assert (run.spec.group, 0) in claim_scores.published(root).scores
+    assert (run.spec.group, 0) in {place[:2] for place in claim_scores.published(root).scores}
     assert "Take 1 run into the verdict" not in buttons(app)
 
 

@@ -17,8 +17,10 @@ _STYLES = ((look.PALETTE[0], "solid", "circle"), (look.PALETTE[1], "dash", "squa
 def show(read: Published, judged: Judged) -> None:
     """A line per side, the mean over its seeds, in a band from the lowest to the highest."""
     figure, drawn = go.Figure(), list[float]()
-    for side, (color, dash, symbol) in zip(judged.contrast.sides, _STYLES, strict=True):
+    pairs = verdicts.of_sides(read.scores, judged.contrast, judged.budget)
+    for place, (side, (color, dash, symbol)) in enumerate(zip(judged.contrast.sides, _STYLES, strict=True)):
         scores = verdicts.of_side(read.scores, side, judged.budget)
+        scores |= {seed: pair[place] for seed, pair in pairs.items()}
         if not scores:
             continue
         curve = claim_scores.mean_curve(scores)

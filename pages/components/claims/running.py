@@ -252,12 +252,12 @@ def _left_over(queued: Sequence[Entry], read: Published) -> None:
 
 def _unpublished(queued: Sequence[Entry], read: Published, *states: EntryState) -> list[Entry]:
     """The entries in one of these states whose scores are not published, without finished runs that were deleted."""
-    store = Store()
+    store, known = Store(), {(group, seed) for group, seed, _ in read.scores}
     return [
         entry
         for entry in queued
         if entry.state in states
-        and (entry.spec.group, entry.spec.seed) not in read.scores
+        and (entry.spec.group, entry.spec.seed) not in known
         and (entry.state != "finished" or store.finished(entry.spec, light=True))
     ]
 

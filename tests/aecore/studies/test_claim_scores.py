@@ -1,10 +1,12 @@
 """Scores of the claims' runs: what is published gives the same verdicts again, and what is missing."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aecore.files import figures
 from aecore.files.figures import PublishedError
 from aecore.runs.store import Store
 from aecore.studies import claim_scores, verdicts
@@ -27,7 +29,7 @@ def test_what_is_published_gives_the_same_verdicts_again(tmp_path: Path) -> None
     assert published == claim_scores.published(tmp_path)
     assert list(published.judgements) == verdicts.judge(published.scores)
     for run in store.listing().runs:
-        score = published.scores[run.spec.group, run.spec.seed]
+        score = next(score for score in published.scores.values() if score.key == run.key)
         assert score.psnr == pytest.approx(run.totals.psnr_pooled, abs=1e-4)
     (judgement,) = [one for one in published.judgements if one.claim is STRIDED]
     assert judgement.contrasts[0].evidence is not None
@@ -50,7 +52,7 @@ def test_the_verdicts_in_the_repository_follow_from_the_scores_beside_them() -> 
         for budget in verdicts.BUDGETS
         for recipe in side.recipes(budget)
     }
-    assert {group for group, _ in published.scores} <= wanted
+    assert {group for group, _, _ in published.scores} <= wanted
 
 
 def test_claims_that_were_worded_otherwise_are_judged_again_from_their_scores(
@@ -66,6 +68,25 @@ def test_claims_that_were_worded_otherwise_are_judged_again_from_their_scores(
     before = claim_scores.path_of(tmp_path).read_bytes()
     assert claim_scores.publish(Store(tmp_path)) == again
     assert claim_scores.path_of(tmp_path).read_bytes() != before
+
+
+def test_scores_of_the_version_before_learn_what_their_runs_were_trained_on(tmp_path: Path) -> None:
+    run = copied(Store().find("shallow-strided"), tmp_path)
+    published, path = claim_scores.publish(Store(tmp_path)), claim_scores.path_of(tmp_path)
+    (score,) = published.scores.values()
+    assert score.place == (run.spec.group, run.spec.seed, "x86_64 CPU")
+    facts = json.loads(path.read_bytes())
+    del facts["sha256"], facts["format"], facts["runs"][0]["hardware"]
+    figures.write(path, facts | {"version": 3})
+    (unnamed,) = claim_scores.published(tmp_path).scores.values()
+    assert unnamed.hardware == ""
+    assert claim_scores.publish(Store(tmp_path)) == published
+
+
+def test_what_a_gpu_trained_is_named_after_it(tmp_path: Path) -> None:
+    run = copied(Store().find("shallow-strided"), tmp_path)
+    gpu = replace(run, environment=run.environment | {"device": "cuda:0", "accelerator": "NVIDIA H200"})
+    assert claim_scores.score(gpu).hardware == "NVIDIA H200"
 
 
 def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:

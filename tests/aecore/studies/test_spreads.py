@@ -9,16 +9,17 @@ from aecore.studies import verdicts
 from aecore.studies.claim_scores import PARTS, systems
 from aecore.studies.contrasts import Budget
 from aecore.studies.spreads import spreads
-from aecore.studies.verdicts import Score
+from aecore.studies.verdicts import Place, Score
 
 
-def scores_of(name: str, psnrs: list[float], budget: Budget, deviation: float = 0.0) -> dict[tuple[str, int], Score]:
+def scores_of(name: str, psnrs: list[float], budget: Budget, deviation: float = 0.0) -> dict[Place, Score]:
     (side,) = [side for side in systems() if side.label == name]
     made = {}
     for seed, psnr in enumerate(psnrs):
         spec = verdicts.spec_of(side, side.recipes(budget)[0], seed)
         parts = np.resize([1 - deviation, 1 + deviation], PARTS) * 10 ** (-psnr / 10)
-        made[spec.group, seed] = Score(spec.key, spec.group, seed, (0.1,), tuple(parts), 0.9)
+        score = Score(spec.key, spec.group, seed, (0.1,), tuple(parts), 0.9)
+        made[score.place] = score
     return made
 
 

@@ -13,26 +13,34 @@ from aecore.studies import verdict_words, verdicts
 from aecore.studies.claim_scores import PARTS
 from aecore.studies.claims import CLAIMS
 from aecore.studies.contrasts import LEGIBLE, PLANNED, SSIM, Claim, Side
-from aecore.studies.verdicts import Score, Scores, judge, specs
+from aecore.studies.verdicts import Place, Score, Scores, judge, specs
 
 STRIDED, LOSS = CLAIMS["strided"], CLAIMS["mse"]
 RNG = np.random.default_rng(0)
 SHAPE = RNG.lognormal(sigma=0.3, size=PARTS)  # how hard each part of the pictures is
 
 
-def scored(side: Side, psnr: Callable[[int], float], seeds: int, validation: float = 0.0, rate: int = 0) -> Scores:
+def scored(
+    side: Side,
+    psnr: Callable[[int], float],
+    seeds: int,
+    validation: float = 0.0,
+    rate: int = 0,
+    hardware: str = "x86_64 CPU",
+) -> Scores:
     """Made-up scores of a side: `psnr` of each seed, in dB."""
     made = {}
     for seed in range(seeds):
         spec = verdicts.spec_of(side, side.recipes("full")[rate], seed)
         parts = SHAPE / SHAPE.mean() * 10 ** (-psnr(seed) / 10)
-        made[spec.group, seed] = Score(spec.key, spec.group, seed, (validation,), tuple(parts), 0.9)
+        score = Score(spec.key, spec.group, seed, (validation,), tuple(parts), 0.9, hardware=hardware)
+        made[score.place] = score
     return made
 
 
 def scores_of(claim: Claim, gains: list[Callable[[int], float]], seeds: int) -> Scores:
     """Made-up scores of each contrast of a claim, whose better side is ahead by `gains` of each seed, in dB."""
-    scores: dict[tuple[str, int], Score] = {}
+    scores: dict[Place, Score] = {}
     for contrast, gain in zip(claim.contrasts, gains, strict=True):
         scores |= scored(contrast.second, lambda seed: 25 + seed / 10, seeds)
         scores |= scored(contrast.first, lambda seed, gain=gain: 25 + seed / 10 + gain(seed), seeds)
@@ -109,7 +117,7 @@ def test_the_family_is_all_contrasts_of_all_claims() -> None:
 def test_each_side_takes_the_learning_rate_that_is_best_on_validation_pictures() -> None:
     claim = one_contrast(LOSS, 1)
     contrast = claim.contrasts[0]
-    scores: dict[tuple[str, int], Score] = {}
+    scores: dict[Place, Score] = {}
     for rate, (validation, better, worse) in enumerate([(3.0, 99, 99), (1.0, 31, 28), (2.0, 5, 5)]):
         scores |= scored(contrast.first, lambda seed, psnr=better: psnr, 6, validation, rate)
         scores |= scored(contrast.second, lambda seed, psnr=worse: psnr, 6, validation, rate)
@@ -125,7 +133,7 @@ def test_each_side_takes_the_learning_rate_that_is_best_on_validation_pictures()
 def test_the_spread_has_a_part_of_the_seeds_and_one_of_the_pictures() -> None:
     contrast, seeds = STRIDED.contrasts[0], 8
     shifts, waves = RNG.normal(0, 0.5, seeds), RNG.normal(0, 0.1, PARTS)
-    scores: dict[tuple[str, int], Score] = {}
+    scores: dict[Place, Score] = {}
     for side, sign in zip(contrast.sides, (1, 0), strict=True):
         for place, score in scored(side, lambda seed, sign=sign: 25 + sign * shifts[seed], seeds).items():
             parts = np.asarray(score.parts) * (1 + sign * (waves - waves.mean()))
@@ -151,11 +159,12 @@ def test_the_runs_of_a_claim_are_asked_for_once_each() -> None:
 
 def test_the_short_budget_fills_in_where_the_full_one_has_too_few_seeds() -> None:
     claim, fewest = one_contrast(STRIDED), evidence.FEWEST_SEEDS
-    scores: dict[tuple[str, int], Score] = {}
+    scores: dict[Place, Score] = {}
     for side in claim.contrasts[0].sides:
         for seed in range(fewest):
             spec = verdicts.spec_of(side, side.recipes("short")[0], seed)
-            scores[spec.group, seed] = Score(spec.key, spec.group, seed, (0.0,), (0.01,) * PARTS, 0.9)
+            score = Score(spec.key, spec.group, seed, (0.0,), (0.01,) * PARTS, 0.9)
+            scores[score.place] = score
     for seeds, budget in ((0, "short"), (fewest - 1, "short"), (fewest, "full")):
         for side in claim.contrasts[0].sides:
             scores |= scored(side, lambda seed: 30, seeds)
@@ -176,6 +185,26 @@ def test_added_seeds_are_judged_by_the_confidence_sequence() -> None:
     assert added.own.adjusted_p == pytest.approx(2 * min(first, 1 / added.own.evidence.e_value))
 
 
+def test_sides_are_compared_where_both_were_trained_on_the_same_hardware() -> None:
+    claim = one_contrast(STRIDED)
+    first, second = claim.contrasts[0].sides
+    scores = {
+        **scored(first, lambda seed: 31, 4, hardware="a GPU"),
+        **scored(first, lambda seed: 30, 3),
+        **scored(second, lambda seed: 28, 4),
+    }
+    (judgement,) = judge(scores, [claim])
+    assert judgement.own.differences == pytest.approx({0: 2, 1: 2, 2: 2}), "seed 3 has no pair"
+    assert verdict_words.hardware(scores, judgement.own) == "x86_64 CPU"
+    scores |= scored(second, lambda seed: 28.5, 4, hardware="a GPU")
+    (judgement,) = judge(scores, [claim])
+    assert judgement.own.differences == pytest.approx(dict.fromkeys(range(4), 2.5)), "most seeds have a pair there"
+    assert verdict_words.hardware(scores, judgement.own) == "a GPU"
+    scores |= scored(first, lambda seed: 30, 6) | scored(second, lambda seed: 28, 6)
+    (judgement,) = judge(scores, [claim])
+    assert list(judgement.own.differences.values()) == pytest.approx([2] * 6)
+
+
 def test_a_seed_that_agrees_does_not_undo_a_verdict() -> None:
     gains = [1.0, 1.1, 0.9, 1.05, 0.95, 1.0, 1.0]
     for seeds in (PLANNED, PLANNED + 1):
@@ -188,7 +217,7 @@ def test_a_seed_that_agrees_does_not_undo_a_verdict() -> None:
 def test_another_measure_is_judged_in_its_own_unit() -> None:
     (place,) = [place for place, one in enumerate(LOSS.contrasts) if one.measure is SSIM and "bce" in one.differ]
     claim = one_contrast(LOSS, place)
-    contrast, scores = claim.contrasts[0], dict[tuple[str, int], Score]()
+    contrast, scores = claim.contrasts[0], dict[Place, Score]()
     for side, ssim in zip(contrast.sides, (0.93, 0.90), strict=True):
         for rate in range(3):
             for where, made in scored(side, lambda seed: 30, PLANNED, rate, rate).items():
