@@ -13,7 +13,7 @@ are affected by other load on the machine: trust the ratios, not the rates. Vali
 
     python -m benchmarks.training --device cuda --keras-python PYTHON
 
-compares them on a GPU, Keras on JAX; PYTHON must have both.
+compares them on a GPU; PYTHON must have Keras and JAX.
 
     python -m benchmarks.training --scoring
 
@@ -388,7 +388,7 @@ def time_training(options: argparse.Namespace) -> None:
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--images", type=int, help=f"pictures per epoch (default {IMAGES})")
+    parser.add_argument("--images", type=int, help=f"pictures per epoch (default {IMAGES}; on a GPU {GPU_IMAGES})")
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each peer (default %(default)s)")
     parser.add_argument("--systems", nargs="+", choices=IMAGES, default=list(IMAGES), help="(default: both)")
     parser.add_argument("--keras-python", type=Path, default=ROOT / ".venv-keras/bin/python", metavar="PATH")

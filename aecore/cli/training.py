@@ -106,9 +106,9 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
 
 def recipe_changes(options: argparse.Namespace) -> dict[str, Any]:
     """The settings of a recipe that the options name."""
-    names = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule")
-    switches = ("redraw", "average", "flips")
-    changes = {name: getattr(options, name) for name in names + switches if getattr(options, name) is not None}
+    plain = ("epochs", "images", "batch_size", "learning_rate", "loss", "initialisation", "schedule")
+    names = (*plain, "redraw", "average", "flips")
+    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.noise is not None:
         changes["noise"] = parse_noise(options.noise)
     if options.penalty is not None:

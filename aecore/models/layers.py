@@ -73,7 +73,7 @@ class Layer:
     keyword: ClassVar[str]
     title: ClassVar[str] = ""  # the name in texts; empty if it is the keyword
     example: ClassVar[str] = ""  # the text after the keyword in an example of the text form
-    keeps_numbers: ClassVar[bool] = False  # one output number for each input number, rescaled or passed on
+    keeps_numbers: ClassVar[bool] = False  # one output number in the place of each input number
     keeps_values: ClassVar[bool] = False  # the output has the same values, perhaps in another shape
     mixes_everything: ClassVar[bool] = False  # every output depends on every input
     is_drawn_folded: ClassVar[bool] = False  # diagrams draw it as part of the layer before it
@@ -340,7 +340,8 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True)
 class GroupNorm(Layer):
-    """Group normalisation (Wu & He 2018): over all positions of each of `groups` groups of channels of one picture.
+    """Group normalisation (Wu & He 2018): the channels are split into `groups`, and each group of one picture is
+    normalised over its channels and positions.
 
     Unlike batch norm it does the same in training and evaluation, whatever else is in the batch.
     """

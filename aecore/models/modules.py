@@ -46,7 +46,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Stochastic(nn.Module):
-    """A module that draws random numbers during training, from `generator`, which is set for each epoch."""
+    """A module that draws random numbers during training, from `generator`, which is seeded for each epoch."""
 
     generator: Generator | None = None
 

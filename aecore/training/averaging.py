@@ -1,8 +1,7 @@
 """The exponential moving average of a model's weights over the steps of training.
 
 The weights of late steps scatter around a point that is better than almost any of them (Polyak & Juditsky 1992,
-"Acceleration of stochastic approximation by averaging"; Karras et al. 2022, "Elucidating the design space of
-diffusion-based generative models").
+"Acceleration of stochastic approximation by averaging").
 """
 
 from __future__ import annotations

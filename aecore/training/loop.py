@@ -8,7 +8,7 @@ that was interrupted after any epoch resumes exactly as if it had not stopped.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import cos, isfinite, pi, prod
 from time import perf_counter
@@ -34,8 +34,10 @@ from aecore.training.replay import Replayed, Step
 
 EVALUATION_BATCH = 100  # fits into the processor's cache: 500 takes twice as long
 STEPS_PER_REPORT = 10
-# A GPU takes a small step in a fraction of a millisecond, and must not wait for the processor in between.
-GPU_EVALUATION_BATCH, GPU_STEPS_PER_REPORT = 1000, 100
+# A GPU takes a small step in a fraction of a millisecond, and must not wait for the processor in between. Evaluation
+# keeps no gradients: ten batches of training at once take about the memory of one.
+GPU_EVALUATION_BATCHES, GPU_EVALUATION_BATCH, GPU_STEPS_PER_REPORT = 10, 1000, 100
+AVERAGE_BYTES_PER_PARAMETER = 8
 WARM_UP = 0.05  # share of the steps over which a scheduled learning rate rises
 
 
@@ -58,7 +60,8 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Learner:
-    """A model in training: its spec, its optimiser, the pictures that it learns from, and what its noise comes from."""
+    """A model in training: its spec, its optimiser, the pictures that it learns from, the source of its random numbers,
+    and the average of its weights where the recipe asks for it."""
 
     spec: RunSpec
     model: nn.Module
@@ -74,7 +77,7 @@ class Learner:
 
     @property
     def device(self) -> torch.device:
-        """The device of the model's parameters."""
+        """The device that it trains on."""
         return self.generator.device
 
     @property
@@ -115,7 +118,9 @@ def train(
         )
     if not architecture.parameters:
         raise TrainingError(f"{architecture} has nothing to train: add a conv, deconv, dense, bn or gn layer.")
-    architecture.check_memory(memory_budget(device))
+    # An average is another set of weights, and its update takes a third for a moment.
+    averaged = AVERAGE_BYTES_PER_PARAMETER * architecture.parameters if recipe.average else 0
+    architecture.check_memory(memory_budget(device) - averaged)
     _check_batch_norm(spec, len(dataset.train))
     started = perf_counter()
     try:
@@ -134,11 +139,7 @@ def train(
         if not _is_out_of_memory(error):
             raise
         raise TrainingError(f"{device} has no memory left for the model and the pictures: free some of it.") from None
-    generator = Generator(device)
-    for module in model.modules():
-        if isinstance(module, Stochastic):
-            module.generator = generator
-    learner = Learner(spec, model, optimiser, pictures, generator, average)
+    learner = Learner(spec, model, optimiser, pictures, _generator(model, device), average)
     try:
         spent = perf_counter() - started  # the time of a PCA counts
         yield from _epochs(learner, held_out, state or State(0, {}, {}), spent)
@@ -147,19 +148,29 @@ def train(
             raise
         # The traceback's frames hold the tensors of the failed step: free them before trying smaller batches.
         error.__traceback__ = None
-        model.zero_grad(set_to_none=True)
-        smallest = 2 if architecture.normalises_batch else 1
-        fitting = largest_fitting(
-            recipe.batch_size, lambda size: learner.step(torch.arange(size, device=device)), smallest
-        )
-        raise TrainingError(
-            f"{device} ran out of memory with a batch of {recipe.batch_size}; "
-            + (
-                f"a batch of {fitting} fits."
-                if fitting
-                else f"not even a batch of {smallest} fits: choose a smaller model."
-            )
-        ) from None
+        raise TrainingError(_advice(learner)) from None
+
+
+def _generator(model: nn.Module, device: torch.device) -> Generator:
+    """A new generator, from which the modules of the model draw too."""
+    generator = Generator(device)
+    for module in model.modules():
+        if isinstance(module, Stochastic):
+            module.generator = generator
+    return generator
+
+
+def _advice(learner: Learner) -> str:
+    """What to say of a step that ran out of memory: which batch would fit."""
+    size, device = learner.spec.recipe.batch_size, learner.device
+    learner.model.zero_grad(set_to_none=True)
+    # A recording that failed leaves its generator unusable.
+    learner = replace(learner, generator=_generator(learner.model, device))
+    smallest = 2 if learner.spec.architecture.normalises_batch else 1
+    rows = torch.arange(len(learner.pictures), device=device)
+    fitting = largest_fitting(min(size, len(rows)), lambda fewer: learner.step(rows[:fewer]), smallest)
+    advice = f"a batch of {fitting} fits" if fitting else f"not even a batch of {smallest} fits: choose a smaller model"
+    return f"{device} ran out of memory with a batch of {size}; {advice}."
 
 
 def _check_batch_norm(spec: RunSpec, pictures: int) -> None:
@@ -177,7 +188,8 @@ def _epochs(learner: Learner, held_out: Split, state: State, spent: float) -> It
     validation = Pictures(held_out.pixels, learner.device, memory_format(spec.architecture.convolves))
     history = list(state.history)
     before = history[-1].seconds if history else spent
-    step = Replayed(learner.step, learner.generator, recipe.batch_size) if learner.is_on_gpu else learner.step
+    size = min(recipe.batch_size, len(pictures))
+    step = Replayed(learner.step, learner.generator, size) if learner.is_on_gpu else learner.step
     for epoch in range(state.epoch + 1, recipe.epochs + 1):
         started = perf_counter()
         # The training loss is averaged during the epoch, as in Keras, and not measured at its end.
@@ -263,7 +275,8 @@ def _validate(learner: Learner, pictures: Pictures) -> tuple[float, float]:
     generator = Generator(device).manual_seed(key(spec.seed, "validation"))
     model.eval()
     loss = mse = torch.zeros((), device=device)
-    size = GPU_EVALUATION_BATCH if learner.is_on_gpu else EVALUATION_BATCH
+    most = min(GPU_EVALUATION_BATCHES * spec.recipe.batch_size, GPU_EVALUATION_BATCH)
+    size = most if learner.is_on_gpu else EVALUATION_BATCH
     with torch.inference_mode():
         for first in range(0, len(pictures), size):
             clean = pictures.batch(slice(first, first + size))

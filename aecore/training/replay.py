@@ -26,7 +26,8 @@ class Replayed:
         self._step, self._generator = step, generator
         self._stream = torch.cuda.Stream(generator.device)  # type: ignore[no-untyped-call]
         self._rows = torch.zeros(size, dtype=torch.int64, device=generator.device)
-        torch.backends.cudnn.benchmark = True  # all recorded batches have one size: searching once pays
+        # For the rest of the process: all recorded batches have one size, so searching for the best algorithm pays.
+        torch.backends.cudnn.benchmark = True
         self._eager_steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result: Tensor | None = None
@@ -59,6 +60,12 @@ class Replayed:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
         # Recording computes nothing: the step is taken by the replay that follows.
-        with torch.cuda.graph(graph, stream=self._stream):
-            self._result = self._step(self._rows)
+        try:
+            with torch.cuda.graph(graph, stream=self._stream):
+                self._result = self._step(self._rows)
+        except RuntimeError as error:
+            # What ended the recording is hidden behind the failure to end it.
+            if isinstance(error.__context__, torch.OutOfMemoryError):
+                raise error.__context__ from None
+            raise
         self._graph = graph

@@ -11,6 +11,7 @@ from aecore.models.recipe import RunSpec
 from aecore.training.devices import find_device
 from aecore.training.events import EpochEnded
 from aecore.training.loop import train
+from aecore.training.replay import EAGER
 
 MOST_PICTURES = 50_000  # random pictures held in memory for a measurement
 
@@ -21,10 +22,12 @@ def images_per_second(spec: RunSpec, device: str, seconds: float = 1.0) -> float
     Raises `TrainingError` if the architecture cannot be trained there.
     """
     size = spec.recipe.batch_size
-    fewest = 2 * size  # more than `MOST_PICTURES` only for a batch of more than half as many
+    on_gpu = device.startswith("cuda")
+    # A GPU takes its first steps slowly and then records one: what it does after that is measured, in a second epoch.
+    fewest = (2 * EAGER if on_gpu else 2) * size  # more than `MOST_PICTURES` only for an enormous batch
     warm = _in_last_epoch(spec, device, fewest, epochs=2)
     pictures = max(fewest, min(round(warm * seconds), MOST_PICTURES) // size * size)
-    return _in_last_epoch(spec, device, pictures, epochs=1)
+    return _in_last_epoch(spec, device, pictures, epochs=2 if on_gpu else 1)
 
 
 def _in_last_epoch(spec: RunSpec, device: str, pictures: int, epochs: int) -> float:

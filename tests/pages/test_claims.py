@@ -68,7 +68,7 @@ def scores(seeds: Sequence[int], budget: Budget = "short") -> list[Score]:
                 mse = 10 ** (-(level + 0.1 * draw.standard_normal()) / 10)
                 parts = tuple(mse * draw.uniform(0.98, 1.02, claim_scores.PARTS))
                 curve = tuple(mse * (1 + 1 / epoch) for epoch in range(1, recipe.epochs + 1))
-                made[spec.key] = Score(spec.key, spec.group, seed, curve, parts, 0.9)
+                made[spec.key] = Score(spec.key, spec.group, seed, curve, parts, 0.9, hardware="x86_64 CPU")
     return list(made.values())
 
 
@@ -214,6 +214,13 @@ def test_the_chosen_budget_is_judged(root: Path) -> None:
     assert "Supported" not in boards(full)
     assert "No seed is trained yet" not in boards(full)
     assert "have no seed in common yet" in texts(full)
+
+
+def test_a_comparison_says_what_its_runs_were_trained_on(root: Path) -> None:
+    publish(root, scores(range(PLANNED)))
+    assert "Trained on: x86_64 CPU." in texts(page(claim="strided"))
+    publish(root, [])
+    assert "Trained on" not in texts(page(claim="strided"))
 
 
 def test_a_verdict_is_cited_with_all_it_rests_on(root: Path) -> None:

@@ -324,16 +324,19 @@ def test_the_largest_fitting_batch_is_found_by_halving() -> None:
     assert loop.largest_fitting(3, lambda size: None, smallest=2) == 2
 
 
-@pytest.mark.parametrize(("limit", "sentence"), [(7, "a batch of 5 fits"), (0, "not even a batch of 1 fits")])
-def test_running_out_of_memory_is_told_with_the_batch_that_fits(limit: int, sentence: str) -> None:
+@pytest.mark.parametrize(
+    ("batch", "limit", "sentence"),
+    [(20, 7, "a batch of 5 fits"), (20, 0, "not even a batch of 1 fits"), (200, 12, "a batch of 11 fits")],
+)
+def test_running_out_of_memory_is_told_with_the_batch_that_fits(batch: int, limit: int, sentence: str) -> None:
     def full(_: nn.Module, given: tuple[Tensor, ...]) -> None:
         if len(given[0]) > limit:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     hook = torch.nn.modules.module.register_module_forward_pre_hook(full)
     try:
-        with pytest.raises(TrainingError, match=rf"^cpu ran out of memory with a batch of 20; {sentence}"):
-            trained(spec_of(batch_size=20))
+        with pytest.raises(TrainingError, match=rf"^cpu ran out of memory with a batch of {batch}; {sentence}"):
+            trained(spec_of(batch_size=batch))
     finally:
         hook.remove()
 
