@@ -172,7 +172,7 @@ def _shares(score: Score) -> np.ndarray:
 def of_sides(scores: Scores, contrast: Contrast, budget: Budget) -> dict[int, tuple[Score, Score]]:
     """The scores of both sides of a contrast by seed, each pair trained on the same hardware.
 
-    Where a seed has pairs on several, the hardware on which most seeds have one is taken.
+    Where a seed has pairs on several, that on which most seeds have one is taken, and of equals the last by name.
     """
     recipes = [_at_best_rate(scores, side, budget) for side in contrast.sides]
     groups = [spec_of(side, recipe, 0).group for side, (recipe, _) in zip(contrast.sides, recipes, strict=True)]
