@@ -4,7 +4,7 @@ import streamlit as st
 
 from aecore.runs.store import Store
 from pages.components import links, look
-from pages.components.train import costs, launch, live, queue_list, recipes
+from pages.components.train import bar, costs, launch, live, queue_list, recipes
 
 page = links.Page("train")
 link = page.arrive()
@@ -20,7 +20,7 @@ with form:
     plan = recipes.form(page, recipes.starts(runs))
     if plan:
         costs.show(plan)
-        with launch.bar():
+        with bar.place():
             launch.button(plan)
 with watch:
     live.panel(recipes.example(page, runs))

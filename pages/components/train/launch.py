@@ -15,19 +15,6 @@ from pages.components.links import MOST_MODELS
 from pages.components.train import queue_list
 from pages.components.train.recipes import Plan
 
-_STYLE = """
-<style>
-  :has(> .st-key-launch-bar) { position: sticky; bottom: 0; z-index: 2; }
-  .st-key-launch-bar { padding: 0.75rem 0; backdrop-filter: blur(12px); }
-</style>
-"""
-
-
-def bar() -> st.delta_generator.DeltaGenerator:
-    """The place of the button: at the end of the form, and in view wherever that is."""
-    st.html(_STYLE)
-    return st.container(key="launch-bar", gap="small")
-
 
 def button(plan: Plan) -> None:
     """A button that queues every run of the plan, and a link to those that are in the store already."""

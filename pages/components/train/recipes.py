@@ -21,7 +21,7 @@ from aecore.training import machine
 from pages.components import cached, look, whole
 from pages.components.entries import is_for_claims
 from pages.components.links import Page
-from pages.components.train import settings
+from pages.components.train import bar, settings
 
 MOST_SEEDS = 20
 FIRST = "shallow-strided"  # good after a minute, and on the embedded sample too
@@ -66,7 +66,8 @@ def form(page: Page, starts: dict[str, Start]) -> Plan | None:
             return None
         return Plan(_specs(system, Recipe(**chosen), dataset, seeds), place)
     except AecoreError as error:
-        st.error(str(error), icon=":material/edit_off:")
+        with bar.place():
+            st.error(str(error), icon=":material/edit_off:")
         return None
 
 
