@@ -113,6 +113,23 @@ def test_a_recipe_that_cannot_be_followed_is_told_and_cannot_be_launched(page: P
     expect(page.get_by_role("button", name="Launch")).to_have_count(0)
 
 
+def test_levels_are_drawn_on_a_log_scale_once_they_begin_above_zero(page: Page, workshop: str) -> None:
+    page.goto(f"{workshop}/train?start=dense&added=Gaussian&below=true&average=0.99&flips=true")
+    settled(page)
+    page.get_by_role("radio", name="on a log scale").click()
+    expect(page.get_by_text("On a log scale the lowest level of noise must be above 0")).to_be_in_viewport(ratio=1)
+    page.get_by_label("Lowest level", exact=True).fill("0.03")
+    page.get_by_label("Lowest level", exact=True).press("Enter")
+    expect(page.get_by_role("button", name="Launch")).to_be_in_viewport(ratio=1)
+    page.reload()
+    settled(page)
+    expect(page.get_by_label("Lowest level", exact=True)).to_have_value("0.03")
+    expect(page.get_by_role("radio", name="on a log scale")).to_be_checked()
+    page.get_by_text("Batch size, learning rate, loss, initial weights").click()
+    expect(page.get_by_label("Average of weights", exact=True)).to_have_value("0.99")
+    expect(page.get_by_role("checkbox", name="Mirror pictures at random")).to_be_checked()
+
+
 def test_a_link_to_a_system_brings_its_own_recipe(page: Page, dashboard: str) -> None:
     """Whatever the form held before, touched or not."""
     page.goto(f"{dashboard}/train")

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -140,16 +141,47 @@ def test_what_is_launched_is_what_the_form_says(store: Store) -> None:
 
 def test_a_range_of_noise_levels_stays_as_in_the_recipe_until_it_is_changed(store: Store) -> None:
     published = Store(ROOT / "checkpoints").find("denoise-030")
-    own = copied(published, store.root, noise=Noise("gaussian", 0.5, 0.1))
+    own = copied(published, store.root, noise=Noise("gaussian", 0.5, 0.03, logarithmic=True))
     app = page(start=f"denoise-030 {own.key[:6]}")
-    assert app.checkbox(key="below").label == "Random level from 0.1 to this one"
     with supervision.hold(store.root):
         launch(app)
         launch(app.slider(key="strength").set_value(0.4).run())
+        launch(app.button_group(key="drawn").set_value("evenly").run())
+        launch(app.number_input(key="lowest").set_value(0.1).run())
         launch(app.checkbox(key="below").uncheck().run())
         entries = Queue().entries()
-    expected = [Noise("gaussian", 0.5, 0.1), Noise("gaussian", 0.4, 0.0), Noise("gaussian", 0.4)]
-    assert [entry.spec.recipe.noise for entry in entries] == expected
+    assert [str(entry.spec.recipe.noise) for entry in entries] == [
+        "gaussian:0.03..0.5:log",
+        "gaussian:0.03..0.4:log",
+        "gaussian:0.03..0.4",
+        "gaussian:0.1..0.4",
+        "gaussian:0.4",
+    ]
+
+
+def test_levels_that_suit_another_kind_of_noise_begin_at_the_lowest_of_this_one(store: Store) -> None:
+    app = page(start="denoise-unet", added="Poisson", drawn="on a log scale")
+    assert not app.exception
+    with supervision.hold(store.root):
+        launch(app)
+        assert str(Queue().entries()[0].spec.recipe.noise) == "poisson:0.001..1:log"
+
+
+def test_every_setting_of_a_run_is_in_another_like_it(store: Store) -> None:
+    changes: dict[str, Any] = {"noise": Noise("masking", 0.5, 0.1, logarithmic=True), "loss": "psnr", "average": 0.9995}
+    changes |= {"flips": True, "redraw": True, "schedule": "cosine", "initialisation": "torch", "images": 300}
+    own = copied(Store(ROOT / "checkpoints").find("denoise-030"), store.root, **changes)
+    app = page(start=f"denoise-030 {own.key[:6]}")
+    assert app.number_input(key="average").value == 0.9995
+    assert app.checkbox(key="flips").value
+    with supervision.hold(store.root):
+        launch(app)
+        launch(app.number_input(key="average").set_value(0.0).run())
+        launch(app.checkbox(key="flips").uncheck().run())
+        entries = Queue().entries()
+    recipe = own.spec.recipe
+    expected = [recipe, replace(recipe, average=None), replace(recipe, average=None, flips=None)]
+    assert [entry.spec.recipe for entry in entries] == expected
 
 
 def test_a_level_beyond_the_range_of_another_kind_of_noise_is_cut(store: Store) -> None:
@@ -227,6 +259,39 @@ def test_seeds_that_cannot_be_are_told_and_nothing_can_be_launched(seeds: str, m
     app.text_input(key="seeds").set_value(seeds).run()
     assert message in app.error[0].value
     assert not [button for button in app.button if button.label.startswith("Launch")]
+
+
+def test_what_a_link_asks_of_a_recipe_is_done_or_named() -> None:
+    noise = {"added": "Gaussian", "strength": "0.5", "below": "true", "lowest": "0.05", "drawn": "on a log scale"}
+    app = page(start="dense", **noise, average="0.99", flips="true", loss="PSNR")
+    assert not app.warning
+    assert app.slider(key="strength").value == 0.5
+    assert app.number_input(key="lowest").value == 0.05
+    assert app.button_group(key="drawn").value == "on a log scale"
+    assert app.number_input(key="average").value == 0.99
+    assert app.checkbox(key="flips").value
+    assert app.selectbox(key="loss").value == "PSNR"
+    (note,) = page(start="denoise-unet", drawn="by dice", lowest="9", average="7", flips="maybe").warning
+    for part in ("drawn = by dice (instead: evenly)", "lowest = 9 (", "average = 7 (", "flips = maybe ("):
+        assert part in note.value
+    (note,) = page(start="dense", drawn="evenly").warning
+    assert "drawn = evenly (this page shows no such choice)" in note.value
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"lowest": "0", "drawn": "on a log scale"}, "On a log scale the lowest level of noise must be above 0"),
+        ({"lowest": "1.5"}, "The lowest level of noise, 1.5, must be below the highest, 1."),
+        ({"average": "1"}, "average must be a decay from 0 to below 1"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_and_no_control_is_lost(choices: dict[str, str], message: str) -> None:
+    app = page(start="denoise-unet", batch="64", **choices)
+    (error,) = app.error
+    assert message in error.value
+    assert not [button for button in app.button if button.label.startswith("Launch")]
+    assert app.number_input(key="batch").value == 64
 
 
 def test_a_recipe_that_cannot_be_is_told() -> None:

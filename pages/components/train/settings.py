@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.data.noise import BY_TITLE, KINDS, Noise
+from aecore.data.noise import BY_TITLE, KINDS, Kind, Noise, NoiseError
 from aecore.models.recipe import HEAVIEST_PENALTY, LOSSES, Loss
 from aecore.models.zoo import Start
 from pages.components.links import Page
@@ -16,6 +16,7 @@ Settings = dict[str, Any]  # of a `Recipe`, by its names
 Given = Mapping[str, Any]  # what the controls hold at first, by the names of their keys
 
 _NO_NOISE = "None"
+_EVENLY, _LOG = "evenly", "on a log scale"  # how the levels of a range are drawn
 _LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae", "PSNR": "psnr"}
 # What a recipe may say, by the title of the choice.
 _CHOICES: dict[str, Mapping[str, str | None]] = {
@@ -35,8 +36,10 @@ def ask(page: Page, system: Start) -> tuple[Settings, str]:
     """The controls, which begin with the system's own recipe: every setting of one, and the seeds as they are typed."""
     given = _given(system)
     length, seeds = _length(page, given)
-    noise = _noise(page, given, system.recipe.noise)
-    return length | noise | _penalties(page, system, given) | _details(page, given), seeds
+    added = _noise(page, given)
+    settings = length | _penalties(page, system, given) | _details(page, given)
+    # Refused after every control is drawn: Streamlit forgets what one holds that is not.
+    return settings | {"noise": _checked(added)}, seeds
 
 
 def take_over(page: Page, system: Start) -> None:
@@ -54,12 +57,16 @@ def _given(system: Start) -> Given:
         "added": KINDS[noise.kind].title if noise else _NO_NOISE,
         "strength": noise.level if noise else 0.0,
         "below": noise is not None and noise.low is not None,
+        "lowest": (noise.low if noise else None) or 0.0,
+        "drawn": _LOG if noise and noise.logarithmic else _EVENLY,
         "batch": recipe.batch_size,
         "rate": recipe.learning_rate,
         "loss": _title("loss", recipe.loss),
         "schedule": _title("schedule", recipe.schedule),
         "weights": _title("weights", recipe.initialisation),
         "redraw": bool(recipe.redraw),
+        "average": recipe.average,
+        "flips": bool(recipe.flips),
         **{_weight(name): recipe.penalty_weights.get(name, 0.0) for name in system.architecture.penalties},
     }
 
@@ -105,8 +112,8 @@ def _length(page: Page, given: Given) -> tuple[Settings, str]:
     return {"epochs": int(epochs), "images": int(images or 0) or None}, seeds
 
 
-def _noise(page: Page, given: Given, own: Noise | None) -> Settings:
-    """What is added to the pictures that the model is shown; `own` is what the system's recipe adds."""
+def _noise(page: Page, given: Given) -> Settings:
+    """What is added to the pictures that the model is shown: the parts of a `Noise`, or nothing."""
     left, right = st.columns(2)
     kinds = [_NO_NOISE, *BY_TITLE]
     kind = left.selectbox(
@@ -118,7 +125,7 @@ def _noise(page: Page, given: Given, own: Noise | None) -> Settings:
         help="Added to the model's input and drawn anew in each epoch; the target is the clean picture.",
     )
     if kind == _NO_NOISE:
-        return {"noise": None}
+        return {}
     kind_name = BY_TITLE[kind]
     rule = KINDS[kind_name]
     strength = page.key("strength")
@@ -133,16 +140,55 @@ def _noise(page: Page, given: Given, own: Noise | None) -> Settings:
         key=strength,
         bind="query-params",
     )
-    unchanged = own is not None and (own.kind, own.level) == (kind_name, level)
-    low = own.low if own and unchanged and own.low is not None else rule.lowest
     every = right.checkbox(
-        "Random level up to this one" if low == rule.lowest else f"Random level from {low:g} to this one",
+        "Range of levels",
         bool(given["below"]),
         key=page.key("below"),
         bind="query-params",
-        help="Each picture gets a random level, which the model is not given.",
+        help="Each picture gets a random level of its own, at most this one. The model is not given it.",
     )
-    return {"noise": Noise(kind_name, level, low if every and level > low else None)}
+    is_range = every and level > rule.lowest
+    return {"kind": kind_name, "level": level} | (_range(page, given, rule) if is_range else {})
+
+
+def _range(page: Page, given: Given, rule: Kind) -> Settings:
+    """Where a range of levels begins, and how they are drawn from it."""
+    left, right = st.columns([2, 3])
+    lowest = page.key("lowest")
+    if not rule.lowest <= st.session_state.get(lowest, rule.lowest) <= rule.highest:
+        st.session_state[lowest] = rule.lowest
+    low = left.number_input(
+        "Lowest level",
+        rule.lowest,
+        rule.highest,
+        max(float(given["lowest"]), rule.lowest),
+        0.01,
+        format="%g",
+        key=lowest,
+        bind="query-params",
+        help="Where the range of random levels begins.",
+    )
+    drawn = right.segmented_control(
+        "Levels drawn",
+        [_EVENLY, _LOG],
+        default=given["drawn"],
+        key=page.key("drawn"),
+        bind="query-params",
+        required=True,
+        help="Evenly: every level of the range is as likely as any other. On a log scale: 0.01 to 0.1 is as likely as "
+        "0.1 to 1, so weak noise is seen as often as strong noise.",
+    )
+    return {"low": float(low), "logarithmic": drawn == _LOG}
+
+
+def _checked(added: Settings) -> Noise | None:
+    """The noise, if there can be one with these levels."""
+    low = added.get("low")
+    if low is not None and low >= added["level"]:
+        raise NoiseError(f"The lowest level of noise, {low:g}, must be below the highest, {added['level']:g}.")
+    if added.get("logarithmic") and not low:
+        raise NoiseError("On a log scale the lowest level of noise must be above 0: raise it, or draw levels evenly.")
+    return Noise(**added) if added else None
 
 
 def _penalties(page: Page, system: Start, given: Given) -> Settings:
@@ -195,15 +241,34 @@ def _details(page: Page, given: Given) -> Settings:
             schedule = _choice(page, "schedule", "Schedule", given)
         with left:
             weights = _choice(page, "weights", "Initial weights", given)
-        with right:
-            redraw = st.checkbox(
-                "Other training pictures for each seed",
-                bool(given["redraw"]),
-                key=page.key("redraw"),
-                bind="query-params",
-                help="Each seed also draws which pictures are trained on and which are held out for validation. "
-                "Otherwise all runs learn from the same pictures.",
-            )
+        average = right.number_input(
+            "Average of weights",
+            0.0,
+            1.0,
+            given["average"],
+            0.001,
+            format="%g",
+            key=page.key("average"),
+            bind="query-params",
+            placeholder="off",
+            help="The decay of an exponential moving average of the weights over the steps, which becomes the result: "
+            "0.999 averages over about the last 1,000 steps. Empty or 0: the weights of the last step.",
+        )
+        redraw = st.checkbox(
+            "Other training pictures for each seed",
+            bool(given["redraw"]),
+            key=page.key("redraw"),
+            bind="query-params",
+            help="Each seed also draws which pictures are trained on and which are held out for validation. "
+            "Otherwise all runs learn from the same pictures.",
+        )
+        flips = st.checkbox(
+            "Mirror pictures at random",
+            bool(given["flips"]),
+            key=page.key("flips"),
+            bind="query-params",
+            help="In each epoch about half of the training pictures, drawn anew, are mirrored left to right.",
+        )
     return {
         "batch_size": int(batch),
         "learning_rate": float(rate),
@@ -211,6 +276,8 @@ def _details(page: Page, given: Given) -> Settings:
         "schedule": schedule,
         "initialisation": weights,
         "redraw": redraw,
+        "average": average,
+        "flips": flips,
     }
 
 
