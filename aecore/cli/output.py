@@ -151,8 +151,8 @@ def totals_text(run: Run) -> str:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """The settings of a recipe, such as `epochs 5, penalties sparsity:0.001`."""
+    """The settings of a recipe, such as `epochs 5, penalties sparsity:0.001, flips`; what is off is left out."""
     settings = {name.replace("_", " "): value for name, value in recipe.to_json().items() if value}
     if penalties := settings.get("penalties"):
         settings["penalties"] = ",".join(f"{name}:{weight:g}" for name, weight in penalties.items())
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
+    return ", ".join(name if value is True else f"{name} {value}" for name, value in settings.items())

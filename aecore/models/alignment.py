@@ -42,7 +42,7 @@ def differences(left: tuple[Architecture, Recipe], right: tuple[Architecture, Re
     """
     layers = [_change(pair) for pair in aligned(left[0], right[0]) if not pair.same]
     settings = [
-        f"{name} {_setting(value)} → {_setting(other)}"
+        f"{name} {_setting(value, other)} → {_setting(other, value)}"
         for (name, value), other in zip(vars(left[1]).items(), vars(right[1]).values(), strict=True)
         if value != other
     ]
@@ -55,8 +55,13 @@ def _change(pair: Pair) -> str:
     return f"{pair.left.layer} → {pair.right.layer}"
 
 
-def _setting(value: object) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def _setting(value: object, other: object) -> str:
+    """A value in words, beside the `other` side's: without one, a switch is off."""
+    if isinstance(value, tuple):
+        return ",".join(f"{name}:{_setting(weight, None)}" for name, weight in value)
+    if value is None:
+        return "off" if other is True else "none"
+    return "on" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _padded(left: Sequence[Step], right: Sequence[Step]) -> tuple[Sequence[Step | None], Sequence[Step | None]]:

@@ -20,6 +20,7 @@ from aecore.studies.contestants import OWN
 from pages.components import look
 
 SHORTEST_KEY = 4  # digits of a key that name a run
+_MOST_CHANGES = 4  # that a title names
 LIGHT = "Stored without weights: only scores and loss curves."
 
 
@@ -118,7 +119,12 @@ def _has(group: Group, named: str) -> bool:
     )
 
 
-_SWITCHES = {"redraw": ("Training pictures", "redrawn for each seed"), "flips": ("Mirrored", "at random")}
+# Settings that say little by their names: what they are called, and how their values read.
+_WORDS = {
+    "redraw": ("Training pictures", "redrawn for each seed"),
+    "average": ("Average of weights", "decay {}"),
+    "flips": ("Mirroring", "at random"),
+}
 
 
 def settings(entry: Entry) -> dict[str, str]:
@@ -127,8 +133,8 @@ def settings(entry: Entry) -> dict[str, str]:
     open_ = {"images": "all", "noise": "none"}
     for name, value in entry.recipe.to_json().items():
         if value is not None or name in open_:
-            title, text = _SWITCHES.get(name, (name.replace("_", " ").capitalize(), ""))
-            shown[title] = open_[name] if value is None else text or _text(value)
+            title, text = _WORDS.get(name, (name.replace("_", " ").capitalize(), "{}"))
+            shown[title] = open_[name] if value is None else text.format(_text(value))
     return shown
 
 
@@ -140,7 +146,10 @@ def in_short(spec: RunSpec, seeds: Sequence[int] = ()) -> str:
     parts += [f"{recipe.images:,} pictures"] if recipe.images else []
     parts += ["redrawn for each seed"] if recipe.redraw else []
     parts += [f"noise {look.noise(recipe.noise)}"] if recipe.noise else []
+    parts += [f"loss {recipe.loss.upper()}"] if recipe.loss != "mse" else []
     parts += [f"{name} weight {weight:g}" for name, weight in recipe.penalty_weights.items()]
+    parts += [f"weights averaged ({recipe.average:g})"] if recipe.average else []
+    parts += ["mirrored at random"] if recipe.flips else []
     return ", ".join(parts)
 
 
@@ -164,8 +173,15 @@ def _own_title(run: Run, system: System | None) -> str:
     changes += (
         [f"noise {look.noise(recipe.noise)}" if recipe.noise else "no noise"] if recipe.noise != base.noise else []
     )
+    changes += [f"loss {recipe.loss.upper()}"] if recipe.loss != base.loss else []
     changes += ["training pictures redrawn"] if recipe.redraw else []
+    if recipe.average != base.average:
+        changes += [f"weights averaged ({recipe.average:g})" if recipe.average else "weights not averaged"]
+    if recipe.flips != base.flips:
+        changes += ["mirrored at random" if recipe.flips else "not mirrored"]
     changes += [f"on {look.dataset(run.spec.dataset)}"] if run.spec.dataset != system.dataset else []
+    if len(changes) > _MOST_CHANGES:
+        changes[_MOST_CHANGES - 1 :] = [f"{len(changes) - _MOST_CHANGES + 1} other changes"]
     return f"{system.title}, own run: {', '.join(changes)}" if changes else f"{system.title}, own run"
 
 

@@ -105,8 +105,9 @@ def style(model: Contestant | Run | RunSpec) -> Style:
 
 
 def noise(noise: Noise) -> str:
-    """A noise in a label: `σ 0.3`, `σ 0 to 1`, `masking 0.25`."""
+    """A noise in a label: `σ 0.3`, `σ 0 to 1`, `σ 0.03 to 1 (log scale)`, `masking 0.25`."""
     levels = f"{noise.level:g}" if noise.low is None else f"{noise.low:g} to {noise.level:g}"
+    levels += " (log scale)" * noise.logarithmic
     return f"σ {levels}" if noise.kind == "gaussian" else f"{KINDS[noise.kind].title.lower()} {levels}"
 
 

@@ -412,6 +412,24 @@ def test_settings_tell_what_is_left_open() -> None:
     assert settings(entry)["Noise"] == "none"
 
 
+def test_a_recipe_of_ones_own_is_put_into_words(some_runs: Path) -> None:
+    published = Store(ROOT / "checkpoints").find("denoise-030")
+    changes: dict[str, Any] = {"noise": Noise("gaussian", 1.0, 0.03, logarithmic=True), "loss": "psnr"}
+    own = copied(published, some_runs, average=0.999, flips=True, **changes)
+    entry = entries([own])[-1]
+    words = "loss PSNR, weights averaged (0.999), mirrored at random"
+    assert entry.story == f"9 epochs, seed 0, on CIFAR-10, noise σ 0.03 to 1 (log scale), {words}."
+    assert entry.title.replace("\\", "").endswith(f"own run: noise σ 0.03 to 1 (log scale), {words}")
+    more = copied(published, some_runs, average=0.999, flips=True, **changes, images=500, epochs=2)
+    title = "own run: 2 epochs, 500 pictures, noise σ 0.03 to 1 (log scale), 3 other changes"
+    assert entries([more])[-1].title.replace("\\", "").endswith(title)
+    rows = settings(entry)
+    assert rows["Noise"] == "gaussian:0.03..1:log"
+    assert rows["Loss"] == "psnr"
+    assert (rows["Average of weights"], rows["Mirroring"]) == ("decay 0.999", "at random")
+    assert not {"Average of weights", "Mirroring"} & settings(entries([])[0]).keys()
+
+
 def test_a_card_says_from_how_many_reconstructions_the_class_is_read() -> None:
     app, published = shown(), legibility.published("cifar10", Store().root)
     assert published is not None

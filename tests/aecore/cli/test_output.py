@@ -48,6 +48,7 @@ def test_scores_are_aligned_to_the_right_though_a_group_has_them_as_texts(capsys
 
 
 def test_a_recipe_is_told_by_what_it_sets() -> None:
-    recipe = Recipe(epochs=3, penalties=(("sparsity", 0.001),))
+    recipe = Recipe(epochs=3, penalties=(("sparsity", 0.001),), average=0.999, flips=True)
     expected = "epochs 3, batch size 100, learning rate 0.001, loss mse, initialisation keras, penalties sparsity:0.001"
+    expected += ", average 0.999, flips"
     assert output.recipe_text(recipe) == expected

@@ -48,6 +48,8 @@ def test_only_what_differs_is_marked(left: str, right: str, expected: list[tuple
         ("shallow-maxpool", "shallow-strided", {}, ("pool → conv32:s2",)),
         ("shallow-strided-bn", "shallow-strided", {}, ("− bn", "− bn", "− bn", "epochs 4 → 2")),
         ("dense", "dense", {"learning_rate": 3e-4, "images": 10_000, "loss": "bce"}, None),
+        ("dense", "dense", {"flips": True, "average": 0.999}, ("average none → 0.999", "flips off → on")),
+        ("dense", "dense", {"penalties": {"sparsity": 1e-3}}, ("penalties none → sparsity:0.001",)),
         ("dense", "dense", {}, ()),
     ],
 )
