@@ -263,6 +263,22 @@ def test_a_penalty_is_a_dotted_line_of_its_own(tmp_path: Path, monkeypatch: pyte
     assert drawn == pytest.approx(last.run.history()["sparsity"].to_numpy())
 
 
+@pytest.mark.parametrize(
+    ("changes", "caption"),
+    [
+        ({}, "Thin lines: MSE on the training pictures during the epoch. Denoisers"),
+        ({"average": 0.99}, "Thin lines: MSE on the training pictures during the epoch, with the weights before they "),
+        ({"average": 0.99, "loss": "psnr"}, "Thick lines: MSE on the validation pictures after each epoch. Denoisers"),
+    ],
+)
+def test_the_curves_are_said_to_be_what_is_drawn(changes: dict[str, Any], caption: str, some_runs: Path) -> None:
+    run = copied(Store().find("shallow-strided"), some_runs, epochs=7, **changes)
+    app = page(run=run.key)
+    assert any(caption in drawn.value for drawn in app.caption)
+    (chart,) = app.get("plotly_chart")
+    assert len(json.loads(chart.proto.spec)["data"]) == 1 + ("Thin" in caption)
+
+
 def test_an_untrained_system_shows_its_architecture_and_how_to_train_it(some_runs: Path) -> None:
     app = page(run="deep-strided-4", beside="shallow-strided")
     assert not app.exception

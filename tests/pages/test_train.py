@@ -1,5 +1,6 @@
 """Train without a browser: the form follows what one starts from, its cost is told, and what cannot be is said."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -57,10 +58,11 @@ def launch(app: AppTest) -> AppTest:
     return button.click().run()
 
 
-def begun() -> tuple[Queue, int, int]:
+def begun(**recipe: Any) -> tuple[Queue, int, int]:
     """A queue, a run of it that is marked as running, and the fence of its attempt."""
     queue = Queue()
-    run = queue.submit(execution.plan(zoo.find("shallow-maxpool"), dataset="sample"), Place.here("cpu")).id
+    spec = execution.plan(zoo.find("shallow-maxpool"), dataset="sample", **recipe)
+    run = queue.submit(spec, Place.here("cpu")).id
     fence = Dispatch(queue).start(run)
     assert fence is not None
     return queue, run, fence
@@ -211,6 +213,18 @@ def test_a_loss_of_zero_is_left_out_of_the_live_curve_and_said(store: Store) -> 
         app = page()
     assert not app.exception
     assert any(caption.value == NO_ZERO for caption in app.caption)
+
+
+@pytest.mark.parametrize(("loss", "title"), [("psnr", "Loss (80 dB − mean PSNR)"), ("mae", "Loss (MAE)")])
+def test_the_live_curve_says_what_its_loss_is(loss: str, title: str, store: Store) -> None:
+    with supervision.hold(store.root):
+        queue, run, fence = begun(loss=loss, average=0.99)
+        row = Epoch(1, 55.0, 54.0, 0.004, 1000.0, 1.0)
+        Report(queue, run, fence).epoch(Progress(1, 100, 100, 55.0, 1000.0, 1.0), (row,), b"")
+        app = page()
+    (chart,) = app.get("vega_lite_chart")
+    assert json.loads(chart.proto.spec)["encoding"]["y"]["title"] == title
+    assert any("weights averaged (0.99)" in caption.value for caption in app.caption)
 
 
 def test_a_run_that_never_began_says_so(store: Store) -> None:

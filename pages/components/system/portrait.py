@@ -255,11 +255,14 @@ def loss_curves(runs: Sequence[Run]) -> None:
         # Their styles follow from the order, so that two can be told apart.
         models = [replace(of_run(run), order=order) for order, run in enumerate(shown)] if len(shown) > 1 else shown
         figures.loss_curves(models, histories, key="losses")
+        squared = [run.spec.recipe for run in shown if run.spec.recipe.loss == "mse"]
         st.caption(
-            "Thick lines: MSE on the validation pictures after each epoch. Thin lines: MSE on the training pictures "
-            "during the epoch. Denoisers are measured under their training noise."
-            + " Dotted: each penalty, before it is weighted."
-            * any(run.spec.architecture.penalties for run in shown)
+            "Thick lines: MSE on the validation pictures after each epoch. "
+            + "Thin lines: MSE on the training pictures during the epoch" * bool(squared)
+            + ", with the weights before they are averaged" * any(recipe.average for recipe in squared)
+            + ". " * bool(squared)
+            + "Denoisers are measured under their training noise."
+            + " Dotted: each penalty, before it is weighted." * any(run.spec.architecture.penalties for run in shown)
         )
 
 

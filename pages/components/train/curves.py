@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from aecore.models.recipe import Loss
 from aecore.scheduling.entries import Entry, EpochRow
 from aecore.scheduling.queue import Queue
 from pages.components import figures, look
@@ -16,6 +17,7 @@ from pages.components import figures, look
 POINTS = 300  # of the training curve: more than a screen can show
 _HEIGHT = 300
 _TRAINING, _VALIDATION = "training", "validation"
+_IN_WORDS: dict[Loss, str] = {"psnr": "80 dB − mean PSNR"}  # losses whose names would be taken for another quantity
 
 Row = dict[str, Any]
 
@@ -103,6 +105,7 @@ def _layer(rows: Sequence[Row], mark: Row, encoding: Row | None = None) -> Row:
 def _encoding(entry: Entry, losses: Sequence[float], shown: Sequence[str], color: str) -> Row:
     # Set here: for a curve without points Vega would warn that it has no extent.
     domain = [min(losses) / 1.1, max(losses) * 1.1]
+    loss = entry.spec.recipe.loss
     return {
         "x": {
             "field": "epoch",
@@ -114,7 +117,7 @@ def _encoding(entry: Entry, losses: Sequence[float], shown: Sequence[str], color
         "y": {
             "field": "loss",
             "type": "quantitative",
-            "title": f"Loss ({entry.spec.recipe.loss.upper()})",
+            "title": f"Loss ({_IN_WORDS.get(loss, loss.upper())})",
             "scale": {"type": "log", "domain": domain, "nice": False},
             "axis": {"format": ".4~g", "values": figures.ticks(*domain), "labelOverlap": True},
         },

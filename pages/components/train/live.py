@@ -102,10 +102,11 @@ def _detail(queue: Queue, entry: Entry, asked: Sequence[Entry]) -> None:
         curves.show(queue, entry, epochs, asked)
     if any(row.preview for row in epochs):
         _strip(entry, epochs)
+        averaged = " of the averaged weights" if entry.spec.recipe.average else ""
         explain(
             "How to read the curve and the pictures",
-            "Above: the training loss while it falls, and the validation loss after each epoch. Below: the same test "
-            "pictures after each epoch; the first row is the target. "
+            f"Above: the training loss while it falls, and the validation loss{averaged} after each epoch. Below: the "
+            "same test pictures after each epoch; the first row is the target. "
             "You can close this page; training continues.",
         )
 
