@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from aecore.models.layers import (
-    LARGEST_OUTPUT,
-    LONGEST_WORD,
-    Layer,
-    LayerError,
-    Shape,
-    largest_that_fits,
-    parse_layer,
-    shape_text,
-)
+from aecore.models import rules
+from aecore.models.layers import Layer, Shape
+from aecore.models.reading import Line
 from aecore.models.receptive_fields import receptive_fields
+from aecore.models.rules import CIFAR_SHAPE, MEMORY_BUDGET
 from aecore.models.steps import ArchitectureError, Step, inferred
 
 if TYPE_CHECKING:
     from torch import nn
 
-CIFAR_SHAPE: Shape = (3, 32, 32)
-MEMORY_BUDGET = 1_000_000_000
-MOST_LAYERS = 200
+__all__ = ["CIFAR_SHAPE", "Architecture", "ArchitectureError", "Row", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -62,21 +52,13 @@ class Architecture:
     input_shape: Shape = CIFAR_SHAPE
 
     def __post_init__(self) -> None:
-        if not self.layers:
-            raise ArchitectureError("An architecture needs at least one layer, for example `conv3:k1:sigmoid`.")
-        if len(self.layers) > MOST_LAYERS:
-            raise ArchitectureError(f"{len(self.layers)} layers are too many: at most {MOST_LAYERS} are built.")
-        if len(self.input_shape) != 3 or min(self.input_shape) < 1 or prod(self.input_shape) > LARGEST_OUTPUT:
-            raise ArchitectureError(
-                f"Pictures cannot have the shape {shape_text(self.input_shape)}: give channels × height × width, "
-                f"at most {LARGEST_OUTPUT:,} numbers, for example 3×32×32."
-            )
-        last = self.steps[-1]
-        if last.output_shape != self.input_shape:
-            raise ArchitectureError(
-                f"{last} ends with {shape_text(last.output_shape)}; an autoencoder of "
-                f"{shape_text(self.input_shape)} pictures must end with {shape_text(self.input_shape)}."
-            )
+        error = (
+            rules.number_of_layers(len(self.layers))
+            or rules.picture(self.input_shape)
+            or rules.end(self.steps[-1], self.input_shape)
+        )
+        if error:
+            raise error
 
     @classmethod
     @lru_cache(maxsize=512)  # most runs of a store share a line with others
@@ -85,18 +67,9 @@ class Architecture:
 
         An input shape other than 3×32×32 comes first: `1x28x28 | flatten | dense784:sigmoid | reshape1x28x28`.
         """
-        words = [word.strip() for word in text.split("|")]
-        input_shape = CIFAR_SHAPE
-        if words[0][:1].isdigit():
-            word = words.pop(0)
-            if not re.fullmatch(r"[0-9]{1,9}(x[0-9]{1,9}){2}", word):
-                raise ArchitectureError(
-                    "The pictures' shape must read channels x height x width, for example `1x28x28`."
-                )
-            input_shape = tuple(map(int, word.split("x")))
-        if words == [""]:
-            words = []
-        return cls(tuple(_parsed(words)), input_shape)
+        line = Line.of(text)
+        input_shape = line.read_picture()
+        return cls(tuple(map(line.read_layer, range(1, len(line.words) + 1))), input_shape)
 
     def __str__(self) -> str:
         return self._text
@@ -198,28 +171,8 @@ class Architecture:
 
     def check_memory(self, budget: int = MEMORY_BUDGET) -> None:
         """Raise `ArchitectureError` if training on one picture takes more than `budget` bytes."""
-        used = 0
-        for step in self.steps:
-            left, need = budget - used, step.training_bytes
-            if need > left:
-                fitting = largest_that_fits(step.layer, partial(self._fits, step, left, budget))
-                legal = f"; at most `{fitting}` fits" if fitting else "; make the layers before it smaller"
-                raise ArchitectureError(
-                    f"{step}: got {shape_text(step.input_shape)}, would need {need / 1e9:.3g} GB to train "
-                    f"(weights, gradients and Adam's moments), {max(left, 0) / 1e9:.3g} GB are left of the "
-                    f"budget of {budget / 1e9:.3g} GB{legal}."
-                )
-            used += need
-
-    def _fits(self, step: Step, left: int, budget: int, replacement: Layer) -> bool:
-        """Whether training fits into `budget` bytes with `replacement` at `step`, for which `left` of them remain."""
-        layers = (*self.layers[: step.position - 1], replacement, *self.layers[step.position :])
-        try:
-            return sum(inner.training_bytes for inner in inferred(layers, self.input_shape)) <= budget
-        except ArchitectureError:
-            # The layers after it would have to change too, so only its own memory is known.
-            output_shape = replacement.output_shape(step.input_shape)
-            return replace(step, layer=replacement, output_shape=output_shape).training_bytes <= left
+        if error := rules.memory(self.steps, self.input_shape, budget):
+            raise error
 
     def module(self) -> nn.Sequential:
         """The torch module, `[N, C, H, W]` to the same shape, one child per layer, with torch's initial weights."""
@@ -227,12 +180,3 @@ class Architecture:
         from aecore.models.modules import Sequence, module_of
 
         return Sequence(*(module_of(step.layer, step.input_shape) for step in self.steps))
-
-
-def _parsed(words: Iterable[str]) -> Iterator[Layer]:
-    for position, word in enumerate(words, start=1):
-        try:
-            yield parse_layer(word)
-        except LayerError as error:
-            quoted = word if len(word) <= LONGEST_WORD else word[:40] + "…"
-            raise ArchitectureError(f"Layer {position} (`{quoted}`): {error}.") from None

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from math import ceil, floor, gcd, prod
+from string import ascii_lowercase
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -30,7 +32,16 @@ LONGEST_WORD = 80
 
 
 class LayerError(AecoreError):
-    """A layer is not legal; the message says what it got and what would be legal."""
+    """A layer is not legal; the message says what it got and what would be legal.
+
+    What would be legal is given in the text form too, where it is known: the layers that may take its place (`instead`,
+    the best first), and those that it needs before it (`before`).
+    """
+
+    def __init__(self, message: str, *, instead: Iterable[str] = (), before: str = "") -> None:
+        super().__init__(message)
+        self.instead = tuple(instead)
+        self.before = before
 
 
 def shape_text(shape: Shape) -> str:
@@ -88,7 +99,10 @@ class Layer:
             if "words" in rule and value not in rule["words"]:
                 raise LayerError(f"{setting.name} {value!r} is none of {', '.join(rule['words'])}")
             if "low" in rule and not rule["low"] <= value <= rule["high"]:
-                raise LayerError(f"{setting.name} must be from {rule['low']} to {rule['high']:,}, not {value}")
+                raise LayerError(
+                    f"{setting.name} must be from {rule['low']} to {rule['high']:,}, not {value}",
+                    instead=[_with(self, setting.name, rule["low"] if value < rule["low"] else rule["high"])],
+                )
 
     def output_shape(self, shape: Shape) -> Shape:
         """The output shape for an input of `shape`; raises `LayerError` if the layer cannot take it."""
@@ -124,6 +138,13 @@ class Layer:
         return self.keyword + head + "".join(options)
 
 
+def _with(layer: Layer, name: str, value: object) -> str:
+    """The text form of `layer` with another value of a field; `layer` need not be legal."""
+    changed = copy(layer)
+    object.__setattr__(changed, name, value)
+    return str(changed)
+
+
 def _text_fields(kind: type[Layer]) -> list[Field[Any]]:
     """The fields in the order of the text form: first the one that follows the keyword."""
     return sorted(fields(kind), key=lambda setting: setting.metadata.get("letter") != "")
@@ -144,7 +165,8 @@ def _maps(shape: Shape) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise LayerError(
             f"got a flat vector of {shape[0]:,}, needs feature maps: put `reshape` before it, "
-            f"for example `{_reshape_example(shape[0])}`"
+            f"for example `{_reshape_example(shape[0])}`",
+            before=_reshape_example(shape[0]),
         )
     channels, height, width = shape
     return channels, height, width
@@ -206,7 +228,8 @@ class TransposedConv(Layer):
         if self.kernel < self.stride:
             raise LayerError(
                 f"a kernel of {self.kernel} leaves gaps at stride {self.stride}: it must be at least the stride, "
-                f"for example `{self.keyword}{self.channels}:k{self.stride}:s{self.stride}`"
+                f"for example `{self.keyword}{self.channels}:k{self.stride}:s{self.stride}`",
+                instead=[_with(self, "kernel", self.stride)],
             )
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -247,7 +270,7 @@ class Dense(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:
-            raise LayerError(f"got {shape_text(shape)}, needs a flat vector: put `flatten` before it")
+            raise LayerError(f"got {shape_text(shape)}, needs a flat vector: put `flatten` before it", before="flatten")
         return (self.units,)
 
     def parameters(self, shape: Shape) -> int:
@@ -261,7 +284,7 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True)
-class _Pool(Layer):
+class Pool(Layer):
     """Pooling over disjoint windows of `factor`×`factor`; incomplete windows are dropped."""
 
     example: ClassVar[str] = "2"
@@ -273,7 +296,8 @@ class _Pool(Layer):
             legal = min(height, width)
             raise LayerError(
                 f"got {shape_text(shape)}, cannot pool {self.factor}×{self.factor}: "
-                + (f"at most `{self.keyword}{legal}` fits" if legal > 1 else "there is nothing left to pool")
+                + (f"at most `{self.keyword}{legal}` fits" if legal > 1 else "there is nothing left to pool"),
+                instead=[f"{self.keyword}{legal}"] if legal > 1 else [],
             )
         return channels, height // self.factor, width // self.factor
 
@@ -285,7 +309,7 @@ class _Pool(Layer):
 
 
 @dataclass(frozen=True)
-class MaxPool(_Pool):
+class MaxPool(Pool):
     """Max pooling: the largest value of each window."""
 
     keyword: ClassVar[str] = "pool"
@@ -293,7 +317,7 @@ class MaxPool(_Pool):
 
 
 @dataclass(frozen=True)
-class AveragePool(_Pool):
+class AveragePool(Pool):
     """Average pooling: the mean of each window."""
 
     keyword: ClassVar[str] = "avgpool"
@@ -359,7 +383,8 @@ class GroupNorm(Layer):
         if fitting < self.groups:
             raise LayerError(
                 f"got {shape_text(shape)}, cannot divide {channels:,} channels into {self.groups:,} groups: "
-                f"`{self.keyword}{fitting}` would fit"
+                f"`{self.keyword}{fitting}` would fit",
+                instead=[f"{self.keyword}{fitting}"],
             )
         if prod(shape) == self.groups:
             raise LayerError(f"got {shape_text(shape)}, cannot normalise groups of a single number: leave it out")
@@ -451,7 +476,8 @@ class Reshape(Layer):
         if prod(shape) != prod(self.shape):
             raise LayerError(
                 f"got {prod(shape):,} numbers, {shape_text(self.shape)} holds {prod(self.shape):,}: "
-                f"`{_reshape_example(prod(shape))}` would fit"
+                f"`{_reshape_example(prod(shape))}` would fit",
+                instead=[_reshape_example(prod(shape))],
             )
         return self.shape
 
@@ -520,6 +546,26 @@ LAYERS: dict[str, type[Layer]] = {
     )
 }
 
+# What other libraries call our layers, without capitals and underscores.
+SYNONYMS = {
+    "convolution": "conv",
+    "convtranspose": "deconv",
+    "linear": "dense",
+    "fc": "dense",
+    "maxpool": "pool",
+    "maxpooling": "pool",
+    "averagepooling": "avgpool",
+    "meanpool": "avgpool",
+    "upsample": "up",
+    "upsampling": "up",
+    "batchnorm": "bn",
+    "groupnorm": "gn",
+    "concatenate": "concat",
+    "view": "reshape",
+    "unflatten": "reshape",
+    **{word.replace("_", ""): f"act:{word}" for word in get_args(Activation) if word != "linear"},
+}
+
 
 def parse_layer(text: str) -> Layer:
     """Read a layer's text form, for example `conv32:k5:s2:gelu`; raises `LayerError`."""
@@ -530,24 +576,29 @@ def parse_layer(text: str) -> Layer:
     if match is None or match[1] not in LAYERS:
         near = difflib.get_close_matches(match[1] if match else head, LAYERS, n=1)
         hint = f", did you mean `{near[0]}`?" if near else "."
-        raise LayerError(f"there is no such layer{hint} Layers: {', '.join(LAYERS)}")
+        raise LayerError(f"there is no such layer{hint} Layers: {', '.join(LAYERS)}", instead=_respelt(text, near))
     kind = LAYERS[match[1]]
     values: dict[str, Any] = {}
     if match[2]:
         options = [match[2], *options]
-    for option in options:
-        name, value = _read(kind, option)
+    for index, option in enumerate(options):
+        without = _joined(kind, [*options[:index], *options[index + 1 :]])
+        name, value = _read(kind, option, without)
         if name in values:
-            raise LayerError(f"{name} is given twice")
+            raise LayerError(f"{name} is given twice", instead=[without])
         values[name] = value
     for setting in fields(kind):
         if setting.default is MISSING and setting.name not in values:
-            raise LayerError(f"needs its {setting.name} after the keyword, for example `{_example(kind)}`")
+            example = _example(kind)
+            raise LayerError(
+                f"needs its {setting.name} after the keyword, for example `{example}`",
+                instead=[":".join([example, *options])],
+            )
     return kind(**values)
 
 
-def _read(kind: type[Layer], option: str) -> tuple[str, Any]:
-    """The name of the field that `option` sets, and its value."""
+def _read(kind: type[Layer], option: str, without: str) -> tuple[str, Any]:
+    """The name of the field that `option` sets, and its value; `without` is the layer without this option."""
     for setting in fields(kind):
         rule = setting.metadata
         if option in rule.get("words", ()):
@@ -557,7 +608,27 @@ def _read(kind: type[Layer], option: str) -> tuple[str, Any]:
             number = option.removeprefix(letter)
             if re.fullmatch(rule["pattern"], number):
                 return setting.name, rule["read"](number)
-    raise LayerError(f"`{option}` is not an option of this layer; legal: {_legal(kind)}")
+    words = [word for setting in fields(kind) for word in setting.metadata.get("words", ())]
+    near = difflib.get_close_matches(option, words, n=1)
+    raise LayerError(
+        f"`{option}` is not an option of this layer; legal: {_legal(kind)}",
+        instead=[*(f"{without}:{word}" for word in near), without],
+    )
+
+
+def _joined(kind: type[Layer], options: Sequence[str]) -> str:
+    """A layer's text form from its options, of which a number that follows the keyword comes first."""
+    follows = bool(options) and options[0][:1] in "0123456789."
+    return kind.keyword + (":" if options and not follows else "") + ":".join(options)
+
+
+def _respelt(text: str, near: Sequence[str]) -> Iterable[str]:
+    """What an unknown layer may mean: without capitals, spaces and brackets, under our name or a similar one."""
+    plain = re.sub(r"[^a-z0-9.:]|(?<=[a-z])[12]d", "", text.lower())
+    rest = plain.lstrip(ascii_lowercase)
+    name = plain.removesuffix(rest) if rest else plain
+    names = [name, SYNONYMS.get(name, name), *near, *difflib.get_close_matches(name, LAYERS, n=1)]
+    return [other + rest for other in dict.fromkeys(names) if other.partition(":")[0] in LAYERS]
 
 
 def _legal(kind: type[Layer]) -> str:
