@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from aecore.cli.output import add_json, recipe_text, run_row, totals_text, write, write_json, write_rows, write_table
+from aecore.cli.output import (
+    add_json,
+    recipe_text,
+    run_row,
+    say,
+    totals_text,
+    write,
+    write_json,
+    write_rows,
+    write_table,
+)
 from aecore.models import zoo
 from aecore.models.architecture import Summary
 from aecore.models.layers import shape_text
@@ -38,8 +48,10 @@ def _list(options: argparse.Namespace) -> None:
             "layers": str(system.architecture),
             "story": system.story,
         }
-        for system in zoo.SYSTEMS.values()
+        for system in (*zoo.SYSTEMS.values(), *zoo.saved_systems().values())
     ]
+    for damage in zoo.own_zoo().read().damaged:
+        say(damage, style="yellow")
     write_rows(rows, ["name", "family", "epochs", "code", "parameters", "story"], as_json=options.json)
 
 
@@ -53,7 +65,7 @@ def _show(options: argparse.Namespace) -> None:
     write(str(start.architecture))
     rows = _layers(summary)
     write_table(rows, list(rows[0]))
-    write(f"{summary.parameters:,} parameters, {summary.macs:,} MACs per picture. {_code_text(summary)}")
+    write(f"{summary.parameters:,} parameters, {summary.macs:,} MACs per picture. {code_text(summary)}")
     if isinstance(start, System) and start.seed_words:
         seed_psnr = f", {start.seed_psnr} dB pooled on its 400 pictures" if start.seed_psnr else ""
         write(f"The study of 2018: {start.seed_words}{seed_psnr}.")
@@ -66,7 +78,8 @@ def _show(options: argparse.Namespace) -> None:
         write(f"Not trained yet: python -m aecore train {options.name!r}")
 
 
-def _code_text(summary: Summary) -> str:
+def code_text(summary: Summary) -> str:
+    """The shape and the size of the code, in a sentence."""
     if summary.code_shape is None:
         return "No code: a skip connection bypasses every layer."
     return (

@@ -28,6 +28,12 @@ LOSSES: dict[Loss, str] = {
 _LEGAL = {"loss": get_args(Loss), "initialisation": get_args(Initialisation), "schedule": get_args(Schedule)}
 HEAVIEST_PENALTY = 1e6
 KEY_DIGITS = 12
+NAME_RULE = "use lowercase letters, digits, dots and dashes, at most 61 of them"
+
+
+def is_name(text: str) -> bool:
+    """Whether a run or an architecture may have this name."""
+    return re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", text) is not None
 
 
 class RecipeError(AecoreError):
@@ -160,10 +166,8 @@ class RunSpec:
     name: str = field(default="custom", compare=False)
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", self.name):
-            raise RecipeError(
-                f"{self.name!r} cannot name a run: use lowercase letters, digits, dots and dashes, at most 61 of them."
-            )
+        if not is_name(self.name):
+            raise RecipeError(f"{self.name!r} cannot name a run: {NAME_RULE}.")
         if self.recipe.loss == "bce" and not self.architecture.ends_in_unit_interval:
             raise RecipeError(
                 "Cross-entropy needs outputs between 0 and 1: let the last layer end in sigmoid, or use the loss mse."

@@ -8,14 +8,19 @@ entry to `SYSTEMS`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from aecore import AecoreError, did_you_mean
 from aecore.data.noise import Noise
+from aecore.files import folders
+from aecore.models.abridged import abridged
 from aecore.models.architecture import Architecture
+from aecore.models.own_zoo import OwnZoo
 from aecore.models.recipe import Recipe, RunSpec
 
-Family = Literal["dense", "conv + dense", "shallow", "deep", "denoising", "compressing"]
+CUSTOM = "custom"  # what an architecture without a name is called
+Family = Literal["dense", "conv + dense", "shallow", "deep", "denoising", "compressing", "your own"]
 
 
 class UnknownSystemError(AecoreError):
@@ -35,7 +40,7 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class System(Start):
-    """A system of the zoo.
+    """A system of the zoo, or (family `your own`) an architecture that was saved beside the runs.
 
     `seed_words` is what the study of 2018 wrote about it, and `seed_psnr` the pooled PSNR in dB of the 400 test
     pictures that it printed; our own systems have neither.
@@ -313,28 +318,56 @@ SYSTEMS: dict[str, System] = {
 
 
 def find(name: str) -> System:
-    """The system called `name`; `UnknownSystemError` suggests the nearest name."""
+    """The system called `name`, or the saved architecture; `UnknownSystemError` suggests the nearest name."""
     if name in SYSTEMS:
         return SYSTEMS[name]
-    hint = did_you_mean(name, SYSTEMS)
-    raise UnknownSystemError(f"There is no system {name!r}: {hint}Systems: {', '.join(SYSTEMS)}.")
+    saved = saved_systems()
+    if name in saved:
+        return saved[name]
+    hint = did_you_mean(name, [*SYSTEMS, *saved])
+    names = f" Saved architectures: {', '.join(saved)}." if saved else ""
+    raise UnknownSystemError(f"There is no system {name!r}: {hint}Systems: {', '.join(SYSTEMS)}.{names}")
+
+
+def own_zoo(root: Path | None = None) -> OwnZoo:
+    """The architectures that were saved beside the runs below `root`, by default `folders.checkpoints()`."""
+    return OwnZoo(root or folders.checkpoints(), reserved={*SYSTEMS, CUSTOM})
+
+
+def saved_systems() -> dict[str, System]:
+    """The saved architectures by name, with the default recipe."""
+    return {
+        name: System(
+            name=name,
+            title=name.capitalize(),
+            architecture=architecture,
+            recipe=Recipe(),
+            dataset=_dataset(architecture),
+            family="your own",
+            story=f"Saved: {abridged(architecture)}.",
+        )
+        for name, architecture in own_zoo().read().architectures.items()
+    }
 
 
 def from_text(text: str) -> Start:
     """Where to start from, given a system's name or a line of layers.
 
-    A line of layers gives the system that has them, or else a custom start with the default recipe, on a data set
-    whose pictures have this shape. Raises `UnknownSystemError` for an unknown name, and the errors of
-    `Architecture.parse`.
+    A line of layers gives the system that has them, or the saved architecture, or else a custom start with the default
+    recipe, on a data set whose pictures have this shape. Raises `UnknownSystemError` for an unknown name, and the
+    errors of `Architecture.parse`.
     """
     if not _is_architecture(text):
         return find(text)
     architecture = Architecture.parse(text)
-    candidates = [system for system in SYSTEMS.values() if system.architecture.input_shape == architecture.input_shape]
-    for system in candidates:
-        if system.architecture == architecture:
-            return system
-    return Start("custom", "Custom", architecture, Recipe(), candidates[0].dataset if candidates else "cifar10")
+    known = (start for start in (*SYSTEMS.values(), *saved_systems().values()) if start.architecture == architecture)
+    return next(known, None) or Start(CUSTOM, "Custom", architecture, Recipe(), _dataset(architecture))
+
+
+def _dataset(architecture: Architecture) -> str:
+    """The data set of the systems whose pictures have the same shape."""
+    alike = (one.dataset for one in SYSTEMS.values() if one.architecture.input_shape == architecture.input_shape)
+    return next(alike, "cifar10")
 
 
 def from_run(spec: RunSpec) -> Start:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from aecore.models import zoo
+from aecore.models.architecture import Architecture
 
 
 def test_the_list_has_every_system_with_what_its_architecture_costs(aecore: Any) -> None:
@@ -57,3 +58,18 @@ def test_the_penalties_that_layers_report_are_shown(aecore: Any) -> None:
     assert "Penalties that its layers report: sparsity." in aecore("show", layers).out
     assert aecore("show", "dense", "--json").json["penalties"] == []
     assert "enalties" not in aecore("show", "dense").out
+
+
+def test_saved_architectures_are_listed_and_shown_under_their_names(aecore: Any) -> None:
+    zoo.own_zoo().save("slim", Architecture.parse("conv8 | conv3"))
+    row = aecore("list", "--json").json[-1]
+    assert (row["name"], row["family"], row["layers"], row["parameters"]) == ("slim", "your own", "conv8 | conv3", 443)
+    assert "Slim: Saved: conv8 | conv3." in aecore("show", "slim").out
+    with zoo.own_zoo().path.open("a") as file:
+        file.write('cut = "conv\n')
+    done = aecore("list")
+    assert (done.status, done.err) == (
+        0,
+        "architectures.toml is damaged in line 3: what stands there is left out, and stays in the file.\n",
+    )
+    assert "slim" in done.out

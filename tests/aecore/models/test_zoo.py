@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from aecore.data import datasets, splits
 from aecore.data.noise import Noise
 from aecore.models.architecture import Architecture
+from aecore.models.own_zoo import OwnZooError
 from aecore.models.recipe import Recipe, RunSpec
-from aecore.models.zoo import SYSTEMS, Start, System, UnknownSystemError, find, from_run, from_text
+from aecore.models.zoo import SYSTEMS, Start, System, UnknownSystemError, find, from_run, from_text, own_zoo
 from aecore.reconstructors.pca import PCA, fit_pca
 from aecore.reconstructors.trained import Model
 from aecore.runs.store import Store
@@ -233,3 +234,38 @@ def test_a_run_starts_another_by_its_own_recipe() -> None:
     assert from_run(RunSpec(other, recipe, "sample", "", name="dense")) == Start(
         "dense", "Dense", other, recipe, "sample"
     )
+
+
+# ---- saved architectures
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Architecture:
+    """An architecture that is saved as `slim` in the store that is the default."""
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    architecture = Architecture.parse("1x28x28 | conv8:s2 | up | conv1:k1:sigmoid")
+    own_zoo().save("slim", architecture)
+    return architecture
+
+
+def test_a_saved_architecture_is_a_system_of_ones_own(saved: Architecture) -> None:
+    start = find("slim")
+    assert from_text("slim") == from_text(str(saved)) == start
+    assert (start.architecture, start.recipe, start.dataset, start.family) == (saved, Recipe(), "mnist", "your own")
+    assert start.story == "Saved: 1x28x28 | conv8:s2 | up | conv1:k1:sigmoid."
+    assert from_text("conv3:k3 | conv3").name == "custom"
+    with pytest.raises(UnknownSystemError, match=r"did you mean slim\? Systems: .*\. Saved architectures: slim\.$"):
+        find("slin")
+
+
+@pytest.mark.parametrize("name", ["dense", "custom"])
+def test_no_architecture_is_saved_under_a_name_of_the_zoo(saved: Architecture, name: str) -> None:
+    with pytest.raises(OwnZooError, match="is the name of a system of the zoo"):
+        own_zoo().save(name, saved)
+    assert find("dense") is SYSTEMS["dense"]
+
+
+def test_a_damaged_file_of_saved_ones_costs_no_system(saved: Architecture) -> None:
+    own_zoo().path.write_bytes(b"\xff\n")
+    assert find("dense") is SYSTEMS["dense"]
+    assert from_text(str(saved)).name == "custom"
