@@ -190,16 +190,24 @@ def follow(spec: RunSpec, events: Iterable[Any]) -> Run:
     raise AssertionError("a run's last event says that it finished")
 
 
+def measured(spec: RunSpec, device: str) -> float:
+    """The pictures per second of a run on a device, which this process measures as a run from the queue would have it.
+
+    The speed is recorded for later estimates.
+    """
+    if device == "cpu":
+        keep_freed_memory()  # as in a run
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(engines.threads())  # as many as a run from the queue gets
+    return costs.measure(spec, device)
+
+
 def _measure(options: argparse.Namespace) -> None:
     start = zoo.from_text(options.name)
     recipe = start.recipe if options.batch_size is None else replace(start.recipe, batch_size=options.batch_size)
     spec = RunSpec(start.architecture, recipe, start.dataset, "", name=start.name)
     device = device_name(options.device)
-    if device == "cpu":
-        keep_freed_memory()  # as in a run
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(engines.threads())  # as many as a run from the queue gets
-    speed, accelerator = costs.measure(spec, device), accelerator_of(device)
+    speed, accelerator = measured(spec, device), accelerator_of(device)
     if options.json:
         write_json(
             {

@@ -57,6 +57,17 @@ class Source:
     digests: Mapping[Part, str] | None = None  # SHA-256 of each part's splits, if known
     balanced: bool = False  # whether each class has equally many pictures, in both parts
 
+    @property
+    def learning_pictures(self) -> tuple[int, int]:
+        """How many pictures there are to train on, and how many to validate on."""
+        learning = self.pictures - self.test_pictures
+        return learning - held_out(learning), held_out(learning)
+
+
+def held_out(learning: int) -> int:
+    """How many of so many pictures are held out to validate on: a tenth, and at least one."""
+    return max(1, learning // 10)
+
 
 _IDX = tuple(
     f"{part}-ubyte" for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from aecore.data.catalog import DatasetError, Part, Shape
+from aecore.data.catalog import DatasetError, Part, Shape, held_out
 from aecore.data.noise import key
 
 
@@ -105,5 +105,5 @@ def digest(*splits: Split) -> str:
 
 def hold_out(split: Split) -> tuple[Split, Split]:
     """`split` without its last tenth, and that tenth (at least one picture)."""
-    end = len(split) - max(1, len(split) // 10)
+    end = len(split) - held_out(len(split))
     return Split(split.pixels[:end], split.labels[:end]), Split(split.pixels[end:], split.labels[end:])

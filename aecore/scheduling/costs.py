@@ -67,6 +67,36 @@ def measure(spec: RunSpec, device: str | None = None, queue: Queue | None = None
     return speed
 
 
+def per_epoch(spec: RunSpec, pictures: tuple[int, int], queue: Queue | None = None) -> dict[str, Estimate]:
+    """How long one epoch takes on every device of which something is known, by the device and its hardware.
+
+    `pictures` are those to train and to validate on. Where no speed was measured it is a rough guess from finished runs
+    on the same kind of device. Imports no torch.
+    """
+    queue = queue or Queue()
+    known: dict[str, Estimate] = {}
+    measured = Speeds(queue.database).all(spec)
+    for (device, hardware), speed in measured.items():
+        known[f"{device} ({hardware})"] = of_epoch(pictures, speed, "measured", measured_here=True)
+    finished = {_kind(str(run.environment.get("device"))) for run in queue.store.listing().runs}
+    for kind in sorted(finished - {_kind(device) for device, _ in measured}):
+        if rough := rough_speed(spec, kind, queue):
+            known[kind] = of_epoch(pictures, *rough, measured_here=False)
+    return known
+
+
+def of_epoch(pictures: tuple[int, int], images_per_second: float, source: str, *, measured_here: bool) -> Estimate:
+    """How long one epoch takes with so many pictures to train and to validate on, at a known speed."""
+    train, validation = pictures
+    seconds = (train + validation * FORWARD_SHARE) / images_per_second
+    return Estimate(seconds, images_per_second, source, measured_here)
+
+
+def _kind(device: str) -> str:
+    """The kind of a device: `cuda` of `cuda:1`."""
+    return device.partition(":")[0]
+
+
 @lru_cache(maxsize=64)
 def _pictures(name: str, fingerprint: str) -> tuple[int, int]:
     """How many pictures there are to train and to validate on; `fingerprint` is part of the cache's key."""
@@ -83,9 +113,9 @@ def rough_speed(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] |
     (Adam updates each once per batch), the numbers that pass between layers, and those of the picture, which is
     gathered and compared. Errors are relative, since otherwise the largest models alone would decide.
     """
-    kind = device.partition(":")[0]
+    kind = _kind(device)
     listing = queue.store.listing().runs
-    runs = [run for run in listing if str(run.environment.get("device")).partition(":")[0] == kind]
+    runs = [run for run in listing if _kind(str(run.environment.get("device"))) == kind]
     timed = [(run, seconds) for run in runs if (seconds := seconds_per_picture(run))]
     if not timed:
         return None

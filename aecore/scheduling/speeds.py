@@ -28,6 +28,16 @@ class Speeds:
             ).fetchone()
         return row["images_per_second"] if row else None
 
+    def all(self, spec: RunSpec) -> dict[tuple[str, str], float]:
+        """Pictures per second by device and accelerator, on whatever hardware it was measured."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "SELECT device, accelerator, images_per_second FROM speeds "
+                "WHERE architecture = ? AND batch_size = ? ORDER BY images_per_second DESC",
+                (str(spec.architecture), spec.recipe.batch_size),
+            ).fetchall()
+        return {(row["device"], row["accelerator"]): row["images_per_second"] for row in rows}
+
 
 def _key(spec: RunSpec, device: str) -> tuple[str, int, str, str]:
     return str(spec.architecture), spec.recipe.batch_size, device, accelerator(device)

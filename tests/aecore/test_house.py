@@ -8,9 +8,11 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "torchvision", "pandas", "piq", "scipy", "skimage"}
 # What lists, names and reads what is published answers at once.
 LIGHT = (
+    "aecore.cli.checking",
     "aecore.cli.main",
     "aecore.cli.listing",
     "aecore.data.catalog",
+    "aecore.models.diagnosis",
     "aecore.models.zoo",
     "aecore.runs.groups",
     "aecore.runs.store",

@@ -21,6 +21,7 @@ from aecore.measuring import metrics
 from aecore.measuring.metrics import METRICS, Metric, ScoreError
 from aecore.measuring.scoring import joined, per_picture, score
 from aecore.models.architecture import Architecture, ArchitectureError
+from aecore.models.diagnosis import diagnose
 from aecore.models.layers import LAYERS, Layer, LayerError, Shape, size
 from aecore.models.modules import module_of
 from aecore.models.recipe import Recipe, RunSpec
@@ -85,10 +86,13 @@ def test_a_layer_is_read_and_every_number_derived() -> None:
     assert Architecture.parse(str(architecture)) == architecture
     assert [step.output_shape for step in architecture.steps] == [(8, 16, 16), (12, 16, 16), (3, 32, 32), (3, 32, 32)]
     assert architecture.parameters == sum(parameter.numel() for parameter in architecture.module().parameters())
+    assert diagnose(LINE).architecture == architecture
     with pytest.raises(ArchitectureError, match=r"shuffle.*needs a multiple of 4 channels, got 10"):
         Architecture.parse("conv10 | shuffle")
     with pytest.raises(ArchitectureError, match="did you mean `shuffle`"):
         Architecture.parse("conv12 | shufle")
+    typo, *_ = diagnose("conv8:s2 | conv12 | shufle2 | conv3").problems
+    assert [repair.line for repair in typo.repairs] == ["conv8:s2 | conv12 | shuffle2 | conv3"]
 
 
 @pytest.mark.usefixtures("shuffle")

@@ -16,6 +16,7 @@ from tests.aecore.cli.commands import LAYERS, ROOT, process
 COMMANDS = [
     "list",
     "show",
+    "check",
     "train",
     "sweep",
     "runs",
@@ -59,6 +60,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
 FOLDER = "folder:PICTURES"
 WRONG = {
     "system": (["train", "shalow-strided"], "no system 'shalow-strided': did you mean shallow-strided? Systems: mnist"),
+    "check": (["check", "conv4 | conv3", "--device", "tpu"], "no device 'tpu' on this machine; here: "),
     "shown": (["show", "shalow-strided"], "did you mean shallow-strided?"),
     "run": (["score", "shallow-strided"], "There is no run 'shallow-strided' in "),
     "layer": (["train", "conv4 | cnv3"], "Layer 2 (`cnv3`): there is no such layer, did you mean `conv`?"),
@@ -142,7 +144,7 @@ def test_the_sentence_of_a_wrong_command_is_all_that_a_process_says() -> None:
 def test_naming_and_listing_import_no_torch(checkpoints: Path) -> None:
     """They answer at once only while the seconds that torch takes to import are left out."""
     code = "import sys; from aecore.cli.main import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
-    for command in (["list"], ["show", "dense"], ["runs"]):
+    for command in (["list"], ["show", "dense"], ["runs"], ["check", "conv8 | conv3"]):
         done = subprocess.run([sys.executable, "-c", code, *command], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}: {done.stderr}"
 

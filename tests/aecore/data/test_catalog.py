@@ -35,6 +35,12 @@ def test_the_root_is_given_or_in_the_environment_or_beside_the_package(
     assert catalog.status()[0].path == Path(datasets.__file__).parents[2] / "data" / "cifar-10-batches-py"
 
 
+def test_the_numbers_of_pictures_are_known_without_reading_them(real_data: Path) -> None:
+    for name in ("cifar10", "mnist"):
+        dataset = datasets.load(name, real_data)
+        assert catalog.SOURCES[name].learning_pictures == (len(dataset.train), len(dataset.validation))
+
+
 def test_a_data_set_in_a_folder_that_may_not_be_entered_is_absent(public: Path) -> None:
     folder = public / catalog.SOURCES["cifar10"].folder
     folder.mkdir()

@@ -12,6 +12,7 @@ from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs.store import Store
 from aecore.scheduling import costs, supervision
+from aecore.scheduling.places import accelerator
 from aecore.scheduling.queue import Queue
 from aecore.training.events import TrainingError
 
@@ -87,6 +88,20 @@ def test_a_rough_estimate_says_that_it_is_and_from_what(published: Queue) -> Non
     assert not estimate.measured_here
     assert estimate.source == f"a rough guess from {len(zoo.SYSTEMS)} finished runs on 2 CPU cores, not measured here"
     assert costs.rough_speed(spec_of(), "cuda:0", published) is None, "what a CPU took says nothing of a GPU"
+
+
+def test_an_epoch_is_estimated_on_every_device_of_which_something_is_known(published: Queue, queue: Queue) -> None:
+    spec, pictures = spec_of(epochs=7), (450, 50)
+    assert costs.per_epoch(spec, pictures, queue) == {}
+    speed = costs.measure(spec, "cpu", queue, seconds=0.1)
+    ((device, epoch),) = costs.per_epoch(spec, pictures, queue).items()
+    assert device == f"cpu ({accelerator('cpu')})"
+    assert epoch.seconds == pytest.approx((450 + 50 * costs.FORWARD_SHARE) / speed)
+    assert epoch.measured_here
+    ((device, rough),) = costs.per_epoch(spec, pictures, published).items()
+    assert device == "cpu"
+    assert not rough.measured_here
+    assert "a rough guess from" in rough.source
 
 
 def test_rough_estimates_are_within_a_third_of_runs_left_out(published: Queue, tmp_path: Path) -> None:

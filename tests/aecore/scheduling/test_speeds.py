@@ -23,6 +23,22 @@ def test_the_last_measurement_counts_and_only_for_what_was_measured(idle: Queue)
     assert measured.find(spec_of("conv9 | conv3"), "cpu") is None
 
 
+def test_every_device_is_listed_with_its_hardware_the_fastest_first(
+    idle: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = Speeds(idle.database)
+    assert measured.all(spec_of()) == {}
+    for hardware, device, speed in (("2 cores", "cpu", 100.0), ("H100", "cuda:0", 300.0), ("8 cores", "cpu", 200.0)):
+        monkeypatch.setattr(speeds, "accelerator", lambda device, hardware=hardware: hardware)
+        measured.record(spec_of(), device, speed)
+    assert list(measured.all(spec_of()).items()) == [
+        (("cuda:0", "H100"), 300.0),
+        (("cpu", "8 cores"), 200.0),
+        (("cpu", "2 cores"), 100.0),
+    ]
+    assert measured.all(spec_of(batch_size=50)) == {}
+
+
 def test_what_other_hardware_did_is_kept_apart(idle: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = Speeds(idle.database)
     for hardware, speed in (("A100", 100.0), ("H100", 300.0)):
