@@ -1,6 +1,7 @@
 """Train, cache and compare autoencoder architectures."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -12,7 +13,9 @@ class AecoreError(Exception):
 
 
 def printable(text: str) -> str:
-    """`text` with replacement characters for what no encoding of Unicode can hold: the bytes of an odd file name."""
+    """`text` with replacement characters for what no encoding of Unicode can hold: the bytes of an odd file name, and
+    halves of a pair of surrogates."""
+    text = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -13,6 +13,7 @@ from math import prod
 
 from aecore.models.inspection import Inspection, Inspector, substitutes
 from aecore.models.layers import (
+    LARGEST_OUTPUT,
     Conv,
     Dense,
     Join,
@@ -112,9 +113,11 @@ def _with_numbers(layer: Reshape, position: int, case: Case) -> Candidates:
     """As many numbers as a `reshape` holds, from the dense layer before it or from one more."""
     numbers, flat = prod(layer.shape), len(case.inspection.walks[position - 1].shape) == 1
     before = case.inspection.layer(position - 1)
+    if numbers > LARGEST_OUTPUT:
+        return
     if isinstance(before, Dense):
         text = str(replace(before, units=numbers))
-        yield f"Use `{text}` before it", case.line.edited(position - 1, text)
+        yield f"Use `{text}` for the layer before it", case.line.edited(position - 1, text)
     words = ([] if flat else ["flatten"]) + [f"dense{numbers}"]
     yield f"Put `{words[-1]}` before it", case.line.edited(position, *words, case.line.words[position - 1])
 
@@ -135,7 +138,7 @@ def _with_skip(layer: Join, position: int, case: Case) -> Candidates:
     before = case.inspection.layer(position - 1)
     if isinstance(before, Conv | TransposedConv) and layer.closes_skip == "sum" and len(skipped) == 3:
         text = str(replace(before, channels=skipped[0]))
-        yield f"Use `{text}` before it", line.edited(position - 1, text)
+        yield f"Use `{text}` for the layer before it", line.edited(position - 1, text)
     fitting = skipped  # a concatenation takes any number of channels
     if layer.closes_skip == "channels" and len(walk.shape) == len(skipped) == 3:
         fitting = (walk.shape[0], *skipped[1:])
@@ -175,7 +178,7 @@ def _of_depth(error: DepthError, case: Case) -> Candidates:
 
 @candidates.register
 def _of_picture(error: PictureError, case: Case) -> Candidates:
-    numbers = [max(int(number), 1) for number in re.findall(r"[0-9]{1,9}", case.line.picture, re.ASCII)][:3]
+    numbers = [max(int(number), 1) for number in re.findall(r"[0-9]{1,9}", case.line.picture)][:3]
     meant = {1: [(3, *numbers * 2)], 2: [(*numbers, *numbers[1:])], 3: [tuple(numbers)]}.get(len(numbers), [])
     for shape in (*meant, (3, 32, 32), (1, 28, 28)):
         text = "x".join(map(str, shape))

@@ -188,6 +188,22 @@ def test_limits_may_be_raised_where_the_machine_is_ones_own() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "flatten | dense9 | reshape999999999x999999999x99",
+        "conv3 | reshape9999x9999x9999",
+        "skip | conv999999999 | add",
+        "3x1x1 | conv2147483648:k64",
+        "999999999",
+        "1x1x16777216 | up64",
+        "conv3 | \udfaa\udc80",
+    ],
+)
+def test_numbers_of_any_size_are_diagnosed(text: str) -> None:
+    assert diagnose(text).problems
+
+
+@pytest.mark.parametrize(
     "text", ["|" * 10_000, "x" * 100_000, " | ".join(["conv3"] * 10_000), " | ".join(f"cnv{n}" for n in range(3000))]
 )
 def test_a_text_of_any_length_is_diagnosed(text: str) -> None:
