@@ -61,13 +61,16 @@ def repairs(error: ArchitectureError, inspection: Inspection, inspector: Inspect
     """Lines without this error and with fewer errors in all; none where the line is so long that it would take time."""
     if inspector.inspected > MOST_INSPECTED:
         return ()
-    before = _count(error, inspection)
 
     def is_better(line: Line) -> bool:
         if inspector.inspected > MOST_INSPECTED:
             return False
-        after = inspector.inspect(line, explained=False)
-        return len(after.errors) < len(inspection.errors) and _count(error, after) < before
+        # Read again: without its first word, a line may begin with one that reads like the shape of pictures.
+        after = inspector.inspect(Line.of(str(line)), explained=False)
+        fewer = (
+            _count(error, after, said) < _count(error, inspection, said) for said in (_of_its_layer, _of_any_layer)
+        )
+        return len(after.errors) < len(inspection.errors) and all(fewer)
 
     kept = dict[str, Repair]()
     for label, line in candidates(error, Case(inspection, is_better)):
@@ -78,13 +81,19 @@ def repairs(error: ArchitectureError, inspection: Inspection, inspector: Inspect
     return tuple(kept.values())
 
 
-def _count(error: ArchitectureError, inspection: Inspection) -> int:
-    """How many errors of a line say the same, whatever the layer and wherever it stands."""
-    return [_said(other) for other in inspection.errors].count(_said(error))
+def _count(error: ArchitectureError, inspection: Inspection, said: Callable[[ArchitectureError], str]) -> int:
+    """How many errors of a line say the same, wherever it is."""
+    return [said(other) for other in inspection.errors].count(said(error))
 
 
-def _said(error: ArchitectureError) -> str:
-    return str(error).partition("`): ")[2] if type(error) is ArchitectureError else type(error).__name__
+def _of_its_layer(error: ArchitectureError) -> str:
+    """What an error says of its layer, without the position; one of the whole line is known by its kind."""
+    return re.sub(r"^Layer [0-9]+", "", str(error)) if type(error) is ArchitectureError else type(error).__name__
+
+
+def _of_any_layer(error: ArchitectureError) -> str:
+    """The same without the layer's own word, which a repair may have replaced."""
+    return _of_its_layer(error).rpartition("`): ")[2]
 
 
 @singledispatch

@@ -4,7 +4,7 @@ import re
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from aecore.models.architecture import Architecture, ArchitectureError
 from aecore.models.diagnosis import Diagnosis, Problem, diagnose
@@ -36,6 +36,7 @@ def test_it_raises_for_no_text_and_agrees_with_parsing(text: str) -> None:
 
 
 @settings(max_examples=300)
+@example("|0")
 @given(texts(most=5))
 def test_every_repair_leaves_fewer_problems_and_is_legal_where_there_was_one(text: str) -> None:
     diagnosis = diagnose(text)
