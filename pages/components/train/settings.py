@@ -140,13 +140,14 @@ def _noise(page: Page, given: Given) -> Settings:
         key=strength,
         bind="query-params",
     )
-    every = right.checkbox(
-        "Range of levels",
-        bool(given["below"]),
-        key=page.key("below"),
-        bind="query-params",
-        help="Each picture gets a random level of its own, at most this one. The model is not given it.",
-    )
+    with right:
+        every = _switch(
+            page,
+            "below",
+            "Range of levels",
+            given,
+            "Each picture gets a random level of its own, at most this one. The model is not given it.",
+        )
     is_range = every and level > rule.lowest
     return {"kind": kind_name, "level": level} | (_range(page, given, rule) if is_range else {})
 
@@ -254,20 +255,20 @@ def _details(page: Page, given: Given) -> Settings:
             help="The decay of an exponential moving average of the weights over the steps, which becomes the result: "
             "0.999 averages over about the last 1,000 steps. Empty or 0: the weights of the last step.",
         )
-        redraw = st.checkbox(
+        redraw = _switch(
+            page,
+            "redraw",
             "Other training pictures for each seed",
-            bool(given["redraw"]),
-            key=page.key("redraw"),
-            bind="query-params",
-            help="Each seed also draws which pictures are trained on and which are held out for validation. "
+            given,
+            "Each seed also draws which pictures are trained on and which are held out for validation. "
             "Otherwise all runs learn from the same pictures.",
         )
-        flips = st.checkbox(
+        flips = _switch(
+            page,
+            "flips",
             "Mirror pictures at random",
-            bool(given["flips"]),
-            key=page.key("flips"),
-            bind="query-params",
-            help="In each epoch about half of the training pictures, drawn anew, are mirrored left to right.",
+            given,
+            "In each epoch about half of the training pictures, drawn anew, are mirrored left to right.",
         )
     return {
         "batch_size": int(batch),
@@ -279,6 +280,10 @@ def _details(page: Page, given: Given) -> Settings:
         "average": average,
         "flips": flips,
     }
+
+
+def _switch(page: Page, name: str, label: str, given: Given, meaning: str) -> bool:
+    return st.checkbox(label, bool(given[name]), key=page.key(name), bind="query-params", help=meaning)
 
 
 def _choice(page: Page, name: str, label: str, given: Given) -> str | None:
