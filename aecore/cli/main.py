@@ -20,6 +20,7 @@ COMMANDS = {
     "list": ("listing:add_list", "List the systems that can be trained."),
     "show": ("listing:add_show", "Show a system or a run: its layers, recipe and results."),
     "check": ("checking:add_check", "Say everything that is wrong with a line of layers, what would help, its cost."),
+    "look": ("looking:add_look", "Train for half a minute on a few thousand pictures, and store nothing."),
     "train": ("training:add_train", "Train systems, or take their runs from the store."),
     "sweep": ("sweeping:add_sweep", "Train systems with several seeds through the queue, and wait for all of them."),
     "claims": ("claims:add_claims", "Test the sentences of the study of 2018 over training seeds."),

@@ -26,6 +26,7 @@ LOSSES: dict[Loss, str] = {
     "psnr": "80 dB less the mean PSNR of the pictures",
 }
 _LEGAL = {"loss": get_args(Loss), "initialisation": get_args(Initialisation), "schedule": get_args(Schedule)}
+MOST_EPOCHS = 10_000
 HEAVIEST_PENALTY = 1e6
 KEY_DIGITS = 12
 NAME_RULE = "use lowercase letters, digits, dots and dashes, at most 61 of them"
@@ -66,7 +67,7 @@ class Recipe:
     flips: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, highest in (("epochs", 10_000), ("batch_size", 65_536)):
+        for name, highest in (("epochs", MOST_EPOCHS), ("batch_size", 65_536)):
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= highest:
                 raise RecipeError(

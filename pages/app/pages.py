@@ -43,8 +43,9 @@ COMPARE = Page("explore/compare.py", "Compare", "compare")
 DENOISE = Page("explore/denoise.py", "Denoise", "blur_on")
 TELL = Page("explore/tell.py", "Can you tell?", "visibility")
 TRAIN = Page("experiment/train.py", "Train", "model_training")
+BUILD = Page("experiment/build.py", "Build", "architecture")
 CLAIMS = Page("experiment/claims.py", "Claims", "fact_check")
 SYSTEM = Page("explore/system.py", "System", "schema")
 
 # In the navigation's order; the first is opened at the root.
-PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, TELL, TRAIN, CLAIMS)
+PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, TELL, BUILD, TRAIN, CLAIMS)

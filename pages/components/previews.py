@@ -1,15 +1,20 @@
-"""The stored preview of a run, the first test pictures with their reconstructions: shown without data set or torch."""
+"""Previews of runs, the first test pictures with their reconstructions: shown without data set or torch."""
 
 from __future__ import annotations
 
 import html
 import io
+from collections.abc import Sequence
+from typing import TypeVar
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
 from aecore.runs.store import PREVIEW, Run, StoreError
 from pages.components import look, png
+
+Shown = TypeVar("Shown")
 
 WIDTH = 324  # five CIFAR-10 pictures at twice their size, which a phone shows whole
 SCALE = 2
@@ -47,3 +52,30 @@ def _sheet(stored: bytes, side: int) -> tuple[Image.Image, int]:
             tile = pictures.crop(box).resize((scale * side, scale * side), Image.Resampling.NEAREST)
             sheet.paste(tile, (column * step, row * step))
     return sheet, rows
+
+
+def spread(shown: Sequence[Shown], most: int) -> list[Shown]:
+    """The first and the last of what was seen, and some between: at most so many."""
+    places = np.unique(np.linspace(0, len(shown) - 1, min(most, len(shown))).round().astype(int))
+    return [shown[place] for place in places]
+
+
+def rows(shown: Sequence[tuple[str, bytes, int]], side: int) -> None:
+    """Rows of previews below each other, by name: a preview, and which row of its pictures, `side` pixels high."""
+    scale = SCALE if side <= 32 else 1
+    lines = "".join(
+        f'<span>{html.escape(name)}</span><img class="pixels" width="{width * scale}" height="{side * scale}" '
+        f'alt="Test pictures, {html.escape(name)}" src="{address}">'
+        for name, (width, address) in ((name, _row(preview, row, side)) for name, preview, row in shown)
+    )
+    st.html(
+        '<div style="overflow-x:auto" tabindex="0"><div class="numbers" style="display:grid;row-gap:3px;'
+        f'grid-template-columns:4.5rem max-content;align-items:center;font-size:.8rem">{lines}</div></div>'
+    )
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _row(preview: bytes, row: int, side: int) -> tuple[int, str]:
+    """One row of a preview: its width in pixels and its address."""
+    pictures = Image.open(io.BytesIO(preview))
+    return pictures.width, png.address(pictures.crop((0, row * side, pictures.width, (row + 1) * side)))

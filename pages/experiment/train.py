@@ -10,6 +10,7 @@ page = links.Page("train")
 link = page.arrive()
 if watched := link.pop(queue_list.WATCHED, None):
     st.session_state[queue_list.WATCHED] = watched[0]
+recipes.take_layers(page, link)
 runs = Store().listing().runs
 
 look.apply()
@@ -17,7 +18,7 @@ st.title("Train")
 notes = st.container()
 form, watch = st.columns([3, 5], gap="large")
 with form:
-    plan = recipes.form(page, recipes.starts(runs))
+    plan = recipes.form(page, recipes.starts(page, runs))
     if plan:
         costs.show(plan)
         with bar.place():

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from aecore.runs.store import Store
-from pages.components import links, look
+from pages.components import diagrams, links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
-from pages.components.system import diagrams, differences, legible, own, portrait
+from pages.components.system import differences, legible, own, portrait
 
 own.leave_if_gone()
 page = links.Page("system")

@@ -34,7 +34,7 @@ PAINTED = (
     "gallery.cards",
     "gallery.filters",
     "gallery.headline",
-    "system.diagrams",
+    "diagrams",
     "system.differences",
     "system.legible",
     "system.portrait",

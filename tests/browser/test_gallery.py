@@ -20,7 +20,7 @@ from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.runs import store
 from aecore.runs.store import Store
-from pages.components.system import diagrams
+from pages.components import diagrams
 from pages.components.system.examples import EACH
 from tests.browser import started
 from tests.browser.seen import settled

@@ -5,13 +5,9 @@ Everything is read from the queue's database, so every open page sees the same, 
 
 from __future__ import annotations
 
-import html
-import io
 from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
-from PIL import Image
 
 from aecore import AecoreError
 from aecore.measuring.totals import psnr_text
@@ -19,13 +15,12 @@ from aecore.runs.store import Run, Store, StoreError
 from aecore.scheduling.entries import Entry, EpochRow
 from aecore.scheduling.queue import Queue
 from pages.app.pages import COMPARE, SYSTEM
-from pages.components import amounts, entries, figures, look, png, previews
+from pages.components import amounts, entries, figures, look, previews
 from pages.components.explain import explain
 from pages.components.train import curves, queue_list
 
 EVERY = 1.0  # seconds between two looks
 SHOWN_ROWS = 6  # epochs in the strip of pictures
-SCALE = 2
 
 
 @st.fragment(run_every=EVERY)
@@ -144,26 +139,8 @@ def _run(store: Store, entry: Entry) -> Run | None:
 
 def _strip(entry: Entry, epochs: Sequence[EpochRow]) -> None:
     """The same pictures after one epoch and another, under what the model is given and should give back."""
-    previews = [(row.epoch, row.preview) for row in epochs if row.preview]
-    # The first and the last of them, and some between.
-    places = np.unique(np.linspace(0, len(previews) - 1, min(SHOWN_ROWS, len(previews))).round().astype(int))
-    side = entry.spec.architecture.input_shape[1]
+    shown = [(row.epoch, row.preview) for row in epochs if row.preview]
     given = ["clean", "noisy"] if entry.spec.recipe.noise else ["clean"]
-    rows = [(name, _row(previews[-1][1], place, side)) for place, name in enumerate(given)]
-    rows += [(f"epoch {previews[place][0]}", _row(previews[place][1], len(given), side)) for place in places]
-    lines = "".join(
-        f'<span>{html.escape(name)}</span><img class="pixels" width="{width * SCALE}" height="{side * SCALE}" '
-        f'alt="Test pictures, {html.escape(name)}" src="{address}">'
-        for name, (width, address) in rows
-    )
-    st.html(
-        '<div style="overflow-x:auto" tabindex="0"><div class="numbers" style="display:grid;row-gap:3px;'
-        f'grid-template-columns:4.5rem max-content;align-items:center;font-size:.8rem">{lines}</div></div>'
-    )
-
-
-@st.cache_data(max_entries=512, show_spinner=False)
-def _row(preview: bytes, row: int, side: int) -> tuple[int, str]:
-    """One row of a preview: its width in pixels and its address."""
-    pictures = Image.open(io.BytesIO(preview))
-    return pictures.width, png.address(pictures.crop((0, row * side, pictures.width, (row + 1) * side)))
+    rows = [(name, shown[-1][1], place) for place, name in enumerate(given)]
+    rows += [(f"epoch {epoch}", preview, len(given)) for epoch, preview in previews.spread(shown, SHOWN_ROWS)]
+    previews.rows(rows, entry.spec.architecture.input_shape[1])

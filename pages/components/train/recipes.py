@@ -12,6 +12,7 @@ from aecore.data import catalog, datasets, index_lists
 from aecore.data.catalog import SAMPLE, SOURCES
 from aecore.models import zoo
 from aecore.models.abridged import abridged
+from aecore.models.diagnosis import diagnose
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.models.zoo import Start
 from aecore.runs.groups import groups
@@ -20,10 +21,12 @@ from aecore.scheduling.places import LOCAL, Place, accelerator
 from aecore.training import machine
 from pages.components import cached, look, whole
 from pages.components.entries import is_for_claims
-from pages.components.links import Page
+from pages.components.links import Asked, Page
 from pages.components.train import bar, settings
 
 MOST_SEEDS = 20
+_LAYERS = "layers"
+_EDIT = ":material/edit_off:"
 FIRST = "shallow-strided"  # good after a minute, and on the embedded sample too
 
 
@@ -35,12 +38,32 @@ class Plan:
     place: Place
 
 
-def starts(runs: Sequence[Run]) -> dict[str, Start]:
-    """What one may start from, by the label that people know: every system, then the runs that are not a system's own,
-    one of those that differ only in the seed, without the light runs of the claims."""
+def take_layers(page: Page, link: Asked) -> None:
+    """Take the layers that a link brings, as Build's does: one may start from them until another link brings others."""
+    if wanted := link.get(_LAYERS):
+        st.session_state[page.key(_LAYERS)] = wanted[0]
+
+
+def starts(page: Page, runs: Sequence[Run]) -> dict[str, Start]:
+    """What one may start from, by the label that people know: the layers that a link brought, saved architectures,
+    every system, then the runs that are not a system's own, one of those that differ only in the seed, without the
+    light runs of the claims."""
     firsts = [group.first.spec for group in groups(runs) if not is_for_claims(group)]
     own_runs = {look.label(spec): zoo.from_run(spec) for spec in firsts if not zoo.is_own(spec)}
-    return {**zoo.SYSTEMS, **own_runs}
+    return {**_brought(page), **zoo.saved_systems(), **zoo.SYSTEMS, **own_runs}
+
+
+def _brought(page: Page) -> dict[str, Start]:
+    """The layers that a link brought as a start, under the name that their runs get; a warning where they are wrong."""
+    layers = st.session_state.get(page.key(_LAYERS))
+    if not layers:
+        return {}
+    diagnosis = diagnose(layers)
+    if diagnosis.problems:
+        st.warning(f"The layers in the link cannot be trained. {diagnosis.problems[0].sentence}", icon=_EDIT)
+        return {}
+    start = zoo.from_text(str(diagnosis.architecture))
+    return {start.name: start}
 
 
 def example(page: Page, runs: Sequence[Run]) -> Run | None:
@@ -67,7 +90,7 @@ def form(page: Page, starts: dict[str, Start]) -> Plan | None:
         return Plan(_specs(system, Recipe(**chosen), dataset, seeds), place)
     except AecoreError as error:
         with bar.place():
-            st.error(str(error), icon=":material/edit_off:")
+            st.error(str(error), icon=_EDIT)
         return None
 
 

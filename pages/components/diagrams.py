@@ -35,12 +35,25 @@ class Block:
     skipped_from: int | None = None
 
 
-def show(architecture: Architecture, name: str) -> None:
-    """Put the drawing on the page, in a box of its own that scrolls where the page is narrower."""
-    _component(key=f"diagram-{name}", data=drawing(architecture, name))
+@dataclass(frozen=True)
+class Begun:
+    """The layers of a line before its first one that is not legal, which is at `stops_at`."""
+
+    input_shape: Shape
+    steps: tuple[Step, ...]
+    stops_at: int | None
+    code: Step | None = None
 
 
-def blocks(architecture: Architecture) -> list[Block]:
+def show(architecture: Architecture | Begun, name: str, key: str = "") -> None:
+    """Put the drawing on the page, in a box of its own that scrolls where the page is narrower.
+
+    A drawing that changes while it is looked at has a `key`, which must not change.
+    """
+    _component(key=f"diagram-{key or name}", data=drawing(architecture, name))
+
+
+def blocks(architecture: Architecture | Begun) -> list[Block]:
     """The picture and every tensor that is made of it; every step belongs to exactly one of them.
 
     Batch norm and its like are added to the operation before them, unless a skip begins in between.
@@ -60,13 +73,12 @@ def blocks(architecture: Architecture) -> list[Block]:
     return drawn
 
 
-def drawing(architecture: Architecture, name: str) -> dict[str, Any]:
+def drawing(architecture: Architecture | Begun, name: str) -> dict[str, Any]:
     """The drawing as data: what `diagram.js` draws, every layer in one of its blocks."""
     drawn = blocks(architecture)
-    code = next((block for block in drawn if block.is_code), None)
     return {
         "alt": alt(drawn, name),
-        "heading": f"code: {_numbers(code.shape)}" if code else "no code: a skip connection bypasses every layer",
+        "heading": _heading(architecture),
         "blocks": [
             {
                 "shape": block.shape,
@@ -97,7 +109,15 @@ def alt(drawn: Sequence[Block], name: str) -> str:
         + (f" with {shape_text(drawn[block.skipped_from].shape)} by a skip" if block.skipped_from is not None else "")
         for block in drawn[1:]
     ]
-    return f"Architecture of {name}: {shape_text(drawn[0].shape)}, {', '.join(parts)}."
+    return f"Architecture of {name}: {', '.join([shape_text(drawn[0].shape), *parts])}."
+
+
+def _heading(architecture: Architecture | Begun) -> str:
+    if isinstance(architecture, Begun):
+        return f"stops before layer {architecture.stops_at}" if architecture.stops_at else "not whole yet"
+    if architecture.code is None:
+        return "no code: a skip connection bypasses every layer"
+    return f"code: {_numbers(architecture.code.output_shape)}"
 
 
 def _shape(shape: Shape) -> str:

@@ -1,0 +1,64 @@
+"""The command `look`: what an architecture makes of a few pictures while it trains for some seconds."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+
+import torch
+
+from aecore import AecoreError
+from aecore.cli.output import add_json, write
+from aecore.cli.training import DEVICES
+from aecore.data import datasets
+from aecore.measuring.totals import psnr_text
+from aecore.models import zoo
+from aecore.models.diagnosis import diagnose
+from aecore.models.zoo import Start
+from aecore.runs import execution, looks
+from aecore.runs.looks import SECONDS
+from aecore.scheduling import engines
+from aecore.training.devices import find_device, keep_freed_memory
+
+LONGEST = 600.0  # seconds
+
+
+class LookError(AecoreError):
+    """A look cannot be taken; the text says why."""
+
+
+def add_look(parser: argparse.ArgumentParser) -> None:
+    """The options of `look`."""
+    parser.add_argument("line", metavar="LINE", help="layers, such as 'conv8 | pool | up | conv3:sigmoid', or a name")
+    parser.add_argument("--seconds", type=float, default=SECONDS, metavar="N", help="of training (default 30)")
+    parser.add_argument("--device", metavar="NAME", help=DEVICES)
+    add_json(parser, "print a line of JSON per glance, with the pictures as a PNG in base64")
+    parser.set_defaults(command=_look)
+
+
+def _look(options: argparse.Namespace) -> None:
+    if not 0 < options.seconds <= LONGEST:
+        raise LookError(f"A look takes more than 0 and at most {LONGEST:g} seconds, not {options.seconds:g}.")
+    spec = execution.plan(_start(options.line))
+    device = find_device(options.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(engines.threads())
+    for glance in looks.look(spec, datasets.load(spec.dataset), device, options.seconds):
+        if options.json:
+            facts = {"seconds": glance.seconds, "pictures": glance.pictures, "psnr": glance.psnr}
+            # A reader draws each line as it comes.
+            print(json.dumps(facts | {"png": base64.b64encode(glance.png).decode()}), flush=True)
+        else:
+            write(f"{glance.seconds:5.1f} s  {glance.pictures:>9,} pictures  {psnr_text(glance.psnr)}")
+
+
+def _start(text: str) -> Start:
+    """Where to start from; raises for what costs more than `rules.Limits`, since many may share the machine."""
+    start = zoo.from_text(text)
+    if problems := diagnose(str(start.architecture)).problems:
+        raise LookError(problems[0].sentence)
+    return start

@@ -1,0 +1,84 @@
+"""What a line of layers costs, and what it looks like."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from aecore import AecoreError
+from aecore.data.catalog import SOURCES
+from aecore.models.diagnosis import Diagnosis
+from aecore.models.layers import shape_text
+from aecore.models.recipe import RunSpec
+from aecore.models.zoo import Start
+from aecore.scheduling import costs
+from pages.components import amounts, diagrams
+from pages.components.diagrams import Begun
+
+
+def diagram(diagnosis: Diagnosis) -> None:
+    """The tensors to scale; of a line that is not legal, those before its first problem."""
+    if diagnosis.architecture:
+        diagrams.show(diagnosis.architecture, "this line", "build")
+        return
+    steps = tuple(row.step for row in diagnosis.rows)
+    positions = [problem.position for problem in diagnosis.problems if problem.position]
+    first = min(positions) if positions else None
+    before = tuple(step for step in steps if first is None or step.position < first)
+    diagrams.show(Begun(diagnosis.input_shape, before, first), "this line", "build")
+
+
+def figures(diagnosis: Diagnosis, start: Start | None) -> None:
+    """Weights, multiplications, code, receptive field and seconds per epoch; dashes while the line is not legal."""
+    architecture = diagnosis.architecture
+    facts = {
+        "Parameters": (
+            amounts.short(architecture.parameters) if architecture else "–",
+            "The numbers that training sets.",
+        ),
+        "MACs": (
+            amounts.short(architecture.macs) if architecture else "–",
+            "Multiply-accumulate operations to reconstruct one picture; training takes about three times that.",
+        ),
+        "Code": (
+            amounts.code(architecture) if architecture else "–",
+            "Numbers in the smallest tensor that everything passes through, and their ratio to the picture's. "
+            "Above 1× the model need not compress.",
+        ),
+        "Receptive field": (
+            shape_text(diagnosis.rows[-1].receptive_field) if architecture and diagnosis.rows else "–",
+            "The largest window of the input, in pixels, that one output pixel can depend on.",
+        ),
+        **(_epochs(start) if start else {"An epoch": ("–", "Seconds of training on all pictures once.")}),
+    }
+    with st.container(horizontal=True, gap="small", key="build-figures"):
+        for title, (value, meaning) in facts.items():
+            st.metric(title, value, width="content", help=meaning)
+
+
+def problems(diagnosis: Diagnosis) -> None:
+    """How much is to be mended, where nothing can be shown yet."""
+    count = len(diagnosis.problems)
+    st.info(
+        f"{count} problem{'s' if count > 1 else ''} to mend in the list: what a layer needs stands below it, with a "
+        "button that does it. Then the network's pictures appear here.",
+        icon=":material/build:",
+    )
+
+
+def _epochs(start: Start) -> dict[str, tuple[str, str]]:
+    """How long an epoch would take on every device of which something is known."""
+    source = SOURCES.get(start.dataset)
+    if source is None or source.shape != start.architecture.input_shape:
+        return {}
+    spec = RunSpec(start.architecture, start.recipe, start.dataset, "", name=start.name)
+    try:
+        known = costs.per_epoch(spec, source.learning_pictures)
+    except AecoreError:
+        return {}  # the queue, which keeps what was measured, is out of order: the Train page says so
+    return {
+        f"An epoch, {device.partition(' ')[0].upper()}": (
+            f"{'' if estimate.measured_here else '≈ '}{amounts.duration(estimate.seconds)}",
+            f"Of {source.title} on {device}: {estimate.images_per_second:,.0f} pictures per second, {estimate.source}.",
+        )
+        for device, estimate in known.items()
+    }
