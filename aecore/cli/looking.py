@@ -1,4 +1,7 @@
-"""The command `look`: what an architecture makes of a few pictures while it trains for some seconds."""
+"""The command `look`: what an architecture makes of a few pictures while it trains for some seconds.
+
+Its speed is recorded, as `measure` does, for estimates of how long an epoch takes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import base64
 import json
 import os
+from statistics import median
 
 import torch
 
@@ -20,6 +24,9 @@ from aecore.models.zoo import Start
 from aecore.runs import execution, looks
 from aecore.runs.looks import SECONDS
 from aecore.scheduling import engines
+from aecore.scheduling.places import device_name
+from aecore.scheduling.queue import Queue
+from aecore.scheduling.speeds import Speeds
 from aecore.training.devices import find_device, keep_freed_memory
 
 LONGEST = 600.0  # seconds
@@ -47,13 +54,18 @@ def _look(options: argparse.Namespace) -> None:
         keep_freed_memory()
         if "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(engines.threads())
+    speeds = list[float]()
     for glance in looks.look(spec, datasets.load(spec.dataset), device, options.seconds):
+        speeds.append(glance.images_per_second)
         if options.json:
             facts = {"seconds": glance.seconds, "pictures": glance.pictures, "psnr": glance.psnr}
             # A reader draws each line as it comes.
             print(json.dumps(facts | {"png": base64.b64encode(glance.png).decode()}), flush=True)
         else:
             write(f"{glance.seconds:5.1f} s  {glance.pictures:>9,} pictures  {psnr_text(glance.psnr)}")
+    # Without the untrained model, and the first pass, in which memory is taken for the first time.
+    if measured := speeds[2:]:
+        Speeds(Queue().database).record(spec, device_name(str(device)), median(measured))
 
 
 def _start(text: str) -> Start:

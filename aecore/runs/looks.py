@@ -19,10 +19,10 @@ from aecore.training.initialisation import build
 from aecore.training.loop import train
 
 SECONDS = 30.0
-FEWEST, MOST = 100, 4_000  # pictures that are trained on
+FEWEST, MOST = 100, 2_000  # pictures that are trained on
 VALIDATION = 200
 # Multiply-accumulates of an epoch's forward passes, with which it takes two cores about two seconds: a look at most
-# architectures then shows more than ten of its steps.
+# architectures then has more than ten glances.
 EPOCH_MACS = 30_000_000_000
 
 
@@ -30,13 +30,14 @@ EPOCH_MACS = 30_000_000_000
 class Glance:
     """How far a look has come after so many `seconds` of training and `pictures` in all.
 
-    `psnr` is pooled, of validation pictures; `png` is a preview as of a run: test pictures above what the model makes
-    of them.
+    `psnr` is pooled, of validation pictures; `images_per_second` is the speed of the last pass through the pictures, 0
+    before the first; `png` is a preview as of a run: test pictures above what the model makes of them.
     """
 
     seconds: float
     pictures: int
     psnr: float
+    images_per_second: float
     png: bytes = field(repr=False)
 
 
@@ -54,14 +55,15 @@ def look(spec: RunSpec, dataset: Dataset, device: torch.device, seconds: float =
     recipe = replace(spec.recipe, epochs=MOST_EPOCHS, schedule=None, images=None, redraw=None)
     spec = replace(spec, recipe=recipe)
     model = untrained(spec, few.train.pixels)
-    yield Glance(0.0, 0, _psnr(model, few.validation), preview(model, few))
+    yield Glance(0.0, 0, _psnr(model, few.validation), 0.0, preview(model, few))
     spent, started = 0.0, perf_counter()  # the time for the previews does not count
     for event in train(spec, few, device):
         if not isinstance(event, EpochEnded):
             continue
         spent += perf_counter() - started
         row, model = event.row, Model(spec, event.state.weights)
-        yield Glance(spent, row.epoch * len(few.train), decibels(row.validation_mse), preview(model, few))
+        psnr, seen = decibels(row.validation_mse), row.epoch * len(few.train)
+        yield Glance(spent, seen, psnr, row.images_per_second, preview(model, few))
         if spent >= seconds:
             return
         started = perf_counter()

@@ -74,7 +74,7 @@ def facts(diagnosis: Diagnosis) -> dict[str, Any]:
         "palette": _palette(diagnosis),
         "rows": [
             {
-                **_settings(word.text),
+                **({"output": shape_text(diagnosis.input_shape)} if word.position is None else _settings(word.text)),
                 **(_costs(steps[word.position], fields_seen.get(word.position)) if word.position in steps else {}),
                 "is_code": code is not None and word.position == code.position,
                 "problems": _at(word.position, notes, "problem"),

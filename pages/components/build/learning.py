@@ -22,7 +22,7 @@ from pages.components.build import pictures
 SECONDS = 30
 SHOWN_ROWS = 5
 _EVERY = 0.5  # seconds between two looks at the process
-_STATE = "look"
+_STATE, _BUSY = "look", "others look"
 
 
 @dataclass
@@ -79,6 +79,8 @@ def panel(start: Start | None) -> None:
             help="Trains on a few thousand pictures, with the default recipe, and shows the pictures sharpen. "
             "Nothing is stored.",
         )
+    if st.session_state.pop(_BUSY, False):
+        st.info("Another look is going on here: try again in half a minute.", icon=":material/hourglass_top:")
     if seen and is_of_this:
         _show(seen)
     elif start:
@@ -89,7 +91,7 @@ def _begin(start: Start) -> None:
     with _lock:
         _running[:] = [other for other in _running if other.is_running]
         if len(_running) >= max(1, machine.cores() // 2):
-            st.toast("Another look is going on here: try again in half a minute.", icon=":material/hourglass_top:")
+            st.session_state[_BUSY] = True
             return
         command = background.command("look", str(start.architecture), "--seconds", SECONDS, "--json")
         process = subprocess.Popen(

@@ -58,6 +58,9 @@ def figures(diagnosis: Diagnosis, start: Start | None) -> None:
 def problems(diagnosis: Diagnosis) -> None:
     """How much is to be mended, where nothing can be shown yet."""
     count = len(diagnosis.problems)
+    if not diagnosis.steps:
+        st.info("Add a first layer above the list, or start from a system.", icon=":material/add:")
+        return
     st.info(
         f"{count} problem{'s' if count > 1 else ''} to mend in the list: what a layer needs stands below it, with a "
         "button that does it. Then the network's pictures appear here.",
@@ -77,8 +80,13 @@ def _epochs(start: Start) -> dict[str, tuple[str, str]]:
         return {}  # the queue, which keeps what was measured, is out of order: the Train page says so
     return {
         f"An epoch, {device.partition(' ')[0].upper()}": (
-            f"{'' if estimate.measured_here else '≈ '}{amounts.duration(estimate.seconds)}",
+            f"{'' if estimate.measured_here else '≈ '}{_seconds(estimate.seconds)}",
             f"Of {source.title} on {device}: {estimate.images_per_second:,.0f} pictures per second, {estimate.source}.",
         )
         for device, estimate in known.items()
     }
+
+
+def _seconds(seconds: float) -> str:
+    """Short times with two digits: what takes 0.4 s is not to read 0 s."""
+    return f"{seconds:.2g} s" if seconds < 9.5 else amounts.duration(seconds)

@@ -14,7 +14,7 @@ from pages.components import look
 from pages.components.build import line
 from pages.components.links import Page
 
-_SAID = "said of the own zoo"
+_SAID, _SAVED = "said of the own zoo", "name that was saved"
 
 
 def popover(page: Page, architecture: Architecture | None) -> None:
@@ -38,8 +38,11 @@ def popover(page: Page, architecture: Architecture | None) -> None:
                 type="tertiary",
                 help="All of them in a file to share: put it beside the runs of another dashboard.",
             )
+        # Here, since what a callback shows would take the place of the page's first element.
         if said := st.session_state.pop(_SAID, ""):
             st.error(said, icon=":material/error:")
+        if name := st.session_state.pop(_SAVED, ""):
+            st.toast(f"Saved {name}: Train and `python -m aecore train {name}` know it.", icon=":material/bookmark:")
 
 
 def _save(page: Page, architecture: Architecture | None) -> None:
@@ -50,7 +53,7 @@ def _save(page: Page, architecture: Architecture | None) -> None:
         name = st.session_state[key].strip()
         if _done(lambda: zoo.own_zoo().save(name, architecture)):
             st.session_state[key] = ""
-            st.toast(f"Saved {name}: Train and `python -m aecore train {name}` know it.", icon=":material/bookmark:")
+            st.session_state[_SAVED] = name
 
     st.text_input("Name", key=key, placeholder="my-network", help=f"For a name, {NAME_RULE}.")
     st.button(

@@ -39,12 +39,12 @@ def show(page: Page) -> None:
     left, right = st.columns([5, 4], gap="large")
     with left:
         editor.show(diagnosis, sequence, page.key(line.PARAMETER), lambda text, number: line.change(page, text, number))
-        explain("How to read this page", _EXPLANATION)
     with right:
         outcome.figures(diagnosis, start)
         if start is None:
             outcome.problems(diagnosis)
         learning.panel(start)
+    explain("How to read this page", _EXPLANATION)
 
 
 def _train(start: Start | None) -> None:

@@ -3,21 +3,28 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from aecore.data import datasets
 from aecore.data.noise import Noise, key
-from aecore.data.splits import Split
+from aecore.data.splits import Dataset, Split
 from aecore.models import zoo
+from aecore.models.diagnosis import diagnose
 from aecore.models.recipe import Recipe, RunSpec
+from aecore.models.rules import Limits
 from aecore.runs.store import Store
 from aecore.training import initialisation, loop
 from aecore.training.events import EpochEnded, NotFiniteError, Progress, State, TrainingError
 from aecore.training.loop import train
+from tests.aecore.models.drawn import autoencoders
+from tests.aecore.models.lines import WORDS, lines
 from tests.aecore.rounding import of_sum
 from tests.aecore.training.little import CPU, PCA_BLOCKS, PLAIN, bits, dataset, ended, spec_of, split, trained
 
@@ -346,3 +353,49 @@ def test_real_pictures_are_learned_better_than_their_mean(real_data: Path) -> No
     recipe = replace(system.recipe, epochs=1, images=2000)
     spec = RunSpec(system.architecture, recipe, "cifar10", data.fingerprint, 0, system.name)
     assert trained(spec, data).history[-1].validation_mse < MEAN_IMAGE_MSE
+
+
+@st.composite
+def drawn_lines(draw: st.DrawFn) -> str:
+    """An architecture, or one with a word put in, taken out or replaced; or words without any plan."""
+    words = str(draw(autoencoders())).split(" | ")
+    kind = draw(st.sampled_from(["as it is", "put in", "taken out", "replaced", "no plan"]))
+    place = draw(st.integers(0, len(words) - 1))
+    if kind == "no plan":
+        return draw(lines(6))
+    if kind != "as it is":
+        words[place : place + (kind != "put in")] = [draw(st.sampled_from(WORDS))] * (kind != "taken out")
+    return " | ".join(words)
+
+
+SMALL = Limits(memory=20_000_000, macs=20_000_000, pixels=64)  # so that a thousand steps take seconds
+
+
+@pytest.mark.slow
+@settings(max_examples=1000)
+@given(drawn_lines())
+def test_any_line_trains_a_step_or_is_refused_with_a_sentence_that_names_the_layer(line: str) -> None:
+    diagnosis = diagnose(line, SMALL)
+    for problem in diagnosis.problems:
+        assert problem.sentence.startswith(f"Layer {problem.position} (`") or problem.position is None
+    architecture = diagnosis.architecture
+    if architecture is None:
+        assert diagnosis.problems
+        return
+    shape = architecture.input_shape
+    pixels = torch.randint(256, (2, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pair = Split(pixels, torch.zeros(2, dtype=torch.int64))
+    pictures = Dataset("pair", "Two pictures", ("one",), shape, lambda: (pair, pair), lambda: (pair,))
+    spec = RunSpec(architecture, Recipe(epochs=1, batch_size=2), "pair", "")
+    try:
+        (end,) = ended(train(spec, pictures, CPU))
+    except TrainingError as error:
+        assert not architecture.parameters
+        assert "has nothing to train" in str(error)
+        return
+    assert isfinite(end.row.train_loss)
+    initial = loop.build(architecture, spec.recipe, 0, CPU).state_dict()
+    assert {name: tensor.shape for name, tensor in end.state.weights.items()} == {
+        name: tensor.shape for name, tensor in initial.items()
+    }
+    assert all(tensor.isfinite().all() for tensor in end.state.weights.values())
