@@ -41,7 +41,7 @@ def add_check(parser: argparse.ArgumentParser) -> None:
 def _check(options: argparse.Namespace) -> None:
     """Print the diagnosis; raises `NotLegalError` after it, so that the exit status says whether the line is legal."""
     diagnosis = diagnose(_line(options.line))
-    start = zoo.from_text(str(diagnosis.architecture)) if diagnosis.architecture else None
+    start = zoo.of(diagnosis.architecture) if diagnosis.architecture else None
     epochs = _epochs(start, options.device) if start else {}
     if options.json:
         write_json(_facts(diagnosis, start, epochs))

@@ -16,6 +16,7 @@ from aecore.data.noise import Noise
 from aecore.files import folders
 from aecore.models.abridged import abridged
 from aecore.models.architecture import Architecture
+from aecore.models.layers import LayerError, parse_layer
 from aecore.models.own_zoo import OwnZoo
 from aecore.models.recipe import Recipe, RunSpec
 
@@ -358,8 +359,16 @@ def from_text(text: str) -> Start:
     errors of `Architecture.parse`.
     """
     if not _is_architecture(text):
-        return find(text)
-    architecture = Architecture.parse(text)
+        try:
+            return find(text)
+        except UnknownSystemError:
+            if not _is_layer(text):
+                raise
+    return of(Architecture.parse(text))
+
+
+def of(architecture: Architecture) -> Start:
+    """The system with these layers, or the saved architecture, or else a custom start as of `from_text`."""
     known = (start for start in (*SYSTEMS.values(), *saved_systems().values()) if start.architecture == architecture)
     return next(known, None) or Start(CUSTOM, "Custom", architecture, Recipe(), _dataset(architecture))
 
@@ -381,6 +390,15 @@ def from_run(spec: RunSpec) -> Start:
 def _is_architecture(text: str) -> bool:
     """Whether `text` is a line of layers, such as `conv4 | up`, `conv3:k1` or `1x28x28`, and not a name."""
     return "|" in text or ":" in text or (text[:1].isdigit() and "x" in text)
+
+
+def _is_layer(text: str) -> bool:
+    """Whether `text` is a single layer, such as `conv3`."""
+    try:
+        parse_layer(text)
+    except LayerError:
+        return False
+    return True
 
 
 def is_own(spec: RunSpec) -> bool:

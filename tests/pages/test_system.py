@@ -29,9 +29,8 @@ from aecore.runs import execution
 from aecore.runs.events import Finished
 from aecore.runs.store import PREVIEW, Store, StoreError
 from aecore.studies import legibility
-from pages.components import cached
+from pages.components import cached, diagrams
 from pages.components.entries import entries
-from pages.components import diagrams
 from pages.components.system import differences, downloads, legible
 from tests.aecore.finished import without_noise_version
 from tests.aecore.studies.published_legibility import BLURRED, DENOISED, SMALL

@@ -54,7 +54,7 @@ class Editor {
     this.text = data.text;
     this.rows = split(data.text).map((word, index) => ({ word, fact: data.rows[index] }));
     this.address();
-    this.buildPalette();
+    this.showPalette();
     this.draw();
   }
 
@@ -97,10 +97,9 @@ class Editor {
     this.change(joined(rows), { say });
   }
 
-  edit(index, word) {
-    const rows = [...this.rows];
-    rows[index] = { ...rows[index], word };
-    this.change(joined(rows), { typed: true });
+  edit(index, word, fact = this.rows[index].fact) {
+    this.rows = this.rows.map((row, other) => (other === index ? { word, fact } : row));
+    this.change(joined(this.rows), { typed: true });
   }
 
   // Put in after the selected layer, or at the end.
@@ -145,25 +144,31 @@ class Editor {
 
   // ---- drawing
 
-  buildPalette() {
-    const known = JSON.stringify(this.data.palette);
-    if (known === this.drawnPalette) return;
-    this.drawnPalette = known;
-    this.palette.replaceChildren(...this.data.palette.map(({ word, title, meaning }) => {
-      const button = element("button", "", title);
-      button.type = "button";
-      button.title = `${word}\n${meaning}`;
-      button.addEventListener("click", (event) => {
-        if (this.justDropped) return;
-        this.add(word);
-        // By keyboard one goes on adding; by mouse the new layer's settings are next.
-        if (event.detail) this.focusHandle(this.selected);
-      });
-      button.addEventListener("pointerdown", (event) => {
-        if (event.pointerType === "mouse" && event.button === 0) this.dragIn(event, word);
-      });
-      return button;
-    }));
+  // The buttons stay the same, and with them the focus; their words follow the line, as that of `reshape`.
+  showPalette() {
+    const known = this.data.palette;
+    if (this.palette.childElementCount !== known.length) {
+      this.palette.replaceChildren(...known.map((_, index) => this.chip(index)));
+    }
+    [...this.palette.children].forEach((button, index) => {
+      button.textContent = known[index].title;
+      button.title = `${known[index].word}\n${known[index].meaning}`;
+    });
+  }
+
+  chip(index) {
+    const button = element("button");
+    button.type = "button";
+    button.addEventListener("click", (event) => {
+      if (this.justDropped) return;
+      this.add(this.data.palette[index].word);
+      // By keyboard one goes on adding; by mouse the new layer's settings are next.
+      if (event.detail) this.focusHandle(this.selected);
+    });
+    button.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "mouse" && event.button === 0) this.dragIn(event, this.data.palette[index].word);
+    });
+    return button;
   }
 
   draw() {
@@ -239,15 +244,17 @@ class Editor {
   // The settings of a layer, as a form.
   fields(index, fact) {
     const form = element("div", "fields");
-    const values = new Map(fact.settings.map((setting) => [setting.name, setting.value]));
     for (const setting of fact.settings) {
       const label = element("label", "", setting.name.replaceAll("_", " "));
       const field = setting.words ? select(setting.words, setting.value) : input("", setting.value, setting.name);
       field.dataset.name = setting.name;
       const changed = () => {
         if (!field.value.trim()) return;
-        values.set(setting.name, field.value.trim());
-        this.edit(index, composed(fact, values));
+        // Noted at once: another setting may be changed before Python has answered.
+        const noted = this.rows[index].fact.settings.map((other) => (
+          other.name === setting.name ? { ...other, value: field.value.trim() } : other
+        ));
+        this.edit(index, composed(fact.keyword, noted), { ...fact, settings: noted });
       };
       field.addEventListener("input", changed);
       if (setting.step) {
@@ -325,9 +332,9 @@ class Editor {
   }
 
   focusWord(index, whole = false) {
-    const word = this.table.querySelector(`.row[data-index="${index}"] .word`);
-    word?.focus();
-    if (whole) word?.select();
+    const word = () => this.table.querySelector(`.row[data-index="${index}"] .word`);
+    word()?.focus(); // which draws the rows anew
+    if (whole) word()?.select();
   }
 
   // ---- keyboard
@@ -459,11 +466,10 @@ function matched(words, rows) {
   });
 }
 
-// The text form of a layer with these values, as `str` of its record gives it.
-function composed({ keyword, settings }, values) {
-  const texts = settings.map(({ name, letter, standard }) => {
-    const value = String(values.get(name));
-    if (standard !== null && value === String(standard)) return "";
+// The text form of a layer with these settings, as `str` of its record gives it.
+function composed(keyword, settings) {
+  const texts = settings.map(({ value, letter, standard }) => {
+    if (value === standard) return "";
     return letter === "" ? value : `:${letter ?? ""}${value}`;
   });
   return keyword + texts.join("");

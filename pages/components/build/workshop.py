@@ -30,7 +30,7 @@ removes it, Enter edits it. Enter in a layer adds one below it. Ctrl+Z undoes.
 def show(page: Page) -> None:
     """Everything below the title."""
     diagnosis, sequence = line.read(page)
-    start = zoo.from_text(str(diagnosis.architecture)) if diagnosis.architecture else None
+    start = zoo.of(diagnosis.architecture) if diagnosis.architecture else None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         line.start_from(page, Store().listing().runs)
         saving.popover(page, diagnosis.architecture)

@@ -59,10 +59,10 @@ def _brought(page: Page) -> dict[str, Start]:
     if not layers:
         return {}
     diagnosis = diagnose(layers)
-    if diagnosis.problems:
+    if diagnosis.architecture is None:
         st.warning(f"The layers in the link cannot be trained. {diagnosis.problems[0].sentence}", icon=_EDIT)
         return {}
-    start = zoo.from_text(str(diagnosis.architecture))
+    start = zoo.of(diagnosis.architecture)
     return {start.name: start}
 
 

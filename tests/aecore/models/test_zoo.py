@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from aecore.data import datasets, splits
 from aecore.data.noise import Noise
+from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.own_zoo import OwnZooError
 from aecore.models.recipe import Recipe, RunSpec
@@ -269,3 +270,14 @@ def test_a_damaged_file_of_saved_ones_costs_no_system(saved: Architecture) -> No
     own_zoo().path.write_bytes(b"\xff\n")
     assert find("dense") is SYSTEMS["dense"]
     assert from_text(str(saved)).name == "custom"
+
+
+@pytest.mark.parametrize("line", ["conv3", "bn", "dropout0.25", "act:silu"])
+def test_a_single_layer_is_a_line_of_layers_too(line: str) -> None:
+    assert zoo.from_text(line).architecture == Architecture.parse(line)
+    assert zoo.from_text(line).name == zoo.CUSTOM
+
+
+def test_a_name_that_is_neither_system_nor_layer_is_refused_as_a_name() -> None:
+    with pytest.raises(zoo.UnknownSystemError, match="did you mean"):
+        zoo.from_text("shallow-stridet")
