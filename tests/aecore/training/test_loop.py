@@ -387,12 +387,11 @@ def test_any_line_trains_a_step_or_is_refused_with_a_sentence_that_names_the_lay
     pair = Split(pixels, torch.zeros(2, dtype=torch.int64))
     pictures = Dataset("pair", "Two pictures", ("one",), shape, lambda: (pair, pair), lambda: (pair,))
     spec = RunSpec(architecture, Recipe(epochs=1, batch_size=2), "pair", "")
-    try:
-        (end,) = ended(train(spec, pictures, CPU))
-    except TrainingError as error:
-        assert not architecture.parameters
-        assert "has nothing to train" in str(error)
+    if not architecture.parameters:
+        with pytest.raises(TrainingError, match="has nothing to train"):
+            ended(train(spec, pictures, CPU))
         return
+    (end,) = ended(train(spec, pictures, CPU))
     assert isfinite(end.row.train_loss)
     initial = loop.build(architecture, spec.recipe, 0, CPU).state_dict()
     assert {name: tensor.shape for name, tensor in end.state.weights.items()} == {
