@@ -63,8 +63,8 @@ def _look(options: argparse.Namespace) -> None:
             print(json.dumps(facts | {"png": base64.b64encode(glance.png).decode()}), flush=True)
         else:
             write(f"{glance.seconds:5.1f} s  {glance.pictures:>9,} pictures  {psnr_text(glance.psnr)}")
-    # Without the untrained model, and the first pass, in which memory is taken for the first time.
-    if measured := speeds[2:]:
+    # Without the untrained model and, if there are others, the first pass, in which memory is taken for the first time.
+    if measured := speeds[2:] or speeds[1:]:
         Speeds(Queue().database).record(spec, device_name(str(device)), median(measured))
 
 
