@@ -8,10 +8,11 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from aecore.models import rules
+from aecore.models import any_size, rules
 from aecore.models.layers import Layer, Shape
 from aecore.models.reading import Line
 from aecore.models.receptive_fields import receptive_fields
+from aecore.models.reconstructor import Reach
 from aecore.models.rules import CIFAR_SHAPE, MEMORY_BUDGET
 from aecore.models.steps import ArchitectureError, Step, inferred
 
@@ -152,6 +153,16 @@ class Architecture:
     def convolves(self) -> bool:
         """Whether any layer is a convolution, which is fastest with the channels last in memory."""
         return any(step.macs and len(step.input_shape) == 3 for step in self.steps)
+
+    @property
+    def is_convolutional(self) -> bool:
+        """Whether it takes pictures of any size, being without dense layers and reshaping."""
+        return any_size.is_convolutional(self.steps)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """How far each pixel of the output sees, where the architecture is convolutional."""
+        return any_size.reach_of(self.steps, self.input_shape)
 
     @property
     def normalises_batch(self) -> bool:

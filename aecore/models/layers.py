@@ -87,6 +87,7 @@ class Layer:
     keeps_numbers: ClassVar[bool] = False  # one output number in the place of each input number
     keeps_values: ClassVar[bool] = False  # the output has the same values, perhaps in another shape
     mixes_everything: ClassVar[bool] = False  # every output depends on every input
+    fixes_size: ClassVar[bool] = False  # works for pictures of one height and width only
     is_drawn_folded: ClassVar[bool] = False  # diagrams draw it as part of the layer before it
     normalises_batch: ClassVar[bool] = False  # training needs more than one value per channel
     opens_skip: ClassVar[bool] = False  # sends its input also to the layer that closes the skip
@@ -265,6 +266,7 @@ class Dense(Layer):
 
     keyword: ClassVar[str] = "dense"
     mixes_everything: ClassVar[bool] = True
+    fixes_size: ClassVar[bool] = True
     units: int = size(shrinks=True)
     activation: Activation = choice("relu", Activation)
 
@@ -451,6 +453,7 @@ class Flatten(Layer):
     """Turns feature maps into a flat vector, channel by channel."""
 
     keyword: ClassVar[str] = "flatten"
+    fixes_size: ClassVar[bool] = True
     keeps_numbers: ClassVar[bool] = True
     keeps_values: ClassVar[bool] = True
 
@@ -463,6 +466,7 @@ class Reshape(Layer):
     """Turns a flat vector into feature maps of `shape` (channels × height × width)."""
 
     keyword: ClassVar[str] = "reshape"
+    fixes_size: ClassVar[bool] = True
     example: ClassVar[str] = "32x8x8"
     keeps_numbers: ClassVar[bool] = True
     keeps_values: ClassVar[bool] = True

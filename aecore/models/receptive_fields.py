@@ -17,6 +17,21 @@ def receptive_fields(steps: Iterable[Step], picture: Shape) -> Iterator[tuple[in
     Exact for feature maps. A number of a flat vector has the receptive field of its feature map until a dense layer
     mixes everything; reshaped maps count as seeing the whole picture.
     """
+    for rows, columns in _windows(steps, picture):
+        yield rows.largest, columns.largest
+
+
+def reach(steps: Iterable[Step], picture: Shape) -> int:
+    """How many rows away at most the pixels of the `picture` are that a pixel of the output depends on.
+
+    The output, of the last step, has the picture's height.
+    """
+    *_, (rows, _) = _windows(steps, picture)
+    return rows.farthest
+
+
+def _windows(steps: Iterable[Step], picture: Shape) -> Iterator[list[_Windows]]:
+    """The windows after each step, along both axes."""
     windows = [_Windows.of_picture(extent) for extent in picture[1:]]
     skipped: list[list[_Windows]] = []
     for step in steps:
@@ -34,7 +49,7 @@ def receptive_fields(steps: Iterable[Step], picture: Shape) -> Iterator[tuple[in
             ]
         else:
             windows = [axis.through(layer, extent) for axis, extent in zip(windows, step.output_shape[1:], strict=True)]
-        yield windows[0].largest, windows[1].largest
+        yield windows
 
 
 @dataclass(frozen=True)
@@ -64,3 +79,9 @@ class _Windows:
     @property
     def largest(self) -> int:
         return int((self.last - self.first).max()) + 1
+
+    @property
+    def farthest(self) -> int:
+        """The greatest distance from a coordinate to one that it sees."""
+        own = np.arange(len(self.first))
+        return int(np.maximum(own - self.first, self.last - own).max())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,6 +19,10 @@ class Reconstructor(Protocol):
     @property
     def code_size(self) -> int | None:
         """How many numbers its code has; None if it has no code."""
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it takes pictures of every size, and not only of the size that it was made for."""
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """`[N, C, H, W]` in `[0, 1]` to the same shape."""
@@ -46,3 +51,24 @@ class Differentiable(Protocol):
 
     def differentiable(self, pictures: Tensor) -> Tensor:
         """The same output as a call, with gradients."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which pixels of a picture a pixel of the output depends on: those at most `pixels` away along either axis.
+
+    None stands for all of them. Height and width must be multiples of `stride`; moved by that many pixels, a picture
+    gives the same output, moved.
+    """
+
+    pixels: int | None
+    stride: int = 1
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A reconstructor for pictures of every size that knows its reach, so that it can be given a picture in parts."""
+
+    @property
+    def reach(self) -> Reach:
+        """Which pixels its outputs depend on."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -39,13 +39,14 @@ class CodecError(AecoreError):
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: its lowest quality, and the options of its encoder.
+    """A file format: its lowest quality, the pixels of its longest side, and the options of its encoder.
 
     `colour` holds further options for pictures in colour.
     """
 
     title: str
     lowest: int
+    longest: int
     options: Mapping[str, Any]
     colour: Mapping[str, Any]
 
@@ -57,9 +58,9 @@ class Format:
 # Colours are kept at full resolution (4:4:4) if the format supports it, since all numbers of a picture are scored: it
 # gains JPEG about 0.8 dB on CIFAR-10 at the bits of quality 75. WebP always halves them in both directions (4:2:0).
 FORMATS: dict[str, Format] = {
-    "jpeg": Format("JPEG", 1, {"optimize": True}, {"subsampling": "4:4:4"}),
-    "webp": Format("WebP", 0, {"lossless": False, "method": 6}, {}),
-    "avif": Format("AVIF", 0, {"codec": "aom", "speed": 6, "max_threads": 1}, {"subsampling": "4:4:4"}),
+    "jpeg": Format("JPEG", 1, 65_500, {"optimize": True}, {"subsampling": "4:4:4"}),
+    "webp": Format("WebP", 0, 16_383, {"lossless": False, "method": 6}, {}),
+    "avif": Format("AVIF", 0, 65_536, {"codec": "aom", "speed": 6, "max_threads": 1}, {"subsampling": "4:4:4"}),
 }
 
 
@@ -70,6 +71,7 @@ class Codec:
     kind: str
     quality: int
     shape: Shape = CIFAR_SHAPE
+    any_size: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.kind not in FORMATS:
@@ -133,6 +135,11 @@ class Codec:
         if self.kind.upper() not in Image.SAVE:
             raise CodecError(
                 f"This Pillow does not support {file_format.title}: install one that does, or choose JPEG."
+            )
+        if max(pixels.shape[:2]) > file_format.longest:
+            raise CodecError(
+                f"{file_format.title} takes pictures of at most {file_format.longest:,} pixels per side, not "
+                f"{pixels.shape[1]:,}×{pixels.shape[0]:,}."
             )
         buffer, grey = BytesIO(), self.shape[0] == 1
         picture = Image.fromarray(pixels[..., 0] if grey else pixels)

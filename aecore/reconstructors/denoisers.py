@@ -33,6 +33,7 @@ from aecore.data.splits import Dataset, to_float
 from aecore.files.fits import load_or_make
 from aecore.measuring.metrics import mse
 from aecore.models.layers import shape_text
+from aecore.models.reconstructor import Reach
 from aecore.reconstructors.pca import MOST_NUMBERS, cached_pca
 
 Knowledge = Literal["blind", "given the level"]
@@ -40,11 +41,14 @@ Settings = dict[str, Any]  # the keyword arguments of a method's function, besid
 VERSION = 2  # of fits and tuned settings: raise it to invalidate the cached ones
 _LEVEL_PICTURES = 300  # validation pictures on which the strength of a noise other than Gaussian is measured
 _SMALLEST_FOR_BM3D = 12  # pixels per side: on 8×8 the library crashes the process
+_TRUNCATE = 4.0  # standard deviations after which the weights of a blur end: the library's default
 _STRONG = 0.3  # above this deviation BM3D does better with another profile (Hou, Zhao, Yang & Cheng 2011)
 _SPECTRUM = 16  # frequencies per axis at which BM3D weighs the noise: with 32, the default, it takes four times as long
+_COMPARED, _SEARCHED = 5, 4  # pixels per side of a patch that non-local means compares, and how far away it looks
 _PATCH = 8  # pixels per side
 _PATCH_PICTURES = 10_000  # training pictures whose patches are fitted
 _PATCH_STEP = 4  # pixels between the patches that are fitted
+_EVERYTHING = Reach(None)
 _BATCH = 50  # pictures split into patches at a time: 24 MB for CIFAR-10
 
 
@@ -95,6 +99,9 @@ class Method:
     `knowledge` says whether it is given the noise level or estimates it from each picture. A `slow` method is measured
     on a part of the test pictures. A `linear` one is fitted once and applies the same weights to every picture.
     `requires` names an optional package that `clean` imports, and `terms` says what that package's licence allows.
+
+    One for `any_size` takes larger pictures than those it was prepared for. Its `reach` is how many pixels away the
+    pixels are that one of its outputs depends on, under its settings; None where these are all pixels.
     """
 
     name: str
@@ -109,6 +116,8 @@ class Method:
     linear: bool = False
     requires: str = ""
     terms: str = ""
+    any_size: bool = True
+    reach: Callable[[Settings], int | None] = lambda settings: None
 
     @property
     def missing(self) -> str:
@@ -127,6 +136,8 @@ class Denoiser:
     code_size: int
     settings: Settings
     clean: Callable[..., Tensor]
+    any_size: bool = True
+    reach: Reach = _EVERYTHING
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Denoise `[N, C, H, W]` float32 pictures, unclipped; the output has the same shape and is not clamped."""
@@ -147,11 +158,11 @@ def prepare(name: str, dataset: Dataset, noise: Noise, root: Path) -> Denoiser:
     method, task = find_method(name), Task(dataset, noise, root)
     size = prod(dataset.shape)
     if method.knowledge == "given the level" and task.deviation == 0:
-        return Denoiser(name, size, {}, lambda pictures: pictures)
+        return Denoiser(name, size, {}, lambda pictures: pictures, reach=Reach(0))
     settings = method.learn(task)
     if method.choice:
         settings = settings | {method.choice.setting: _tuned(method, method.choice, settings, task)}
-    return Denoiser(name, size, settings, method.clean)
+    return Denoiser(name, size, settings, method.clean, method.any_size, Reach(method.reach(settings)))
 
 
 def find_method(name: str) -> Method:
@@ -201,7 +212,7 @@ def _minimiser(error: Callable[[float], float], grid: Sequence[float], between: 
 
 
 def _blur(pictures: Tensor, width: float) -> Tensor:
-    return torch.from_numpy(gaussian_filter(pictures.numpy(), (0, 0, width, width)))
+    return torch.from_numpy(gaussian_filter(pictures.numpy(), (0, 0, width, width), truncate=_TRUNCATE))
 
 
 def _median(pictures: Tensor, size: float) -> Tensor:
@@ -231,7 +242,13 @@ def _wavelet(pictures: Tensor) -> Tensor:
 def _non_local_means(pictures: Tensor, deviation: float, h: float) -> Tensor:
     # The slow mode weights the middle of a patch more: 0.5 dB better than the fast mode, and eight times as slow.
     clean = partial(
-        denoise_nl_means, patch_size=5, patch_distance=4, h=h, fast_mode=False, sigma=deviation, channel_axis=-1
+        denoise_nl_means,
+        patch_size=_COMPARED,
+        patch_distance=_SEARCHED,
+        h=h,
+        fast_mode=False,
+        sigma=deviation,
+        channel_axis=-1,
     )
     cleaned = _one_by_one(pictures, clean)
     # With a small `h` the weights of some pixels underflow, and the library returns NaN for them.
@@ -344,6 +361,7 @@ METHODS: dict[str, Method] = {
             "given the level",
             _blur,
             choice=Choice("width", (0.2, 0.4, 0.8, 1.6, 3.2, 6.4), 300),
+            reach=lambda settings: int(_TRUNCATE * settings["width"] + 0.5),
         ),
         Method(
             "median",
@@ -353,6 +371,7 @@ METHODS: dict[str, Method] = {
             "given the level",
             _median,
             choice=Choice("size", (1, 3, 5, 7, 9, 11, 13, 15, 17, 19), 200, between=False),
+            reach=lambda settings: int(settings["size"]) // 2,
         ),
         Method(
             "wiener",
@@ -364,6 +383,7 @@ METHODS: dict[str, Method] = {
             _wiener,
             _learn_wiener,
             linear=True,
+            any_size=False,
         ),
         Method(
             "patch-wiener",
@@ -374,6 +394,7 @@ METHODS: dict[str, Method] = {
             _patch_wiener,
             _learn_patch_wiener,
             linear=True,
+            reach=lambda settings: _PATCH - 1,
         ),
         Method(
             "wavelet",
@@ -405,6 +426,7 @@ METHODS: dict[str, Method] = {
             lambda task: {"deviation": task.deviation},
             Choice("h", (0.125, 0.25, 0.5, 1, 2, 4), 48, relative=True),
             slow=True,
+            reach=lambda settings: _SEARCHED + _COMPARED // 2,
         ),
         Method(
             "bm3d",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -84,6 +85,7 @@ class Projection:
     shape: Shape
     mean: Tensor
     axes: Tensor
+    any_size: ClassVar[bool] = False
 
     @property
     def code_size(self) -> int:
@@ -108,6 +110,7 @@ class Identity:
 
     code_size: int
     name: str = "identity"
+    any_size: ClassVar[bool] = True
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """`[N, C, H, W]`, unchanged."""

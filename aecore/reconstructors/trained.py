@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from aecore import AecoreError
 from aecore.models.modules import memory_format
 from aecore.models.recipe import RunSpec
+from aecore.models.reconstructor import Reach
 
 BATCH = 100  # fits into the processor's cache: 250 takes twice as long
 
@@ -37,6 +38,16 @@ class Model:
     def code_size(self) -> int | None:
         """How many numbers its code has; None if it has no code."""
         return self.spec.architecture.code_size
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it takes pictures of every size: if it is convolutional."""
+        return self.spec.architecture.is_convolutional
+
+    @property
+    def reach(self) -> Reach:
+        """Which pixels its outputs depend on, if it takes pictures of every size."""
+        return self.spec.architecture.reach
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped."""

@@ -187,7 +187,7 @@ def test_a_metric_is_refused_where_it_is_not_defined() -> None:
 
 @pytest.fixture
 def tiff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FORMATS, "tiff", Format("TIFF", 1, {"compression": "jpeg"}, {}))
+    monkeypatch.setitem(FORMATS, "tiff", Format("TIFF", 1, 65_000, {"compression": "jpeg"}, {}))
 
 
 @pytest.mark.usefixtures("tiff")

@@ -1,0 +1,136 @@
+"""Pictures of any size through any reconstructor, in parts of bounded memory.
+
+    steps = at_full_resolution(model, picture)     # a generator: it computes as it is asked for
+    for share in steps: …                          # the share that is done; `steps.close()` gives up
+    output = finished(at_full_resolution(model, picture))    # without progress
+
+A reconstructor for pictures of any size is given overlapping parts of the picture. Each part is larger than what is
+taken from it by its reach, so that the result is that of one pass. If the reach is the whole picture, as that of group
+norm or of an image codec is, there is one pass.
+
+Any other is given tiles of the size that it was made for, which overlap and are blended by a window. The window is a
+raised cosine, so that no tile has an edge. Tiles on a regular grid would show it all the same: a dense network gives a
+grey tile another shade in the middle than at its border, and repeats that at every tile (by 18 of 255 for `dense` with
+tiles every 16 pixels). So each tile is moved by a random distance of up to the grid's step, which no period survives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+
+import torch
+from torch import Tensor
+
+from aecore.data.noise import key
+from aecore.models.architecture import CIFAR_SHAPE
+from aecore.models.layers import Shape
+from aecore.models.reconstructor import Local, Reach, Reconstructor
+
+STEP = 8  # pixels between tiles along each axis, on average: each pixel is in 16 tiles of 32×32
+_SMALLEST = 256  # pixels per side that are taken from a part
+_OVERLAPS = 8  # or this many times the overlap, if that is more, so that at most half as much again is computed
+_BATCH = 256  # tiles at a time
+
+Steps = Generator[float, None, Tensor]
+
+
+def at_full_resolution(reconstruct: Reconstructor, picture: Tensor, shape: Shape = CIFAR_SHAPE) -> Steps:
+    """Reconstruct a `picture` `[1, C, H, W]` of any size; yields the share that is done, and returns the output.
+
+    The output has the picture's shape and is not clamped. `shape` is that of the pictures that `reconstruct` was made
+    for. Closing the generator gives up.
+    """
+    with torch.inference_mode():
+        if not reconstruct.any_size:
+            return (yield from _blended(reconstruct, picture, shape))
+        reach = reconstruct.reach if isinstance(reconstruct, Local) else Reach(None)
+        return (yield from _in_parts(reconstruct, picture, reach))
+
+
+def finished(steps: Steps) -> Tensor:
+    """What `at_full_resolution` returns in the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            output: Tensor = end.value
+            return output
+
+
+def _in_parts(reconstruct: Reconstructor, picture: Tensor, reach: Reach) -> Steps:
+    """Through a reconstructor for any size: the same as in one pass."""
+    height, width = picture.shape[2:]
+    padded = _reflected(picture, [(0, -side % reach.stride) for side in (height, width)])
+    if reach.pixels is None:
+        yield 0.0
+        output = reconstruct(padded)[..., :height, :width]
+        yield 1.0
+        return output
+    overlap = _multiple(reach.pixels, reach.stride)
+    side = _multiple(max(_SMALLEST, _OVERLAPS * overlap), reach.stride)
+    output = torch.empty_like(padded)
+    parts = [(top, left) for top in range(0, padded.shape[2], side) for left in range(0, padded.shape[3], side)]
+    for done, (top, left) in enumerate(parts):
+        yield done / len(parts)
+        above, before = min(top, overlap), min(left, overlap)
+        part = padded[..., top - above : top + side + overlap, left - before : left + side + overlap]
+        inner = reconstruct(part)[..., above : above + side, before : before + side]
+        output[..., top : top + side, left : left + side] = inner
+    yield 1.0
+    return output[..., :height, :width]
+
+
+def _blended(reconstruct: Reconstructor, picture: Tensor, shape: Shape) -> Steps:
+    """Through a reconstructor for pictures of `shape`: a weighted mean of overlapping tiles."""
+    sides = shape[1:]
+    counts = [math.ceil((tile + side) / STEP) for tile, side in zip(sides, picture.shape[2:], strict=True)]
+    # So much wider that every tile lies inside, and every pixel of the picture in the tiles on all sides of it.
+    padded = _reflected(
+        picture,
+        [(tile, count * STEP - side) for tile, count, side in zip(sides, counts, picture.shape[2:], strict=True)],
+    )
+    window = _raised_cosine(sides[0])[:, None] * _raised_cosine(sides[1])
+    total, weights = torch.zeros_like(padded), padded.new_zeros(padded.shape[2:])
+    places = list(_places(counts))
+    for first in range(0, len(places), _BATCH):
+        yield first / len(places)
+        batch = [
+            (slice(top, top + sides[0]), slice(left, left + sides[1])) for top, left in places[first : first + _BATCH]
+        ]
+        tiles = reconstruct(torch.cat([padded[:, :, rows, columns] for rows, columns in batch])) * window
+        for (rows, columns), tile in zip(batch, tiles, strict=True):
+            total[:, :, rows, columns] += tile
+            weights[rows, columns] += window
+    yield 1.0
+    rows, columns = (slice(tile, tile + side) for tile, side in zip(sides, picture.shape[2:], strict=True))
+    return total[:, :, rows, columns] / weights[rows, columns]
+
+
+def _places(counts: list[int]) -> Iterator[tuple[int, int]]:
+    """The upper left corner of each tile: on a grid of `counts` rows and columns, each moved at random by itself."""
+    generator = torch.Generator().manual_seed(key("tiles of a photograph", *counts))
+    moved = torch.randint(STEP, (*counts, 2), generator=generator).tolist()
+    for row, rows in enumerate(moved):
+        for column, (down, right) in enumerate(rows):
+            yield row * STEP + down, column * STEP + right
+
+
+def _raised_cosine(side: int) -> Tensor:
+    return torch.sin(math.pi * (torch.arange(side) + 0.5) / side).square()
+
+
+def _reflected(picture: Tensor, margins: list[tuple[int, int]]) -> Tensor:
+    """The `picture` with margins (before, after) along both axes, mirrored at its border as often as it takes."""
+    for axis, (before, after) in enumerate(margins, start=2):
+        if before or after:
+            side = picture.shape[axis]
+            period = max(2 * (side - 1), 1)
+            places = torch.arange(-before, side + after) % period
+            picture = picture.index_select(axis, torch.minimum(places, period - places) if side > 1 else places)
+    return picture
+
+
+def _multiple(number: int, of: int) -> int:
+    """The next multiple."""
+    return math.ceil(number / of) * of
