@@ -48,6 +48,6 @@ $(VENV)/.installed: requirements.txt constraints.txt
 	$(INSTALL) --constraint constraints.txt --requirement requirements.txt
 	touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt requirements-ray.txt requirements-bm3d.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-ray.txt requirements-bm3d.txt requirements-heic.txt $(VENV)/.installed
 	$(INSTALL) --constraint constraints.txt --requirement requirements-dev.txt
 	touch $@
