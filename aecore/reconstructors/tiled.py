@@ -41,11 +41,11 @@ def at_full_resolution(reconstruct: Reconstructor, picture: Tensor, shape: Shape
     The output has the picture's shape and is not clamped. `shape` is that of the pictures that `reconstruct` was made
     for. Closing the generator gives up.
     """
-    with torch.inference_mode():
-        if not reconstruct.any_size:
-            return (yield from _blended(reconstruct, picture, shape))
-        reach = reconstruct.reach if isinstance(reconstruct, Local) else Reach(None)
-        return (yield from _in_parts(reconstruct, picture, reach))
+    # No `torch.inference_mode` here: between two steps it would hold for whoever asks for them.
+    if not reconstruct.any_size:
+        return (yield from _blended(reconstruct, picture, shape))
+    reach = reconstruct.reach if isinstance(reconstruct, Local) else Reach(None)
+    return (yield from _in_parts(reconstruct, picture, reach))
 
 
 def finished(steps: Steps) -> Tensor:

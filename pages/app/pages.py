@@ -41,6 +41,7 @@ class Page:
 GALLERY = Page("explore/gallery.py", "Gallery", "grid_view")
 COMPARE = Page("explore/compare.py", "Compare", "compare")
 DENOISE = Page("explore/denoise.py", "Denoise", "blur_on")
+PHOTOS = Page("explore/photos.py", "Photos", "photo_camera")
 TELL = Page("explore/tell.py", "Can you tell?", "visibility")
 TRAIN = Page("experiment/train.py", "Train", "model_training")
 BUILD = Page("experiment/build.py", "Build", "architecture")
@@ -48,4 +49,4 @@ CLAIMS = Page("experiment/claims.py", "Claims", "fact_check")
 SYSTEM = Page("explore/system.py", "System", "schema")
 
 # In the navigation's order; the first is opened at the root.
-PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, TELL, BUILD, TRAIN, CLAIMS)
+PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, PHOTOS, TELL, BUILD, TRAIN, CLAIMS)

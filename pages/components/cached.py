@@ -101,6 +101,14 @@ def _reconstructor(contestant: Contestant, dataset_name: str, noise: Noise | Non
     return _baseline(contestant.key, dataset_name, noise if contestant.is_given_the_noise else None)
 
 
+def reconstructor(contestant: Contestant, dataset_name: str, noise: Noise | None) -> Reconstructor:
+    """What computes the outputs of a contestant, fitted to this data set and, where it is given it, to the noise.
+
+    The first call of one that fits or tunes takes seconds.
+    """
+    return _reconstructor(contestant, dataset_name, noise)
+
+
 @st.cache_data(max_entries=64)
 def history(key: str) -> pd.DataFrame:
     """The loss curves of a run."""

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
 import streamlit as st
@@ -21,7 +21,7 @@ from aecore.studies.contestants import Contestant
 from aecore.training import machine
 from pages.components import links
 
-Lane = Literal["quick", "fits", "slow", "slow draws"]
+Lane = Literal["quick", "fits", "slow", "slow draws", "photographs", "slow photographs"]
 Jobs = Mapping[str, Sequence[Future[Any]]]  # the jobs of each contestant, by its key
 
 HELPERS = max(1, machine.cores() - 1)
@@ -50,9 +50,7 @@ class _Lease:
 
 
 # One lane per cost class, so that slow jobs cannot delay quick ones.
-LANES: dict[Lane, ThreadPoolExecutor] = {
-    lane: ThreadPoolExecutor(1, initializer=one_core) for lane in ("quick", "fits", "slow", "slow draws")
-}
+LANES: dict[Lane, ThreadPoolExecutor] = {lane: ThreadPoolExecutor(1, initializer=one_core) for lane in get_args(Lane)}
 _leases: WeakKeyDictionary[Future[Any], _Lease] = WeakKeyDictionary()
 
 
