@@ -7,7 +7,7 @@
 const GAP = 8; // pixels between two panes, as in the style sheet
 const HEAD = 26; // pixels above each picture
 const PANEL = 244; // pixels of the table of the pixel, with its gap
-const ABOVE = 330; // pixels of the page above the pictures
+const ABOVE = 250; // pixels of the page above the pictures
 const LEAST = 150; // pixels of the narrowest pane
 const NARROW = 640; // below this width the table stands under the pictures
 const MOST = 40; // pixels of the screen per pixel of the photograph
@@ -36,14 +36,14 @@ class Viewer {
     this.pinned = this.hovered = null;
     this.share = 0.5; // of the pane that is left of the divider
     this.fingers = new Map();
-    this.left = this.right = this.against = "";
-    this.gain = 4;
+    this.chosen = { gain: 4 }; // by hand: the pictures left and right of the divider, and what differences are from
     this.pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
     const buttons = { out: () => this.scale(1 / STEP), in: () => this.scale(STEP), fit: () => this.fit(), one: () => this.to(1) };
     root.querySelectorAll("[data-do]").forEach((button) => button.addEventListener("click", buttons[button.dataset.do]));
     for (const name of ["left", "right", "against", "gain"])
       root.querySelector(`.${name}`).addEventListener("change", (event) => {
-        this[name] = name === "gain" ? Number(event.target.value) : event.target.value;
+        this.chosen[name] = name === "gain" ? Number(event.target.value) : event.target.value;
+        this.choices();
         this.draw();
       });
     this.divider = root.querySelector(".divider");
@@ -116,7 +116,7 @@ class Viewer {
     const pane = element("div", "pane");
     const head = element("div", "head");
     const wiping = this.header.view === "Wipe";
-    head.append(element("b", "", wiping ? "" : name), element("span", "", wiping ? "" : note));
+    head.append(element("b", "", name), element(wiping ? "b" : "span", "", note)); // of a wipe: left and right
     const mark = element("div", "mark");
     mark.style.background = (!wiping && color) || "transparent";
     const stage = element("div", "stage");
@@ -132,9 +132,11 @@ class Viewer {
 
   choices() {
     const names = this.header.pictures.filter(({ whole }) => whole).map(({ name }) => name);
-    if (!names.includes(this.left)) this.left = names[1] ?? names[0];
-    if (!names.includes(this.right)) this.right = names.at(-1);
-    if (!names.includes(this.against)) this.against = names[0];
+    const { left, right, against, gain } = this.chosen;
+    this.left = names.includes(left) ? left : (names[1] ?? names[0]);
+    this.right = names.includes(right) ? right : names.at(-1);
+    this.against = names.includes(against) ? against : names[0];
+    this.gain = gain;
     for (const [kind, options, chosen] of [
       ["left", names, this.left], ["right", names, this.right], ["against", names, this.against],
       ["gain", GAINS, this.gain],
@@ -241,7 +243,7 @@ class Viewer {
       if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
       const context = canvas.getContext("2d");
       context.clearRect(0, 0, across, down);
-      if (view === "Wipe") this.wipe(context);
+      if (view === "Wipe") this.wipe(context, canvas.closest(".pane").querySelectorAll("b"));
       else if (view === "Difference") this.difference(context, place);
       else this.copy(context, pictures[place]);
       this.cross(context);
@@ -267,7 +269,9 @@ class Viewer {
     const { scale, left, top, across, down } = this.map;
     context.save();
     context.beginPath();
-    context.rect(left, top, width * scale, height * scale);
+    // Whole pixels: one that is covered in part would show as a difference.
+    const within = [width, height].map((side) => Math.max(1, Math.floor(side * scale)));
+    context.rect(left, top, ...within);
     context.clip();
     const put = (bitmap, size, [x, y]) => {
       if (!bitmap) return;
@@ -287,7 +291,8 @@ class Viewer {
     context.restore();
   }
 
-  wipe(context) {
+  wipe(context, heads) {
+    [this.left, this.right].forEach((name, side) => (heads[side].textContent = name));
     const { across, down } = this.map;
     const edge = Math.round(this.share * across);
     this.copy(context, this.named(this.right));
