@@ -35,8 +35,14 @@ NAMES = (
     "dense",
     "conv-dense",
     "compress-128",
+    "jpeg-75",
+    "webp-75",
+    "avif-75",
+    "blur",
+    "median",
+    "patch-wiener",
+    "wavelet",
 )
-NAMES += ("jpeg-75", "webp-75", "avif-75", "blur", "median", "patch-wiener", "wavelet")
 NOISE = Noise("gaussian", 0.1)
 _PHOTOGRAPH = "coffee"  # enlarged, with the proportions of a camera
 

@@ -43,8 +43,8 @@ _LEVEL_PICTURES = 300  # validation pictures on which the strength of a noise ot
 _SMALLEST_FOR_BM3D = 12  # pixels per side: on 8×8 the library crashes the process
 _TRUNCATE = 4.0  # standard deviations after which the weights of a blur end: the library's default
 _STRONG = 0.3  # above this deviation BM3D does better with another profile (Hou, Zhao, Yang & Cheng 2011)
-# Pixels that BM3D is given around a part of a large picture, of which the whole takes minutes. It sees further, but less
-# and less: with parts of 64×64 the output differs from that of the whole by 0.04 of 255 on average, and 3.3 at most.
+# Pixels that BM3D is given around a part of a large picture, since the whole takes minutes. It sees further, but
+# less and less: parts of 64×64 differ from the whole by 0.04 of 255 on average, and by 3.3 at most.
 _MOSTLY = 32
 _SPECTRUM = 16  # frequencies per axis at which BM3D weighs the noise: with 32, the default, it takes four times as long
 _COMPARED, _SEARCHED = 5, 4  # pixels per side of a patch that non-local means compares, and how far away it looks

@@ -46,7 +46,8 @@ def show(photograph: Photograph, chosen: Sequence[Contestant]) -> None:
     with pictures:
         viewer.show(_pictures(photograph, chosen, works), photograph, view, _redrawn)
     with progress:
-        work.watch(works, {NOISY: "the noisy photograph", **{contestant.key: contestant.title for contestant in chosen}})
+        titles = {contestant.key: contestant.title for contestant in chosen}
+        work.watch(works, {NOISY: "the noisy photograph", **titles})
     with scores:
         outputs = {key: one.output for key, one in works.items() if one.output}
         names = {NOISY: "noisy", **{contestant.key: contestant.label for contestant in chosen}}
