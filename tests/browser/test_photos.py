@@ -53,6 +53,11 @@ def probed(page: Page) -> dict[str, list[int]]:
     return {name: [int(value) for value in values[:3]] for name, *values in texts}
 
 
+def painted(page: Page) -> None:
+    """Wait until what was asked for is drawn: the viewer draws once per frame of the screen."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def canvas(page: Page, place: int) -> NDArray[np.uint8]:
     """The pixels `[H, W, 3]` of a picture as they are drawn."""
     address = viewer(page).locator(".stage canvas").nth(place).evaluate("canvas => canvas.toDataURL()")
@@ -70,6 +75,7 @@ def zoomed(dashboard: str, page: Page, file: Path) -> Page:
     page.locator(".panes").focus()
     for _ in range(9):
         page.keyboard.press("+")
+    painted(page)
     return page
 
 
@@ -121,7 +127,7 @@ def test_two_pictures_are_wiped_and_subtracted(zoomed: Page) -> None:
     sides = []
     for key in ("Home", "End"):  # as far as either border, where one picture covers all
         viewer(zoomed).locator(".divider").press(key)
-        zoomed.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        painted(zoomed)
         sides.append(canvas(zoomed, 0).astype(int))
     noisy, original = sides
     assert np.abs(noisy - original).mean() > 10

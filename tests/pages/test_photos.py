@@ -189,6 +189,15 @@ def test_a_work_that_no_page_looks_at_ends_by_itself() -> None:
     assert one.is_over
 
 
+def test_what_was_abandoned_is_begun_again_when_the_page_is_opened() -> None:
+    app = finished(page(p_photograph="cat", p_models="identity"))
+    for one in app.session_state["works on photographs"].values():
+        one.job, one.is_abandoned = None, True
+    app.run()
+    assert not any(picture["note"] == "cancelled" for picture in shown(finished(app))["pictures"])
+    assert list(scores(app).index) == ["noisy", "identity"]
+
+
 def test_a_work_that_is_given_up_stops_at_the_next_part() -> None:
     one = Work()
 

@@ -54,17 +54,21 @@ class Output:
 
 @dataclass(eq=False)
 class Work:
-    """One contestant on one photograph: how much of it is done, and when a page last looked."""
+    """One contestant on one photograph: how much of it is done, and when a page last looked.
+
+    A person has given it up, or it was abandoned because no page looked any more.
+    """
 
     share: float = 0.0
     asked: float = field(default_factory=monotonic)
     is_given_up: bool = False
+    is_abandoned: bool = False
     job: Future[Output] | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether there is nothing to wait for."""
-        return self.is_given_up or (self.job is not None and self.job.done())
+        return self.is_given_up or self.is_abandoned or (self.job is not None and self.job.done())
 
     @property
     def output(self) -> Output | None:
@@ -75,9 +79,9 @@ class Work:
     @property
     def failure(self) -> BaseException | None:
         """What went wrong."""
-        if self.is_given_up or self.job is None or not self.job.done() or self.job.cancelled():
-            return None
-        return self.job.exception()
+        done = self.job is not None and self.job.done() and not self.job.cancelled()
+        failure = self.job.exception() if done and self.job else None
+        return None if isinstance(failure, CancelledError) else failure
 
     def give_up(self) -> None:
         """Stop at the next part."""
@@ -87,8 +91,8 @@ class Work:
 
     def check(self) -> None:
         """Raise `CancelledError` if it should not go on."""
-        if self.is_given_up or monotonic() - self.asked > _WANTED:
-            self.is_given_up = True
+        self.is_abandoned |= monotonic() - self.asked > _WANTED
+        if self.is_given_up or self.is_abandoned:
             raise CancelledError
 
 
@@ -106,7 +110,9 @@ def begun(photograph: Photograph, chosen: Sequence[Contestant], noise: Noise | N
     _forget_oldest(works, set(facts.values()))
     for contestant in wanted:
         own = facts[_key(contestant)]
-        work = works.pop(own, None) or _begun(photograph, contestant, noise, seed)
+        work = works.pop(own, None)
+        if work is None or work.is_abandoned:  # while another page was open
+            work = _begun(photograph, contestant, noise, seed)
         work.asked = monotonic()
         works[own] = work  # the latest comes last
     return {key: works[own] for key, own in facts.items()}
