@@ -31,7 +31,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 
 from aecore import AecoreError, did_you_mean, printable
@@ -286,13 +286,18 @@ class Store:
         return None
 
     @contextmanager
-    def lock(self, spec: RunSpec) -> Iterator[None]:
-        """Held while a run is made, so that asking twice at once trains once; ends with the process."""
+    def lock(self, spec: RunSpec, patience: float = -1) -> Iterator[None]:
+        """Held while a run is made, so that asking twice at once trains once; ends with the process.
+
+        Raises `StoreError` where somebody else holds it for longer than `patience` seconds; a negative one never ends.
+        """
         folder = self.root / ".locks"
         lock = FileLock(folder / f"{spec.key}.lock")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            lock.acquire(patience)
+        except Timeout:
+            raise StoreError(f"{spec.folder} is being trained or changed at this moment: try again later.") from None
         except OSError as error:
             raise StoreError(
                 f"{self.root} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder."
@@ -384,6 +389,23 @@ class Store:
                 return  # somebody else has removed it
             except OSError as error:
                 raise StoreError(f"{run.path.name} cannot be deleted ({error.strerror}).") from None
+
+    def admit(self, spec: RunSpec, folder: Path, keep: Iterable[str] = ()) -> Run:
+        """Move the complete `folder` of a run, made elsewhere below the root, to its place; call it with the lock held.
+
+        Whatever was there of the same run is removed, but for the files to `keep`.
+        """
+        place, before = self._folder(spec), folder.with_name(f"{folder.name} before")
+        try:
+            for name in keep:
+                if (place / name).is_file():
+                    shutil.copy2(place / name, folder / name)
+            place.rename(before)
+            folder.rename(place)
+            shutil.rmtree(before)
+        except OSError as error:
+            raise StoreError(f"{place} cannot be written ({error.strerror}).") from None
+        return _read_run(place / RUN)
 
     def tidy(self, spec: RunSpec) -> None:
         """Remove what a killed process left half-written; call it with the lock held."""
