@@ -28,6 +28,8 @@ COMMANDS = {
     "measure": ("training:add_measure", "Measure for about a second how fast an architecture trains here."),
     "work": ("queued:add_work", "Train what is queued; the dashboard starts this process itself when it is needed."),
     "score": ("scoring:add_score", "Score runs and baselines on test pictures."),
+    "export": ("sharing:add_export", "Write a run to one .zip: weights, scores, model card, ONNX, curves."),
+    "import": ("sharing:add_import", "Read exported runs, or ONNX models from elsewhere; all are verified."),
     "data": ("data:add_data", "List the data sets and where they are, or download one."),
     "publish": ("publishing:add_publish", "Train systems on the real data, in float16, and print the results table."),
     "baselines": ("publishing:add_baselines", "Measure PCA at every code size on the real data, and publish it."),

@@ -122,8 +122,8 @@ def _compare(content: bytes, model: Model, step: int | None) -> None:
         difference = float((output - expected).abs().max())
         if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
             raise ExportError(
-                f"{model.name} cannot be exported: ONNX Runtime's output differs from torch's by {difference:.2g}, more "
-                f"than {TOLERANCE:g}."
+                f"{model.name} cannot be exported: ONNX Runtime's output differs from torch's by {difference:.2g}, "
+                f"more than {TOLERANCE:g}."
             )
 
 

@@ -44,7 +44,7 @@ class BundleError(AecoreError):
 
 
 def check(folder: Path) -> RunSpec:
-    """The spec of the run whose files are in `folder`; raises `BundleError` where one of them is not as it should be."""
+    """The spec of the run whose files are in `folder`; raises `BundleError` where one is not as it should be."""
     facts = _manifest(folder / RUN)
     spec = _spec(facts)
     for name in FILES:

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -130,11 +130,11 @@ def _opened(file: Path | str | BinaryIO) -> Iterator[IO[bytes]]:
     if not isinstance(file, Path | str):
         yield file
         return
-    try:
-        source = Path(file).open("rb")
-    except OSError as error:
-        raise BundleError(f"{file} cannot be read ({error.strerror}).") from None
-    with source:
+    with ExitStack() as stack:
+        try:
+            source = stack.enter_context(Path(file).open("rb"))
+        except OSError as error:
+            raise BundleError(f"{file} cannot be read ({error.strerror}).") from None
         yield source
 
 

@@ -15,7 +15,7 @@ from aecore.models.layers import shape_text
 from aecore.runs.store import Run
 
 _UNITS = {"mse": "", "psnr": " dB", "ssim": ""}
-_TITLES = {"mse": "MSE", "psnr": "PSNR, mean over pictures, in dB", "ssim": "SSIM"}
+_TITLES = {"mse": "MSE", "psnr": "PSNR, mean over pictures", "ssim": "SSIM"}
 
 
 def card(run: Run, archive: str, multiple: int | None) -> str:
@@ -140,7 +140,10 @@ def _figures(run: Run, scores: pd.DataFrame) -> Iterator[str]:
         interval = f"± {half:.2g}{_UNITS[name]}" if half is not None else "–"
         yield f"| {title} | {mean:.4g}{_UNITS[name]} | {interval} |"
     yield ""
-    yield "The interval is Student's t over the pictures. It says nothing of other seeds: another one trains another network."
+    yield (
+        "The interval is Student's t over the pictures. It says nothing of other seeds: another one trains another "
+        "network."
+    )
 
 
 def _use(run: Run, archive: str, multiple: int | None) -> Iterator[str]:

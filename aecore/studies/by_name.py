@@ -1,4 +1,4 @@
-"""Every reconstructor by its name: a trained run, PCA, a codec, a classical denoiser.
+"""Every reconstructor by its name: a trained run, PCA, a codec, a classical denoiser, a model from elsewhere.
 
     baseline("pca-256")                         its description, a `Contestant`, before it is built
     find("pca-256", dataset, noise, store)      the reconstructor itself: call it with `[N, C, H, W]`
@@ -16,12 +16,13 @@ from math import prod
 from aecore import AecoreError
 from aecore.data.noise import Noise
 from aecore.data.splits import Dataset
-from aecore.models.layers import Shape
+from aecore.files import folders
+from aecore.models.layers import Shape, shape_text
 from aecore.models.reconstructor import Reconstructor
-from aecore.reconstructors import codecs, denoisers, pca
+from aecore.reconstructors import codecs, denoisers, foreign, pca
 from aecore.runs.groups import groups
 from aecore.runs.store import Run, Store, StoreError
-from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant, of_group
+from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, FOREIGN, LINEAR, Contestant, of_group
 
 NONE = Noise("gaussian", 0.0)
 PCA_SIZES = (16, 64, 256, 1024)  # those in the lists; any other can be named
@@ -90,15 +91,32 @@ def baseline(name: str) -> Contestant:
             is_given_the_noise=True,
             missing=method.missing,
         )
+    if foreign.is_known(name, folders.checkpoints()):
+        return of_foreign(foreign.find(name, folders.checkpoints()).facts)
     raise NoContestantError(f"There is no baseline {name!r}{_nearest(name)} Baselines: {', '.join(KNOWN)}.")
 
 
+def of_foreign(model: foreign.Model) -> Contestant:
+    """A model from elsewhere as a contestant."""
+    return Contestant(
+        model.key,
+        model.label,
+        title=model.label,
+        family=FOREIGN,
+        place=int(model.sha256[:8], 16),
+        story=f"An ONNX file from elsewhere, for pictures of {model.sizes}.",
+        knowledge="from elsewhere: what it was trained on is not known here"
+        + (f"; licence: {model.licence}" if model.licence else ""),
+    )
+
+
 def baselines(shape: Shape) -> list[Contestant]:
-    """The baselines to list for pictures of `shape`; any other size or quality can be named."""
+    """The baselines and models from elsewhere to list for pictures of `shape`; any other size or quality can be named."""
     numbers = prod(shape)
     names = [*pca.CONTROLS, *(f"pca-{size}" for size in PCA_SIZES if size <= numbers)]
     names += [f"{kind}-{quality}" for kind in codecs.FORMATS for quality in CODEC_QUALITIES]
-    return [baseline(name) for name in (*names, *denoisers.METHODS)]
+    others = [model for model in foreign.listing(folders.checkpoints()).models if model.takes(shape)]
+    return [*map(of_foreign, others), *(baseline(name) for name in (*names, *denoisers.METHODS))]
 
 
 def contestants(runs: Iterable[Run], shape: Shape, *, can_fit: bool = True) -> list[Contestant]:
@@ -117,7 +135,12 @@ def _unless_fitted(contestant: Contestant) -> Contestant:
 
 def is_baseline(name: str) -> bool:
     """Whether `name` is a baseline's and not a run's."""
-    return pca.is_known(name) or codecs.is_known(name) or name in denoisers.METHODS
+    return (
+        pca.is_known(name)
+        or codecs.is_known(name)
+        or name in denoisers.METHODS
+        or foreign.is_known(name, folders.checkpoints())
+    )
 
 
 def check(name: str, shape: Shape) -> None:
@@ -128,6 +151,10 @@ def check(name: str, shape: Shape) -> None:
         codecs.find(name, shape)
     elif name in denoisers.METHODS:
         denoisers.find_method(name)
+    elif foreign.is_known(name, folders.checkpoints()):
+        model = foreign.find(name, folders.checkpoints()).facts
+        if not model.takes(shape):
+            raise NoContestantError(f"{name} takes pictures of {model.sizes}, not {shape_text(shape)}.")
     else:
         baseline(name)
 
@@ -144,6 +171,8 @@ def find(name: str, dataset: Dataset, noise: Noise | None, store: Store) -> Reco
         return codecs.find(name, dataset.shape)
     if name in denoisers.METHODS:
         return denoisers.prepare(name, dataset, noise or NONE, store.root)
+    if foreign.is_known(name, store.root) or ":" in name:
+        return foreign.find(name, store.root)
     return trained(name, store).model()
 
 

@@ -11,6 +11,7 @@ from aecore.runs.store import Run
 
 OWN = "your own"  # the family of runs that are not the zoo's
 CONTROLS, LINEAR, CODECS, CLASSICAL = "controls", "PCA", "image codecs", "classical denoisers"
+FOREIGN = "models of others"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Contestant:
     @property
     def is_instant(self) -> bool:
         """Whether a dozen pictures take milliseconds, without a fit before."""
-        return not (self.fits or self.tunes or self.is_slow or self.family == CLASSICAL)
+        return not (self.fits or self.tunes or self.is_slow or self.family in (CLASSICAL, FOREIGN))
 
     @property
     def effort(self) -> int:

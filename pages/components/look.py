@@ -14,7 +14,7 @@ from aecore.data.noise import KINDS, Noise
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import Run
-from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, LINEAR, Contestant
+from aecore.studies.contestants import CLASSICAL, CODECS, CONTROLS, FOREIGN, LINEAR, Contestant
 
 GREY = "#7F7F7F"
 # Okabe & Ito 2008, "Color Universal Design": most colour-blind people can distinguish these. Black would vanish on a
@@ -23,7 +23,13 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", GRE
 DASHES = ("solid", "dash", "dot")  # of the zoo's systems
 VARIANT = "dashdot"  # of a person's own runs
 # The dash of each family of baselines, which no model has, and where the family begins in the palette.
-FAMILIES = {CLASSICAL: ("longdash", 6), LINEAR: ("longdashdot", 0), CODECS: ("2px,5px", 4), CONTROLS: ("1px,3px", 6)}
+FAMILIES = {
+    CLASSICAL: ("longdash", 6),
+    LINEAR: ("longdashdot", 0),
+    CODECS: ("2px,5px", 4),
+    CONTROLS: ("1px,3px", 6),
+    FOREIGN: ("6px,2px", 2),
+}
 TRAINING = "#999999"  # the curve on the training pictures beside a model's own colour
 MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "triangle-down", "star")
 

@@ -10,7 +10,7 @@ from aecore.data.noise import KINDS, Noise
 from aecore.models.layers import Shape
 from aecore.runs.store import Run, Store
 from aecore.studies import by_name, denoising
-from aecore.studies.contestants import CLASSICAL, Contestant
+from aecore.studies.contestants import CLASSICAL, FOREIGN, Contestant
 from aecore.studies.denoising import Curves
 from pages.components import cached, links
 
@@ -24,9 +24,12 @@ FIGURES = "cifar10"  # the data set of the published curves
 
 
 def denoisers(runs: Sequence[Run], shape: Shape, *, can_fit: bool) -> list[Contestant]:
-    """The models that were trained on noisy pictures of `shape`, and the classical methods: see `by_name`."""
+    """The models that were trained on noisy pictures of `shape`, those from elsewhere, and the classical methods: see
+    `by_name`."""
     offered = by_name.contestants(runs, shape, can_fit=can_fit)
-    return [contestant for contestant in offered if contestant.trained_under or contestant.family == CLASSICAL]
+    return [
+        contestant for contestant in offered if contestant.trained_under or contestant.family in (CLASSICAL, FOREIGN)
+    ]
 
 
 def default(offered: Sequence[Contestant]) -> list[str]:

@@ -1,0 +1,168 @@
+"""One process per model from elsewhere, asked over pipes; started when it is needed, and again after it died."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock, Timer
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aecore import AecoreError, printable
+from aecore.files import background
+from aecore.reconstructors import frames
+
+MOST_PROCESSES = 8  # at once, as many as a page shows; the one that was asked longest ago makes room
+STARTING = 60.0  # seconds, on a machine that is busy with something else
+LOADING, ANSWERING = 10.0, 60.0  # seconds to check or load a model, and for one batch of pictures
+_LARGEST_TEXT = 2**16
+_TELL = "It took more memory or time than it may, or crashed."
+
+Array = NDArray[np.float32]
+
+
+class ForeignError(AecoreError):
+    """A model from elsewhere is refused, or failed; the text says why."""
+
+
+class Process:
+    """A running `foreign_worker` with one model. It may be asked by any number of threads, one after another."""
+
+    def __init__(self, content: bytes, task: Literal["check", "run"], seconds: float = LOADING) -> None:
+        """Start it and give it a model; raises `ForeignError` where that is refused, or not ready after `seconds`."""
+        self._asking = Lock()
+        self._late = False
+        self.askers = 0  # that wait for it, for whom it must not end
+        # No setting and no secret of this process is passed on.
+        passed = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "aecore.reconstructors.foreign_worker", task],
+            cwd=background.ROOT,
+            env=passed | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            self._within(STARTING, lambda: frames.read(self._answers, _LARGEST_TEXT))
+            self.fit: dict[str, Any] = self._within(seconds, lambda: self._load(content)).get("fit", {})
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, pictures: Array, seconds: float = ANSWERING) -> Array:
+        """The model's output for `[N, C, H, W]`, of the same shape; raises `ForeignError`, and ends if it died."""
+        with self._asking:
+            return self._within(seconds, lambda: self._run(pictures))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Its number in the system."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                try:
+                    pipe.close()
+                except OSError:
+                    continue  # what was not sent yet reaches nobody
+
+    @property
+    def _answers(self) -> Any:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def _send(self, content: bytes) -> None:
+        assert self._process.stdin is not None
+        frames.write(self._process.stdin, content)
+
+    def _load(self, content: bytes) -> dict[str, Any]:
+        self._send(content)
+        return self._answer()
+
+    def _run(self, pictures: Array) -> Array:
+        self._send(json.dumps(pictures.shape).encode())
+        self._send(np.ascontiguousarray(pictures, np.float32).tobytes())
+        self._answer()
+        content = frames.read(self._answers, pictures.size * 4)
+        return np.frombuffer(content, np.float32).reshape(pictures.shape)
+
+    def _answer(self) -> dict[str, Any]:
+        facts = json.loads(frames.read(self._answers, _LARGEST_TEXT))
+        if error := facts.get("error"):
+            raise ForeignError(printable(error))
+        return dict(facts)
+
+    def _within(self, seconds: float, work: Callable[[], Any]) -> Any:
+        """What `work` returns; the process is killed after `seconds`, which ends the work."""
+        timer = Timer(seconds, self._expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            return work()
+        except (OSError, EOFError, ValueError):  # a pipe that ended, or an answer that is none
+            self._process.kill()
+            self._process.wait()
+            why = f"It took longer than {seconds:g} seconds." if self._late else _TELL
+            raise ForeignError(why) from None
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self._late = True
+        self._process.kill()
+
+
+_running: OrderedDict[str, Process] = OrderedDict()
+_starting = Lock()
+
+
+def ask(digest: str, read: Callable[[], bytes], pictures: Array) -> Array:
+    """The output of the model with this digest, whose content `read` gives where it is not running yet.
+
+    Raises `ForeignError` where it failed; it is started again when it is asked the next time.
+    """
+    with _starting:
+        process = _running.get(digest)
+        if process is None or not process.is_alive:
+            stop(digest)
+            process = _running[digest] = Process(read(), "run")
+        process.askers += 1
+        _running.move_to_end(digest)
+        idle = [other for other, running in _running.items() if not running.askers]
+        for other in idle[: max(0, len(_running) - MOST_PROCESSES)]:
+            stop(other)
+    try:
+        return process.ask(pictures)
+    finally:
+        with _starting:
+            process.askers -= 1
+
+
+def stop(digest: str) -> None:
+    """End the process of the model with this digest, if there is one."""
+    if process := _running.pop(digest, None):
+        process.close()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for digest in list(_running):
+        stop(digest)
