@@ -10,7 +10,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock, Timer
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ _LARGEST_TEXT = 2**16
 _TELL = "It took more memory or time than it may, or crashed."
 
 Array = NDArray[np.float32]
+Answer = TypeVar("Answer")
 
 
 class ForeignError(AecoreError):
@@ -110,7 +111,7 @@ class Process:
             raise ForeignError(printable(error))
         return dict(facts)
 
-    def _within(self, seconds: float, work: Callable[[], Any]) -> Any:
+    def _within(self, seconds: float, work: Callable[[], Answer]) -> Answer:
         """What `work` returns; the process is killed after `seconds`, which ends the work."""
         timer = Timer(seconds, self._expire)
         timer.daemon = True

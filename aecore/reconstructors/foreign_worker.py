@@ -36,7 +36,7 @@ def leave_the_network() -> bool:
         return False
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-    return libc.unshare(_NEW_USER | _NEW_NETWORK) == 0 or libc.unshare(_NEW_NETWORK) == 0
+    return any(libc.unshare(flags) == 0 for flags in (_NEW_USER | _NEW_NETWORK, _NEW_NETWORK))
 
 
 def lock_in() -> None:
@@ -82,7 +82,7 @@ def main() -> None:
             onnx_checks.check(content)
         model = onnx_checks.session(content)
         fit = onnx_checks.fit(model) if sys.argv[1:] == ["check"] else None
-    except onnx_checks.Unfit as error:
+    except onnx_checks.UnfitError as error:
         frames.write(answers, json.dumps({"error": str(error)}).encode())
         return
     frames.write(answers, json.dumps({"fit": vars(fit) if fit else {}}).encode())
@@ -94,7 +94,7 @@ def main() -> None:
             allow_time()
             try:
                 output = onnx_checks.run(model, pictures)
-            except onnx_checks.Unfit as error:
+            except onnx_checks.UnfitError as error:
                 frames.write(answers, json.dumps({"error": str(error)}).encode())
             else:
                 frames.write(answers, b"{}")

@@ -26,7 +26,7 @@ _SENTENCE = 160  # characters of an error of ONNX's
 Array = NDArray[np.float32]
 
 
-class Unfit(Exception):
+class UnfitError(Exception):
     """A file is no model of pictures; the one sentence says why."""
 
 
@@ -41,37 +41,37 @@ class Fit:
 
 
 def check(content: bytes) -> None:
-    """Raise `Unfit` where a file is not ONNX, or uses what no model needs and many attacks do."""
+    """Raise `UnfitError` where a file is not ONNX, or uses what no model needs and many attacks do."""
     try:
         model = onnx.load_model_from_string(content)
     except Exception:  # protobuf's own error, of whichever implementation is installed
-        raise Unfit("It is not an ONNX file, or it is cut short.") from None
+        raise UnfitError("It is not an ONNX file, or it is cut short.") from None
     if not model.HasField("graph") or not model.graph.node:
-        raise Unfit("It is not an ONNX file with a model in it.")
+        raise UnfitError("It is not an ONNX file with a model in it.")
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     version = next((opsets[domain] for domain in DOMAINS if domain in opsets), None)
     if version not in OPSETS:
-        raise Unfit(f"Its opset is {version}: {OPSETS[0]} to {OPSETS[-1]} can be run here.")
+        raise UnfitError(f"Its opset is {version}: {OPSETS[0]} to {OPSETS[-1]} can be run here.")
     _check_parts(model)
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:
-        raise Unfit(f"ONNX finds a fault in it: {in_short(error)}") from None
+        raise UnfitError(f"ONNX finds a fault in it: {in_short(error)}") from None
 
 
 def _check_parts(model: ModelProto) -> None:
     if model.functions:
-        raise Unfit(f"It defines an operator of its own, {_name(model.functions[0])!r}: only standard ones can be run.")
-    count = 0
-    for part in _parts(model.graph):
+        raise UnfitError(
+            f"It defines an operator of its own, {_name(model.functions[0])!r}: only standard ones can be run."
+        )
+    for count, part in enumerate(_parts(model.graph)):
         if isinstance(part, TensorProto):
             if part.data_location == TensorProto.EXTERNAL or part.external_data:
-                raise Unfit("It keeps weights in another file: save it as one file.")
+                raise UnfitError("It keeps weights in another file: save it as one file.")
         elif part.domain not in DOMAINS:
-            raise Unfit(f"It uses the operator {_name(part)!r}: only the standard ones of ONNX can be run.")
-        count += 1
-        if count > MOST_NODES:
-            raise Unfit(f"It has more than {MOST_NODES:,} operators and weights.")
+            raise UnfitError(f"It uses the operator {_name(part)!r}: only the standard ones of ONNX can be run.")
+        if count >= MOST_NODES:
+            raise UnfitError(f"It has more than {MOST_NODES:,} operators and weights.")
 
 
 def _name(part: Any) -> str:
@@ -95,7 +95,7 @@ def _parts(graph: Any) -> Iterator[Any]:
 
 
 def session(content: bytes) -> onnxruntime.InferenceSession:
-    """The model, ready to run on one core; raises `Unfit`."""
+    """The model, ready to run on one core; raises `UnfitError`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -103,12 +103,12 @@ def session(content: bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise Unfit(f"ONNX Runtime cannot load it: {in_short(error)}") from None
+        raise UnfitError(f"ONNX Runtime cannot load it: {in_short(error)}") from None
 
 
 def warm_up() -> None:
     """Have ONNX Runtime open and import whatever it does with its first model."""
-    shape = ["N", 3, "H", "W"]
+    shape: list[str | int | None] = ["N", 3, "H", "W"]
     value = [onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("input", "output")]
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["input"], ["output"])], "warm", value[:1], value[1:])
     opset = onnx.helper.make_opsetid("", 17)
@@ -119,23 +119,25 @@ def warm_up() -> None:
 
 
 def fit(model: onnxruntime.InferenceSession) -> Fit:
-    """What a model takes, tried out on pictures; raises `Unfit` where it is no pictures."""
+    """What a model takes, tried out on pictures; raises `UnfitError` where it is no pictures."""
     inputs, outputs = model.get_inputs(), model.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
-        raise Unfit(f"It has {len(inputs)} inputs and {len(outputs)} outputs: it must have one of each.")
+        raise UnfitError(f"It has {len(inputs)} inputs and {len(outputs)} outputs: it must have one of each.")
     for part, what in ((inputs[0], "input"), (outputs[0], "output")):
         if part.type != "tensor(float)":
-            raise Unfit(f"Its {what} is {part.type}: it must be tensor(float), which is float32.")
+            raise UnfitError(f"Its {what} is {part.type}: it must be tensor(float), which is float32.")
     shape = inputs[0].shape
     if len(shape) != 4:
-        raise Unfit(f"Its input has {len(shape)} axes: pictures have four, [N, C, H, W].")
+        raise UnfitError(f"Its input has {len(shape)} axes: pictures have four, [N, C, H, W].")
     batch, channels, height, width = (size if isinstance(size, int) else None for size in shape)
     if batch not in (None, 1):
-        raise Unfit(f"It takes exactly {batch} pictures at a time: export it with an open number of pictures, or one.")
+        raise UnfitError(
+            f"It takes exactly {batch} pictures at a time: export it with an open number of pictures, or one."
+        )
     if channels not in (None, *_CHANNELS):
-        raise Unfit(f"It takes pictures of {channels} channels: 1 and 3 are shown here.")
+        raise UnfitError(f"It takes pictures of {channels} channels: 1 and 3 are shown here.")
     if any(side is not None and not _SHORTEST <= side <= _LONGEST for side in (height, width)):
-        raise Unfit(f"It takes pictures of {height}×{width} pixels: a side must have {_SHORTEST} to {_LONGEST}.")
+        raise UnfitError(f"It takes pictures of {height}×{width} pixels: a side must have {_SHORTEST} to {_LONGEST}.")
     return _tried(model, batch, channels or 3, (height, width))
 
 
@@ -148,7 +150,7 @@ def _tried(
         draw = np.random.default_rng(0)
         try:
             run(model, draw.random((batch or 2, channels, height, width), np.float32))
-        except Unfit:
+        except UnfitError:
             if place == 0:
                 raise
             return Fit(batch, channels, *sizes[0])
@@ -156,18 +158,20 @@ def _tried(
 
 
 def run(model: onnxruntime.InferenceSession, pictures: Array) -> Array:
-    """The model's output; raises `Unfit` where it has another shape or holds anything but finite numbers."""
+    """The model's output; raises `UnfitError` where it has another shape or holds anything but finite numbers."""
     (given,) = model.get_inputs()
     single = given.shape[0] == 1
     batches = np.split(pictures, len(pictures)) if single else [pictures]
     try:
         output = np.concatenate([model.run(None, {given.name: batch})[0] for batch in batches])
     except Exception as error:
-        raise Unfit(f"ONNX Runtime cannot run it: {in_short(error)}") from None
+        raise UnfitError(f"ONNX Runtime cannot run it: {in_short(error)}") from None
     if output.shape != pictures.shape:
-        raise Unfit(f"It makes {_sizes(output.shape)} of pictures {_sizes(pictures.shape)}: it must keep the shape.")
+        raise UnfitError(
+            f"It makes {_sizes(output.shape)} of pictures {_sizes(pictures.shape)}: it must keep the shape."
+        )
     if not np.isfinite(output).all():
-        raise Unfit("Its output holds values that are not finite numbers.")
+        raise UnfitError("Its output holds values that are not finite numbers.")
     return np.ascontiguousarray(output, np.float32)
 
 

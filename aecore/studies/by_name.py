@@ -111,7 +111,10 @@ def of_foreign(model: foreign.Model) -> Contestant:
 
 
 def baselines(shape: Shape) -> list[Contestant]:
-    """The baselines and models from elsewhere to list for pictures of `shape`; any other size or quality can be named."""
+    """The baselines and the models from elsewhere to list for pictures of `shape`.
+
+    Any other size or quality can be named.
+    """
     numbers = prod(shape)
     names = [*pca.CONTROLS, *(f"pca-{size}" for size in PCA_SIZES if size <= numbers)]
     names += [f"{kind}-{quality}" for kind in codecs.FORMATS for quality in CODEC_QUALITIES]
