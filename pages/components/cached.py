@@ -67,6 +67,13 @@ def _dataset(name: str, stamp: str) -> Dataset:
     return pictures
 
 
+def forget_runs() -> None:
+    """Forget what was computed of runs: one of them was replaced by another's, whose bits may differ."""
+    for cache in (_model, history, _stored_scores, _output, _scored, _another_score, _measured_scores):
+        cache.clear()
+    jobs.clear()
+
+
 def check_model(contestant: Contestant) -> None:
     """Raise an `AecoreError` where the weights of a trained contestant are damaged or missing."""
     if contestant.run:

@@ -5,7 +5,7 @@ import streamlit as st
 from aecore.data.catalog import EXCERPTS
 from aecore.runs.store import Store
 from aecore.studies import by_name
-from pages.components import lineup, look, pickers
+from pages.components import bring, lineup, look, pickers
 from pages.components.compare import comparison
 
 look.apply()
@@ -14,6 +14,7 @@ notes = st.container()
 listing = Store().listing()
 link = comparison.PAGE.arrive()
 wanted = pickers.linked_dataset(listing.full)
+bring.choose(comparison.PAGE.key("models"))
 with st.sidebar:
     dataset_name = pickers.dataset(comparison.PAGE, listing.full, wanted)
     shape = pickers.shape_of(dataset_name)
@@ -21,6 +22,7 @@ with st.sidebar:
     choice, picked, more = (st.container() for _ in range(3))
     with choice:
         chosen = pickers.contestants("Models", offered, shape, comparison.DEFAULT, comparison.PAGE.key("models"), more)
+        bring.button(small=True)
 dataset = lineup.dataset(dataset_name)
 chosen = lineup.usable(chosen, dataset_name)
 with picked:

@@ -8,7 +8,7 @@ import streamlit as st
 from aecore.files.figures import Figures, PublishedError
 from aecore.runs.store import Store
 from pages.app.pages import SYSTEM
-from pages.components import links, look, readings
+from pages.components import bring, links, look, readings
 from pages.components.entries import entries
 from pages.components.explain import explain
 from pages.components.gallery import bits, cards, filters, first, headline, place
@@ -31,12 +31,16 @@ everyone = entries(listing.runs)
 telling = first.telling(everyone)
 
 look.apply()
-st.title("How autoencoders differ")
+with st.container(horizontal=True, vertical_alignment="bottom", key="gallery-title"):
+    st.title("How autoencoders differ")
+    bring.button()
 st.markdown(first.introduction(telling))
 moving_box = st.container(key="moving-box")
 for sentence in listing.damaged:
     st.warning(sentence, icon=":material/healing:")
 notes, figure_box = st.container(), st.container()
+with notes:
+    bring.note()
 chosen, dataset = filters.show(page, everyone)
 
 points = headline.comparable(everyone, dataset)
@@ -72,6 +76,7 @@ for heading, shown in (
         with st.container(horizontal=True):
             for entry in shown:
                 cards.show(entry, legible[entry.dataset])
+bring.models()
 with notes:
     page.note(link)
 with moving_box:

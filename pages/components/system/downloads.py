@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+import os
+import subprocess
+import tempfile
+from pathlib import Path
 
-from aecore.runs.store import PREVIEW, RUN, Run
+from aecore.files import background
+from aecore.runs.bundles import BundleError
+from aecore.runs.store import Run
 
 
 def archive(run: Run) -> bytes:
-    """A run's manifest, weights, loss curves and scores in one zip. `StoreError` where one of them is damaged."""
-    file = io.BytesIO()
-    # Stored and not deflated: weights hardly compress.
-    with zipfile.ZipFile(file, "w") as packed:
-        packed.writestr(f"{run.path.name}/{RUN}", (run.path / RUN).read_bytes())
-        for name in [name for name in run.files if name != PREVIEW]:
-            packed.writestr(f"{run.path.name}/{name}", run.read(name))
-    return file.getvalue()
+    """The bundle of a run. `BundleError` where one of its files is damaged.
+
+    It is made in a process of its own: torch's exporter changes settings of its whole process for seconds.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.zip"
+        done = subprocess.run(
+            background.command("export", run.key, "--output", path),
+            cwd=background.ROOT,
+            env=os.environ | {"AECORE_CHECKPOINTS": str(run.path.parent.absolute()), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise BundleError(done.stderr.strip() or f"{run.path.name} could not be exported.")
+        return path.read_bytes()

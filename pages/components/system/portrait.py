@@ -19,6 +19,7 @@ from aecore.files.figures import PublishedError
 from aecore.measuring.totals import decibels, psnr_text
 from aecore.models.layers import shape_text
 from aecore.models.steps import Step
+from aecore.runs import bundles, model_cards
 from aecore.runs.store import Listing, Run, Store, StoreError
 from aecore.studies.contestants import of_run
 from aecore.studies.pca_curves import pca_curve
@@ -124,16 +125,20 @@ def _download(run: Run) -> None:
     missing = f"Missing: {', '.join(run.missing())}" if run.missing() else ""
     obstacle = LIGHT if run.is_light else missing
     st.download_button(
-        "Weights and manifest",
+        "Download as .zip",
         partial(downloads.archive, run),
-        f"{run.path.name}.zip",
+        bundles.file_name(run),
         "application/zip",
         on_click="ignore",
         icon=":material/download:",
         type="tertiary",
         disabled=bool(obstacle),
-        help=obstacle or "A zip of run.json, weights, loss curves and scores",
+        help=obstacle
+        or "Weights, scores, loss curves, a model card, and the model as ONNX: made in some seconds. Bring a model, in "
+        "the gallery, reads it again.",
     )
+    with st.popover("Load it in Python", icon=":material/code:", type="tertiary", disabled=bool(obstacle)):
+        st.code(model_cards.snippet(run, bundles.file_name(run)), "python")
 
 
 def key_figures(entry: Entry, store: Store) -> None:
