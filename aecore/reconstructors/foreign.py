@@ -175,7 +175,7 @@ def add(root: Path, name: str, content: bytes, licence: str = "", seconds: float
     `licence` is a note for people. Raises `ForeignError` where the name is taken or the model is refused: one that is
     not checked after `seconds` is.
     """
-    licence = "".join(letter for letter in " ".join(licence.split()) if letter.isprintable())
+    licence = "".join(letter for letter in " ".join(licence.split()) if letter.isprintable()).strip()
     if not is_name(name):
         raise ForeignError(f"{name[:61]!r} cannot name a model: {NAME_RULE}.")
     if len(licence) > LONGEST_LICENCE:

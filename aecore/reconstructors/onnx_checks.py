@@ -5,6 +5,7 @@ Reading a file that was made to harm may take any amount of memory, so the dashb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,8 @@ def check(content: bytes) -> None:
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     version = next((opsets[domain] for domain in DOMAINS if domain in opsets), None)
     if version not in OPSETS:
-        raise UnfitError(f"Its opset is {version}: {OPSETS[0]} to {OPSETS[-1]} can be run here.")
+        stated = "It names no opset" if version is None else f"Its opset is {version}"
+        raise UnfitError(f"{stated}: {OPSETS[0]} to {OPSETS[-1]} can be run here.")
     _check_parts(model)
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -122,7 +124,7 @@ def fit(model: onnxruntime.InferenceSession) -> Fit:
     """What a model takes, tried out on pictures; raises `UnfitError` where it is no pictures."""
     inputs, outputs = model.get_inputs(), model.get_outputs()
     if len(inputs) != 1 or len(outputs) != 1:
-        raise UnfitError(f"It has {len(inputs)} inputs and {len(outputs)} outputs: it must have one of each.")
+        raise UnfitError(f"Its inputs are {len(inputs)} and its outputs {len(outputs)}: it must have one of each.")
     for part, what in ((inputs[0], "input"), (outputs[0], "output")):
         if part.type != "tensor(float)":
             raise UnfitError(f"Its {what} is {part.type}: it must be tensor(float), which is float32.")
@@ -180,8 +182,12 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 
 def in_short(error: Exception) -> str:
-    """The beginning of an error's first line, as a sentence."""
+    """What an error of ONNX or its runtime says first, as a sentence without places in their source."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    plain = "".join(letter for letter in lines[0] if letter.isprintable())
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    if failed := re.match(r"Non-zero status code returned while running (\w+) node.*?Status Message: *(.*)", text):
+        operator, why = failed.groups()
+        text = f"its operator {operator} fails" + (f" ({why.rstrip('.')})" if why and "/" not in why else "")
+    plain = "".join(letter for letter in text.removesuffix(" of node: ") if letter.isprintable())
     short = plain if len(plain) <= _SENTENCE else plain[:_SENTENCE] + "…"
-    return short.rstrip(".") + "."
+    return short.rstrip(". ") + "."

@@ -1,0 +1,203 @@
+"""Models from elsewhere: whole ones give what torch gives, and of all others each is refused in one sentence."""
+
+import io
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from aecore import AecoreError
+from aecore.reconstructors import foreign, foreign_process
+from aecore.reconstructors.foreign import ForeignError
+from tests.aecore.reconstructors import hostile_models
+
+MOST_GROWTH = 50 * 2**20  # bytes
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    for digest in list(foreign_process._running):
+        foreign_process.stop(digest)
+    assert not [child for child in psutil.Process().children() if "foreign_worker" in " ".join(child.cmdline())]
+
+
+def plain_autoencoder() -> tuple[nn.Module, bytes]:
+    """An autoencoder of plain torch, which nothing of aecore has made, and its ONNX file."""
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose2d(8, 3, 2, stride=2), nn.Sigmoid()
+    ).eval()
+    sizes = {0: torch.export.Dim("n"), 2: 2 * torch.export.Dim("h"), 3: 2 * torch.export.Dim("w")}
+    program = torch.onnx.export(
+        module, (torch.rand(2, 3, 32, 32),), dynamo=True, dynamic_shapes=(sizes,), verbose=False
+    )
+    assert program is not None
+    return module, program.model_proto.SerializeToString()
+
+
+def tree(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_size for path in folder.rglob("*")}
+
+
+def test_a_model_of_plain_torch_gives_what_torch_gives(tmp_path: Path) -> None:
+    module, content = plain_autoencoder()
+    added = foreign.add(tmp_path, "mine", content, 'MIT, "as is"\n\u202e')
+    assert added == foreign.find("onnx-mine", tmp_path).facts == foreign.listing(tmp_path).models[0]
+    assert added.licence == 'MIT, "as is"'
+    assert added.any_size
+    model = foreign.find(added.key, tmp_path)
+    for shape in ((1, 3, 32, 32), (130, 3, 32, 32), (2, 3, 48, 20)):
+        pictures = torch.rand(shape)
+        with torch.inference_mode():
+            expected = module(pictures)
+        # Two implementations of the same sums of at most 27 products.
+        torch.testing.assert_close(model(pictures), expected, rtol=0, atol=1e-5)
+    assert (model.name, model.code_size) == ("onnx-mine", None)
+
+
+def test_pictures_of_another_shape_are_refused_before_the_model_is_asked(tmp_path: Path) -> None:
+    fixed = dict(hostile_models.files())["fixed size"]
+    added = foreign.add(tmp_path, "fixed", fixed)
+    assert (added.channels, added.height, added.width, added.any_size) == (3, 32, 32, False)
+    assert added.takes((3, 32, 32))
+    assert not added.takes((1, 28, 28))
+    with pytest.raises(ForeignError, match="takes pictures of 3×32×32, not 3×16×16"):
+        foreign.find("onnx-fixed", tmp_path)(torch.zeros(1, 3, 16, 16))
+
+
+@pytest.mark.slow
+def test_every_file_is_a_model_or_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    store, secret = tmp_path / "store", tmp_path / "secret"
+    secret.write_text("not to be read")
+    outside, before = tree(tmp_path), psutil.Process().memory_info().rss
+    files = dict(hostile_models.files())
+    assert len(files) > 80
+    for number, (name, content) in enumerate(files.items()):
+        if name in hostile_models.WHOLE:
+            model = foreign.add(store, f"model-{number}", content, seconds=30)
+            output = foreign.find(model.key, store)(
+                torch.rand(3, model.channels, model.height or 32, model.width or 32)
+            )
+            assert output.isfinite().all(), name
+            foreign.remove(store, model.name)
+        else:
+            with pytest.raises(ForeignError) as refused:
+                foreign.add(store, f"model-{number}", content, seconds=2)
+            text = str(refused.value)
+            assert 10 < len(text) < 300, name
+            assert text.isprintable(), name
+        assert not foreign.listing(store).models, name
+    assert psutil.Process().memory_info().rss - before < MOST_GROWTH
+    left = tree(tmp_path).keys() - outside.keys()
+    assert {Path(path).name for path in left} <= {"store", "foreign", ".lock"}
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "<b>", "Ünder", "x" * 62, "a\0b", "C:\\x", "\u202egnp"])
+def test_a_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    content = dict(hostile_models.files())["identity"]
+    for change in (lambda: foreign.add(tmp_path, name, content), lambda: foreign.remove(tmp_path, name)):
+        with pytest.raises(ForeignError):
+            change()
+    assert not tree(tmp_path)
+
+
+def test_a_file_that_is_too_large_is_refused_without_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign, "MOST_BYTES", 100)
+    with pytest.raises(ForeignError, match="at most"):
+        foreign.add(tmp_path, "large", bytes(101))
+
+
+def test_another_file_does_not_take_a_name_and_the_same_one_may_come_again(tmp_path: Path) -> None:
+    files = dict(hostile_models.files())
+    first = foreign.add(tmp_path, "mine", files["identity"])
+    assert foreign.add(tmp_path, "mine", files["identity"]) == first
+    with pytest.raises(ForeignError, match="already"):
+        foreign.add(tmp_path, "mine", files["convolution"])
+    foreign.remove(tmp_path, "mine")
+    second = foreign.add(tmp_path, "mine", files["convolution"])
+    assert second.key != first.key
+    with pytest.raises(ForeignError, match="any more"):
+        foreign.find(first.key, tmp_path)
+
+
+def test_what_was_changed_on_disk_is_refused(tmp_path: Path) -> None:
+    files = dict(hostile_models.files())
+    foreign.add(tmp_path, "mine", files["identity"])
+    (tmp_path / "foreign" / "mine" / "model.onnx").write_bytes(files["convolution"])
+    with pytest.raises(ForeignError, match="is damaged"):
+        foreign.find("onnx-mine", tmp_path)(torch.rand(1, 3, 32, 32))
+    (tmp_path / "foreign" / "mine" / "model.toml").write_text("name = ")
+    assert "is damaged" in foreign.listing(tmp_path).damaged[0]
+    assert foreign.add(tmp_path, "mine", files["identity"])  # replaces it
+
+
+def test_a_process_that_dies_is_reported_once_and_started_again(tmp_path: Path) -> None:
+    model = foreign.find(foreign.add(tmp_path, "mine", dict(hostile_models.files())["identity"]).key, tmp_path)
+    pictures = torch.rand(2, 3, 32, 32)
+    assert torch.equal(model(pictures), pictures)
+    (process,) = foreign_process._running.values()
+    os.kill(process.pid, signal.SIGSTOP)  # so that it is still there when it is asked, and does not answer
+    killing = Timer(0.3, os.kill, (process.pid, signal.SIGKILL))
+    killing.start()
+    with pytest.raises(ForeignError, match="onnx-mine failed"):
+        model(pictures)
+    killing.join()
+    assert torch.equal(model(pictures), pictures)
+
+
+def test_it_is_killed_when_it_takes_too_long() -> None:
+    with pytest.raises(ForeignError, match=r"longer than 0\.5 seconds"):
+        foreign_process.Process(dict(hostile_models.files())["a loop that never ends"], "check", 0.5)
+
+
+def test_an_output_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    # 1 / (x - 1) is finite on the pictures that it is tried on, none of whose values is 1.
+    nodes = [
+        hostile_models.node("Sub", "x one", "less"),
+        hostile_models.node("Reciprocal", "less"),
+    ]
+    content = hostile_models.model(nodes, [hostile_models.weight("one", 1.0)]).SerializeToString()
+    model = foreign.find(foreign.add(tmp_path, "one", content).key, tmp_path)
+    assert model(torch.zeros(1, 3, 32, 32)).eq(-1).all()
+    with pytest.raises(ForeignError, match="not finite"):
+        model(torch.ones(1, 3, 32, 32))
+
+
+def test_as_many_processes_as_may_run_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign_process, "MOST_PROCESSES", 2)
+    files = dict(hostile_models.files())
+    models = [
+        foreign.find(foreign.add(tmp_path, f"m{number}", files[name]).key, tmp_path)
+        for number, name in enumerate(("identity", "convolution", "fixed size"))
+    ]
+    for model in models:
+        assert model(torch.rand(1, 3, 32, 32)).shape == (1, 3, 32, 32)
+    assert len(foreign_process._running) == 2
+
+
+def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "foreign").write_text("in the way")
+    with pytest.raises(AecoreError, match="cannot be written"):
+        foreign.add(tmp_path, "mine", dict(hostile_models.files())["identity"])
+
+
+def test_frames_come_back_and_what_is_cut_short_ends() -> None:
+    from aecore.reconstructors import frames
+
+    pipe = io.BytesIO()
+    frames.write(pipe, b"one")
+    frames.write(pipe, b"")
+    pipe.seek(0)
+    assert [frames.read(pipe), frames.read(pipe)] == [b"one", b""]
+    for content in (b"", b"\x05", (5).to_bytes(8, "little") + b"1234", (2**60).to_bytes(8, "little")):
+        with pytest.raises(EOFError):
+            frames.read(io.BytesIO(content))
+    assert np.frombuffer(b"\0" * 4, np.float32) == 0
