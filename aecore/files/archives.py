@@ -88,7 +88,8 @@ def _check_names(entries: list[zipfile.ZipInfo], largest: Mapping[str, int]) -> 
     seen, tops = set[str](), set[str]()
     for entry in entries:
         top, _, name = entry.orig_filename.partition("/")
-        if name not in {*largest, ""} or top in ("", ".", "..") or not top.isprintable() or set(top) & set('\\:<>"'):
+        is_folder = entry.orig_filename == f"{top}/"
+        if not (is_folder or name in largest) or not _is_plain(top):
             raise ArchiveError(f"The zip file holds {quoted(entry.orig_filename)}, which is no file of a run.")
         if entry.orig_filename in seen:
             raise ArchiveError(f"The zip file holds {quoted(entry.orig_filename)} twice.")
@@ -100,6 +101,10 @@ def _check_names(entries: list[zipfile.ZipInfo], largest: Mapping[str, int]) -> 
     return tops.pop()
 
 
+def _is_plain(folder: str) -> bool:
+    return folder not in ("", ".", "..") and folder.isprintable() and not set(folder) & set('\\:<>"')
+
+
 def _check_kind(entry: zipfile.ZipInfo, most: int) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFDIR if entry.is_dir() else stat.S_IFREG):
@@ -107,7 +112,9 @@ def _check_kind(entry: zipfile.ZipInfo, most: int) -> None:
     if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
         raise ArchiveError(f"{quoted(entry.filename)} in the zip file is encrypted or packed in an unusual way.")
     if entry.file_size > most:
-        raise ArchiveError(f"{quoted(entry.filename)} in the zip file has {entry.file_size:,} bytes, not {most:,}.")
+        raise ArchiveError(
+            f"{quoted(entry.filename)} in the zip file has {entry.file_size:,} bytes: at most {most:,} are read."
+        )
     if entry.file_size > max(2**20, LARGEST_RATIO * entry.compress_size):
         raise ArchiveError(
             f"{quoted(entry.filename)} in the zip file unpacks to more than {LARGEST_RATIO} times its size."

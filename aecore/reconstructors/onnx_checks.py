@@ -188,6 +188,10 @@ def in_short(error: Exception) -> str:
     if failed := re.match(r"Non-zero status code returned while running (\w+) node.*?Status Message: *(.*)", text):
         operator, why = failed.groups()
         text = f"its operator {operator} fails" + (f" ({why.rstrip('.')})" if why and "/" not in why else "")
-    plain = "".join(letter for letter in text.removesuffix(" of node: ") if letter.isprintable())
+    plain = "".join(
+        letter
+        for letter in re.sub(r", however input ('.*') of node: *$", r", and none before makes \1", text)
+        if letter.isprintable()
+    )
     short = plain if len(plain) <= _SENTENCE else plain[:_SENTENCE] + "…"
     return short.rstrip(". ") + "."

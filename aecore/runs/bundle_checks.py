@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -82,6 +83,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise BundleError(f"{RUN} in the bundle is damaged: export the run again.")
     if facts.get("format") != FORMAT:
         raise BundleError(f"The bundle was written by another version of aecore: this one reads format {FORMAT}.")
+    facts.setdefault("noise_version", 1)  # not recorded at first
     if wrong := next((name for name, is_right in _KINDS.items() if not is_right(facts.get(name))), None):
         raise BundleError(f"{RUN} in the bundle says something impossible of `{wrong}`.")
     if facts["noise_version"] > noise.VERSION:
@@ -145,12 +147,14 @@ def _spec(facts: Mapping[str, Any]) -> RunSpec:
         spec = RunSpec.from_json(values)
         same = _without_none(spec.to_json()) == _without_none(values)
     except AecoreError as error:
-        raise BundleError(f"The run in the bundle cannot be built: {error}") from None
+        text = str(error)
+        short = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+        raise BundleError(f"The run in the bundle cannot be built: {short}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         same = False
     if not same or not _is_text(spec.dataset) or not isinstance(spec.seed, int) or not 0 <= spec.seed < 2**63:
         raise BundleError(f"The layers, recipe or data set in the bundle's {RUN} are not those of a run.")
-    if not (len(spec.fingerprint) == 64 and set(spec.fingerprint) <= set("0123456789abcdef")):
+    if not isinstance(spec.fingerprint, str) or not re.fullmatch("[0-9a-f]{64}", spec.fingerprint):
         raise BundleError(f"The fingerprint of the data set in the bundle's {RUN} is not a SHA-256.")
     if spec.key != facts["key"]:
         raise BundleError(f"The key in the bundle's {RUN} does not follow from its layers, recipe, data and seed.")

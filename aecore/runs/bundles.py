@@ -24,6 +24,7 @@ from typing import IO, BinaryIO
 
 from aecore.files import archives
 from aecore.files.whole import write_whole
+from aecore.models.recipe import RunSpec
 from aecore.runs import notes
 from aecore.runs.bundle_checks import FILES, BundleError, check
 from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, SCORES_BEFORE, WEIGHTS, Run, Store, StoreError
@@ -107,15 +108,19 @@ def read(file: Path | str | BinaryIO, store: Store) -> Imported:
             for name in set(LARGEST) - {RUN, *FILES}:
                 (folder / name).unlink(missing_ok=True)
             with store.lock(spec, _PATIENCE):
-                if run := _whole(store.finished(spec)):
+                if run := _whole(spec, store):
                     return Imported(run, was_here=True)
                 return Imported(store.admit(spec, folder, keep=[notes.FILE]), was_here=False)
     except OSError as error:
         raise BundleError(f"The bundle cannot be imported ({error.strerror}).") from None
 
 
-def _whole(run: Run | None) -> Run | None:
-    """The run, if every one of its files is intact."""
+def _whole(spec: RunSpec, store: Store) -> Run | None:
+    """The run that the store has of `spec`, if every one of its files is intact; what is damaged is set aside."""
+    try:
+        run = store.finished(spec)
+    except StoreError:
+        run = store.finished(spec)  # raises again where it is another version's
     try:
         for name in run.files if run else ():
             assert run is not None
