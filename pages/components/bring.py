@@ -120,7 +120,8 @@ def _dialog() -> None:
             licence = st.text_input(
                 "Licence", max_chars=LONGEST_LICENCE, placeholder="For example MIT", key=f"licence of {file.file_id}"
             )
-    if st.button("Add", icon=":material/add:", type="primary", disabled=file is None) and file is not None:
+    added = st.button("Add", icon=":material/add:", type="primary", key="add brought", disabled=file is None)
+    if added and file is not None:
         try:
             with st.spinner("Checking the model" if is_model else "Verifying the run"):
                 arrival = _model(file, name, licence) if is_model else _run(file)

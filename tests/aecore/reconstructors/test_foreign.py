@@ -11,12 +11,12 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from torch import nn
 
 from aecore import AecoreError
 from aecore.reconstructors import foreign, foreign_process
 from aecore.reconstructors.foreign import ForeignError
 from tests.aecore.reconstructors import hostile_models
+from tests.aecore.reconstructors.plain_torch import plain_autoencoder
 
 MOST_GROWTH = 50 * 2**20  # bytes
 
@@ -27,20 +27,6 @@ def _no_process_is_left() -> Iterator[None]:
     for digest in list(foreign_process._running):
         foreign_process.stop(digest)
     assert not [child for child in psutil.Process().children() if "foreign_worker" in " ".join(child.cmdline())]
-
-
-def plain_autoencoder() -> tuple[nn.Module, bytes]:
-    """An autoencoder of plain torch, which nothing of aecore has made, and its ONNX file."""
-    torch.manual_seed(0)
-    module = nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU(), nn.ConvTranspose2d(8, 3, 2, stride=2), nn.Sigmoid()
-    ).eval()
-    sizes = {0: torch.export.Dim("n"), 2: 2 * torch.export.Dim("h"), 3: 2 * torch.export.Dim("w")}
-    program = torch.onnx.export(
-        module, (torch.rand(2, 3, 32, 32),), dynamo=True, dynamic_shapes=(sizes,), verbose=False
-    )
-    assert program is not None
-    return module, program.model_proto.SerializeToString()
 
 
 def tree(folder: Path) -> dict[str, int]:

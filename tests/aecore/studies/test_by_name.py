@@ -12,10 +12,12 @@ from aecore import AecoreError
 from aecore.data import datasets
 from aecore.data.noise import Noise
 from aecore.data.splits import Dataset, to_float
-from aecore.reconstructors import codecs, denoisers, pca
+from aecore.reconstructors import codecs, denoisers, foreign, pca
 from aecore.runs.store import Store
 from aecore.studies import by_name
+from aecore.studies.contestants import FOREIGN
 from tests import optional
+from tests.aecore.reconstructors import hostile_models
 
 PUBLISHED = Store(Path(__file__).parents[3] / "checkpoints")
 
@@ -105,3 +107,23 @@ def test_no_baseline_has_the_name_of_a_run() -> None:
     assert names
     assert not any(by_name.is_baseline(name) for name in names)
     assert {*denoisers.METHODS, *codecs.EXAMPLES, *pca.EXAMPLES} == set(by_name.KNOWN)
+
+
+def test_a_model_from_elsewhere_is_one_of_those_that_take_its_pictures(
+    sample: Dataset, pictures: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    added = foreign.add(tmp_path, "grey", dict(hostile_models.files())["grey"], "CC0")
+    assert added.label not in [contestant.label for contestant in by_name.contestants([], (3, 32, 32))]
+    (contestant,) = [one for one in by_name.contestants([], (1, 28, 28)) if one.family == FOREIGN]
+    assert contestant == by_name.baseline("onnx-grey") == by_name.baseline(contestant.key)
+    assert (contestant.label, contestant.run, contestant.is_instant) == ("onnx-grey", None, False)
+    assert "licence: CC0" in contestant.knowledge
+    by_name.check("onnx-grey", (1, 28, 28))
+    with pytest.raises(AecoreError, match="takes pictures of 1×28×28, not 3×32×32"):
+        by_name.check("onnx-grey", (3, 32, 32))
+    model = by_name.find(contestant.key, sample, Noise("gaussian", 0.1), Store(tmp_path))
+    assert torch.equal(model(pictures[:, :1, :28, :28]), pictures[:, :1, :28, :28])
+    foreign.remove(tmp_path, "grey")
+    with pytest.raises(AecoreError, match="any more"):
+        by_name.find(contestant.key, sample, None, Store(tmp_path))

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from aecore import AecoreError
 from aecore.data import datasets
-from aecore.data.noise import Noise
+from aecore.data.noise import Noise, noisy
+from aecore.data.splits import to_float
+from aecore.reconstructors import foreign, foreign_process
 from aecore.runs.store import Store
 from aecore.studies import score_table
 from aecore.studies.score_table import Conditions, Remark, Row, Scored
+from tests.aecore.reconstructors.plain_torch import plain_autoencoder
 
 PUBLISHED = Store(Path(__file__).parents[3] / "checkpoints")
 
@@ -58,3 +62,21 @@ def test_an_unknown_name_is_refused_when_its_turn_comes() -> None:
     assert isinstance(next(events), Row)
     with pytest.raises(AecoreError, match="pca-x"):
         next(events)
+
+
+def test_a_model_from_elsewhere_has_the_scores_that_torch_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    module, content = plain_autoencoder()
+    added = foreign.add(tmp_path, "theirs", content)
+    noise = Noise("gaussian", 0.1)
+    *_, row = score_table.rows([added.label], Conditions("sample", noise, pictures=20))
+    assert isinstance(row, Row)
+    clean = to_float(datasets.load("sample").test.pixels[:20])
+    with torch.inference_mode():
+        output = module(noisy(clean, noise, 0, range(20))).clamp(0, 1)
+    errors = (output - clean).square().mean((1, 2, 3))
+    assert row.means["mse"].value == pytest.approx(float(errors.mean()), rel=1e-5)
+    assert row.means["psnr"].value == pytest.approx(float((-10 * errors.log10()).mean()), abs=1e-4)
+    foreign_process.stop(added.sha256)
