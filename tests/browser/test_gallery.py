@@ -234,7 +234,7 @@ def test_the_zip_of_a_run_is_downloaded(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/system?run=shallow-maxpool")
     settled(page)
     with page.expect_download() as started:
-        page.get_by_role("button", name="Weights and manifest").click()
+        page.get_by_role("button", name="Download as .zip").click()
     assert started.value.suggested_filename.startswith("shallow-maxpool-")
     assert started.value.suggested_filename.endswith(".zip")
 

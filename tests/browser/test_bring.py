@@ -1,0 +1,94 @@
+"""In a real browser: a run goes out, is deleted and comes back; a model of plain torch joins Compare."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from aecore.runs.store import Store
+from tests.aecore.reconstructors.plain_torch import plain_autoencoder
+from tests.browser import started
+from tests.browser.seen import headings, settled
+from tests.pages.copies import copied
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one run of one's own."""
+    root = tmp_path_factory.mktemp("brought") / "checkpoints"
+    copied(Store().find("shallow-maxpool"), root, seed=7)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    """The address of a dashboard over that store, without any data set."""
+    environment = {"AECORE_DATA": str(root.parent / "nothing"), "AECORE_CHECKPOINTS": str(root)}
+    with started.dashboard(root.parent / "log", environment) as served:
+        yield served.address
+    assert "Traceback" not in (root.parent / "log").read_text()
+
+
+def bring(page: Page, path: Path) -> None:
+    page.get_by_role("button", name="Bring a model").click()
+    page.locator("input[type=file]").set_input_files(path)
+
+
+def test_a_run_goes_out_is_deleted_and_comes_back_the_same(
+    page: Page, address: str, root: Path, tmp_path: Path
+) -> None:
+    run = Store(root).find("shallow-maxpool")
+    given = torch.rand(3, 3, 32, 32)
+    before = run.model()(given)
+    page.goto(f"{address}/system?run={run.key[:12]}")
+    settled(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as .zip").click()
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    page.get_by_text("Title, note, delete").click()
+    page.get_by_role("button", name="Delete this run").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("h1")).to_have_text("How autoencoders differ")
+    settled(page)
+    assert not Store(root).listing().runs
+    bring(page, path)
+    page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator(".st-key-joined")).to_contain_text("has joined")
+    expect(page.get_by_role("heading", name="Your runs")).to_be_visible()
+    back = Store(root).find(run.key)
+    assert torch.equal(back.model()(given), before)
+    assert back.totals == run.totals
+
+
+def test_a_model_of_plain_torch_joins_compare(page: Page, address: str, tmp_path: Path) -> None:
+    path = tmp_path / "Plain Torch.onnx"
+    path.write_bytes(plain_autoencoder()[1])
+    page.goto(f"{address}/")
+    settled(page)
+    bring(page, path)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("plain-torch")
+    page.get_by_label("Licence").fill("MIT")
+    page.keyboard.press("Tab")
+    page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+    joined = page.locator(".st-key-joined")
+    expect(joined).to_contain_text("onnx-plain-torch has joined")
+    joined.get_by_role("link", name="Compare it").click()
+    expect(page.locator("h1")).to_have_text("Compare")
+    expect(page.locator(".sheet .head b").last).to_have_text("onnx-plain-torch")
+    settled(page)
+    assert headings(page)[-1] == "onnx-plain-torch"
+
+
+def test_what_is_no_model_is_refused_in_the_dialog(page: Page, address: str, tmp_path: Path) -> None:
+    path = tmp_path / "picture.onnx"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    page.goto(f"{address}/")
+    settled(page)
+    bring(page, path)
+    page.get_by_role("dialog").get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("dialog").get_by_test_id("stAlert")).to_contain_text(
+        "It is not an ONNX file, or it is cut short."
+    )
