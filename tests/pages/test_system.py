@@ -26,8 +26,9 @@ from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe
 from aecore.models.zoo import Start
 from aecore.runs import execution
+from aecore.runs.bundles import BundleError
 from aecore.runs.events import Finished
-from aecore.runs.store import PREVIEW, Store, StoreError
+from aecore.runs.store import PREVIEW, Store
 from aecore.studies import legibility
 from pages.components import cached, diagrams
 from pages.components.entries import entries
@@ -314,11 +315,11 @@ def test_the_download_holds_the_run(some_runs: Path) -> None:
     run = Store().find("shallow-strided")
     with zipfile.ZipFile(io.BytesIO(downloads.archive(run))) as packed:
         held = {Path(name).name: packed.read(name) for name in packed.namelist()}
-    assert set(held) == {"run.json", "weights.safetensors", "history.csv", "scores.csv.gz"}
-    for name, content in held.items():
-        assert content == (run.path / name).read_bytes()
+    for name in ("run.json", "weights.safetensors", "history.csv", "scores.csv.gz", "preview.png"):
+        assert held[name] == (run.path / name).read_bytes()
+    assert {"README.md", "model.onnx"} < held.keys()
     (run.path / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(BundleError, match="damaged"):
         downloads.archive(run)
 
 

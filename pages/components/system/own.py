@@ -17,7 +17,8 @@ _GONE = "run was deleted"
 def leave_if_gone() -> None:
     """Go to the gallery after the run that this page was about was deleted; call it first on the page."""
     if st.session_state.pop(_GONE, False):
-        st.switch_page(GALLERY.path)
+        # Given none, Streamlit refuses to clear an address that widgets are bound to.
+        st.switch_page(GALLERY.path, query_params={})
 
 
 def show(run: Run) -> None:
@@ -45,6 +46,8 @@ def _save(run: Run, note: Note) -> None:
 
 @st.dialog("Delete this run?")
 def _confirm(run: Run) -> None:
+    if st.session_state.get(_GONE):
+        st.rerun()  # of the whole page: the button has drawn this dialog alone
     st.markdown(
         f"`{look.label(run.spec)}` is deleted for good: its weights, scores and curve. The same recipe can be trained "
         "again."
