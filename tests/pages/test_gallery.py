@@ -331,7 +331,7 @@ def test_choices_that_nothing_fits_can_be_taken_back() -> None:
     app = shown(family="dense", bn="Batch norm")
     assert not app.exception
     assert "No system fits" in app.info[0].value
-    app.button[0].click().run()
+    next(button for button in app.button if button.label == "Show all systems").click().run()
     assert "`dense-deep`" in texts(app)
 
 

@@ -29,6 +29,8 @@ COMMANDS = [
     "claims run",
     "claims show",
     "score",
+    "export",
+    "import",
     "data",
     "data status",
     "data fetch",

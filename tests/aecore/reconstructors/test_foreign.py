@@ -1,13 +1,11 @@
 """Models from elsewhere: whole ones give what torch gives, and of all others each is refused in one sentence."""
 
-import io
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
 
-import numpy as np
 import psutil
 import pytest
 import torch
@@ -173,17 +171,3 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "foreign").write_text("in the way")
     with pytest.raises(AecoreError, match="cannot be written"):
         foreign.add(tmp_path, "mine", dict(hostile_models.files())["identity"])
-
-
-def test_frames_come_back_and_what_is_cut_short_ends() -> None:
-    from aecore.reconstructors import frames
-
-    pipe = io.BytesIO()
-    frames.write(pipe, b"one")
-    frames.write(pipe, b"")
-    pipe.seek(0)
-    assert [frames.read(pipe), frames.read(pipe)] == [b"one", b""]
-    for content in (b"", b"\x05", (5).to_bytes(8, "little") + b"1234", (2**60).to_bytes(8, "little")):
-        with pytest.raises(EOFError):
-            frames.read(io.BytesIO(content))
-    assert np.frombuffer(b"\0" * 4, np.float32) == 0

@@ -9,6 +9,7 @@ import io
 import json
 import stat
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -124,7 +125,7 @@ def _kinds(folder: str, packed: Contents) -> Iterator[tuple[str, bytes]]:
                     archive.writestr(_entry(part), content)
         yield name, file.getvalue()
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(file, "w") as archive:
         for part, content in [*packed.items(), (f"{folder}/{RUN}", b"{}")]:
             archive.writestr(_entry(part), content)
     yield "a name twice", file.getvalue()
