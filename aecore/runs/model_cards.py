@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from aecore.data.catalog import SOURCES
-from aecore.measuring.intervals import margin
 from aecore.measuring.totals import psnr_text
 from aecore.models import zoo
 from aecore.models.layers import shape_text
 from aecore.runs.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNITS = {"mse": "", "psnr": " dB", "ssim": ""}
 _TITLES = {"mse": "MSE", "psnr": "PSNR, mean over pictures", "ssim": "SSIM"}
@@ -127,6 +128,8 @@ def _description(run: Run) -> Iterator[str]:
 
 
 def _figures(run: Run, scores: pd.DataFrame) -> Iterator[str]:
+    from aecore.measuring.intervals import margin  # SciPy's, which a page that shows the snippet need not wait for
+
     noise = f" under {recipe_noise} noise" if (recipe_noise := run.spec.recipe.noise) else ""
     yield (
         f"On the {len(scores):,} test pictures of {_dataset(run)}{noise}. The pooled PSNR, of the mean error, is "

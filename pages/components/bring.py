@@ -15,7 +15,7 @@ from aecore.reconstructors.foreign import LONGEST_LICENCE, Model
 from aecore.runs import bundles
 from aecore.runs.store import Store
 from pages.app.pages import COMPARE, SYSTEM
-from pages.components import cached, look
+from pages.components import look
 from pages.components.links import MOST_MODELS
 
 LARGEST = 300  # megabytes of a file
@@ -142,6 +142,9 @@ def _run(file: UploadedFile) -> _Arrival:
     label = look.label(read.run.spec)
     if read.was_here:
         return _Arrival(label, True, f"{label} was here already, and is intact.")
+    # torch takes seconds to import, and the gallery is shown without it.
+    from pages.components import cached
+
     cached.forget_runs()
     return _Arrival(label, True, f"{label} has joined.")
 
