@@ -188,7 +188,7 @@ def add(root: Path, name: str, content: bytes, licence: str = "", seconds: float
     digest = hashlib.sha256(content).hexdigest()
     model = Model(name, licence, digest, fit["channels"], fit["height"], fit["width"])
     try:
-        return _kept(root / FOLDER, model, content)
+        return _stored(root / FOLDER, model, content)
     except OSError as error:
         raise ForeignError(
             f"{root} cannot be written ({error.strerror}): set AECORE_CHECKPOINTS to a writable folder."
@@ -224,7 +224,7 @@ def _named(name: str, root: Path) -> Model | None:
     return model if model.sha256.startswith(digest) else None
 
 
-def _kept(folder: Path, model: Model, content: bytes) -> Model:
+def _stored(folder: Path, model: Model, content: bytes) -> Model:
     """Write a model that was checked, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
