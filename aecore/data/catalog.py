@@ -6,6 +6,7 @@ To add a data set that torchvision knows, add one entry to `SOURCES`.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -215,18 +216,112 @@ EXCERPTS = {
         },
     ),
 }
+
+
+@dataclass(frozen=True)
+class Strips:
+    """The fifths of a photograph's width, from the left, that belong to a split, and the number of its crops."""
+
+    fifths: tuple[int, ...]
+    crops: int
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Pictures of `side` pixels, cut from photographs that come with scikit-image.
+
+    A window of a photograph is `window` pixels wide, or one of `scales` times as many, and is averaged to `side`
+    pixels. `photographs` maps the name of a class to its file.
+    """
+
+    title: str
+    side: int
+    window: int
+    scales: tuple[int, ...]
+    strips: Mapping[str, Strips]
+    photographs: Mapping[str, str]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of every picture."""
+        return 3, self.side, self.side
+
+
+SAMPLE_TITLE = "Embedded sample (not CIFAR-10)"
+STRIPS = {
+    "train": Strips((0, 1, 4), 564),
+    "validation": Strips((3,), 63),
+    "test": Strips((2,), 125),  # in the middle, where the subject is
+}
+PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, except a second view of the motorcycle
+    "astronaut": "astronaut.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "galaxies": "hubble_deep_field.jpg",
+    "motorcycle": "motorcycle_left.png",
+    "retina": "retina.jpg",
+    "rocket": "rocket.jpg",
+    "tissue": "ihc.png",
+}
 SAMPLE = "sample"
-NAMES: tuple[str, ...] = (*SOURCES, *EXCERPTS, SAMPLE)  # the names that `load` accepts, besides "folder:PATH"
+# The same scenes at three resolutions. A window of 96 pixels has detail for all three, which those of the sample, from
+# 32 pixels on, do not have. A fifth of the cat is narrower than 96 pixels.
+SCENE_SIDES = (32, 64, 96)
+_SCENE_STRIPS = {"train": Strips((0, 1, 4), 300), "validation": Strips((3,), 30), "test": Strips((2,), 60)}
+_WIDE = {name: file for name, file in PHOTOGRAPHS.items() if name != "cat"}
+CROPS: dict[str, Crops] = {
+    SAMPLE: Crops(SAMPLE_TITLE, 32, 32, (1, 2, 3, 4), STRIPS, PHOTOGRAPHS),
+    **{
+        f"scenes-{side}": Crops(f"Embedded scenes, {side}×{side}", side, 96, (1, 2), _SCENE_STRIPS, _WIDE)
+        for side in SCENE_SIDES
+    },
+}
+NAMES: tuple[str, ...] = (*SOURCES, *EXCERPTS, *CROPS)  # the names that `load` accepts, besides "folder:PATH"
+FOLDER_SIDE = 32  # pixels of a picture of a folder, unless another number is given
+FOLDER_SIDES = (32, 256)  # the least and the most
+
+
+def is_folder(name: str) -> bool:
+    """Whether `name` is meant as that of a folder of pictures."""
+    return re.match(r"folder(@[^:]*)?:", name) is not None
+
+
+def folder_parts(name: str) -> tuple[int, str]:
+    """The side in pixels and the path in the name of a folder: `folder:PATH` or `folder@64:PATH`.
+
+    Raises `DatasetError` for a side that is not a whole number from 32 to 256.
+    """
+    kind, _, path = name.partition(":")
+    side = kind.removeprefix("folder").removeprefix("@") or str(FOLDER_SIDE)
+    low, high = FOLDER_SIDES
+    if not (re.fullmatch(r"[0-9]{1,4}", side) and low <= int(side) <= high):
+        raise DatasetError(
+            f"Pictures of a folder may have {low} to {high} pixels a side, not {side!r}: write folder@64:PATH."
+        )
+    return int(side), path
+
+
+def embedded(shape: Shape) -> str | None:
+    """The embedded pictures of this shape, which stand in where a data set is not here; None where there are none."""
+    return next((name for name, crops in CROPS.items() if crops.shape == shape), None)
+
+
+def with_shape(shape: Shape) -> list[str]:
+    """The data sets whose pictures have this shape, those to download first."""
+    facts = {name: source.shape for name, source in SOURCES.items()} | {
+        name: crops.shape for name, crops in CROPS.items()
+    }
+    return [name for name, its in facts.items() if its == shape]
 
 
 def available(name: str, root: Path | None = None) -> bool:
     """Whether the files of `name` exist; they are not read. Raises `DatasetError` for an unknown name."""
     if name in EXCERPTS:
         return True
-    if name == SAMPLE:
-        return all((files("skimage") / "data" / file).is_file() for file in PHOTOGRAPHS.values())
-    if name.startswith("folder:"):
-        return folder_path(name.removeprefix("folder:")) is not None
+    if name in CROPS:
+        return all((files("skimage") / "data" / file).is_file() for file in CROPS[name].photographs.values())
+    if is_folder(name):
+        return folder_path(folder_parts(name)[1]) is not None
     source = find_source(name)
     folder = data_root(root) / source.folder
     try:
@@ -265,9 +360,10 @@ def status(root: Path | None = None) -> list[Status]:
     for name, excerpt in EXCERPTS.items():
         title = excerpt.title[0].upper() + excerpt.title[1:]
         statuses.append(Status(name, title, True, SHIPPED, sum(excerpt.counts.values()), "comes with the package"))
-    count = sum(strips.crops for strips in STRIPS.values()) * len(PHOTOGRAPHS)
     photographs = Path(str(files("skimage") / "data"))
-    statuses.append(Status(SAMPLE, SAMPLE_TITLE, available(SAMPLE), photographs, count, "built in memory"))
+    for name, crops in CROPS.items():
+        count = sum(strips.crops for strips in crops.strips.values()) * len(crops.photographs)
+        statuses.append(Status(name, crops.title, available(name), photographs, count, "built in memory"))
     return statuses
 
 
@@ -295,29 +391,3 @@ def find_source(name: str) -> Source:
     close = difflib.get_close_matches(name.lower(), NAMES, n=1)
     hint = f"did you mean {close[0]!r}, or another" if close else "choose one"
     raise DatasetError(f"No data set is called {name!r}: {hint} of {', '.join(NAMES)} and folder:PATH.")
-
-
-@dataclass(frozen=True)
-class Strips:
-    """The fifths of a photograph's width, from the left, that belong to a split, and the number of its crops."""
-
-    fifths: tuple[int, ...]
-    crops: int
-
-
-SAMPLE_TITLE = "Embedded sample (not CIFAR-10)"
-STRIPS = {
-    "train": Strips((0, 1, 4), 564),
-    "validation": Strips((3,), 63),
-    "test": Strips((2,), 125),  # in the middle, where the subject is
-}
-PHOTOGRAPHS = {  # the colour photographs in scikit-image's wheel, except a second view of the motorcycle
-    "astronaut": "astronaut.png",
-    "cat": "chelsea.png",
-    "coffee": "coffee.png",
-    "galaxies": "hubble_deep_field.jpg",
-    "motorcycle": "motorcycle_left.png",
-    "retina": "retina.jpg",
-    "rocket": "rocket.jpg",
-    "tissue": "ihc.png",
-}

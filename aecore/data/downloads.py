@@ -16,8 +16,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from aecore.data.catalog import (
+    CROPS,
     EXCERPTS,
-    SAMPLE,
     SOURCES,
     DatasetError,
     Part,
@@ -25,6 +25,7 @@ from aecore.data.catalog import (
     available,
     data_root,
     find_source,
+    is_folder,
     lock_path,
     staging_folder,
 )
@@ -112,7 +113,7 @@ def fetch(name: str, root: Path | None = None, progress: Callable[[str], None] =
     sent something other than the published archive, if the folder cannot be written, or if `name` has nothing to
     download.
     """
-    if name in (*EXCERPTS, SAMPLE) or name.startswith("folder:"):
+    if name in (*EXCERPTS, *CROPS) or is_folder(name):
         raise DatasetError(f"{name!r} needs no fetching: its pictures are already on this machine.")
     source, root = find_source(name), data_root(root)
     with _as_dataset_errors(source, name, root):

@@ -1,4 +1,4 @@
-"""A folder of picture files as a data set of 32×32 pixels."""
+"""A folder of picture files as a data set of square pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stat import S_ISREG
 import numpy as np
 import torch
 
-from aecore.data.catalog import DatasetError, folder_path
+from aecore.data.catalog import FOLDER_SIDE, DatasetError, folder_path
 from aecore.data.left_out import CIRCLE, DANGLING, FORBIDDEN, NOT_A_PICTURE, OUTSIDE, Reason, sentence
 from aecore.data.pictures import Picture, PictureError, Pixels, bits, read_picture
 from aecore.data.splits import Dataset, Split, hold_out
@@ -23,8 +23,10 @@ LeftOut = dict[Path, Reason]
 Labelled = tuple[str, Pixels]  # the name of a picture's class, and its pixels
 
 
-def load_folder(path: str) -> Dataset:
-    """The pictures under `path`, decoded at once; its `note` says what was left out and what was assumed.
+def load_folder(path: str, side: int = FOLDER_SIDE) -> Dataset:
+    """The pictures under `path` at `side`×`side` pixels, decoded at once.
+
+    Its `note` says what was left out and what was assumed.
 
     Subfolders called train and test, in any case, are the splits. A third one called val, valid or validation holds the
     validation pictures, which are otherwise a tenth of train. A folder without train and test is split by content: as
@@ -38,7 +40,7 @@ def load_folder(path: str) -> Dataset:
     folder = _folder(path)
     files, left_out = _files(folder)
     splits, remark = _splits(folder, files)
-    pictures = _pictures(folder, files, splits, left_out)
+    pictures = _pictures(folder, files, splits, left_out, side)
     shown: dict[PurePath, Reason] = {file.relative_to(folder): reason for file, reason in left_out.items()}
     greatest = [picture.greatest for picture in pictures.values() if picture.greatest is not None]
     depth = bits(max(greatest, default=0))
@@ -56,10 +58,10 @@ def load_folder(path: str) -> Dataset:
     learning, test = (whole["train"], whole["test"]) if splits else hold_out(whole[""])
     validation = whole.get("validation")
     return Dataset(
-        f"folder:{folder}",
-        f"Pictures in {folder.name}",
+        f"folder:{folder}" if side == FOLDER_SIDE else f"folder@{side}:{folder}",
+        f"Pictures in {folder.name}" + (f", {side}×{side}" if side != FOLDER_SIDE else ""),
         classes,
-        (3, 32, 32),
+        (3, side, side),
         lambda: (learning, validation) if validation else hold_out(learning),
         lambda: (test,),
         note=note,
@@ -80,7 +82,9 @@ def _splits(folder: Path, files: Iterable[Path]) -> tuple[dict[str, str], str]:
     return {}, ""
 
 
-def _pictures(folder: Path, files: Iterable[Path], splits: Mapping[str, str], left_out: LeftOut) -> dict[Path, Picture]:
+def _pictures(
+    folder: Path, files: Iterable[Path], splits: Mapping[str, str], left_out: LeftOut, side: int
+) -> dict[Path, Picture]:
     """The pictures of the splits; the other files are added to `left_out`."""
     pictures = {}
     with warnings.catch_warnings():
@@ -90,7 +94,7 @@ def _pictures(folder: Path, files: Iterable[Path], splits: Mapping[str, str], le
                 left_out[file] = OUTSIDE
                 continue
             try:
-                pictures[file] = read_picture(file)
+                pictures[file] = read_picture(file, side)
             except PictureError as error:
                 left_out[file] = error.reason
     return pictures

@@ -1,4 +1,4 @@
-"""A picture file as 32×32 pixels, or the reason why it is not one."""
+"""A picture file as a square of pixels, or the reason why it is not one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aecore.data.decoding import DEPTHS, PictureError, bits, decoded, opaque, re
 
 __all__ = ["DEPTHS", "Picture", "PictureError", "Pixels", "bits", "read_picture"]
 
-Pixels = NDArray[np.uint8]  # [3, 32, 32]
+Pixels = NDArray[np.uint8]  # [3, side, side]
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Picture:
     greatest: int | None = None
 
 
-def read_picture(file: Path) -> Picture:
-    """The centre square of a picture file; raises `PictureError` for any other file."""
+def read_picture(file: Path, side: int = 32) -> Picture:
+    """The centre square of a picture file at `side`×`side` pixels; raises `PictureError` for any other file."""
     with reasons(file.suffix):
         # Decodes a 12-megapixel JPEG at an eighth of its size: 20 ms instead of 150, pixels differ by 0.07 of 255.
-        read = decoded(partial(Image.open, file), draft=(128, 128))
+        read = decoded(partial(Image.open, file), draft=(4 * side, 4 * side))
         if read.greatest is None:
-            return Picture(dict.fromkeys(DEPTHS, _square(read.picture)))
-        return Picture({depth: _square(read.at(depth)) for depth in read.depths}, read.greatest)
+            return Picture(dict.fromkeys(DEPTHS, _square(read.picture, side)))
+        return Picture({depth: _square(read.at(depth), side) for depth in read.depths}, read.greatest)
 
 
-def _square(picture: Image.Image) -> Pixels:
-    square = ImageOps.fit(opaque(picture).convert("RGB"), (32, 32), Image.Resampling.LANCZOS)
+def _square(picture: Image.Image, side: int) -> Pixels:
+    square = ImageOps.fit(opaque(picture).convert("RGB"), (side, side), Image.Resampling.LANCZOS)
     return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1))

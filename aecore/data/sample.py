@@ -1,45 +1,55 @@
-"""The embedded sample: crops of the photographs in scikit-image's wheel, for machines without a data set."""
+"""The embedded pictures: crops of the photographs in scikit-image's wheel, for machines without a data set.
+
+`sample` has 32×32 pixels, as CIFAR-10 has. `scenes-32`, `scenes-64` and `scenes-96` are the same windows of the
+photographs at three resolutions: picture i of one shows what picture i of the others shows.
+"""
 
 from __future__ import annotations
 
-from functools import cache, reduce
+from collections.abc import Iterator
+from functools import cache, partial, reduce
 from importlib.resources import files
+from math import gcd
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from aecore.data.catalog import PHOTOGRAPHS, SAMPLE, SAMPLE_TITLE, STRIPS, DatasetError, Strips
+from aecore.data.catalog import CROPS, Crops, DatasetError
 from aecore.data.splits import Dataset, Split
 
 
-@cache  # it never changes, and a supervisor uses it for many runs
-def load_sample() -> Dataset:
-    """The sample as a data set; it needs no files besides scikit-image's."""
+@cache  # they never change, and a supervisor uses them for many runs
+def load_crops(name: str) -> Dataset:
+    """The embedded pictures of this name as a data set; they need no files besides scikit-image's."""
+    crops = CROPS[name]
+    split = partial(_split, crops)
     return Dataset(
-        SAMPLE,
-        SAMPLE_TITLE,
-        tuple(PHOTOGRAPHS),
-        (3, 32, 32),
-        lambda: (_sample_split(STRIPS["train"]), _sample_split(STRIPS["validation"])),
-        lambda: (_sample_split(STRIPS["test"]),),
+        name,
+        crops.title,
+        tuple(crops.photographs),
+        crops.shape,
+        lambda: (split("train"), split("validation")),
+        lambda: (split("test"),),
     )
 
 
-def _sample_split(strips: Strips) -> Split:
-    crops = np.stack([crops_of(photograph, strips) for photograph in _photographs()], axis=1)  # [crops, photographs, …]
-    labels = torch.arange(len(PHOTOGRAPHS)).repeat(strips.crops)
-    return Split(torch.from_numpy(crops.reshape(-1, *crops.shape[2:])), labels)
+def _split(crops: Crops, name: str) -> Split:
+    photographs = [_photograph(file) for file in crops.photographs.values()]
+    pixels = np.stack([crops_of(photograph, crops, name) for photograph in photographs], axis=1)
+    labels = torch.arange(len(photographs)).repeat(crops.strips[name].crops)
+    # [crops, photographs, C, H, W] → [N, C, H, W]
+    return Split(torch.from_numpy(pixels.reshape(-1, *crops.shape)), labels)
 
 
 @cache
-def _photographs() -> list[np.ndarray]:
-    """The photographs, [H, W, 3] uint8, 13 MB in total."""
-    # Read as files: `skimage.data` would download a missing photograph.
+def _photograph(file: str) -> np.ndarray:
+    """A photograph, [H, W, 3] uint8; all of them are 13 MB."""
+    # Read as a file: `skimage.data` would download a missing photograph.
     folder = Path(str(files("skimage") / "data"))
     try:
-        return [np.asarray(Image.open(folder / file).convert("RGB")) for file in PHOTOGRAPHS.values()]
+        return np.asarray(Image.open(folder / file).convert("RGB"))
     except OSError as error:
         raise DatasetError(
             f"The embedded sample needs the photographs of scikit-image, and {folder} lacks one of them "
@@ -47,25 +57,41 @@ def _photographs() -> list[np.ndarray]:
         ) from error
 
 
-def crops_of(photograph: np.ndarray, strips: Strips) -> np.ndarray:
-    """`strips.crops` windows [N, 3, 32, 32] of a photograph [H, W, 3], spread evenly over strips and scales.
+def crops_of(photograph: np.ndarray, crops: Crops, split: str) -> np.ndarray:
+    """The windows of a photograph [H, W, 3] that a split takes, averaged to the side of `crops`, [N, 3, side, side]."""
+    windows = _windows(photograph, crops, split)
+    return np.ascontiguousarray(np.stack([averaged(window, crops.side) for window in windows]).transpose(0, 3, 1, 2))
+
+
+def _windows(photograph: np.ndarray, crops: Crops, split: str) -> Iterator[np.ndarray]:
+    """Square windows, spread evenly over strips and scales; they depend on nothing that differs between machines.
 
     The positions follow the R2 sequence (M. Roberts, 2018, "The unreasonable effectiveness of quasirandom
-    sequences") and windows are averaged in integers, so every machine gets the same pixels.
+    sequences").
     """
-    height, width, channels = photograph.shape
-    # Windows of 32 × scale pixels that fit into a fifth, so that all splits of a photograph have the same scales.
-    kinds = [(fifth, scale) for fifth in strips.fifths for scale in (1, 2, 3, 4) if 32 * scale <= width // 5]
+    height, width, _ = photograph.shape
+    strips = crops.strips[split]
+    # Windows that fit into a fifth, so that all splits of a photograph have the same scales.
+    kinds = [(fifth, scale) for fifth in strips.fifths for scale in crops.scales if crops.window * scale <= width // 5]
     plastic = 1.32471795724474602596  # the real root of x³ = x + 1
-    crops = np.empty((strips.crops, channels, 32, 32), dtype=np.uint8)
     for index in range(strips.crops):
         fifth, scale = kinds[index % len(kinds)]
-        side, left, right = 32 * scale, fifth * width // 5, (fifth + 1) * width // 5
+        side, left, right = crops.window * scale, fifth * width // 5, (fifth + 1) * width // 5
         top = int((0.5 + index / plastic) % 1 * (height - side + 1))
         left += int((0.5 + index / plastic**2) % 1 * (right - left - side + 1))
-        # Added slice by slice in 16 bits, which can hold 4 × 4 × 255: ten times as fast as a sum over axes.
-        sums = photograph[top : top + side, left : left + side].astype(np.uint16)
-        sums = reduce(np.add, [sums[row::scale] for row in range(scale)])
-        sums = reduce(np.add, [sums[:, column::scale] for column in range(scale)])  # [32, 32, C]
-        crops[index] = ((sums + scale**2 // 2) // scale**2).transpose(2, 0, 1)
-    return crops
+        yield photograph[top : top + side, left : left + side]
+
+
+def averaged(window: np.ndarray, side: int) -> np.ndarray:
+    """A square window [W, W, C] uint8 averaged by area to [side, side, C].
+
+    In integers, so that every machine gets the same pixels. Where `side` does not divide W, each pixel is repeated
+    until it does: of 96 pixels, three halves make one of 64.
+    """
+    shared = gcd(len(window), side)
+    repeats, block = side // shared, len(window) // shared
+    # Added slice by slice in 16 bits, which can hold 16 × 16 × 255: ten times as fast as a sum over axes.
+    sums = window.astype(np.uint16).repeat(repeats, 0).repeat(repeats, 1)
+    sums = reduce(np.add, [sums[row::block] for row in range(block)])
+    sums = reduce(np.add, [sums[:, column::block] for column in range(block)])
+    return ((sums + block**2 // 2) // block**2).astype(np.uint8)

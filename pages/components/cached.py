@@ -20,7 +20,7 @@ from PIL import Image
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 from torch import Tensor
 
-from aecore.data import datasets
+from aecore.data import catalog, datasets
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.scoring import joined, per_picture, score
@@ -45,7 +45,7 @@ _stamps: dict[str, str] = {}  # of the folders that were read
 
 def dataset(name: str) -> Dataset:
     """A data set, read once for all sessions. A folder is read again, and what was computed of it, when it changes."""
-    stamp = _stamp(name) if name.startswith("folder:") else ""
+    stamp = _stamp(name) if catalog.is_folder(name) else ""
     if _stamps.setdefault(name, stamp) != stamp:
         _stamps[name] = stamp
         for cache in (thumbnails, classes, originals, _given, _output, _scored, _another_score, _measured_scores):

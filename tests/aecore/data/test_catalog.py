@@ -54,3 +54,12 @@ def test_a_data_set_in_a_folder_that_may_not_be_entered_is_absent(public: Path) 
         with pytest.raises(DatasetError, match=r"CIFAR-10 is not in .*: run .*, or set AECORE_DATA to the folder"):
             _ = datasets.load("cifar10", public).test
     folder.chmod(0o755)
+
+
+def test_data_sets_are_known_by_the_shape_of_their_pictures() -> None:
+    for name in (*catalog.SOURCES, *catalog.CROPS):
+        shape = datasets.load(name).shape
+        assert name in catalog.with_shape(shape)
+        assert catalog.embedded(shape) == {32: "sample", 64: "scenes-64", 96: "scenes-96"}.get(shape[1])
+    assert catalog.with_shape((3, 96, 96)) == ["stl10", "scenes-96"]
+    assert catalog.with_shape((3, 48, 48)) == []

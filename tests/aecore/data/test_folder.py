@@ -45,6 +45,28 @@ def test_folder_classes_are_its_sub_folders(tmp_path: Path) -> None:
     assert catalog.available(f"folder:{tmp_path}")
 
 
+@pytest.mark.parametrize("side", [32, 64, 256])
+def test_folder_at_a_chosen_size(tmp_path: Path, side: int) -> None:
+    fill(tmp_path, 11)
+    dataset = datasets.load(f"folder@{side}:{tmp_path}")
+    assert dataset.shape == (3, side, side)
+    assert all(split.pixels.shape[1:] == (3, side, side) for split in splits(dataset))
+    # The same centre square, by Pillow's own filter.
+    square = noise_picture(0).resize((side, side), Image.Resampling.LANCZOS, box=(2, 0, 38, 36))
+    expected = torch.from_numpy(np.asarray(square).transpose(2, 0, 1).copy())
+    assert any((picture == expected).all() for split in splits(dataset) for picture in split.pixels)
+    assert dataset.name == (f"folder:{tmp_path}" if side == 32 else f"folder@{side}:{tmp_path}")
+    assert datasets.load(dataset.name).fingerprint == dataset.fingerprint
+    assert catalog.available(dataset.name)
+    assert datasets.stamp(dataset.name) == datasets.stamp(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("side", ["31", "257", "big", "64.5", "-64", "1e2", "٦٤"])
+def test_folder_at_another_size_is_refused(tmp_path: Path, side: str) -> None:
+    with pytest.raises(DatasetError, match=r"32 to 256 pixels a side, not '.*': write folder@64:PATH"):
+        datasets.load(f"folder@{side}:{tmp_path}")
+
+
 def test_folder_follows_links_once_and_never_in_a_circle(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "all", tmp_path / "elsewhere"
     fill(root / "dogs", 12)
