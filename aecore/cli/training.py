@@ -13,11 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aecore.cli.output import add_json, err, run_row, say, totals_text, write, write_json
 from aecore.data import datasets
-from aecore.data.catalog import SAMPLE
+from aecore.data.catalog import CROPS, SAMPLE
 from aecore.data.noise import KINDS, Noise
 from aecore.data.splits import Dataset
 from aecore.models import zoo
+from aecore.models.layers import shape_text
 from aecore.models.recipe import LOSSES, RunSpec, parse_penalties
+from aecore.models.zoo import Start
 from aecore.runs import execution
 from aecore.runs.events import Finished, Restarted, Resumed, Scored
 from aecore.runs.store import Run
@@ -100,7 +102,11 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--flips", action="store_true", default=None, help="mirror each picture left to right at random in every epoch"
     )
-    parser.add_argument("--dataset", metavar="NAME", help="a data set, or folder:PATH for your own pictures")
+    parser.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help="a data set, or folder:PATH for your own pictures at 32×32; folder@64:PATH for 64×64, up to 256×256",
+    )
     parser.add_argument("--device", metavar="NAME", help=DEVICES)
 
 
@@ -138,14 +144,27 @@ def _train(options: argparse.Namespace) -> None:
     finished = []
     for start in starts:
         spec = execution.plan(start, dataset=dataset, seed=options.seed, **changes)
-        if spec.dataset == SAMPLE and options.dataset is None:
-            say(
-                f"{start.dataset} is not here: training on the embedded sample instead, whose figures say nothing "
-                f"about {start.dataset}. `python -m aecore data fetch {start.dataset}` gets the real pictures."
-            )
+        _say_what_differs(start, spec, is_asked=options.dataset is not None)
         finished.append(train_here(spec, device, light=options.light))
     if options.json:
         write_json([run_row(run) for run in finished])
+
+
+def _say_what_differs(start: Start, spec: RunSpec, is_asked: bool) -> None:
+    """Say where a run is not what its start says: other pictures, unless they were asked for, or another size."""
+    if spec.dataset in CROPS and spec.dataset != start.dataset and not is_asked:
+        stand_in = "the embedded sample" if spec.dataset == SAMPLE else spec.dataset
+        say(
+            f"{start.dataset} is not here: training on {stand_in} instead, whose figures say nothing "
+            f"about {start.dataset}. `python -m aecore data fetch {start.dataset}` gets the real pictures."
+        )
+    if spec.architecture != start.architecture:
+        code = spec.architecture.code
+        size = f", with a code of {shape_text(code.output_shape)}" if code else ""
+        say(
+            f"{start.name} takes pictures of {shape_text(start.architecture.input_shape)}; it is trained here with the "
+            f"same layers for {shape_text(spec.architecture.input_shape)}{size}."
+        )
 
 
 def train_here(spec: RunSpec, device: torch.device, *, half: bool = False, light: bool = False) -> Run:

@@ -72,6 +72,13 @@ class Architecture:
         input_shape = line.read_picture()
         return cls(tuple(map(line.read_layer, range(1, len(line.words) + 1))), input_shape)
 
+    def at(self, shape: Shape) -> Architecture:
+        """The same layers for pictures of another shape; raises `ArchitectureError` where they do not fit it.
+
+        Convolutions, pools and upsampling fit every size that their strides divide. Dense layers fit one shape only.
+        """
+        return self if shape == self.input_shape else Architecture(self.layers, shape)
+
     def __str__(self) -> str:
         return self._text
 

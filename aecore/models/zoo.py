@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from aecore import AecoreError, did_you_mean
+from aecore.data import catalog
 from aecore.data.noise import Noise
 from aecore.files import folders
 from aecore.models.abridged import abridged
 from aecore.models.architecture import Architecture
-from aecore.models.layers import LayerError, parse_layer
+from aecore.models.layers import LayerError, Shape, parse_layer
 from aecore.models.own_zoo import OwnZoo
 from aecore.models.recipe import Recipe, RunSpec
 
@@ -374,9 +375,15 @@ def of(architecture: Architecture) -> Start:
 
 
 def _dataset(architecture: Architecture) -> str:
-    """The data set of the systems whose pictures have the same shape."""
-    alike = (one.dataset for one in SYSTEMS.values() if one.architecture.input_shape == architecture.input_shape)
-    return next(alike, "cifar10")
+    """A data set with pictures of the architecture's shape: the systems' own one, another, or CIFAR-10 for none."""
+    shape = architecture.input_shape
+    alike = (one.dataset for one in SYSTEMS.values() if one.architecture.input_shape == shape)
+    return next(alike, None) or next(iter(catalog.with_shape(shape)), "cifar10")
+
+
+def at_shape(start: Start, shape: Shape) -> Start:
+    """The same start with its layers for pictures of another shape; `ArchitectureError` where they do not fit it."""
+    return replace(start, architecture=start.architecture.at(shape))
 
 
 def from_run(spec: RunSpec) -> Start:

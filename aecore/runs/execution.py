@@ -12,10 +12,13 @@ from PIL import Image
 
 from aecore import AecoreError
 from aecore.data import catalog, datasets
-from aecore.data.catalog import SAMPLE
+from aecore.data.catalog import SOURCES
 from aecore.data.noise import noisy
 from aecore.data.splits import Dataset, to_float
 from aecore.measuring.totals import Totals
+from aecore.models import zoo
+from aecore.models.architecture import ArchitectureError
+from aecore.models.layers import shape_text
 from aecore.models.recipe import RunSpec
 from aecore.models.zoo import Start
 from aecore.reconstructors.trained import Model, half_precision
@@ -65,19 +68,34 @@ def plan(
     """The spec of a run of `system`, with `changes` to its recipe.
 
     `dataset` is a data set or its name. Without one it is the system's own. If that one is not here, and the run is not
-    in the store either, the embedded sample takes its place.
+    in the store either, embedded pictures of its shape take its place. On pictures of another shape than the system's
+    its layers are those of `Architecture.at`; raises `RunError` where they do not fit.
     """
     recipe = replace(system.recipe, **changes)
 
     def spec_on(data: str | Dataset) -> RunSpec:
         loaded = datasets.load(data) if isinstance(data, str) else data
-        return RunSpec(system.architecture, recipe, loaded.name, loaded.fingerprint, seed, system.name)
+        fitted = _fitted(system, loaded)
+        return RunSpec(fitted.architecture, recipe, loaded.name, loaded.fingerprint, seed, system.name)
 
-    spec = spec_on(dataset or system.dataset)
-    if dataset or catalog.available(spec.dataset) or (store or Store()).finished(spec, light=True):
-        return spec
-    fits = datasets.load(SAMPLE).shape == system.architecture.input_shape
-    return spec_on(SAMPLE) if fits else spec
+    if dataset:
+        return spec_on(dataset)
+    stand_in, source = catalog.embedded(system.architecture.input_shape), SOURCES.get(system.dataset)
+    if catalog.available(system.dataset) or not stand_in:
+        return spec_on(system.dataset)
+    # Without its files the fingerprint of a data set is known only where the catalog has it.
+    own = spec_on(system.dataset) if source and source.digests else None
+    return own if own and (store or Store()).finished(own, light=True) else spec_on(stand_in)
+
+
+def _fitted(system: Start, dataset: Dataset) -> Start:
+    try:
+        return zoo.at_shape(system, dataset.shape)
+    except ArchitectureError as error:
+        raise RunError(
+            f"{system.name} takes pictures of {shape_text(system.architecture.input_shape)}, and its layers do not fit "
+            f"those of {dataset.title}, which are {shape_text(dataset.shape)}. {error}"
+        ) from None
 
 
 def execute(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from aecore import printable
-from aecore.data.catalog import EXCERPTS, NAMES, SAMPLE, SOURCES
+from aecore.data.catalog import CROPS, EXCERPTS, NAMES, SAMPLE, SOURCES
 from aecore.data.noise import KINDS, Noise
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
@@ -135,11 +135,16 @@ def label(spec: RunSpec) -> str:
 
 def dataset(name: str) -> str:
     """The title of a data set, in a sentence."""
-    if name == SAMPLE:
-        return "the embedded sample"
+    if name in CROPS:
+        return f"the {crops(name)[0].lower()}{crops(name)[1:]}"
     if name in EXCERPTS:
         return EXCERPTS[name].title
     return SOURCES[name].title if name in SOURCES else printable(name)
+
+
+def crops(name: str) -> str:
+    """The title of embedded pictures, among those of other data sets."""
+    return "Embedded sample" if name == SAMPLE else CROPS[name].title
 
 
 def dataset_in_markdown(name: str) -> str:

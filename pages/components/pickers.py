@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aecore import AecoreError
 from aecore.data import catalog, datasets, index_lists
-from aecore.data.catalog import EXCERPTS, SAMPLE, SOURCES
+from aecore.data.catalog import CROPS, EXCERPTS, SAMPLE, SOURCES
 from aecore.data.noise import BY_TITLE, KINDS, Noise
 from aecore.data.splits import Dataset
 from aecore.models.layers import Shape
@@ -41,17 +41,22 @@ def linked_dataset(runs: Sequence[Run]) -> str:
 def dataset(page: Page, runs: Sequence[Run], wanted: str) -> str:
     """The data set whose test pictures are shown: at first `wanted`, or the embedded sample if that is not here.
 
+    Embedded scenes are offered where a run takes pictures of their size.
+
     Of a data set that is not here whole it is the excerpt, under the same title, so that one link serves both.
     """
     known = sorted({*(run.spec.dataset for run in runs), wanted} & set(SOURCES), key=list(SOURCES).index)
     # By title, as the address shows it.
     options = {SOURCES[name].title: shown for name in known if (shown := catalog.here(name))}
-    options["Embedded sample"] = SAMPLE
+    # Where a run's own pictures are not here, or are somebody's folder, the embedded ones of their shape are.
+    embedded = {SAMPLE, *(run.spec.dataset for run in runs)}
+    embedded |= {catalog.embedded(run.spec.architecture.input_shape) or SAMPLE for run in runs}
+    options |= {look.crops(name): name for name in CROPS if name in embedded}
     names = list(options.values())
     chosen = st.selectbox(
         "Pictures from",
         list(options),
-        names.index(shown) if (shown := catalog.here(wanted)) in names else len(names) - 1,
+        names.index(shown) if (shown := catalog.here(wanted)) in names else names.index(SAMPLE),
         key=page.key("data"),
         bind="query-params",
     )

@@ -11,7 +11,6 @@ import streamlit as st
 from PIL import Image
 
 from aecore.data import catalog
-from aecore.data.catalog import SAMPLE
 from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import Run
 from aecore.studies.contestants import of_run
@@ -45,13 +44,13 @@ class Choice:
 
 
 def choose(run: Run) -> Choice | None:
-    """On the run's data set, or its excerpt; else on the embedded sample, or None if that does not fit.
+    """On the run's data set, or its excerpt; else on embedded pictures of its shape, or None where there are none.
 
     Raises `StoreError` for damaged scores or weights, `DatasetError` for a damaged data set.
     """
-    name = catalog.here(run.spec.dataset) or SAMPLE
-    data = cached.dataset(name)
-    if data.shape != run.spec.architecture.input_shape:
+    shape = run.spec.architecture.input_shape
+    name = catalog.here(run.spec.dataset) or catalog.embedded(shape)
+    if name is None or (data := cached.dataset(name)).shape != shape:
         return None
     ranked = cached.stored_scores(run, name).sort_values("mse", ignore_index=True)
     middle = max(0, (len(ranked) - EACH) // 2)

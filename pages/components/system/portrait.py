@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from aecore.data.catalog import EXCERPTS, SAMPLE, DatasetError
+from aecore.data.catalog import CROPS, EXCERPTS, DatasetError
 from aecore.files.figures import PublishedError
 from aecore.measuring.totals import decibels, psnr_text
 from aecore.models.layers import shape_text
@@ -229,8 +229,9 @@ def pictures(run: Run, *, offers: bool = True) -> None:
             previews.show(run)
             say(f"{title} is not here: these are its first test pictures, as stored.")
             return
-        if choice.dataset == SAMPLE and run.spec.dataset != SAMPLE:
-            say(f"{title} is not here: these pictures are from the embedded sample, on which it was not trained.")
+        if choice.dataset in CROPS and run.spec.dataset != choice.dataset:
+            shown = look.dataset(choice.dataset)
+            say(f"{title} is not here: these pictures are from {shown}, on which it was not trained.")
         elif choice.dataset in EXCERPTS:
             say(f"Best, median and worst of {look.dataset(choice.dataset)}.")
         elif not choice.is_as_trained:

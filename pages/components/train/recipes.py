@@ -9,10 +9,12 @@ import streamlit as st
 
 from aecore import AecoreError
 from aecore.data import catalog, datasets, index_lists
-from aecore.data.catalog import SAMPLE, SOURCES
+from aecore.data.catalog import CROPS, SAMPLE, SOURCES
 from aecore.models import zoo
 from aecore.models.abridged import abridged
+from aecore.models.architecture import ArchitectureError
 from aecore.models.diagnosis import diagnose
+from aecore.models.layers import Shape, shape_text
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.models.zoo import Start
 from aecore.runs.groups import groups
@@ -83,6 +85,11 @@ def form(page: Page, starts: dict[str, Start]) -> Plan | None:
         place = _place(page)
     if dataset == SAMPLE or not shape_fits:
         _offer(system, shape_fits)
+    if shape_fits and (shape := datasets.load(dataset).shape) != system.architecture.input_shape:
+        system = zoo.at_shape(system, shape)
+        code = system.architecture.code
+        size = f", which here have a code of {shape_text(code.output_shape)}" if code else ""
+        st.caption(f":material/aspect_ratio: Pictures of {shape_text(shape)} go through the same layers{size}.")
     try:
         chosen, seeds = settings.ask(page, system)
         if not shape_fits:
@@ -116,11 +123,15 @@ def _start(page: Page, starts: dict[str, Start]) -> str:
 
 
 def _dataset(page: Page, system: Start) -> tuple[str, bool]:
-    """The name of the data set to train on; False, and a sentence, where none here has the right shape."""
-    shape = system.architecture.input_shape
+    """The name of the data set to train on; False, and a sentence, where the layers fit none that is here.
+
+    Those with pictures of the system's own shape come first.
+    """
     titles = {source.title: name for name, source in SOURCES.items() if catalog.available(name)}
-    titles |= {"Embedded sample": SAMPLE}
-    fitting = {title: name for title, name in titles.items() if datasets.load(name).shape == shape}
+    titles |= {look.crops(name): name for name in CROPS}
+    shapes = {title: datasets.load(name).shape for title, name in titles.items()}
+    own = {title: titles[title] for title, shape in shapes.items() if shape == system.architecture.input_shape}
+    fitting = own | {title: titles[title] for title, shape in shapes.items() if _fits(system, shape)}
     if not fitting:
         st.selectbox("Train on", [], placeholder="Nothing here fits", disabled=True)
         return system.dataset, False
@@ -136,6 +147,15 @@ def _dataset(page: Page, system: Start) -> tuple[str, bool]:
         bind="query-params",
     )
     return fitting[title], True
+
+
+def _fits(system: Start, shape: Shape) -> bool:
+    """Whether the system's layers take pictures of this shape."""
+    try:
+        zoo.at_shape(system, shape)
+    except ArchitectureError:
+        return False
+    return True
 
 
 def _offer(system: Start, shape_fits: bool) -> None:

@@ -106,6 +106,28 @@ def test_without_data_a_system_trains_on_the_sample_and_says_so(aecore: Any, che
     assert Store(checkpoints).find("shallow-strided").totals.pictures == 1000
 
 
+def test_a_system_trains_on_pictures_of_another_size_and_says_so(aecore: Any, checkpoints: Path) -> None:
+    done = aecore("train", "shallow-strided", "--dataset", "scenes-64", "--epochs", 1, "--images", 40, "--json")
+    assert done.status == 0
+    assert "shallow-strided takes pictures of 3×32×32; it is trained here with the same layers for 3×64×64" in done.err
+    assert "a code of 32×32×32" in done.err
+    (row,) = done.json
+    assert (row["name"], row["dataset"]) == ("shallow-strided", "scenes-64")
+    run = Store(checkpoints).find("shallow-strided")
+    assert run.spec.architecture.input_shape == (3, 64, 64)
+    assert run.totals.pictures == 420
+    refused = aecore("train", "dense", "--dataset", "scenes-64")
+    assert refused.status == 1
+    assert "its layers do not fit" in refused.err
+
+
+def test_a_folder_trains_at_a_chosen_size(aecore: Any, pictures: Path, checkpoints: Path) -> None:
+    line = "3x48x48 | conv4:s2 | up | conv3:k1:sigmoid"
+    done = aecore("train", line, "--dataset", f"folder@48:{pictures}", "--epochs", 1)
+    assert done.status == 0, done.err
+    assert Store(checkpoints).find("custom").spec.dataset == f"folder@48:{pictures.resolve()}"
+
+
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_finished_epochs_and_the_same_command_goes_on(
     aecore: Any, pictures: Path, checkpoints: Path

@@ -271,3 +271,18 @@ def test_what_is_too_big_to_train_is_told_the_most_that_fits(text: str) -> None:
 def test_every_system_fits_the_default_budget() -> None:
     for system in SYSTEMS.values():
         system.architecture.check_memory()
+
+
+def test_convolutions_take_pictures_of_another_shape() -> None:
+    line = "conv4:s2 | up | conv3:k1:sigmoid"
+    small = Architecture.parse(line)
+    large = small.at((3, 96, 96))
+    assert large == Architecture.parse(f"3x96x96 | {line}")
+    assert large.parameters == small.parameters
+    assert large.macs == 9 * small.macs
+    assert large.code_ratio == small.code_ratio
+    assert small.at(small.input_shape) is small
+    with pytest.raises(ArchitectureError):
+        Architecture.parse("flatten | dense4 | dense3072 | reshape3x32x32").at((3, 64, 64))
+    with pytest.raises(ArchitectureError):
+        small.at((1, 28, 28))  # it makes pictures of three channels

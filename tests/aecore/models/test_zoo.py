@@ -219,7 +219,9 @@ def test_a_text_is_a_system_by_name_or_by_its_layers() -> None:
         ("conv4 | conv3:k1:sigmoid", "cifar10"),
         ("conv3:k1", "cifar10"),
         ("1x28x28 | flatten | dense784 | reshape1x28x28", "mnist"),
-        ("3x64x64 | conv3", "cifar10"),
+        ("3x64x64 | conv3", "scenes-64"),
+        ("3x96x96 | conv3", "stl10"),
+        ("3x48x48 | conv3", "cifar10"),  # no data set has such pictures; a folder can
     ],
 )
 def test_other_layers_start_from_the_default_recipe_on_pictures_of_their_shape(layers: str, dataset: str) -> None:

@@ -76,6 +76,26 @@ def test_where_the_systems_data_is_absent_the_sample_takes_its_place(nowhere: di
     assert spec.architecture == system.architecture
 
 
+@pytest.mark.parametrize(("line", "dataset"), [("3x96x96 | ", "scenes-96"), ("3x64x64 | ", "scenes-64")])
+def test_pictures_of_an_architectures_own_shape_take_the_place(
+    nowhere: dict[str, Any], line: str, dataset: str
+) -> None:
+    start = zoo.from_text(f"{line}conv4:s2 | up | conv3:k1:sigmoid")
+    spec = execution.plan(start, **nowhere)
+    assert (spec.dataset, spec.fingerprint) == (dataset, datasets.load(dataset).fingerprint)
+
+
+def test_on_pictures_of_another_size_a_system_has_the_same_layers(nowhere: dict[str, Any]) -> None:
+    system = zoo.SYSTEMS["shallow-strided"]
+    spec = execution.plan(system, dataset="scenes-64", **nowhere)
+    assert spec.architecture.layers == system.architecture.layers
+    assert str(spec.architecture) == f"3x64x64 | {system.architecture}"
+    assert spec.architecture.code_size == 4 * (system.architecture.code_size or 0)
+    assert not zoo.is_own(spec)
+    with pytest.raises(RunError, match=r"dense takes pictures of 3×32×32, and its layers do not fit those of Embedded"):
+        execution.plan(zoo.SYSTEMS["dense"], dataset="scenes-64", **nowhere)
+
+
 def test_a_data_set_asked_for_is_never_replaced(nowhere: dict[str, Any], pictures: Path) -> None:
     system = zoo.SYSTEMS["shallow-strided"]
     spec = execution.plan(system, dataset="cifar10", **nowhere)
