@@ -39,6 +39,7 @@ from aecore.reconstructors.pca import MOST_NUMBERS, cached_pca
 Knowledge = Literal["blind", "given the level"]
 Settings = dict[str, Any]  # the keyword arguments of a method's function, besides the pictures
 VERSION = 2  # of fits and tuned settings: raise it to invalidate the cached ones
+GLOBAL_WIENER = "wiener"  # the one method that takes all components of a picture, and so no large pictures
 _LEVEL_PICTURES = 300  # validation pictures on which the strength of a noise other than Gaussian is measured
 _SMALLEST_FOR_BM3D = 12  # pixels per side: on 8×8 the library crashes the process
 _TRUNCATE = 4.0  # standard deviations after which the weights of a blur end: the library's default
@@ -377,7 +378,7 @@ METHODS: dict[str, Method] = {
             reach=lambda settings: int(settings["size"]) // 2,
         ),
         Method(
-            "wiener",
+            GLOBAL_WIENER,
             "Wiener filter",
             "The best linear estimate for added noise of one strength: each principal component of the whole picture "
             "shrinks by its share of noise.",

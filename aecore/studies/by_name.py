@@ -113,13 +113,15 @@ def of_foreign(model: foreign.Model) -> Contestant:
 def baselines(shape: Shape) -> list[Contestant]:
     """The baselines and the models from elsewhere to list for pictures of `shape`.
 
-    Any other size or quality can be named.
+    Any other size or quality can be named. Those that need all components of pictures too large for PCA are left out.
     """
     numbers = prod(shape)
-    names = [*pca.CONTROLS, *(f"pca-{size}" for size in PCA_SIZES if size <= numbers)]
+    names = [*pca.CONTROLS, *(f"pca-{size}" for size in PCA_SIZES if size <= numbers <= pca.MOST_NUMBERS)]
     names += [f"{kind}-{quality}" for kind in codecs.FORMATS for quality in CODEC_QUALITIES]
     others = [model for model in foreign.listing(folders.checkpoints()).models if model.takes(shape)]
-    return [*map(of_foreign, others), *(baseline(name) for name in (*names, *denoisers.METHODS))]
+    small = numbers <= pca.MOST_NUMBERS
+    names += [name for name in denoisers.METHODS if small or name != denoisers.GLOBAL_WIENER]
+    return [*map(of_foreign, others), *map(baseline, names)]
 
 
 def contestants(runs: Iterable[Run], shape: Shape, *, can_fit: bool = True) -> list[Contestant]:
