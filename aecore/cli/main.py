@@ -35,6 +35,10 @@ COMMANDS = {
     "baselines": ("publishing:add_baselines", "Measure PCA at every code size on the real data, and publish it."),
     "denoising": ("publishing:add_denoising", "Measure every denoiser at every noise level, and publish the curves."),
     "legibility": ("publishing:add_legibility", "Measure how much of the class every model leaves, and publish it."),
+    "resolution": (
+        "publishing:add_resolution",
+        "Train three systems at three resolutions of one scene, and publish it.",
+    ),
     "rates": ("publishing:add_rates", "Measure every code in bits, beside PCA, JPEG, WebP and AVIF, and publish it."),
 }
 UNLISTED = {"attempt": "queued:add_attempt"}  # started only by the supervisor, which holds its standard input

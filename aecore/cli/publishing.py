@@ -1,4 +1,4 @@
-"""The commands `publish`, `baselines`, `denoising`, `rates` and `legibility`, whose results are committed."""
+"""The commands whose results are committed: `publish`, and those that measure one figure each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from aecore.models import zoo
 from aecore.models.recipe import RecipeError
 from aecore.runs import execution
 from aecore.runs.store import Store, StoreError
-from aecore.studies import denoising_measurement, legibility_measurement, pca_measurement, rate_measurement, tables
+from aecore.studies import (
+    denoising_measurement,
+    legibility_measurement,
+    pca_measurement,
+    rate_measurement,
+    resolution,
+    resolution_measurement,
+    tables,
+)
 from aecore.studies.denoising import SUBSET
 from aecore.studies.legibility import PUBLISHED
 from aecore.training.devices import find_device
@@ -54,6 +62,11 @@ def add_legibility(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_resolution(parser: argparse.ArgumentParser) -> None:
+    """The options of `resolution`: none."""
+    parser.set_defaults(command=_resolution, stopped=RESUMABLE)
+
+
 def _publish(options: argparse.Namespace) -> None:
     store, device = Store(), find_device(options.device)
     for system in [zoo.find(name) for name in options.names] or zoo.SYSTEMS.values():
@@ -90,3 +103,8 @@ def _legibility(options: argparse.Namespace) -> None:
     for name in PUBLISHED:
         legibility = legibility_measurement.publish(Store(), name, progress=say, most=options.images)
         print(tables.legibility_table(legibility), end="\n\n")
+
+
+def _resolution(options: argparse.Namespace) -> None:
+    study = resolution_measurement.publish(Store(), progress=say)
+    print(tables.resolution_table(study), tables.resolution_ranking(study), resolution.summary(study), sep="\n\n")

@@ -4,6 +4,7 @@ python -m aecore publish        train the missing runs, and print the tables of 
 python -m aecore denoising      measure every denoiser, and print the tables of denoisers
 python -m aecore rates          measure every code in bits, and print their table
 python -m aecore legibility     read the class from every reconstruction and code, and print the tables
+python -m aecore resolution     train at three resolutions, measure, and print the tables
 python -m aecore claims run     train what the claims about the study lack, and print their table
 """
 
@@ -22,6 +23,7 @@ from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves, le
 from aecore.studies.legibility import ORIGINAL, Legibility
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import COMPARED, Lead, Rates
+from aecore.studies.resolution import BITS, FIRST, NAMES, SIDES, Resolution, decibels_text
 from aecore.studies.spreads import spreads
 from aecore.studies.verdicts import Judgement, Scores
 
@@ -245,3 +247,47 @@ def legibility_table(legible: Legibility) -> str:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f}"
+
+
+def resolution_table(study: Resolution) -> str:
+    """Each system at each size: its error and its cost; and below them JPEG, and the smallest scenes enlarged."""
+    lines = [
+        f"| system | size | PSNR, dB | SSIM | at {BITS} bits per pixel, dB | averaged to {FIRST}×{FIRST}, dB "
+        "| numbers per pixel | MACs, millions | seconds per epoch |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name in NAMES:
+        for side in SIDES:
+            cell = study.cell(name, side)
+            psnr, stored, reduced = (
+                f"{cell.mean(measure):.2f} ± {cell.half(measure):.2f}" for measure in ("psnr", "stored", "reduced")
+            )
+            lines.append(
+                f"| {name} | {side}×{side} | {psnr} | {cell.mean('ssim'):.3f} | {stored} | {reduced} "
+                f"| {cell.numbers:g} | {cell.macs / 1e6:,.1f} | {study.cost(name, side):.1f}× |"
+            )
+    references = [study.reference(side) for side in SIDES]
+    lines += [f"| JPEG | {one.side}×{one.side} | – | – | {one.jpeg:.2f} | – | – | – | – |" for one in references]
+    lines += [
+        f"| {FIRST}×{FIRST} enlarged | {one.side}×{one.side} | {one.enlarged:.2f} | – | – | – | – | – | – |"
+        for one in references
+        if one.enlarged is not None
+    ]
+    return "\n".join(lines)
+
+
+def resolution_ranking(study: Resolution) -> str:
+    """The order of the systems at each size, with how far each is above the next one; bold where that is shown."""
+    lines = [
+        f"| size | codes as they are, dB above the next | {BITS} bits per pixel, dB above the next |",
+        "|--:|---|---|",
+    ]
+    for side in SIDES:
+        orders = []
+        for measure in ("psnr", "stored"):
+            leads = study.leads(side, measure)
+            texts = [f"**{decibels_text(lead)}**" if lead.is_shown else decibels_text(lead) for lead in leads]
+            parts = [f"{lead.first} {text}" for lead, text in zip(leads, texts, strict=True)]
+            orders.append(", ".join([*parts, leads[-1].second]))
+        lines.append(f"| {side}×{side} | {' | '.join(orders)} |")
+    return "\n".join(lines)

@@ -6,7 +6,7 @@ from aecore.runs.store import Store
 from pages.components import diagrams, links, look
 from pages.components.entries import entries
 from pages.components.explain import explain
-from pages.components.system import differences, legible, own, portrait
+from pages.components.system import differences, legible, own, portrait, resolution
 
 own.leave_if_gone()
 page = links.Page("system")
@@ -20,7 +20,7 @@ look.apply()
 with st.container(horizontal=True):
     entry = portrait.of_seed(page, portrait.pick(page, everyone))
     other = portrait.beside(page, everyone, entry)
-page.note(link)
+notes = st.container()
 
 portrait.head(entry, listing)
 portrait.toolbar(entry)
@@ -50,6 +50,9 @@ if read := [(shown, *known) for shown in (entry, other) if shown and (known := l
         if other:
             st.markdown(f"**{shown.label}**")
         legible.show(shown, reading, readings)
+if study := resolution.known(entry, store):
+    st.subheader(resolution.HEADING)
+    resolution.show(page, entry.label, study)
 explain("How to read this page", portrait.EXPLANATION + legible.EXPLANATION * bool(read))
 
 st.subheader("Layers and recipe")
@@ -65,3 +68,5 @@ for shown in filter(None, (entry, other)):
 if trained:
     st.subheader("Loss curves")
     portrait.loss_curves([shown.run for shown in trained if shown.run])
+with notes:
+    page.note(link)

@@ -39,6 +39,7 @@ COMMANDS = [
     "denoising",
     "legibility",
     "rates",
+    "resolution",
     "measure",
     "work",
 ]
