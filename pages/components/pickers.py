@@ -32,10 +32,17 @@ Scores = Callable[[Run], pd.DataFrame]
 
 
 def linked_dataset(runs: Sequence[Run]) -> str:
-    """The data set of one of the models that the link names, or CIFAR-10."""
+    """The data set of one of the models that the link names, or CIFAR-10.
+
+    Where it is not here, or is somebody's folder, it is the embedded one whose pictures have the same shape.
+    """
     labels = look.labels(runs)
     named = st.query_params.get_all("models")
-    return next((run.spec.dataset for run in runs if labels[run.key] in named), "cifar10")
+    spec = next((run.spec for run in runs if labels[run.key] in named), None)
+    if spec is None:
+        return "cifar10"
+    is_offered = spec.dataset in CROPS or (spec.dataset in SOURCES and catalog.here(spec.dataset))
+    return spec.dataset if is_offered else catalog.embedded(spec.architecture.input_shape) or spec.dataset
 
 
 def dataset(page: Page, runs: Sequence[Run], wanted: str) -> str:

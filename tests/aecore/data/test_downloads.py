@@ -19,6 +19,7 @@ import torch
 from aecore.data import catalog, datasets, downloads
 from aecore.data.catalog import DatasetError
 from aecore.data.splits import Dataset
+from tests.aecore.data import small_stl10
 from tests.aecore.data.reading import real, recomputed, splits
 
 Damage = Callable[[bytearray], bytearray]
@@ -142,11 +143,7 @@ def write_small(name: str, root: Path) -> np.ndarray:
             stored = {"X": pixels.transpose(2, 3, 1, 0), "y": np.array([[digit or 10] for digit in labels])}
             savemat(folder / f"{part}_32x32.mat", stored)
     elif name == "stl10":
-        for part in ("train", "test"):
-            (folder / f"{part}_X.bin").write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
-            (folder / f"{part}_y.bin").write_bytes(bytes(label + 1 for label in labels))
-        (folder / "unlabeled_X.bin").touch()
-        (folder / "class_names.txt").write_text("\n".join(datasets.load("stl10").classes))
+        small_stl10.write(root, pixels, labels)
     else:
         for part in ("train", "test"):
             content = {"data": pixels.reshape(20, -1), "fine_labels": labels}
@@ -164,12 +161,8 @@ def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_reads("svhn", tmp_path, write_small("svhn", tmp_path), LABELS.tolist())
 
 
-@pytest.mark.usefixtures("small")
 def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.datasets import STL10
-
-    for checks in ("train_list", "test_list"):
-        monkeypatch.setattr(STL10, checks, [[file, None] for file, _ in getattr(STL10, checks)])
+    small_stl10.accept(monkeypatch, 20)
     assert_reads("stl10", tmp_path, write_small("stl10", tmp_path), LABELS.tolist())
 
 
