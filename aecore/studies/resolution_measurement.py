@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from io import BytesIO
 from math import log, prod
-from statistics import median
 
 import numpy as np
 import torch
@@ -47,6 +46,7 @@ from aecore.studies.resolution import (
     Scene,
     path_of,
 )
+from aecore.training.speed import images_per_second
 
 FOLDER = ".resolution"  # of the runs, below the checkpoints: a store of their own, so that no page lists them
 LEARNING = 100  # training pictures that the levels of a code are fitted on
@@ -56,6 +56,7 @@ WIDTHS = (1, 16)  # bits of the code's widest number: those at `BITS` per pixel 
 PRECISION = 0.01  # of that number of bits
 QUALITIES = range(80, 101)
 SCENES = (255, 182, 96, 16)  # test pictures to show: of a motorcycle, an astronaut, a rocket and galaxies
+ROUNDS = 5  # of measuring how fast every cell trains
 DECIMALS = 4
 
 
@@ -144,12 +145,27 @@ def reference(side: int) -> Reference:
     return Reference(side, jpeg, _rounded(decibels(float(mse(enlarged, to_float(dataset.test.pixels)).mean()))))
 
 
-def cell(store: Store, name: str, side: int) -> Cell:
-    """A system at a size, over all seeds."""
+def seconds(progress: Callable[[str], None]) -> dict[tuple[str, int], float]:
+    """Seconds of an epoch on one core by system and size, in the fastest of some rounds.
+
+    What else the machine does can only slow a round, and each round measures every cell.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    measured: dict[tuple[str, int], list[float]] = {(name, side): [] for name in NAMES for side in SIDES}
+    for done in range(ROUNDS):
+        for (name, side), values in measured.items():
+            values.append(len(scenes(side).train) / images_per_second(spec(name, side, SEEDS[0]), "cpu"))
+        progress(f"Training speed: round {done + 1} of {ROUNDS}.")
+    torch.set_num_threads(threads)
+    return {place: min(values) for place, values in measured.items()}
+
+
+def cell(store: Store, name: str, side: int, epoch: float) -> Cell:
+    """A system at a size, over all seeds; `epoch` is the seconds of one."""
     runs = [trained(store, name, side, seed) for seed in SEEDS]
     architecture = runs[0].spec.architecture
     values = torch.stack([measured(store, run) for run in runs])
-    speeds = [speed for run in runs for speed in run.history()["images_per_second"]]
     return Cell(
         name,
         side,
@@ -159,7 +175,7 @@ def cell(store: Store, name: str, side: int) -> Cell:
         reduced=tuple(map(_rounded, values[:, 1].tolist())),
         numbers=(architecture.code_size or 0) / side**2,
         macs=architecture.macs,
-        seconds=_rounded(len(scenes(side).train) / median(speeds)),
+        seconds=_rounded(epoch),
     )
 
 
@@ -199,10 +215,10 @@ def publish(store: Store, progress: Callable[[str], None] = print) -> Resolution
             for side in SIDES:
                 run = trained(inner, name, side, seed)
                 progress(f"{name}, {side}×{side}, seed {seed}: {run.totals.psnr_pooled:.2f} dB")
-    cells = []
+    cells, epochs = [], seconds(progress)
     for name in NAMES:
         for side in SIDES:
-            cells.append(cell(inner, name, side))
+            cells.append(cell(inner, name, side, epochs[name, side]))
             progress(f"{name}, {side}×{side}: {cells[-1].mean():.2f} dB over {len(SEEDS)} seeds.")
     study = Resolution(
         {f"scenes-{side}": scenes(side).fingerprint for side in SIDES},

@@ -30,9 +30,10 @@ from aecore.runs.bundles import BundleError
 from aecore.runs.events import Finished
 from aecore.runs.store import PREVIEW, Store
 from aecore.studies import legibility
+from aecore.studies import resolution as resolution_study
 from pages.components import cached, diagrams
 from pages.components.entries import entries
-from pages.components.system import differences, downloads, legible
+from pages.components.system import differences, downloads, legible, resolution
 from tests.aecore.finished import without_noise_version
 from tests.aecore.studies.published_legibility import BLURRED, DENOISED, SMALL
 from tests.pages.copies import copied
@@ -542,3 +543,35 @@ def test_a_drop_is_told_in_words_as_far_as_it_is_shown() -> None:
     assert said[1].startswith("No drop against the originals is shown (95% interval −5.0 to 10.0 percentage points).")
     better = replace(BLURRED, drop=-0.1, low=-0.2, high=-0.05)
     assert "is read is 10.0 percentage points higher than on the originals" in legible.sentence(better, SMALL)
+
+
+def test_a_system_of_the_study_is_shown_at_three_resolutions() -> None:
+    study = resolution_study.published(Store().root)
+    for name in resolution_study.NAMES:
+        app = page(run=name)
+        assert not app.exception
+        assert resolution.HEADING in [heading.value for heading in app.subheader]
+        assert any(block.value == resolution_study.summary(study) for block in app.markdown)
+    assert resolution.HEADING not in [heading.value for heading in page(run="dense").subheader]
+
+
+def test_each_tile_is_the_scene_at_its_size_enlarged_by_a_whole_factor() -> None:
+    study = resolution_study.published(Store().root)
+    for scene in study.scenes:
+        tiles = np.asarray(resolution.tiles("shallow-strided", scene))
+        for place, side in enumerate(resolution_study.SIDES):
+            scenes = datasets.load(f"scenes-{side}")
+            assert scenes.classes[int(scenes.test.labels[scene.number])] == scene.title
+            picture = scenes.test.pixels[scene.number].permute(1, 2, 0).numpy()
+            left = place * 198
+            shown = tiles[:192, left : left + 192, :3]
+            assert np.array_equal(shown, picture.repeat(192 // side, 0).repeat(192 // side, 1))
+            output = tiles[198 : 198 + 192, left : left + 192, :3].astype(float)
+            # It resembles the picture more than the picture's mean colour does.
+            assert np.square(output - shown).mean() < np.square(shown - shown.mean((0, 1))).mean()
+
+
+def test_without_the_published_study_nothing_is_said_of_it(some_runs: Path) -> None:
+    app = page(run="shallow-strided")
+    assert not app.exception
+    assert resolution.HEADING not in [heading.value for heading in app.subheader]

@@ -54,8 +54,8 @@ _EXPLANATION = (
     "larger picture shows.\n"
     "- **Why larger pictures are easier**, pixel by pixel: a pixel covers a smaller part of the scene, so that its "
     "neighbours are more alike.\n"
-    "- **Bars** are 95% intervals of the mean over seeds, by Student's t. Times are those of one machine, for an epoch "
-    "over the same number of pictures."
+    "- **Bars** are 95% intervals of the mean over seeds, by Student's t. Times are those of one core, for an "
+    "epoch over the same number of pictures."
 )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,13 @@ def test_publishing_trains_measures_and_draws(tmp_path: Path, monkeypatch: pytes
         )
 
     monkeypatch.setattr(measurement, "spec", short)
-    for name, value in {"NAMES": ("shallow-strided",), "SEEDS": range(2), "LEARNING": 20, "STORED": 20}.items():
+    for name, value in {
+        "NAMES": ("shallow-strided",),
+        "SEEDS": range(2),
+        "LEARNING": 20,
+        "STORED": 20,
+        "ROUNDS": 1,
+    }.items():
         monkeypatch.setattr(measurement, name, value)
     store, said = Store(tmp_path), list[str]()
     study = measurement.publish(store, progress=said.append)
@@ -118,10 +125,7 @@ def test_publishing_trains_measures_and_draws(tmp_path: Path, monkeypatch: pytes
     scores = run.scores()
     assert cell.psnr[1] == pytest.approx(decibels(float(scores["mse"].mean())), abs=1e-3)
     assert cell.ssim[1] == pytest.approx(float(scores["ssim"].mean()), abs=1e-3)
-    speeds = np.concatenate(
-        [measurement.trained(inner, "shallow-strided", 96, seed).history()["images_per_second"] for seed in range(2)]
-    )
-    assert cell.seconds == pytest.approx(2_100 / np.median(speeds), rel=1e-3)
+    assert all(cell.seconds > 0 for cell in study.cells)
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(study.scenes[0].sheet))).convert("RGB"))
     number = study.scenes[0].number
     for left, side in ((0, 96), (96, 64), (160, 32)):
@@ -135,5 +139,6 @@ def test_publishing_trains_measures_and_draws(tmp_path: Path, monkeypatch: pytes
         assert np.abs(shown - output.permute(1, 2, 0).numpy().astype(int)).max() <= 1
     before = {path: path.stat().st_mtime_ns for path in inner.root.rglob("*.safetensors")}
     again = measurement.publish(store, progress=said.append)
-    assert again == study, "what was trained and measured is taken from the store"
+    timeless = [replace(one, cells=tuple(replace(cell, seconds=0) for cell in one.cells)) for one in (again, study)]
+    assert timeless[0] == timeless[1], "what was trained and measured is taken from the store"
     assert {path: path.stat().st_mtime_ns for path in inner.root.rglob("*.safetensors")} == before

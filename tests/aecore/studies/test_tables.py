@@ -10,11 +10,12 @@ from aecore.data import datasets
 from aecore.models import zoo
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Store
-from aecore.studies import claim_scores, denoising, legibility, rates, tables, verdicts
+from aecore.studies import claim_scores, denoising, legibility, rates, resolution, tables, verdicts
 from aecore.studies.denoising import REFERENCES, TABLE_LEVELS, Curves, Point
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import Curve, Lead, Rates
 from aecore.studies.rates import Point as RatePoint
+from tests.aecore.studies.made_up_resolution import SMALL as THREE_SIZES
 from tests.aecore.studies.published_denoising import CURVES
 from tests.aecore.studies.published_legibility import SMALL
 
@@ -158,3 +159,30 @@ def test_the_results_page_has_the_spread_of_the_systems_under_both_budgets() -> 
         assert tables.spread_table(scores, budget) in RESULTS
     (head, *_), (short_head, *_) = (cells(tables.spread_table(scores, budget)) for budget in verdicts.BUDGETS)
     assert len(head) == len(short_head) + 2, "the study's figure belongs to the full budget alone"
+
+
+def test_the_tables_of_resolution_have_each_cell_and_leads_that_are_shown_in_bold() -> None:
+    rows = cells(tables.resolution_table(THREE_SIZES))
+    assert [row[:2] for row in rows[:3]] == [["shallow-maxpool", f"{side}×{side}"] for side in (32, 64, 96)]
+    # The half-width for six seeds around 25: t(5, 97.5%) = 2.5706 times 0.23664 / sqrt(6).
+    assert rows[0][2] == "25.00 ± 0.25"
+    assert rows[2][6:] == ["8", "92.2", "3.0×"]
+    assert rows[-5:-2] == [
+        ["JPEG", f"{side}×{side}", "–", "–", height, *"––––"]
+        for side, height in ((32, "44.00"), (64, "47.00"), (96, "49.00"))
+    ]
+    assert [row[:3] for row in rows[-2:]] == [
+        ["32×32 enlarged", "64×64", "30.00"],
+        ["32×32 enlarged", "96×96", "27.00"],
+    ]
+    ranking = cells(tables.resolution_ranking(THREE_SIZES))
+    assert ranking[0][1].startswith("shallow-strided **+1.0 dB (")
+    assert ranking[2][1].startswith("shallow-strided +0.1 dB (")
+    assert ranking[2][2].startswith("deep-strided-8 ")
+
+
+def test_the_results_page_has_the_tables_of_resolution() -> None:
+    study = resolution.published(CHECKPOINTS)
+    assert tables.resolution_table(study) in RESULTS
+    assert tables.resolution_ranking(study) in RESULTS
+    assert resolution.summary(study) in RESULTS.replace("\n", " ")
