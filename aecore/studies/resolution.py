@@ -165,8 +165,8 @@ def _order(study: Resolution, measure: Measure) -> str:
     before, after = (", ".join(study.ranking(side, measure)) for side in (FIRST, LAST))
     changes = f"the order stays {after}" if before == after else f"the order changes from {before} to {after}"
     unshown = [lead for lead in study.leads(LAST, measure) if not lead.is_shown]
-    doubts = [f"{lead.first} leads {lead.second} there by {decibels_text(lead)}" for lead in unshown]
-    return changes + (f", but {' and '.join(doubts)}, which is not shown" if doubts else "")
+    doubts = [f"{lead.first} over {lead.second}, {decibels_text(lead)}" for lead in unshown]
+    return changes + (f"; not shown at {LAST}×{LAST} is the lead of {' and of '.join(doubts)}" if doubts else "")
 
 
 def published(root: Path) -> Resolution:

@@ -203,9 +203,9 @@ def _rounded(value: float) -> float:
 def publish(store: Store, progress: Callable[[str], None] = print) -> Resolution:
     """Train what is missing, measure it, and write the study beside the runs of `store`.
 
-    `progress` gets a sentence per run and per size. About ten minutes on two cores. Stopped, it goes on after the last
-    complete epoch. Raises `DatasetError` if the photographs are not here, and `PublishedError` if the file cannot be
-    written.
+    `progress` gets a sentence per run and per size. It takes half an hour on one core; stopped, it goes on after the
+    last complete epoch. Raises `DatasetError` if the photographs are not here, and `PublishedError` if the file cannot
+    be written.
     """
     path = path_of(store.root)
     figures.check(path)

@@ -98,7 +98,7 @@ def test_every_system_has_a_page(name: str) -> None:
     assert system.story in texts(app)
     assert ("The study of 2018" in texts(app)) == bool(system.seed_words)
     assert system.seed_words in texts(app)
-    table = app.dataframe[0].value
+    (table,) = (frame.value for frame in app.dataframe if "Layer" in frame.value)
     assert list(table["Layer"]) == [str(layer) for layer in system.architecture.layers]
     assert table["Parameters"].sum() == system.architecture.parameters
     parts = list(table["Part"])
@@ -109,7 +109,11 @@ def test_every_system_has_a_page(name: str) -> None:
         assert parts.count("code") == 1
     (drawing,) = drawings(app)
     assert drawing.startswith(f"Architecture of {name}: ")
-    assert [chart.key for chart in app.get("plotly_chart")] == [f"confusion-{name}", "losses"]
+    assert [chart.key for chart in app.get("plotly_chart")] == [
+        f"confusion-{name}",
+        *["resolution"] * (name in resolution_study.NAMES),
+        "losses",
+    ]
 
 
 @pytest.mark.parametrize(("name", "count"), [("shallow-strided", 1000), ("mnist-dense", 200)])

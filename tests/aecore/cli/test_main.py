@@ -91,7 +91,10 @@ WRONG = {
     "folder": (["train", LAYERS, "--dataset", "folder:/nowhere"], "There is no folder '/nowhere'"),
     "absent": (["train", LAYERS, "--dataset", "cifar10"], "run `python -m aecore data fetch cifar10`"),
     "mnist": (["train", "mnist-dense"], "run `python -m aecore data fetch mnist`"),
-    "other shape": (["train", "mnist-dense", "--dataset", FOLDER], "takes pictures of 1×28×28; those of"),
+    "other shape": (
+        ["train", "mnist-dense", "--dataset", FOLDER],
+        "takes pictures of 1×28×28, and its layers do not fit",
+    ),
     "diverges": (
         ["train", " | ".join(["conv3:k1:linear"] * 40), "--dataset", FOLDER, "--learning-rate", "10"],
         "The loss stopped being finite in epoch",

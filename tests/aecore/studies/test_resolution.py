@@ -53,8 +53,8 @@ def test_a_cell_has_the_mean_and_students_interval_of_its_seeds() -> None:
 def test_the_sentence_says_what_changed_and_what_is_not_shown() -> None:
     text = summary(SMALL)
     assert text.startswith("From 32×32 to 96×96 pixels the PSNR of all three rises: shallow-maxpool +2.0 dB (")
-    assert "the order stays shallow-strided, shallow-maxpool, deep-strided-8, but shallow-strided leads" in text
-    assert "there by +0.1 dB (−0.4 to +0.6), which is not shown" in text
+    assert "the order stays shallow-strided, shallow-maxpool, deep-strided-8; not shown at 96×96 is the lead of" in text
+    assert "shallow-strided over shallow-maxpool, +0.1 dB (−0.4 to +0.6)." in text
     assert f"At {BITS} bits per pixel, the order changes from shallow-strided, deep-strided-8, shallow-maxpool" in text
     fallen = with_psnr("deep-strided-8", LAST, tuple(SMALL.cell("deep-strided-8", FIRST).psnr))
     assert "does not change alike" in summary(fallen)
