@@ -27,6 +27,7 @@ from filelock import FileLock
 from aecore.files.whole import write_whole
 from aecore.models.layers import Shape, shape_text
 from aecore.models.recipe import NAME_RULE, is_name
+from aecore.models.reconstructor import Reach
 from aecore.reconstructors import foreign_process
 from aecore.reconstructors.foreign_process import LOADING, ForeignError, Process
 
@@ -41,6 +42,7 @@ MOST_BYTES = 100 * 2**20
 MOST_MODELS = 100
 LONGEST_LICENCE = 200  # characters
 BATCH = 100  # pictures at a time
+STRIDE = 32  # of five halvings: deeper networks for pictures of every size are rare
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ class ForeignModel:
     def any_size(self) -> bool:
         """Whether it takes pictures of any height and width."""
         return self.facts.any_size
+
+    @property
+    def reach(self) -> Reach:
+        """Any pixel may depend on all others. Multiples of `STRIDE` suit its halvings, whose number is not known."""
+        return Reach(None, STRIDE)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped.

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aecore import AecoreError
-from aecore.reconstructors import foreign, foreign_process
+from aecore.reconstructors import foreign, foreign_process, tiled
 from aecore.reconstructors.foreign import ForeignError
 from tests.aecore.reconstructors import hostile_models
 from tests.aecore.reconstructors.plain_torch import plain_autoencoder
@@ -45,6 +45,18 @@ def test_a_model_of_plain_torch_gives_what_torch_gives(tmp_path: Path) -> None:
         # Two implementations of the same sums of at most 27 products.
         torch.testing.assert_close(model(pictures), expected, rtol=0, atol=1e-5)
     assert (model.name, model.code_size) == ("onnx-mine", None)
+
+
+def test_a_photograph_of_odd_height_and_width_passes_through_a_model_that_halves(tmp_path: Path) -> None:
+    module, content = plain_autoencoder()
+    foreign.add(tmp_path, "mine", content)
+    picture = torch.rand(1, 3, 45, 67)
+    output = tiled.finished(tiled.at_full_resolution(foreign.find("onnx-mine", tmp_path), picture))
+    with torch.inference_mode():
+        whole = module(picture[:, :, :44, :66])
+    assert output.shape == picture.shape
+    # An output pixel sees at most two pixels to its right and below, and this one's end is cut away.
+    torch.testing.assert_close(output[:, :, :40, :60], whole[:, :, :40, :60], rtol=0, atol=1e-5)
 
 
 def test_pictures_of_another_shape_are_refused_before_the_model_is_asked(tmp_path: Path) -> None:
