@@ -9,6 +9,7 @@ import argparse
 import base64
 import json
 import os
+from contextlib import suppress
 from statistics import median
 
 import torch
@@ -20,7 +21,8 @@ from aecore.data import datasets
 from aecore.measuring.totals import psnr_text
 from aecore.models import zoo
 from aecore.models.diagnosis import diagnose
-from aecore.models.zoo import Start
+from aecore.models.layers import shape_text
+from aecore.models.recipe import RunSpec
 from aecore.runs import execution, looks
 from aecore.runs.looks import SECONDS
 from aecore.scheduling import engines
@@ -48,7 +50,7 @@ def add_look(parser: argparse.ArgumentParser) -> None:
 def _look(options: argparse.Namespace) -> None:
     if not 0 < options.seconds <= LONGEST:
         raise LookError(f"A look takes more than 0 and at most {LONGEST:g} seconds, not {options.seconds:g}.")
-    spec = execution.plan(_start(options.line))
+    spec = looks.affordable(_spec(options.line))
     device = find_device(options.device)
     if device.type == "cpu":
         keep_freed_memory()
@@ -65,12 +67,16 @@ def _look(options: argparse.Namespace) -> None:
             write(f"{glance.seconds:5.1f} s  {glance.pictures:>9,} pictures  {psnr_text(glance.psnr)}")
     # Without the untrained model and, if there are others, the first pass, in which memory is taken for the first time.
     if measured := speeds[2:] or speeds[1:]:
-        Speeds(Queue().database).record(spec, device_name(str(device)), median(measured))
+        with suppress(AecoreError):  # a folder that cannot be written must not spoil what was seen
+            Speeds(Queue().database).record(spec, device_name(str(device)), median(measured))
 
 
-def _start(text: str) -> Start:
-    """Where to start from; raises for what costs more than `rules.Limits`, since many may share the machine."""
+def _spec(text: str) -> RunSpec:
+    """What to train; raises for what costs more than `rules.Limits`, since many may share the machine."""
     start = zoo.from_text(text)
     if problems := diagnose(str(start.architecture)).problems:
         raise LookError(problems[0].sentence)
-    return start
+    spec = execution.plan(start)
+    if spec.architecture != start.architecture:
+        raise LookError(f"No data set here has pictures of {shape_text(start.architecture.input_shape)}.")
+    return spec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import prod
 from time import perf_counter
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.totals import decibels
 from aecore.models.recipe import MOST_EPOCHS, RunSpec
+from aecore.models.steps import TRAINING_BYTES_PER_OUTPUT
 from aecore.reconstructors.trained import Model
 from aecore.runs.execution import PREVIEW_PICTURES, preview
 from aecore.training.events import EpochEnded
@@ -24,6 +26,7 @@ VALIDATION = 200
 # Multiply-accumulates of an epoch's forward passes, with which it takes two cores about two seconds: a look at most
 # architectures then has more than ten glances.
 EPOCH_MACS = 30_000_000_000
+BATCH_BYTES = 1_000_000_000  # so that a server that many share stays alive
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,13 @@ class Glance:
 def pictures_per_epoch(spec: RunSpec) -> int:
     """How many training pictures a look learns from: fewer for an architecture that takes long."""
     return min(MOST, max(FEWEST, EPOCH_MACS // max(spec.architecture.macs, 1)))
+
+
+def affordable(spec: RunSpec) -> RunSpec:
+    """The spec with batches so small that what its layers give, and the gradients of it, stay within `BATCH_BYTES`."""
+    numbers = sum(prod(step.output_shape) for step in spec.architecture.steps)
+    fits = max(2, BATCH_BYTES // (TRAINING_BYTES_PER_OUTPUT * numbers))  # batch norm needs two
+    return replace(spec, recipe=replace(spec.recipe, batch_size=min(spec.recipe.batch_size, fits)))
 
 
 def look(spec: RunSpec, dataset: Dataset, device: torch.device, seconds: float = SECONDS) -> Iterator[Glance]:

@@ -68,6 +68,28 @@ def test_a_link_brings_a_line_with_its_problems(store: Store) -> None:
     assert not app.warning, "the link was followed"
 
 
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [
+        ("3x64x64", "the embedded scenes, 64×64"),
+        ("3x96x96", "the embedded scenes, 96×96"),
+        ("1x28x28", "of MNIST"),
+        ("3x48x48", ""),
+    ],
+)
+def test_pictures_of_every_shape_are_shown_where_a_data_set_has_them(store: Store, shape: str, shown: str) -> None:
+    channels = shape[0]
+    app = page(line=f"{shape} | conv8 | pool | up | conv{channels}:sigmoid")
+    captions = " ".join(caption.value for caption in app.caption)
+    looks = [button for button in app.button if button.label == "30-second look"]
+    if shown:
+        assert shown in captions
+        assert len(looks) == 1
+    else:
+        assert "No data set here has pictures of 3×48×48." in captions
+        assert not looks
+
+
 def test_starting_from_something_puts_its_layers_in_place_of_the_line(store: Store) -> None:
     app = page()
     app.selectbox[0].select("mnist-dense").run()

@@ -70,7 +70,7 @@ def panel(start: Start | None) -> None:
     if seen and seen.is_running:
         st.fragment(_watch, run_every=_EVERY)(seen, is_of_this)
         return
-    if start:
+    if start and pictures.dataset_for(start):
         st.button(
             "30-second look" if not is_of_this else "Look again",
             icon=":material/play_arrow:",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.data import catalog, datasets
-from aecore.data.catalog import SAMPLE, SOURCES
+from aecore.data import catalog
 from aecore.models.architecture import Architecture
 from aecore.models.layers import shape_text
 from aecore.models.recipe import Recipe, RunSpec
@@ -16,10 +15,9 @@ from pages.components import cached, jobs, look, previews
 
 def dataset_for(start: Start) -> str | None:
     """A data set whose test pictures are here and have the right shape: the system's own, if it can be."""
-    shape = start.architecture.input_shape
-    names = [start.dataset, *SOURCES]
-    here = [*filter(None, (catalog.here(name) for name in names if SOURCES[name].shape == shape))]
-    return next(iter(here), SAMPLE if datasets.load(SAMPLE).shape == shape else None)
+    names = catalog.with_shape(start.architecture.input_shape)
+    names.sort(key=lambda name: name != start.dataset)
+    return next(filter(None, map(catalog.here, names)), None)
 
 
 def untrained(start: Start) -> None:

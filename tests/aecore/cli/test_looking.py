@@ -38,6 +38,7 @@ def test_the_speed_of_a_look_is_known_afterwards(aecore: Any) -> None:
     [
         (["conv2048:k31 | conv3"], "Layer 1"),
         (["conv8 | conv4"], "must end with"),
+        (["3x48x48 | conv8:s2 | up | conv3"], "No data set here has pictures of 3×48×48"),
         (["nothing-of-this-name"], "There is no system"),
         ([LAYERS, "--seconds", "0"], "more than 0 and at most 600 seconds"),
         ([LAYERS, "--seconds", "1e9"], "more than 0 and at most 600 seconds"),

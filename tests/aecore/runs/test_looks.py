@@ -1,6 +1,8 @@
 """A look trains as a run does, on fewer pictures, for as long as it is allowed; nothing is stored."""
 
 import io
+from dataclasses import replace
+from math import prod
 
 import numpy as np
 import pytest
@@ -63,6 +65,16 @@ def test_what_takes_long_learns_from_fewer_pictures() -> None:
     wide = spec_of("conv64 | conv64 | conv3:sigmoid")
     assert looks.FEWEST <= looks.pictures_per_epoch(wide) < looks.MOST
     assert looks.pictures_per_epoch(wide) == looks.EPOCH_MACS // wide.architecture.macs
+
+
+def test_batches_shrink_where_their_activations_would_not_fit() -> None:
+    assert looks.affordable(spec_of()) == spec_of()
+    deep = spec_of(" | ".join(["conv256", *["bn"] * 190, "conv3:k1:sigmoid"]))
+    fewer = looks.affordable(deep)
+    numbers = sum(prod(step.output_shape) for step in deep.architecture.steps)
+    assert fewer.recipe.batch_size < deep.recipe.batch_size
+    assert 2 <= fewer.recipe.batch_size <= looks.BATCH_BYTES / (8 * numbers)
+    assert replace(fewer, recipe=deep.recipe) == deep
 
 
 def test_a_schedule_and_a_number_of_epochs_do_not_end_a_look() -> None:
