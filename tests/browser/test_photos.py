@@ -141,8 +141,8 @@ def test_two_pictures_are_wiped_and_subtracted(zoomed: Page) -> None:
 
 def test_a_picture_is_pasted(dashboard: str, page: Page, file: Path) -> None:
     page.goto(f"{dashboard}/photos?p-from=Your+own&p-models=shallow-strided&p-level=0")
-    expect(page.get_by_text("or paste one")).to_be_visible()
     settled(page)
+    expect(page.locator("[data-listening]")).to_have_text("or paste one: Ctrl V")
     page.evaluate(
         """async (content) => {
             const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));

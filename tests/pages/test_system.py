@@ -244,10 +244,10 @@ def test_a_run_without_weights_says_so_and_shows_what_is_stored(some_runs: Path)
     assert "only the first test pictures can be shown, as stored" in app.info[1].value
     assert html(app).count('class="pixels preview"') == 1
     (compare,) = [link.proto for link in app.get("page_link") if link.proto.label == "Compare"]
-    (weights,) = [button.proto for button in app.get("download_button") if button.proto.label == "Weights and manifest"]
+    (bundle,) = [button.proto for button in app.get("download_button") if button.proto.label == "Download as .zip"]
     assert compare.disabled
-    assert weights.disabled
-    assert weights.help == compare.help == "Stored without weights: only scores and loss curves."
+    assert bundle.disabled
+    assert bundle.help == compare.help == "Stored without weights: only scores and loss curves."
     assert len(app.get("plotly_chart")) == 1
 
 

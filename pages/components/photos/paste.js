@@ -1,6 +1,6 @@
 // Takes pictures that are pasted anywhere on the page, as files in base64.
 
-export default function ({ data, setTriggerValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const take = async (event) => {
     const files = [...(event.clipboardData?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
     if (!files.length) return; // text, for a field of the page
@@ -11,6 +11,7 @@ export default function ({ data, setTriggerValue }) {
     setTriggerValue("pasted", await Promise.all(taken));
   };
   document.addEventListener("paste", take);
+  parentElement.querySelector("span").dataset.listening = "";
   return () => document.removeEventListener("paste", take);
 }
 

@@ -17,6 +17,7 @@ COMMANDS = [
     "list",
     "show",
     "check",
+    "look",
     "train",
     "sweep",
     "runs",
