@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from aecore.runs.store import Store
-from aecore.scheduling import supervision
 from aecore.scheduling.queue import Queue
 from tests.browser import started
 
@@ -49,16 +47,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     queue = Queue(Store(store))
     for entry in queue.entries():
         queue.cancel(entry.id)
-    _until_nobody_works(store)
+    started.until_nobody_works(store)
     assert "Traceback" not in (folder / "log").read_text()
-
-
-def _until_nobody_works(store: Path) -> None:
-    for _ in range(300):
-        if not supervision.held(store):
-            return
-        time.sleep(0.1)
-    raise TimeoutError("the supervisor did not end within half a minute after its last run")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
+from aecore.scheduling import supervision
+
 ROOT = Path(__file__).parents[2]
 STOPPING = 20.0  # seconds
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--no-first-run"]
@@ -59,6 +61,15 @@ def dashboard(
         except subprocess.TimeoutExpired:  # uvicorn waits without end for connections that the browser keeps open
             server.kill()
             server.wait()
+
+
+def until_nobody_works(store: Path) -> None:
+    """Wait for the supervisor of a store to end, which it does when no run is left."""
+    for _ in range(300):
+        if not supervision.held(store):
+            return
+        time.sleep(0.1)
+    raise TimeoutError("the supervisor did not end within half a minute after its last run")
 
 
 @contextmanager

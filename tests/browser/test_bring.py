@@ -1,4 +1,5 @@
-"""In a real browser: a run goes out, is deleted and comes back; a model of plain torch joins Compare."""
+"""In a real browser: a network is built, trained, compared, sent out, deleted and brought back; a model of plain torch
+joins Compare."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,18 +8,18 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from aecore.models import zoo
 from aecore.runs.store import Store
 from tests.aecore.reconstructors.plain_torch import plain_autoencoder
 from tests.browser import started
 from tests.browser.seen import headings, settled
-from tests.pages.copies import copied
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with one run of one's own."""
+    """A store with nothing in it."""
     root = tmp_path_factory.mktemp("brought") / "checkpoints"
-    copied(Store().find("shallow-maxpool"), root, seed=7)
+    root.mkdir()
     return root
 
 
@@ -28,6 +29,7 @@ def address(root: Path) -> Iterator[str]:
     environment = {"AECORE_DATA": str(root.parent / "nothing"), "AECORE_CHECKPOINTS": str(root)}
     with started.dashboard(root.parent / "log", environment) as served:
         yield served.address
+    started.until_nobody_works(root)
     assert "Traceback" not in (root.parent / "log").read_text()
 
 
@@ -36,12 +38,33 @@ def bring(page: Page, path: Path) -> None:
     page.locator("input[type=file]").set_input_files(path)
 
 
-def test_a_run_goes_out_is_deleted_and_comes_back_the_same(
+def test_a_network_is_built_trained_compared_sent_out_deleted_and_brought_back(
     page: Page, address: str, root: Path, tmp_path: Path
 ) -> None:
-    run = Store(root).find("shallow-maxpool")
+    page.goto(f"{address}/build?line=")
+    settled(page)
+    for title in ("conv, stride 2", "up", "output"):
+        page.locator(".palette button").get_by_text(title, exact=True).click()
+    expect(page.locator(".editor .line")).to_have_value("conv32:s2 | up | conv3:k1:sigmoid")
+    page.get_by_role("link", name="Train these layers").click()
+    settled(page)
+    page.get_by_label("Epochs", exact=True).fill("1")
+    page.get_by_label("Epochs", exact=True).press("Enter")
+    page.get_by_role("button", name="Launch").click()
+    expect(page.locator("[class*=st-key-entry-]")).to_contain_text("finished after 1 epoch")
+    (run,) = Store(root).listing().runs
+    assert str(run.spec.architecture) == "conv32:s2 | up | conv3:k1:sigmoid"
     given = torch.rand(3, 3, 32, 32)
     before = run.model()(given)
+
+    page.goto(address)
+    settled(page)
+    expect(page.get_by_role("heading", name="Your runs")).to_be_visible()
+    label = zoo.label(run.spec)
+    page.goto(f"{address}/compare?models={label.replace(' ', '+')}&data=Embedded+sample")
+    settled(page)
+    assert headings(page)[-1] == label
+
     page.goto(f"{address}/system?run={run.key[:12]}")
     settled(page)
     with page.expect_download() as download:
