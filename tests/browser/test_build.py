@@ -52,7 +52,7 @@ def test_built_from_nothing_by_mouse(page: Page, workshop: str) -> None:
     text = opened(page, workshop, "")
     add(page, "conv, stride 2")
     answered(page, text, "conv32:s2")
-    expect(page.get_by_text("stops before layer 1")).to_be_visible()
+    expect(page.get_by_text("not whole yet")).to_be_visible()
     add(page, "output")
     add(page, "up")  # after the output: dragged up
     answered(page, text, "conv32:s2 | conv3:k1:sigmoid | up")

@@ -16,15 +16,14 @@ from pages.components.diagrams import Begun
 
 
 def diagram(diagnosis: Diagnosis) -> None:
-    """The tensors to scale; of a line that is not legal, those before its first problem."""
+    """The tensors to scale; of a line that is not legal, those before the first layer that does not fit."""
     if diagnosis.architecture:
         diagrams.show(diagnosis.architecture, "this line", "build")
         return
     steps = tuple(row.step for row in diagnosis.rows)
-    positions = [problem.position for problem in diagnosis.problems if problem.position]
-    first = min(positions) if positions else None
-    before = tuple(step for step in steps if first is None or step.position < first)
-    diagrams.show(Begun(diagnosis.input_shape, before, first), "this line", "build")
+    layers = sum(word.position is not None for word in diagnosis.words)
+    stops_at = len(steps) + 1 if len(steps) < layers else None
+    diagrams.show(Begun(diagnosis.input_shape, steps, stops_at), "this line", "build")
 
 
 def figures(diagnosis: Diagnosis, start: Start | None) -> None:
