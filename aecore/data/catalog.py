@@ -301,6 +301,21 @@ def folder_parts(name: str) -> tuple[int, str]:
     return int(side), path
 
 
+def without_path(name: str) -> str:
+    """`name`, but of a folder only what its pictures are like: `folder@64:`, which `folder_path` never finds."""
+    return f"{name.partition(':')[0]}:" if is_folder(name) else name
+
+
+def shape_of(name: str) -> Shape:
+    """The shape of every picture of a data set, of which nothing is read. Raises `DatasetError` for an unknown name."""
+    if is_folder(name):
+        side, _ = folder_parts(name)
+        return 3, side, side
+    if name in CROPS:
+        return CROPS[name].shape
+    return find_source(EXCERPTS[name].whole if name in EXCERPTS else name).shape
+
+
 def embedded(shape: Shape) -> str | None:
     """The embedded pictures of this shape, which stand in where a data set is not here; None where there are none."""
     return next((name for name, crops in CROPS.items() if crops.shape == shape), None)

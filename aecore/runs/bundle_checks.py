@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aecore import AecoreError
-from aecore.data import noise
+from aecore.data import catalog, noise
 from aecore.files.archives import quoted
 from aecore.files.whole import canonical
 from aecore.measuring.totals import Totals
+from aecore.models.layers import shape_text
 from aecore.models.recipe import RunSpec
 from aecore.runs.store import FORMAT, HISTORY, PREVIEW, RUN, SCORES, WEIGHTS
 
@@ -156,9 +157,23 @@ def _spec(facts: Mapping[str, Any]) -> RunSpec:
         raise BundleError(f"The layers, recipe or data set in the bundle's {RUN} are not those of a run.")
     if not isinstance(spec.fingerprint, str) or not re.fullmatch("[0-9a-f]{64}", spec.fingerprint):
         raise BundleError(f"The fingerprint of the data set in the bundle's {RUN} is not a SHA-256.")
+    _check_dataset(spec)
     if spec.key != facts["key"]:
         raise BundleError(f"The key in the bundle's {RUN} does not follow from its layers, recipe, data and seed.")
     return spec
+
+
+def _check_dataset(spec: RunSpec) -> None:
+    """The key does not hold the name of the data set, so that it may be any."""
+    try:
+        shape = catalog.shape_of(spec.dataset)
+    except catalog.DatasetError as error:
+        raise BundleError(f"The data set in the bundle's {RUN} is none that is known here. {error}") from None
+    if shape != spec.architecture.input_shape:
+        raise BundleError(
+            f"The layers in the bundle's {RUN} take pictures of {shape_text(spec.architecture.input_shape)}, and those "
+            f"of its data set are {shape_text(shape)}."
+        )
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

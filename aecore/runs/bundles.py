@@ -7,12 +7,14 @@
         model.onnx            the model for ONNX Runtime, compared with torch
         events.out.tfevents.0 the curve for TensorBoard
 
-The last three follow from the others: who imports a run does not rely on them, and they are not stored.
+Where the folder of pictures of a run lies is in no bundle, and what a bundle says of it is not stored. The last three
+files follow from the others: who imports a run does not rely on them, and they are not stored.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tempfile
 import time
@@ -22,12 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from aecore.data.catalog import without_path
 from aecore.files import archives
 from aecore.files.whole import write_whole
 from aecore.models.recipe import RunSpec
 from aecore.runs import notes
 from aecore.runs.bundle_checks import FILES, BundleError, check
-from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, SCORES_BEFORE, WEIGHTS, Run, Store, StoreError
+from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, SCORES_BEFORE, WEIGHTS, Run, Store, StoreError, sealed
 
 __all__ = ["BundleError", "Imported", "contents", "file_name", "read", "write"]
 
@@ -74,7 +77,7 @@ def contents(run: Run) -> dict[str, bytes]:
     multiple = onnx_export.multiple(run.spec.architecture)
     return {
         CARD: model_cards.card(run, file_name(run), multiple).encode(),
-        RUN: (run.path / RUN).read_bytes(),
+        RUN: _without_path((run.path / RUN).read_bytes()),
         **files,
         ONNX: onnx_export.export(run.model()),
         EVENTS: tensorboard.events(run),
@@ -105,6 +108,7 @@ def read(file: Path | str | BinaryIO, store: Store) -> Imported:
             spec = check(folder)
             if top != spec.folder:
                 raise BundleError(f"The folder in the zip is called {archives.quoted(top)}, and not {spec.folder}.")
+            write_whole(folder / RUN, _without_path((folder / RUN).read_bytes()))
             for name in set(LARGEST) - {RUN, *FILES}:
                 (folder / name).unlink(missing_ok=True)
             with store.lock(spec, _PATIENCE):
@@ -113,6 +117,17 @@ def read(file: Path | str | BinaryIO, store: Store) -> Imported:
                 return Imported(store.admit(spec, folder, keep=[notes.FILE]), was_here=False)
     except OSError as error:
         raise BundleError(f"The bundle cannot be imported ({error.strerror}).") from None
+
+
+def _without_path(manifest: bytes) -> bytes:
+    """A `run.json` in which a folder of pictures has no path: it tells of one computer, and on another one it would
+    show whatever lies there. The key of the run does not change."""
+    facts = json.loads(manifest)
+    name = without_path(facts["spec"]["dataset"])
+    if name == facts["spec"]["dataset"]:
+        return manifest
+    del facts["sha256"]
+    return sealed(facts | {"spec": facts["spec"] | {"dataset": name}})
 
 
 def _whole(spec: RunSpec, store: Store) -> Run | None:

@@ -519,8 +519,13 @@ def _read_run(path: Path) -> Run:
 
 
 def _write_run(folder: Path, facts: dict[str, Any]) -> Run:
-    _write(folder / RUN, json.dumps(facts | {"sha256": _digest(canonical(facts))}, indent=2).encode())
+    _write(folder / RUN, sealed(facts))
     return _read_run(folder / RUN)
+
+
+def sealed(facts: dict[str, Any]) -> bytes:
+    """The content of a `run.json`: the facts of a run, and their checksum."""
+    return json.dumps(facts | {"sha256": _digest(canonical(facts))}, indent=2).encode()
 
 
 def _files(contents: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

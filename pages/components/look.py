@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from aecore import printable
-from aecore.data.catalog import CROPS, EXCERPTS, NAMES, SAMPLE, SOURCES
+from aecore.data.catalog import CROPS, EXCERPTS, NAMES, SAMPLE, SOURCES, is_folder, without_path
 from aecore.data.noise import KINDS, Noise
 from aecore.models import zoo
 from aecore.models.recipe import RunSpec
@@ -139,6 +139,8 @@ def dataset(name: str) -> str:
         return f"the {crops(name)[0].lower()}{crops(name)[1:]}"
     if name in EXCERPTS:
         return EXCERPTS[name].title
+    if is_folder(name) and name == without_path(name):
+        return "an unnamed folder"  # of a run that was imported
     return SOURCES[name].title if name in SOURCES else printable(name)
 
 

@@ -25,7 +25,7 @@ from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe
 from aecore.models.zoo import Start
-from aecore.runs import execution
+from aecore.runs import bundles, execution
 from aecore.runs.bundles import BundleError
 from aecore.runs.events import Finished
 from aecore.runs.store import PREVIEW, Store
@@ -35,6 +35,7 @@ from pages.components import cached, diagrams
 from pages.components.entries import entries
 from pages.components.system import differences, downloads, legible, resolution
 from tests.aecore.finished import without_noise_version
+from tests.aecore.runs import hostile_bundles
 from tests.aecore.studies.published_legibility import BLURRED, DENOISED, SMALL
 from tests.pages.copies import copied
 
@@ -326,6 +327,25 @@ def test_the_download_holds_the_run(some_runs: Path) -> None:
     (run.path / "weights.safetensors").write_bytes(b"")
     with pytest.raises(BundleError, match="damaged"):
         downloads.archive(run)
+
+
+def test_a_run_from_elsewhere_shows_no_folder_of_this_computer(some_runs: Path, tmp_path: Path) -> None:
+    """Its bundle was forged to name one: the key of a run does not hold the name of its data set."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    for number in range(12):
+        Image.new("RGB", (32, 32), (number * 20, 0, 0)).save(secret / f"{number}.png")
+    run, store = Store().find("shallow-strided"), Store(tmp_path / "checkpoints")
+    bundle = tmp_path / "run.zip"
+    bundles.write(run, bundle)
+    forged = hostile_bundles.of_dataset(bundle.read_bytes(), f"folder:{secret}")
+    store.remove(run)
+    imported = bundles.read(io.BytesIO(forged), store).run
+    app = page(run=imported.key)
+    assert not app.exception
+    shown = texts(app) + html(app) + " ".join(caption.value for caption in app.caption)
+    assert "An unnamed folder is not here: these pictures are from the embedded sample" in shown
+    assert "secret" not in shown
 
 
 # ---- the drawing and the differences

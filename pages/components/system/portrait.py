@@ -14,7 +14,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from aecore.data.catalog import CROPS, EXCERPTS, DatasetError
+from aecore.data.catalog import CROPS, EXCERPTS, SOURCES, DatasetError
 from aecore.files.figures import PublishedError
 from aecore.measuring.totals import decibels, psnr_text
 from aecore.models.layers import shape_text
@@ -216,9 +216,10 @@ def pictures(run: Run, *, offers: bool = True) -> None:
         previews.show(run)
         return
     title = look.dataset_in_markdown(run.spec.dataset)
+    title = title[:1].upper() + title[1:]  # it begins a sentence
 
     def say(text: str) -> None:
-        if offers:
+        if offers and run.spec.dataset in SOURCES:  # others cannot be fetched
             whole.offer(run.spec.dataset, text)
         else:
             st.caption(text)

@@ -63,3 +63,20 @@ def test_data_sets_are_known_by_the_shape_of_their_pictures() -> None:
         assert catalog.embedded(shape) == {32: "sample", 64: "scenes-64", 96: "scenes-96"}.get(shape[1])
     assert catalog.with_shape((3, 96, 96)) == ["stl10", "scenes-96"]
     assert catalog.with_shape((3, 48, 48)) == []
+
+
+@pytest.mark.parametrize("name", [*catalog.NAMES, "folder:{pictures}", "folder@48:{pictures}"])
+def test_the_shape_that_is_known_by_the_name_is_that_of_the_data_set(name: str, pictures: Path) -> None:
+    name = name.format(pictures=pictures)
+    assert catalog.shape_of(name) == datasets.load(name).shape
+
+
+def test_the_name_of_a_folder_without_its_path_leads_nowhere(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures)
+    for name, short in ((f"folder:{pictures}", "folder:"), (f"folder@64:{pictures}", "folder@64:")):
+        assert catalog.available(name)
+        assert catalog.without_path(name) == short
+        assert not catalog.available(short)
+        with pytest.raises(DatasetError, match="There is no folder"):
+            datasets.load(short)
+    assert catalog.without_path("cifar10") == "cifar10"

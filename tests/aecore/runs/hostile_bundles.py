@@ -23,6 +23,11 @@ from aecore.runs.bundles import CARD, EVENTS, ONNX
 from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, WEIGHTS
 
 TENTHS = 10
+# Data sets on which a run of 3×32×32 was not trained: unknown ones, no sizes of pictures, and those of other shapes.
+LYING_DATASETS = (
+    *("", "no-such", "folder", "folder@9999:", "folder@-1:/", "folder@\n:/tmp", "folder@x:/tmp"),
+    *("folder@64:/tmp", "mnist", "mnist-excerpt", "stl10", "scenes-64"),
+)
 Contents = dict[str, bytes]  # by the name in the folder
 # These are bundles; all others must be refused, but for those in which a byte that says nothing was changed.
 WHOLE = ("as it is", "packed again", "in another order", "with its folder", "without what is not stored")
@@ -51,6 +56,13 @@ def files(bundle: bytes) -> Iterator[tuple[str, bytes]]:
     yield from _damaged(bundle)
     for name, changed in (*_manifests(contents), *_weights(contents), *_tables(contents)):
         yield name, _zip({f"{folder}/{part}": content for part, content in changed.items()})
+
+
+def of_dataset(bundle: bytes, name: str) -> bytes:
+    """The bundle of a run that says that it was trained on the data set `name`."""
+    folder, contents = contents_of(bundle)
+    forged = _sealed(contents, _put("spec", "dataset", value=name))
+    return _zip({f"{folder}/{part}": content for part, content in forged.items()})
 
 
 def _zip(packed: Contents, method: int = zipfile.ZIP_STORED) -> bytes:
@@ -217,7 +229,7 @@ def _manifests(contents: Contents) -> Iterator[tuple[str, Contents]]:
         ("spec",): ({}, [], None),
         ("spec", "seed"): (1, -1, "0", True, 2**80, None),
         ("spec", "fingerprint"): ("0" * 64, "short", "<b>", 5, None),
-        ("spec", "dataset"): (5, None, "x" * 400, "a\nb"),
+        ("spec", "dataset"): (5, None, "x" * 400, "a\nb", *LYING_DATASETS),
         ("spec", "name"): ("../outside", "<b>", "", "x" * 300, 5, None, "another"),
         ("spec", "architecture"): ("conv8 | conv3:k1:sigmoid", "nonsense", "", "conv999999999", "conv3 | " * 9999, 5),
         ("spec", "recipe"): ({}, [], None, {"epochs": 3}),

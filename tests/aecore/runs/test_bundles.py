@@ -6,6 +6,7 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from aecore import AecoreError
+from aecore.data import catalog
 from aecore.runs import bundles, execution, notes
 from aecore.runs.bundles import CARD, EVENTS, ONNX, BundleError
 from aecore.runs.events import Finished
@@ -54,11 +56,12 @@ def test_it_comes_back_bit_for_bit(run: Run, bundle: Path, store: Store) -> None
     imported = bundles.read(bundle, store)
     assert not imported.was_here
     assert store.find(run.key) == imported.run
-    assert (imported.run.key, imported.run.spec, imported.run.totals) == (run.key, run.spec, run.totals)
+    spec = replace(run.spec, dataset="folder:")  # without the path of its pictures
+    assert (imported.run.key, imported.run.spec, imported.run.totals) == (run.key, spec, run.totals)
     assert imported.run.scores().equals(run.scores())
     given = torch.rand(5, 3, 32, 32)
     assert torch.equal(imported.run.model()(given), run.model()(given))
-    for name in (RUN, WEIGHTS, HISTORY, SCORES, PREVIEW):
+    for name in (WEIGHTS, HISTORY, SCORES, PREVIEW):
         assert (imported.run.path / name).read_bytes() == (run.path / name).read_bytes()
     listing = store.listing()
     assert (len(listing.runs), listing.damaged) == (1, [])
@@ -69,6 +72,7 @@ def test_a_published_run_goes_out_and_comes_back_after_it_was_removed(store: Sto
     published = Store().find("shallow-strided")
     shutil.copytree(published.path, store.root / published.path.name)
     own, path = store.find(published.key), tmp_path / "checkpoints" / "out.zip"
+    manifest = (own.path / RUN).read_bytes()
     given = torch.rand(3, 3, 32, 32)
     before = own.model()(given)
     bundles.write(own, path)
@@ -78,6 +82,48 @@ def test_a_published_run_goes_out_and_comes_back_after_it_was_removed(store: Sto
     back = bundles.read(path, store).run
     assert torch.equal(back.model()(given), before)
     assert back.scores().equals(published.scores())
+    assert (back.path / RUN).read_bytes() == manifest
+
+
+def test_where_its_pictures_lie_is_not_in_it(pictures: Path, bundle: Path, run: Run) -> None:
+    assert str(pictures) in (run.path / RUN).read_text()
+    _, contents = hostile_bundles.contents_of(bundle.read_bytes())
+    assert not [name for name, content in contents.items() if str(pictures).encode() in content]
+
+
+@pytest.mark.parametrize("prefix", ["folder:", "folder@32:"])
+def test_no_run_from_elsewhere_shows_a_folder_of_this_computer(
+    prefix: str, pictures: Path, run: Run, bundle: Path, store: Store
+) -> None:
+    assert catalog.available(f"{prefix}{pictures}")
+    forged = hostile_bundles.of_dataset(bundle.read_bytes(), f"{prefix}{pictures}")
+    imported = bundles.read(io.BytesIO(forged), store).run
+    assert imported.key == run.key
+    assert imported.spec.dataset == prefix
+    assert not catalog.available(imported.spec.dataset)
+    assert str(pictures) not in (imported.path / RUN).read_text()
+    assert not store.listing().damaged
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("no-such", "none that is known here"),
+        ("folder", "none that is known here"),
+        ("folder@9999:/tmp", "32 to 256 pixels"),
+        ("folder@64:", "3×32×32, and those of its data set are 3×64×64"),
+        ("mnist", "1×28×28"),
+        ("mnist-excerpt", "1×28×28"),
+        ("scenes-64", "3×64×64"),
+    ],
+)
+def test_a_data_set_that_its_layers_cannot_have_learned_is_refused(
+    name: str, why: str, bundle: Path, store: Store
+) -> None:
+    forged = hostile_bundles.of_dataset(bundle.read_bytes(), name)
+    with pytest.raises(BundleError, match=why):
+        bundles.read(io.BytesIO(forged), store)
+    assert not store.listing().runs
 
 
 def test_the_same_run_gives_the_same_bytes(run: Run, bundle: Path, tmp_path: Path) -> None:
