@@ -80,7 +80,8 @@ def models() -> None:
 
 
 def _card(model: Model) -> None:
-    with st.container(border=True, width=_WIDTH, key=f"foreign-{model.name.replace('.', '-')}"):
+    # A dot would end the name of a CSS class; no model has an underscore in its name.
+    with st.container(border=True, width=_WIDTH, key=f"foreign-{model.name.replace('.', '_')}"):
         st.markdown(f"**{look.in_markdown(model.name)}**  \n:gray[`{model.label}`]")
         licence = look.in_markdown(model.licence) if model.licence else "not stated"
         st.markdown(f"Takes pictures of {model.sizes}. Licence: {licence}.")

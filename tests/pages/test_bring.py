@@ -86,6 +86,16 @@ def test_a_model_from_elsewhere_is_listed_with_its_licence_and_removed(store: St
     assert not foreign.listing(store.root).models
 
 
+def test_names_that_differ_in_a_dot_or_a_dash_have_a_card_each(store: Store) -> None:
+    for name in ("net.v1", "net-v1", "net.v-1"):
+        foreign.add(store.root, name, dict(hostile_models.files())["identity"])
+    app = AppTest.from_file(GALLERY, default_timeout=60).run()
+    assert not app.exception
+    assert {button.key for button in app.button if button.label == "Remove"} == {
+        f"remove {model.key}" for model in foreign.listing(store.root).models
+    }
+
+
 def test_on_compare_it_is_chosen_at_once_and_has_scores(store: Store) -> None:
     app = AppTest.from_file(COMPARE, default_timeout=60).run()
     app = bring(app, "theirs.onnx", dict(hostile_models.files())["convolution"])
