@@ -10,6 +10,8 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from aecore import AecoreError
+from aecore.data import catalog
+from aecore.data.catalog import CROPS, SOURCES
 from aecore.reconstructors import foreign
 from aecore.reconstructors.foreign import LONGEST_LICENCE, Model
 from aecore.runs import bundles
@@ -87,7 +89,7 @@ def _card(model: Model) -> None:
         st.markdown(f"Takes pictures of {model.sizes}. Licence: {licence}.")
         st.caption(f"ONNX file, SHA-256 {model.sha256[:12]}…")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            COMPARE.link("Compare", models=[model.label])
+            COMPARE.link("Compare", disabled=_obstacle(model), models=[model.label])
             st.button(
                 "Remove",
                 icon=":material/delete:",
@@ -96,6 +98,12 @@ def _card(model: Model) -> None:
                 on_click=_remove,
                 args=[model],
             )
+
+
+def _obstacle(model: Model) -> str:
+    """Why Compare cannot show the model; empty where it can."""
+    fitting = (name for name in (*SOURCES, *CROPS) if model.takes(catalog.shape_of(name)))
+    return "" if any(map(catalog.here, fitting)) else f"No data set here has pictures of {model.sizes}."
 
 
 def _remove(model: Model) -> None:

@@ -15,7 +15,9 @@ from aecore.data import catalog, datasets, index_lists
 from aecore.data.catalog import CROPS, EXCERPTS, SAMPLE, SOURCES
 from aecore.data.noise import BY_TITLE, KINDS, Noise
 from aecore.data.splits import Dataset
+from aecore.files import folders
 from aecore.models.layers import Shape
+from aecore.reconstructors import foreign
 from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY
 from aecore.runs.store import Run
 from aecore.studies import by_name
@@ -34,29 +36,45 @@ Scores = Callable[[Run], pd.DataFrame]
 def linked_dataset(runs: Sequence[Run]) -> str:
     """The data set of one of the models that the link names, or CIFAR-10.
 
-    Where it is not here, or is somebody's folder, it is the embedded one whose pictures have the same shape.
+    Where it is not here, or is somebody's folder, it is the embedded one whose pictures have the same shape. Of a model
+    from elsewhere that does not take pictures like CIFAR-10's it is the first here that it takes.
     """
     labels = look.labels(runs)
     named = st.query_params.get_all("models")
     spec = next((run.spec for run in runs if labels[run.key] in named), None)
     if spec is None:
-        return "cifar10"
+        taken = _only_for([model for model in _foreign() if model.label in named])
+        return next(filter(catalog.here, taken), "cifar10")
     is_offered = spec.dataset in CROPS or (spec.dataset in SOURCES and catalog.here(spec.dataset))
     return spec.dataset if is_offered else catalog.embedded(spec.architecture.input_shape) or spec.dataset
+
+
+def _foreign() -> tuple[foreign.Model, ...]:
+    return foreign.listing(folders.checkpoints()).models
+
+
+def _only_for(models: Sequence[foreign.Model]) -> list[str]:
+    """The data sets that must be offered for models from elsewhere, those to download first.
+
+    A model that takes the embedded sample, which is always offered, needs no others.
+    """
+    other = [model for model in models if not model.takes(CROPS[SAMPLE].shape)]
+    return [name for name in (*SOURCES, *CROPS) if any(model.takes(catalog.shape_of(name)) for model in other)]
 
 
 def dataset(page: Page, runs: Sequence[Run], wanted: str) -> str:
     """The data set whose test pictures are shown: at first `wanted`, or the embedded sample if that is not here.
 
-    Embedded scenes are offered where a run takes pictures of their size.
+    Embedded scenes are offered where a run takes pictures of their size, or a model from elsewhere takes no others.
 
     Of a data set that is not here whole it is the excerpt, under the same title, so that one link serves both.
     """
-    known = sorted({*(run.spec.dataset for run in runs), wanted} & set(SOURCES), key=list(SOURCES).index)
+    trained_on, foreign_take = (run.spec.dataset for run in runs), _only_for(_foreign())
+    known = sorted({*trained_on, *foreign_take, wanted} & set(SOURCES), key=list(SOURCES).index)
     # By title, as the address shows it.
     options = {SOURCES[name].title: shown for name in known if (shown := catalog.here(name))}
     # Where a run's own pictures are not here, or are somebody's folder, the embedded ones of their shape are.
-    embedded = {SAMPLE, *(run.spec.dataset for run in runs)}
+    embedded = {SAMPLE, *foreign_take, *(run.spec.dataset for run in runs)}
     embedded |= {catalog.embedded(run.spec.architecture.input_shape) or SAMPLE for run in runs}
     options |= {look.crops(name): name for name in CROPS if name in embedded}
     names = list(options.values())

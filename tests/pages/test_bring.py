@@ -96,6 +96,17 @@ def test_names_that_differ_in_a_dot_or_a_dash_have_a_card_each(store: Store) -> 
     }
 
 
+def test_a_model_for_no_pictures_that_are_here_cannot_be_compared(store: Store) -> None:
+    for name, side in (("fits", 64), ("odd", 48)):
+        shape = ["N", 3, side, side]
+        identity = hostile_models.model([hostile_models.node("Identity")], given=shape, made=shape)
+        foreign.add(store.root, name, identity.SerializeToString())
+    app = AppTest.from_file(GALLERY, default_timeout=60).run()
+    assert not app.exception
+    helps = {link.proto.help for link in app.get("page_link") if link.proto.label == "Compare" and link.proto.disabled}
+    assert helps == {"No data set here has pictures of 3×48×48."}
+
+
 def test_on_compare_it_is_chosen_at_once_and_has_scores(store: Store) -> None:
     app = AppTest.from_file(COMPARE, default_timeout=60).run()
     app = bring(app, "theirs.onnx", dict(hostile_models.files())["convolution"])
@@ -106,6 +117,38 @@ def test_on_compare_it_is_chosen_at_once_and_has_scores(store: Store) -> None:
         if tables := [frame.value for frame in app.dataframe if "onnx-theirs" in frame.value]:
             break
     # Its kernel is the identity, so there is no error but that of rounding.
+    assert (tables[0]["onnx-theirs"].fillna(999) > 90).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "title"),
+    [
+        ((1, 28, 28), "MNIST"),
+        ((1, "h", "w"), "MNIST"),
+        ((3, 64, 64), "Embedded scenes, 64×64"),
+        ((3, 96, 96), "Embedded scenes, 96×96"),
+        ((3, 32, 32), "CIFAR-10"),
+    ],
+)
+def test_the_link_to_compare_it_shows_pictures_that_it_takes(
+    shape: tuple[int | str, ...], title: str, store: Store
+) -> None:
+    """No run here takes others than 3×32×32."""
+    identity = hostile_models.model([hostile_models.node("Identity")], given=["N", *shape], made=["N", *shape])
+    foreign.add(store.root, "theirs", identity.SerializeToString())
+    app = AppTest.from_file(COMPARE, default_timeout=60)
+    app.query_params["models"] = ["onnx-theirs"]
+    app.run()
+    assert not app.exception
+    assert not app.warning
+    assert app.selectbox(key="data").value == title
+    assert app.multiselect(key="models").value == ["onnx-theirs"]
+    for _ in range(100):
+        app.run()
+        assert not app.exception
+        assert not app.error
+        if tables := [frame.value for frame in app.dataframe if "onnx-theirs" in frame.value]:
+            break
     assert (tables[0]["onnx-theirs"].fillna(999) > 90).all()
 
 
