@@ -306,6 +306,12 @@ def without_path(name: str) -> str:
     return f"{name.partition(':')[0]}:" if is_folder(name) else name
 
 
+def title(name: str) -> str:
+    """The title of a data set that is no folder. Raises `DatasetError` for an unknown name."""
+    known = EXCERPTS.get(name) or CROPS.get(name)
+    return known.title if known else find_source(name).title
+
+
 def shape_of(name: str) -> Shape:
     """The shape of every picture of a data set, of which nothing is read. Raises `DatasetError` for an unknown name."""
     if is_folder(name):

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from aecore.data.catalog import SOURCES
+from aecore.data import catalog
+from aecore.data.catalog import SOURCES, is_folder
 from aecore.measuring.totals import psnr_text
 from aecore.models import zoo
 from aecore.models.layers import shape_text
@@ -82,7 +83,7 @@ def _metadata(run: Run, scores: pd.DataFrame) -> Iterator[str]:
     yield "  - task:"
     yield "      type: image-to-image"
     yield "    dataset:"
-    yield f"      type: {run.spec.dataset if source else 'own-pictures'}"
+    yield f"      type: {'own-pictures' if is_folder(run.spec.dataset) else run.spec.dataset}"
     yield f"      name: {json.dumps(_dataset(run))}"
     yield "      split: test"
     yield "    metrics:"
@@ -94,8 +95,8 @@ def _metadata(run: Run, scores: pd.DataFrame) -> Iterator[str]:
 
 def _dataset(run: Run) -> str:
     """The title of the data set; of a folder not its path, which is nobody else's business."""
-    source = SOURCES.get(run.spec.dataset)
-    return source.title if source else "own pictures"
+    name = run.spec.dataset
+    return "own pictures" if is_folder(name) else catalog.title(name)
 
 
 def _number(value: float) -> str:
@@ -131,10 +132,10 @@ def _figures(run: Run, scores: pd.DataFrame) -> Iterator[str]:
     from aecore.measuring.intervals import margin  # SciPy's, which a page that shows the snippet need not wait for
 
     noise = f" under {recipe_noise} noise" if (recipe_noise := run.spec.recipe.noise) else ""
-    yield (
-        f"On the {len(scores):,} test pictures of {_dataset(run)}{noise}. The pooled PSNR, of the mean error, is "
-        f"{psnr_text(run.totals.psnr_pooled, 2)}."
-    )
+    count = f"{len(scores):,} test pictures"
+    is_own = is_folder(run.spec.dataset)
+    pictures = f"{count} of one's own" if is_own else f"the {count} of {_dataset(run)}"
+    yield f"On {pictures}{noise}. The pooled PSNR, of the mean error, is {psnr_text(run.totals.psnr_pooled, 2)}."
     yield ""
     yield "| metric | mean | 95% interval of the mean over pictures |"
     yield "|---|--:|--:|"
