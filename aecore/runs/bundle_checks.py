@@ -58,7 +58,7 @@ def check(folder: Path) -> RunSpec:
     scores = _check_scores(folder / SCORES)
     _check_totals(facts["totals"], scores)
     _check_history(folder / HISTORY, spec)
-    _check_preview(folder / PREVIEW)
+    _check_preview(folder / PREVIEW, spec)
     return spec
 
 
@@ -284,13 +284,19 @@ def _table(content: bytes, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def _check_preview(path: Path) -> None:
+def _check_preview(path: Path, spec: RunSpec) -> None:
     from PIL import Image, UnidentifiedImageError
 
+    # Pages cut it into pictures: originals, noisy ones where there is noise, and reconstructions.
+    channels, high, wide = spec.architecture.input_shape
+    rows = 3 if spec.recipe.noise else 2
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             if picture.width * picture.height > LARGEST_PREVIEW:
                 raise BundleError(f"{PREVIEW} in the bundle has {picture.width}×{picture.height} pixels, too many.")
             picture.load()
+            fits = picture.height == rows * high and picture.width % wide == 0
+            if not fits or picture.mode != ("L" if channels == 1 else "RGB"):
+                raise BundleError(f"{PREVIEW} in the bundle does not show {rows} rows of the pictures of its layers.")
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise BundleError(f"{PREVIEW} in the bundle is not a PNG picture.") from None

@@ -17,6 +17,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from PIL import Image
 
 from aecore.files.whole import canonical
 from aecore.runs.bundles import CARD, EVENTS, ONNX
@@ -339,8 +340,20 @@ def _tables(contents: Contents) -> Iterator[tuple[str, Contents]]:
         "huge": _png(60_000, 60_000),
         "large": _png(5_000, 5_000),
         "wide": _png(1, 2**31 - 1),
+        "a pixel": _drawn("RGB", 1, 1),
+        "low": _drawn("RGB", 128, 32),
+        "three rows": _drawn("RGB", 128, 96),
+        "narrow": _drawn("RGB", 31, 64),
+        "grey": _drawn("L", 128, 64),
+        "of 16 bits": _drawn("I;16", 128, 64),
     }.items():
         yield f"a preview that is {name}", _sealed({**contents, PREVIEW: content})
+
+
+def _drawn(mode: str, width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (width, height)).save(file, "PNG")
+    return file.getvalue()
 
 
 def _png(width: int, height: int) -> bytes:

@@ -276,6 +276,7 @@ def test_a_manifest_that_speaks_of_another_run_is_refused(run: Run, bundle: Path
         "files that overlap": "overlap",
         "scores packed zeros": "unpacks to more than",
         "a preview that is large": "too many",
+        "a preview that is a pixel": "does not show 2 rows",
         "format is 2": "another version",
         "scores better than they are": "is not that of its scores",
     }.items():
