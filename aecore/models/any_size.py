@@ -1,10 +1,10 @@
-"""Which architectures take pictures of any size, and how far each pixel of their output sees."""
+"""Which architectures take pictures of any size, how far each pixel of their output sees, and what a pass takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import lcm
+from math import lcm, prod
 
 from aecore.models.layers import Shape
 from aecore.models.receptive_fields import reach
@@ -12,6 +12,7 @@ from aecore.models.reconstructor import Reach
 from aecore.models.steps import ArchitectureError, Step, inferred
 
 _LONGEST = 1024  # pixels of the longest picture on which the reach is measured
+_BYTES = 4  # of a float32
 
 
 def is_convolutional(steps: Sequence[Step]) -> bool:
@@ -37,6 +38,23 @@ def reach_of(steps: Sequence[Step], picture: Shape) -> Reach:
             return Reach(pixels, stride)
         height *= 2
     return Reach(None, stride)
+
+
+def bytes_per_pixel(steps: Sequence[Step], picture: Shape) -> float:
+    """The memory of one pass through a convolutional architecture, per pixel of the `picture`.
+
+    It is that of the layer at which most is held: its input, its output twice, as a convolution holds it before and
+    after the activation and a norm in two memory layouts, and what open skips bypass it with.
+    """
+    most, skipped = 0, list[int]()
+    for step in steps:
+        given, made = prod(step.input_shape), prod(step.output_shape)
+        most = max(most, given + 2 * made + sum(skipped))
+        if step.layer.opens_skip:
+            skipped.append(given)
+        elif step.layer.closes_skip:
+            skipped.pop()
+    return _BYTES * most / prod(picture[1:])
 
 
 def _follows(step: Step) -> bool:

@@ -172,6 +172,11 @@ class Architecture:
         return any_size.reach_of(self.steps, self.input_shape)
 
     @property
+    def bytes_per_pixel(self) -> float:
+        """The memory of one pass per pixel of a picture, where the architecture is convolutional."""
+        return any_size.bytes_per_pixel(self.steps, self.input_shape)
+
+    @property
     def normalises_batch(self) -> bool:
         """Whether any layer needs batches of more than one picture for training."""
         return any(layer.normalises_batch for layer in self.layers)

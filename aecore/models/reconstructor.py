@@ -66,6 +66,15 @@ class Reach:
 
 
 @runtime_checkable
+class Measured(Protocol):
+    """A reconstructor for pictures of every size that knows how much memory one pass takes."""
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """The memory of one pass per pixel of the picture, besides the picture itself."""
+
+
+@runtime_checkable
 class Local(Protocol):
     """A reconstructor for pictures of every size that knows its reach, so that it can be given a picture in parts."""
 

@@ -105,7 +105,8 @@ class Method:
     `requires` names an optional package that `clean` imports, and `terms` says what that package's licence allows.
 
     One for `any_size` takes larger pictures than those it was prepared for. Its `reach` is how many pixels away the
-    pixels are that one of its outputs depends on, under its settings; None where these are all pixels.
+    pixels are that one of its outputs depends on, under its settings; None where these are all pixels. Such a method
+    says how much memory one pass takes per pixel of a picture in colour, as measured on 2 to 8 megapixels.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Method:
     terms: str = ""
     any_size: bool = True
     reach: Callable[[Settings], int | None] = lambda settings: None
+    bytes_per_pixel: float = 0.0
 
     @property
     def missing(self) -> str:
@@ -142,6 +144,7 @@ class Denoiser:
     clean: Callable[..., Tensor]
     any_size: bool = True
     reach: Reach = _EVERYTHING
+    bytes_per_pixel: float = 0.0
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Denoise `[N, C, H, W]` float32 pictures, unclipped; the output has the same shape and is not clamped."""
@@ -166,7 +169,8 @@ def prepare(name: str, dataset: Dataset, noise: Noise, root: Path) -> Denoiser:
     settings = method.learn(task)
     if method.choice:
         settings = settings | {method.choice.setting: _tuned(method, method.choice, settings, task)}
-    return Denoiser(name, size, settings, method.clean, method.any_size, Reach(method.reach(settings)))
+    reach = Reach(method.reach(settings))
+    return Denoiser(name, size, settings, method.clean, method.any_size, reach, method.bytes_per_pixel)
 
 
 def find_method(name: str) -> Method:
@@ -407,6 +411,7 @@ METHODS: dict[str, Method] = {
             "BayesShrink, Chang, Yu & Vetterli 2000; skimage.restoration.denoise_wavelet",
             "blind",
             _wavelet,
+            bytes_per_pixel=64,
         ),
         Method(
             "tv",
@@ -419,6 +424,7 @@ METHODS: dict[str, Method] = {
             choice=Choice(
                 "weight", (0.125, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 3, 4), 48, relative=True
             ),
+            bytes_per_pixel=60,
         ),
         Method(
             "nlm",

@@ -6,7 +6,7 @@
 
 A reconstructor for pictures of any size is given overlapping parts of the picture. Each part is larger than what is
 taken from it by its reach, so that the result is that of one pass. If the reach is the whole picture, as that of group
-norm or of an image codec is, there is one pass.
+norm or of an image codec is, there is one pass, of at most `MOST_MEMORY`.
 
 Any other is given tiles of the size that it was made for, which overlap and are blended by a window. The window is a
 raised cosine, so that no tile has an edge. Tiles on a regular grid would show it all the same: a dense network gives a
@@ -22,12 +22,14 @@ from collections.abc import Generator, Iterator
 import torch
 from torch import Tensor
 
+from aecore import AecoreError
 from aecore.data.noise import key
 from aecore.models.architecture import CIFAR_SHAPE
 from aecore.models.layers import Shape
-from aecore.models.reconstructor import Local, Reach, Reconstructor
+from aecore.models.reconstructor import Local, Measured, Reach, Reconstructor
 
 STEP = 8  # pixels between tiles along each axis, on average: each pixel is in 16 tiles of 32×32
+MOST_MEMORY = 2 * 10**9  # bytes that one pass may take
 _SMALLEST = 256  # pixels per side that are taken from a part
 _OVERLAPS = 8  # or this many times the overlap, if that is more, so that at most half as much again is computed
 _BATCH = 256  # tiles at a time
@@ -35,11 +37,17 @@ _BATCH = 256  # tiles at a time
 Steps = Generator[float, None, Tensor]
 
 
+class TooLargeError(AecoreError):
+    """A picture would take too much memory in one pass; the text says how large it may be."""
+
+
 def at_full_resolution(reconstruct: Reconstructor, picture: Tensor, shape: Shape = CIFAR_SHAPE) -> Steps:
     """Reconstruct a `picture` `[1, C, H, W]` of any size; yields the share that is done, and returns the output.
 
     The output has the picture's shape and is not clamped. `shape` is that of the pictures that `reconstruct` was made
     for. Closing the generator gives up.
+
+    Raises `TooLargeError` where the picture must go through in one pass, for which it is too large.
     """
     # No `torch.inference_mode` here: between two steps it would hold for whoever asks for them.
     if not reconstruct.any_size:
@@ -63,6 +71,7 @@ def _in_parts(reconstruct: Reconstructor, picture: Tensor, reach: Reach) -> Step
     height, width = picture.shape[2:]
     padded = _reflected(picture, [(0, -side % reach.stride) for side in (height, width)])
     if reach.pixels is None:
+        _check_memory(reconstruct, padded)
         yield 0.0
         output = reconstruct(padded)[..., :height, :width]
         yield 1.0
@@ -79,6 +88,17 @@ def _in_parts(reconstruct: Reconstructor, picture: Tensor, reach: Reach) -> Step
         output[..., top : top + side, left : left + side] = inner
     yield 1.0
     return output[..., :height, :width]
+
+
+def _check_memory(reconstruct: Reconstructor, picture: Tensor) -> None:
+    if not isinstance(reconstruct, Measured) or not (needed := reconstruct.bytes_per_pixel):
+        return
+    if needed * picture.shape[2] * picture.shape[3] > MOST_MEMORY:
+        most = MOST_MEMORY / needed / 1e6
+        raise TooLargeError(
+            f"{reconstruct.name} needs all of a picture at once, and takes pictures of at most {most:.3g} megapixels "
+            "here."
+        )
 
 
 def _blended(reconstruct: Reconstructor, picture: Tensor, shape: Shape) -> Steps:

@@ -49,6 +49,11 @@ class Model:
         """Which pixels its outputs depend on, if it takes pictures of every size."""
         return self.spec.architecture.reach
 
+    @property
+    def bytes_per_pixel(self) -> float:
+        """The memory of one pass per pixel of a picture, if it takes pictures of every size."""
+        return self.spec.architecture.bytes_per_pixel
+
     def __call__(self, pictures: Tensor) -> Tensor:
         """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped."""
         return self._through(self._module, pictures)

@@ -1,5 +1,7 @@
 """Pictures of any size: parts give what one pass gives, and tiles show no grid."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from math import prod
 
@@ -9,10 +11,11 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from aecore.files import background
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
-from aecore.models.reconstructor import Reach
+from aecore.models.reconstructor import Reach, Reconstructor
 from aecore.reconstructors import codecs, tiled
 from aecore.reconstructors.denoisers import METHODS, Denoiser
 from aecore.reconstructors.pca import Identity, Projection
@@ -217,3 +220,55 @@ def test_who_closes_it_computes_no_more(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(calls) == 1
     with pytest.raises(StopIteration):
         next(steps)
+
+
+@pytest.mark.parametrize(
+    ("line", "floats"),
+    [
+        ("conv32 | gn8 | pool | conv32 | up | conv3:k1:sigmoid", 3 * 32),  # the norm's input, and its output twice
+        ("conv32 | skip | gn8 | conv32 | add | conv3", 4 * 32),  # and what bypasses it
+        ("conv8:s2 | gn4 | up | conv3", 2 + 8 + 8),  # upsampling, from a quarter of the pixels
+    ],
+)
+def test_the_memory_of_a_pass_is_that_of_its_largest_maps(line: str, floats: int) -> None:
+    assert model(line).bytes_per_pixel == 4 * floats
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+def test_the_memory_of_a_pass_is_about_what_torch_takes() -> None:
+    line, side = "conv32 | skip | gn8 | conv32 | add | conv3", 1024
+    code = (
+        "import re, torch; from pathlib import Path; torch.set_num_threads(1);"
+        "from aecore.models.architecture import Architecture;"
+        f"module = Architecture.parse({line!r}).module().eval().to(memory_format=torch.channels_last);"
+        # Not `ru_maxrss`, which begins with that of the process which started this one.
+        "peak = lambda: 1024 * int(re.search('VmHWM:.*?([0-9]+)', Path('/proc/self/status').read_text())[1]);"
+        f"picture = torch.rand(1, 3, {side}, {side}).contiguous(memory_format=torch.channels_last);"
+        "torch.set_grad_enabled(False); module(picture[..., :64, :64]); before = peak(); module(picture);"
+        "print(peak() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=background.ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) / side**2 == pytest.approx(model(line).bytes_per_pixel, rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["norm", "wavelet", "tv", "avif-75"])
+def test_a_picture_that_would_take_too_much_memory_is_refused_before_it_is_computed(name: str) -> None:
+    """Of 50 megapixels, of which no memory is touched."""
+    picture = torch.zeros(1, 1, 1, 1).expand(1, 3, 5000, 10_000)
+    if name == "norm":
+        reconstruct: Reconstructor = model("conv32 | gn8 | pool | conv32 | up | conv3:k1:sigmoid")
+    elif name in METHODS:
+        method = METHODS[name]
+        reconstruct = Denoiser(name, 3072, {}, method.clean, bytes_per_pixel=method.bytes_per_pixel)
+    else:
+        reconstruct = codecs.find(name)
+    most = tiled.MOST_MEMORY / 1e6 / reconstruct.bytes_per_pixel  # type: ignore[attr-defined]
+    sentence = f"{reconstruct.name} needs all of a picture at once, and takes pictures of at most {most:.3g} megapixels"
+    with pytest.raises(tiled.TooLargeError, match=sentence):
+        finished(at_full_resolution(reconstruct, picture))
+
+
+def test_whatever_goes_through_in_one_pass_says_what_memory_it_takes() -> None:
+    for name, method in METHODS.items():
+        assert bool(method.bytes_per_pixel) == (method.any_size and method.reach({"width": 1, "size": 1}) is None), name
+    assert all(kind.bytes_per_pixel for kind in codecs.FORMATS.values())
