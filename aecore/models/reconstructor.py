@@ -59,10 +59,14 @@ class Reach:
 
     None stands for all of them. Height and width must be multiples of `stride`; moved by that many pixels, a picture
     gives the same output, moved.
+
+    Where the reach is assumed because it is not known, a picture of up to `part` pixels per side is not divided, and a
+    larger one is given in parts of that size.
     """
 
     pixels: int | None
     stride: int = 1
+    part: int | None = None
 
 
 @runtime_checkable

@@ -43,6 +43,9 @@ MOST_MODELS = 100
 LONGEST_LICENCE = 200  # characters
 BATCH = 100  # pictures at a time
 STRIDE = 32  # of five halvings: deeper networks for pictures of every size are rare
+# Pixels per side of what it is given at a time, and of what two parts have in common, which is cut in the middle: more
+# would not fit into the memory of its process.
+PART, OVERLAP = 512, 128
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,8 @@ class ForeignModel:
 
     @property
     def reach(self) -> Reach:
-        """Any pixel may depend on all others. Multiples of `STRIDE` suit its halvings, whose number is not known."""
-        return Reach(None, STRIDE)
+        """Assumed, since it is not known. Multiples of `STRIDE` suit its halvings, whose number is not known either."""
+        return Reach(OVERLAP // 2, STRIDE, PART)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped.

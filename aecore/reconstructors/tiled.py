@@ -6,7 +6,9 @@
 
 A reconstructor for pictures of any size is given overlapping parts of the picture. Each part is larger than what is
 taken from it by its reach, so that the result is that of one pass. If the reach is the whole picture, as that of group
-norm or of an image codec is, there is one pass, of at most `MOST_MEMORY`.
+norm or of an image codec is, there is one pass, of at most `MOST_MEMORY`. Of a model from elsewhere the reach is not
+known: a picture that is larger than its `Reach.part` is given in parts of that size all the same, and the result may
+differ from that of one pass.
 
 Any other is given tiles of the size that it was made for, which overlap and are blended by a window. The window is a
 raised cosine, so that no tile has an edge. Tiles on a regular grid would show it all the same: a dense network gives a
@@ -56,6 +58,14 @@ def at_full_resolution(reconstruct: Reconstructor, picture: Tensor, shape: Shape
     return (yield from _in_parts(reconstruct, picture, reach))
 
 
+def way(reconstruct: Reconstructor, size: tuple[int, int], shape: Shape = CIFAR_SHAPE) -> str:
+    """How a picture of this height and width is computed, in words."""
+    if not reconstruct.any_size:
+        return f"tiles of {shape[1]}×{shape[2]}"
+    part = reconstruct.reach.part if isinstance(reconstruct, Local) else None
+    return f"parts of {part}×{part}" if part and max(size) > part else "full resolution"
+
+
 def finished(steps: Steps) -> Tensor:
     """What `at_full_resolution` returns in the end."""
     while True:
@@ -70,14 +80,14 @@ def _in_parts(reconstruct: Reconstructor, picture: Tensor, reach: Reach) -> Step
     """Through a reconstructor for any size: the same as in one pass."""
     height, width = picture.shape[2:]
     padded = _reflected(picture, [(0, -side % reach.stride) for side in (height, width)])
-    if reach.pixels is None:
+    if reach.pixels is None or (reach.part and max(height, width) <= reach.part):
         _check_memory(reconstruct, padded)
         yield 0.0
         output = reconstruct(padded)[..., :height, :width]
         yield 1.0
         return output
     overlap = _multiple(reach.pixels, reach.stride)
-    side = _multiple(max(_SMALLEST, _OVERLAPS * overlap), reach.stride)
+    side = reach.part - 2 * overlap if reach.part else _multiple(max(_SMALLEST, _OVERLAPS * overlap), reach.stride)
     output = torch.empty_like(padded)
     parts = [(top, left) for top in range(0, padded.shape[2], side) for left in range(0, padded.shape[3], side)]
     for done, (top, left) in enumerate(parts):

@@ -29,8 +29,14 @@ all of them.
 
 The models were trained on pictures of 32×32. Those without dense layers take a photograph of any size as it is. The
 others get tiles of 32×32, which overlap and are blended. Classical methods are fitted and tuned on CIFAR-10, not on
-photographs.
+photographs. A model from elsewhere gets parts of 512×512 that overlap by 128, because how far its pixels see is not
+known.
 """
+
+_COMPUTED_AT = (
+    "Full resolution: as in one pass. Tiles: of the size that the model was trained on, overlapping and blended. "
+    "Parts: a model from elsewhere gets parts that overlap by 128 pixels, and the result may differ from one pass."
+)
 
 
 @st.fragment
@@ -123,7 +129,11 @@ def _table(photograph: Photograph, outputs: Sequence[tuple[str, Output]]) -> Non
         # Infinite where nothing differs, which is said in words.
         table.replace(np.inf, np.nan),
         hide_index=True,
-        column_config=formats | {"Seconds": st.column_config.NumberColumn(format="%.2f")},
+        column_config=formats
+        | {
+            "Computed at": st.column_config.TextColumn(help=_COMPUTED_AT),
+            "Seconds": st.column_config.NumberColumn(format="%.2f"),
+        },
         placeholder="–",
         alt="PSNR, SSIM and MSE of each picture",
     )

@@ -205,7 +205,8 @@ def _computed(
     work.check()
     scores = large.scores(output, clean)
     pixels = (output[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    return Output(pixels, viewer.file_of(pixels), scores, _way(reconstruct), seconds)
+    way = tiled.way(reconstruct, photograph.size, choices.SHAPE)
+    return Output(pixels, viewer.file_of(pixels), scores, way, seconds)
 
 
 def _followed(work: Work, steps: tiled.Steps) -> torch.Tensor:
@@ -223,11 +224,6 @@ def _reconstructor(contestant: Contestant | None, noise: Noise | None) -> Recons
     if contestant is None:
         return Identity(3072)
     return cached.reconstructor(contestant, choices.dataset(), noise)
-
-
-def _way(reconstruct: Reconstructor) -> str:
-    height, width = choices.SHAPE[1:]
-    return "full resolution" if reconstruct.any_size else f"tiles of {height}×{width}"
 
 
 def failures(works: Mapping[str, Work]) -> list[str]:

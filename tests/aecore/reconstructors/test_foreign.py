@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
 
+import numpy
 import psutil
 import pytest
 import torch
@@ -57,6 +58,44 @@ def test_a_photograph_of_odd_height_and_width_passes_through_a_model_that_halves
     assert output.shape == picture.shape
     # An output pixel sees at most two pixels to its right and below, and this one's end is cut away.
     torch.testing.assert_close(output[:, :, :40, :60], whole[:, :, :40, :60], rtol=0, atol=1e-5)
+
+
+def test_a_large_photograph_passes_in_parts_between_which_it_can_be_given_up(tmp_path: Path) -> None:
+    module, content = plain_autoencoder()
+    foreign.add(tmp_path, "mine", content)
+    model, picture = foreign.find("onnx-mine", tmp_path), torch.rand(1, 3, 700, 1000)
+    steps = tiled.at_full_resolution(model, picture)
+    shares, output = [], None
+    while output is None:
+        try:
+            shares.append(next(steps))
+        except StopIteration as end:
+            output = end.value
+    assert shares == [part / 6 for part in range(7)]  # parts of 384×384 without what they overlap by
+    with torch.inference_mode():
+        whole = module(picture)
+    # Its pixels see two pixels away, less than half of the overlap, so that its parts give what one pass gives.
+    torch.testing.assert_close(output, whole, rtol=0, atol=1e-5)
+    assert tiled.way(model, (700, 1000)) == "parts of 512×512"
+    assert tiled.way(model, (512, 512)) == "full resolution"
+
+
+@pytest.mark.slow
+def test_a_photograph_of_twelve_megapixels_fits_into_the_memory_of_the_process(tmp_path: Path) -> None:
+    kernel = numpy.full((64, 3, 3, 3), 0.01, numpy.float32)
+    nodes = [
+        hostile_models.node("Conv", "x first", "a", pads=[1, 1, 1, 1]),
+        hostile_models.node("Conv", "a second", pads=[1, 1, 1, 1]),
+    ]
+    weights = [
+        hostile_models.weight("first", kernel),
+        hostile_models.weight("second", kernel.transpose(1, 0, 2, 3).copy()),
+    ]
+    foreign.add(tmp_path, "wide", hostile_models.model(nodes, weights).SerializeToString())
+    model, picture = foreign.find("onnx-wide", tmp_path), torch.rand(1, 3, 3000, 4000)
+    with pytest.raises(ForeignError):
+        model(picture)
+    assert tiled.finished(tiled.at_full_resolution(model, picture)).shape == picture.shape
 
 
 def test_pictures_of_another_shape_are_refused_before_the_model_is_asked(tmp_path: Path) -> None:
