@@ -132,7 +132,8 @@ class Process:
 
 
 _running: OrderedDict[str, Process] = OrderedDict()
-_starting = Lock()
+_changing = Lock()  # of what is running; held for moments only
+_starting: dict[str, Lock] = {}  # by digest, so that nobody waits for the start of another model
 
 
 def ask(digest: str, read: Callable[[], bytes], pictures: Array) -> Array:
@@ -140,27 +141,47 @@ def ask(digest: str, read: Callable[[], bytes], pictures: Array) -> Array:
 
     Raises `ForeignError` where it failed; it is started again when it is asked the next time.
     """
-    with _starting:
-        process = _running.get(digest)
-        if process is None or not process.is_alive:
-            stop(digest)
-            process = _running[digest] = Process(read(), "run")
-        process.askers += 1
-        _running.move_to_end(digest)
-        idle = [other for other, running in _running.items() if not running.askers]
-        for other in idle[: max(0, len(_running) - MOST_PROCESSES)]:
-            stop(other)
+    with _starting.setdefault(digest, Lock()):
+        process = _taken(digest)
+        if process is None:
+            process = Process(read(), "run")
+            _add(digest, process)
     try:
         return process.ask(pictures)
     finally:
-        with _starting:
+        with _changing:
             process.askers -= 1
 
 
 def stop(digest: str) -> None:
     """End the process of the model with this digest, if there is one."""
-    if process := _running.pop(digest, None):
+    with _changing:
+        process = _running.pop(digest, None)
+    if process:
         process.close()
+
+
+def _taken(digest: str) -> Process | None:
+    """The running process of a model, for one more asker."""
+    with _changing:
+        process = _running.get(digest)
+        if process and process.is_alive:
+            process.askers += 1
+            _running.move_to_end(digest)
+            return process
+    stop(digest)
+    return None
+
+
+def _add(digest: str, process: Process) -> None:
+    """Note a process that was started for one asker, and end those for which there is no room."""
+    with _changing:
+        process.askers += 1
+        _running[digest] = process
+        idle = [other for other, running in _running.items() if not running.askers]
+        ended = [_running.pop(other) for other in idle[: max(0, len(_running) - MOST_PROCESSES)]]
+    for one in ended:
+        one.close()
 
 
 @atexit.register

@@ -17,11 +17,20 @@ import streamlit as st
 import torch
 
 from aecore import AecoreError
-from aecore.studies.contestants import Contestant
+from aecore.studies.contestants import FOREIGN, Contestant
 from aecore.training import machine
 from pages.components import links
 
-Lane = Literal["quick", "fits", "slow", "slow draws", "photographs", "slow photographs"]
+Lane = Literal[
+    "quick",
+    "fits",
+    "slow",
+    "slow draws",
+    "models of others",
+    "photographs",
+    "slow photographs",
+    "photographs of others",
+]
 Jobs = Mapping[str, Sequence[Future[Any]]]  # the jobs of each contestant, by its key
 
 HELPERS = max(1, machine.cores() - 1)
@@ -49,13 +58,15 @@ class _Lease:
     ended: float = inf
 
 
-# One lane per cost class, so that slow jobs cannot delay quick ones.
+# One lane per cost class, so that slow jobs cannot delay quick ones. What a model of others costs is not known.
 LANES: dict[Lane, ThreadPoolExecutor] = {lane: ThreadPoolExecutor(1, initializer=one_core) for lane in get_args(Lane)}
 _leases: WeakKeyDictionary[Future[Any], _Lease] = WeakKeyDictionary()
 
 
 def lane_of(contestant: Contestant, *, many_draws: bool = False) -> Lane:
     """The lane of a contestant's jobs."""
+    if contestant.family == FOREIGN:
+        return "models of others"
     if contestant.is_slow:
         return "slow draws" if many_draws else "slow"
     return "fits" if contestant.fits else "quick"

@@ -11,6 +11,9 @@ from streamlit.testing.v1 import AppTest
 from aecore.reconstructors import foreign, foreign_process
 from aecore.runs import bundles
 from aecore.runs.store import Store
+from aecore.studies import by_name
+from pages.components import jobs
+from pages.components.photos import work
 from tests.aecore.reconstructors import hostile_models
 
 ROOT = Path(__file__).parents[2]
@@ -158,3 +161,11 @@ def test_on_denoise_it_is_offered(store: Store) -> None:
     assert not app.exception
     (choice,) = [select for select in app.multiselect if "onnx-theirs" in select.options]
     assert choice.label == "Denoisers"
+
+
+def test_a_model_from_elsewhere_holds_up_no_other_method(store: Store) -> None:
+    added = foreign.add(store.root, "theirs", dict(hostile_models.files())["identity"])
+    contestant = by_name.of_foreign(added)
+    others = [other for other in by_name.baselines((3, 32, 32)) if other.label != added.label]
+    assert jobs.lane_of(contestant) not in {jobs.lane_of(other) for other in others}
+    assert work._lane(contestant) not in {work._lane(None), *map(work._lane, others)}

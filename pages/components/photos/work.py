@@ -23,7 +23,7 @@ from aecore.measuring import large
 from aecore.models.reconstructor import Reconstructor
 from aecore.reconstructors import tiled
 from aecore.reconstructors.pca import Identity
-from aecore.studies.contestants import Contestant
+from aecore.studies.contestants import FOREIGN, Contestant
 from pages.components import cached, jobs, links
 from pages.components.cached import Pixels
 from pages.components.photos import choices, viewer
@@ -186,9 +186,14 @@ def _bytes(work: Work) -> int:
 
 def _begun(photograph: Photograph, contestant: Contestant | None, noise: Noise | None, seed: int) -> Work:
     work = Work()
-    lane: jobs.Lane = "slow photographs" if contestant and contestant.is_slow else "photographs"
-    work.job = jobs.LANES[lane].submit(_computed, work, photograph, contestant, noise, seed)
+    work.job = jobs.LANES[_lane(contestant)].submit(_computed, work, photograph, contestant, noise, seed)
     return work
+
+
+def _lane(contestant: Contestant | None) -> jobs.Lane:
+    if contestant and contestant.family == FOREIGN:
+        return "photographs of others"
+    return "slow photographs" if contestant and contestant.is_slow else "photographs"
 
 
 def _computed(

@@ -3,8 +3,9 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 
 import numpy
 import psutil
@@ -216,6 +217,47 @@ def test_as_many_processes_as_may_run_and_no_more(tmp_path: Path, monkeypatch: p
     for model in models:
         assert model(torch.rand(1, 3, 32, 32)).shape == (1, 3, 32, 32)
     assert len(foreign_process._running) == 2
+
+
+def test_nobody_waits_for_the_start_of_another_model(tmp_path: Path) -> None:
+    content = dict(hostile_models.files())["identity"]
+    quick = foreign.find(foreign.add(tmp_path, "quick", content).key, tmp_path)
+    pictures, may_start = torch.rand(1, 3, 32, 32), Event()
+
+    def read_late() -> bytes:
+        assert may_start.wait(60)
+        return content
+
+    with ThreadPoolExecutor(2) as pool:
+        late = pool.submit(foreign_process.ask, "late", read_late, pictures.numpy())
+        try:
+            assert torch.equal(pool.submit(quick, pictures).result(30), pictures)
+            assert not late.done()
+        finally:
+            may_start.set()
+        assert (late.result(60) == pictures.numpy()).all()
+
+
+def test_models_are_asked_while_others_are_removed() -> None:
+    """Whoever asks gets an output, or the sentence that the model ended; nothing else goes wrong."""
+    content = dict(hostile_models.files())["identity"]
+    pictures = torch.rand(1, 3, 32, 32).numpy()
+    stopping = Event()
+
+    def remove_all_the_time() -> None:
+        while not stopping.is_set():
+            for digest in ("a", "b"):
+                foreign_process.stop(digest)
+
+    with ThreadPoolExecutor(3) as pool:
+        removing = pool.submit(remove_all_the_time)
+        try:
+            asked = [pool.submit(foreign_process.ask, name, lambda: content, pictures) for name in "abab"]
+            failures = [job.exception(60) for job in asked]
+        finally:
+            stopping.set()
+        removing.result()
+    assert {type(failure) for failure in failures} <= {type(None), ForeignError}
 
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
