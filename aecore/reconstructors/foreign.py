@@ -19,6 +19,7 @@ import tomllib
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,7 @@ STRIDE = 32  # of five halvings: deeper networks for pictures of every size are 
 # Pixels per side of what it is given at a time, and of what two parts have in common, which is cut in the middle: more
 # would not fit into the memory of its process.
 PART, OVERLAP = 512, 128
+_checking = Lock()  # each check may take all the memory that a model may
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,9 @@ def add(root: Path, name: str, content: bytes, licence: str = "", seconds: float
         raise ForeignError(f"The licence note has {len(licence):,} characters: at most {LONGEST_LICENCE} are kept.")
     if len(content) > MOST_BYTES:
         raise ForeignError(f"The model has {len(content) / 2**20:,.0f} MB: at most {MOST_BYTES / 2**20:.0f} MB.")
-    process = Process(content, "check", seconds)
-    process.close()
+    with _checking:
+        process = Process(content, "check", seconds)
+        process.close()
     fit = process.fit
     digest = hashlib.sha256(content).hexdigest()
     model = Model(name, licence, digest, fit["channels"], fit["height"], fit["width"])

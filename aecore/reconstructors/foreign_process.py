@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock, Timer
+from threading import Lock, Timer, current_thread
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from aecore.files import background
 from aecore.reconstructors import frames
 
 MOST_PROCESSES = 8  # at once, as many as a page shows; the one that was asked longest ago makes room
+IDLE = 60.0  # seconds after which a process that nobody asks ends
 STARTING = 60.0  # seconds, on a machine that is busy with something else
 LOADING, ANSWERING = 10.0, 60.0  # seconds to check or load a model, and for one batch of pictures
 _LARGEST_TEXT = 2**16
@@ -41,6 +42,7 @@ class Process:
         self._asking = Lock()
         self._late = False
         self.askers = 0  # that wait for it, for whom it must not end
+        self.ending: Timer | None = None  # which ends it when nobody asks it for a while
         # No setting and no secret of this process is passed on.
         passed = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
         self._process = subprocess.Popen(
@@ -149,8 +151,7 @@ def ask(digest: str, read: Callable[[], bytes], pictures: Array) -> Array:
     try:
         return process.ask(pictures)
     finally:
-        with _changing:
-            process.askers -= 1
+        _leave(digest, process)
 
 
 def stop(digest: str) -> None:
@@ -182,6 +183,25 @@ def _add(digest: str, process: Process) -> None:
         ended = [_running.pop(other) for other in idle[: max(0, len(_running) - MOST_PROCESSES)]]
     for one in ended:
         one.close()
+
+
+def _leave(digest: str, process: Process) -> None:
+    """Have one asker less, and the process end when nobody asks it for a while."""
+    with _changing:
+        process.askers -= 1
+        if process.ending:
+            process.ending.cancel()  # rather than one thread for every answer of the last minute
+        process.ending = Timer(IDLE, _end_if_idle, (digest, process))
+        process.ending.daemon = True
+        process.ending.start()
+
+
+def _end_if_idle(digest: str, process: Process) -> None:
+    with _changing:
+        if process.askers or process.ending is not current_thread() or _running.get(digest) is not process:
+            return
+        del _running[digest]
+    process.close()
 
 
 @atexit.register

@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Timer
@@ -27,6 +28,20 @@ def _no_process_is_left() -> Iterator[None]:
     for digest in list(foreign_process._running):
         foreign_process.stop(digest)
     assert not [child for child in psutil.Process().children() if "foreign_worker" in " ".join(child.cmdline())]
+
+
+def wide() -> bytes:
+    """A model whose largest map has 64 channels."""
+    kernel = numpy.full((64, 3, 3, 3), 0.01, numpy.float32)
+    nodes = [
+        hostile_models.node("Conv", "x first", "a", pads=[1, 1, 1, 1]),
+        hostile_models.node("Conv", "a second", pads=[1, 1, 1, 1]),
+    ]
+    weights = [
+        hostile_models.weight("first", kernel),
+        hostile_models.weight("second", kernel.transpose(1, 0, 2, 3).copy()),
+    ]
+    return hostile_models.model(nodes, weights).SerializeToString()
 
 
 def tree(folder: Path) -> dict[str, int]:
@@ -83,16 +98,7 @@ def test_a_large_photograph_passes_in_parts_between_which_it_can_be_given_up(tmp
 
 @pytest.mark.slow
 def test_a_photograph_of_twelve_megapixels_fits_into_the_memory_of_the_process(tmp_path: Path) -> None:
-    kernel = numpy.full((64, 3, 3, 3), 0.01, numpy.float32)
-    nodes = [
-        hostile_models.node("Conv", "x first", "a", pads=[1, 1, 1, 1]),
-        hostile_models.node("Conv", "a second", pads=[1, 1, 1, 1]),
-    ]
-    weights = [
-        hostile_models.weight("first", kernel),
-        hostile_models.weight("second", kernel.transpose(1, 0, 2, 3).copy()),
-    ]
-    foreign.add(tmp_path, "wide", hostile_models.model(nodes, weights).SerializeToString())
+    foreign.add(tmp_path, "wide", wide())
     model, picture = foreign.find("onnx-wide", tmp_path), torch.rand(1, 3, 3000, 4000)
     with pytest.raises(ForeignError):
         model(picture)
@@ -258,6 +264,52 @@ def test_models_are_asked_while_others_are_removed() -> None:
             stopping.set()
         removing.result()
     assert {type(failure) for failure in failures} <= {type(None), ForeignError}
+
+
+def test_a_process_that_nobody_asks_ends_and_starts_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign_process, "IDLE", 0.2)
+    model = foreign.find(foreign.add(tmp_path, "mine", dict(hostile_models.files())["identity"]).key, tmp_path)
+    pictures = torch.rand(1, 3, 32, 32)
+    model(pictures)
+    (process,) = foreign_process._running.values()
+    _until(lambda: not process.is_alive)
+    assert not foreign_process._running
+    assert torch.equal(model(pictures), pictures)
+
+
+def test_the_memory_of_a_picture_comes_back(tmp_path: Path) -> None:
+    added = foreign.add(tmp_path, "wide", wide())
+    model = foreign.find(added.key, tmp_path)
+    model(torch.rand(1, 3, 32, 32))
+    process = psutil.Process(foreign_process._running[added.sha256].pid)
+    before = process.memory_info().rss
+    model(torch.rand(1, 3, 512, 512))  # whose largest map takes 67 MB
+    assert process.memory_info().rss - before < MOST_GROWTH
+
+
+def test_models_are_checked_one_at_a_time(tmp_path: Path) -> None:
+    files, most = dict(hostile_models.files()), 0
+    with ThreadPoolExecutor(3) as pool:
+        added = [pool.submit(foreign.add, tmp_path, f"m{number}", files["identity"]) for number in range(3)]
+        while not all(job.done() for job in added):
+            most = max(most, sum(map(_checks, psutil.Process().children())))
+            time.sleep(0.01)
+        assert [job.result().name for job in added] == ["m0", "m1", "m2"]
+    assert most == 1
+
+
+def _checks(child: psutil.Process) -> bool:
+    try:
+        return child.cmdline()[-1:] == ["check"]
+    except psutil.Error:  # it has ended
+        return False
+
+
+def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
