@@ -90,6 +90,24 @@ def test_a_phone_s_photograph_is_upright_and_read_to_the_pixel(zoomed: Page, upr
     assert probed(zoomed)["original"] == pixels[601, 801].tolist()
 
 
+def test_a_second_photograph_of_the_same_size_becomes_sharp(zoomed: Page, upright: Image.Image, tmp_path: Path) -> None:
+    """Its part in view has the same place as that of the first one."""
+    second = upright.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    second.save(tmp_path / "second.png")
+    zoomed.keyboard.press("Shift+ArrowRight")
+    assert probed(zoomed)["original"] == np.asarray(upright)[600, 801].tolist()
+    zoomed.locator("input[type=file]").set_input_files(tmp_path / "second.png")
+    expect(viewer(zoomed).locator(".about")).to_have_text("second.png, 1,600×1,200 pixels.")
+    expect(viewer(zoomed).locator(".head span", has_text="dB")).to_have_count(3)
+    settled(zoomed)
+    zoomed.locator(".panes").focus()
+    for _ in range(9):
+        zoomed.keyboard.press("+")
+    painted(zoomed)
+    zoomed.keyboard.press("Shift+ArrowRight")
+    assert probed(zoomed)["original"] == np.asarray(second)[600, 801].tolist()
+
+
 def test_the_view_stays_when_models_change(zoomed: Page) -> None:
     zoom, *middle = view(zoomed)
     assert zoom > 3

@@ -217,7 +217,7 @@ class Viewer {
     const [left, top, right, bottom] = rectangle(1);
     if (part && part[0] <= left && part[1] <= top && part[2] >= right && part[3] >= bottom) return;
     const wider = [1.6, 1.3, 1].map(rectangle).find(([l, t, r, b]) => (r - l) * (b - t) <= most);
-    const asked = JSON.stringify(wider);
+    const asked = JSON.stringify([photograph, wider]);
     if (!wider || asked === this.asked) return;
     this.asked = asked;
     this.ask({ photograph, rectangle: wider });
