@@ -29,6 +29,7 @@ from aecore.files.whole import write_whole
 from aecore.models.layers import Shape, shape_text
 from aecore.models.recipe import NAME_RULE, is_name
 from aecore.models.reconstructor import Reach
+from aecore.models.rules import CIFAR_SHAPE
 from aecore.reconstructors import foreign_process
 from aecore.reconstructors.foreign_process import LOADING, ForeignError, Process
 
@@ -82,6 +83,11 @@ class Model:
         if self.any_size:
             return f"{self.channels} channel{'s' * (self.channels > 1)}, any size"
         return "×".join(str(size or "any") for size in (self.channels, self.height, self.width))
+
+    @property
+    def example(self) -> Shape:
+        """A shape of pictures that it takes."""
+        return self.channels, self.height or CIFAR_SHAPE[1], self.width or CIFAR_SHAPE[2]
 
     def takes(self, shape: Shape) -> bool:
         """Whether it takes pictures of this shape."""

@@ -30,11 +30,11 @@ from aecore.models.architecture import CIFAR_SHAPE
 from aecore.models.layers import Shape
 from aecore.models.reconstructor import Local, Measured, Reach, Reconstructor
 
-STEP = 8  # pixels between tiles along each axis, on average: each pixel is in 16 tiles of 32×32
+PER_SIDE = 4  # tiles that a pixel is in along each axis: they are 8 pixels apart, on average, if they are of 32×32
 MOST_MEMORY = 2 * 10**9  # bytes that one pass may take
 _SMALLEST = 256  # pixels per side that are taken from a part
 _OVERLAPS = 8  # or this many times the overlap, if that is more, so that at most half as much again is computed
-_BATCH = 256  # tiles at a time
+_BATCH = 256 * 32 * 32  # pixels of the tiles at a time
 
 Steps = Generator[float, None, Tensor]
 
@@ -114,19 +114,25 @@ def _check_memory(reconstruct: Reconstructor, picture: Tensor) -> None:
 def _blended(reconstruct: Reconstructor, picture: Tensor, shape: Shape) -> Steps:
     """Through a reconstructor for pictures of `shape`: a weighted mean of overlapping tiles."""
     sides = shape[1:]
-    counts = [math.ceil((tile + side) / STEP) for tile, side in zip(sides, picture.shape[2:], strict=True)]
+    steps = [max(1, tile // PER_SIDE) for tile in sides]
+    counts = [math.ceil((tile + side) / step) for tile, side, step in zip(sides, picture.shape[2:], steps, strict=True)]
     # So much wider that every tile lies inside, and every pixel of the picture in the tiles on all sides of it.
     padded = _reflected(
         picture,
-        [(tile, count * STEP - side) for tile, count, side in zip(sides, counts, picture.shape[2:], strict=True)],
+        [
+            (tile, count * step - side)
+            for tile, count, step, side in zip(sides, counts, steps, picture.shape[2:], strict=True)
+        ],
     )
     window = _raised_cosine(sides[0])[:, None] * _raised_cosine(sides[1])
     total, weights = torch.zeros_like(padded), padded.new_zeros(padded.shape[2:])
-    places = list(_places(counts))
-    for first in range(0, len(places), _BATCH):
+    places = list(_places(counts, steps))
+    at_a_time = max(1, _BATCH // math.prod(sides))
+    for first in range(0, len(places), at_a_time):
         yield first / len(places)
         batch = [
-            (slice(top, top + sides[0]), slice(left, left + sides[1])) for top, left in places[first : first + _BATCH]
+            (slice(top, top + sides[0]), slice(left, left + sides[1]))
+            for top, left in places[first : first + at_a_time]
         ]
         tiles = reconstruct(torch.cat([padded[:, :, rows, columns] for rows, columns in batch])) * window
         for (rows, columns), tile in zip(batch, tiles, strict=True):
@@ -137,13 +143,17 @@ def _blended(reconstruct: Reconstructor, picture: Tensor, shape: Shape) -> Steps
     return total[:, :, rows, columns] / weights[rows, columns]
 
 
-def _places(counts: list[int]) -> Iterator[tuple[int, int]]:
-    """The upper left corner of each tile: on a grid of `counts` rows and columns, each moved at random by itself."""
+def _places(counts: list[int], steps: list[int]) -> Iterator[tuple[int, int]]:
+    """The upper left corner of each tile: on a grid of `counts` rows and columns, each moved at random by itself.
+
+    `steps` are the pixels between two rows, and between two columns.
+    """
     generator = torch.Generator().manual_seed(key("tiles of a photograph", *counts))
-    moved = torch.randint(STEP, (*counts, 2), generator=generator).tolist()
-    for row, rows in enumerate(moved):
-        for column, (down, right) in enumerate(rows):
-            yield row * STEP + down, column * STEP + right
+    moved = [torch.randint(step, tuple(counts), generator=generator).tolist() for step in steps]
+    for row in range(counts[0]):
+        for column in range(counts[1]):
+            down, right = (one[row][column] for one in moved)
+            yield row * steps[0] + down, column * steps[1] + right
 
 
 def _raised_cosine(side: int) -> Tensor:

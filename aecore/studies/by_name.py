@@ -107,30 +107,40 @@ def of_foreign(model: foreign.Model) -> Contestant:
         story=f"An ONNX file from elsewhere, for pictures of {model.sizes}.",
         knowledge="from elsewhere: what it was trained on is not known here"
         + (f"; licence: {model.licence}" if model.licence else ""),
+        shape=model.example,
     )
 
 
-def baselines(shape: Shape) -> list[Contestant]:
-    """The baselines and the models from elsewhere to list for pictures of `shape`.
+def baselines(shape: Shape, *, any_size: bool = False) -> list[Contestant]:
+    """The baselines and the models from elsewhere to list for pictures of `shape`, as `contestants` does.
 
     Any other size or quality can be named. Those that need all components of pictures too large for PCA are left out.
     """
     numbers = prod(shape)
     names = [*pca.CONTROLS, *(f"pca-{size}" for size in PCA_SIZES if size <= numbers <= pca.MOST_NUMBERS)]
     names += [f"{kind}-{quality}" for kind in codecs.FORMATS for quality in CODEC_QUALITIES]
-    others = [model for model in foreign.listing(folders.checkpoints()).models if model.takes(shape)]
+    brought = foreign.listing(folders.checkpoints()).models
+    others = [model for model in brought if (model.channels == shape[0] if any_size else model.takes(shape))]
     small = numbers <= pca.MOST_NUMBERS
     names += [name for name in denoisers.METHODS if small or name != denoisers.GLOBAL_WIENER]
     return [*map(of_foreign, others), *map(baseline, names)]
 
 
-def contestants(runs: Iterable[Run], shape: Shape, *, can_fit: bool = True) -> list[Contestant]:
+def contestants(runs: Iterable[Run], shape: Shape, *, can_fit: bool = True, any_size: bool = False) -> list[Contestant]:
     """One for all seeds of each of the `runs` that take pictures of `shape`, and the baselines to list for them.
 
-    Unless they `can_fit`, because no training pictures are here, those baselines that are fitted are `missing`.
+    Unless they `can_fit`, because no training pictures are here, those baselines that are fitted are `missing`. For
+    pictures of `any_size`, which are given to them in tiles, those runs and models from elsewhere are listed too that
+    were made for another height and width.
     """
-    trained = [of_group(group) for group in groups(run for run in runs if run.spec.architecture.input_shape == shape)]
-    return [*trained, *(baseline if can_fit else _unless_fitted(baseline) for baseline in baselines(shape))]
+
+    def fits(run: Run) -> bool:
+        own = run.spec.architecture.input_shape
+        return own[0] == shape[0] if any_size else own == shape
+
+    trained = [of_group(group) for group in groups(filter(fits, runs))]
+    listed = baselines(shape, any_size=any_size)
+    return [*trained, *(baseline if can_fit else _unless_fitted(baseline) for baseline in listed)]
 
 
 def _unless_fitted(contestant: Contestant) -> Contestant:

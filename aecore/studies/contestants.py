@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
+from aecore.models.layers import Shape
 from aecore.runs.groups import Group
 from aecore.runs.store import Run
 
@@ -25,7 +26,7 @@ class Contestant:
     A contestant that `fits` needs the training pictures once (a minute for CIFAR-10). One that `tunes` chooses a
     setting the first time under each noise. A slow one takes much longer than the others. The weights of a linear one
     are the same for every picture. `missing` says why it cannot run here. `order` is its place, from 0, among those
-    that were chosen together.
+    that were chosen together. `shape` is that of the pictures that a trained run or a model of others was made for.
     """
 
     key: str
@@ -44,6 +45,7 @@ class Contestant:
     is_given_the_noise: bool = False
     missing: str = ""
     order: int | None = None
+    shape: Shape | None = None
 
     @property
     def is_instant(self) -> bool:
@@ -95,4 +97,5 @@ def of_run(run: Run) -> Contestant:
         + (f", seed {run.spec.seed}" if not own else ""),
         run=run,
         missing="stored without weights: only its scores and curve" if run.is_light else "",
+        shape=run.spec.architecture.input_shape,
     )

@@ -15,7 +15,8 @@ listing = Store().listing()
 link = choices.PAGE.arrive()
 with st.sidebar:
     photograph = sources.pick()
-    offered = by_name.contestants(listing.runs, choices.SHAPE, can_fit=choices.dataset() not in EXCERPTS)
+    can_fit = choices.dataset() not in EXCERPTS
+    offered = by_name.contestants(listing.runs, choices.SHAPE, can_fit=can_fit, any_size=True)
     choice, more = (st.container() for _ in range(2))
     with choice:
         chosen = pickers.contestants(

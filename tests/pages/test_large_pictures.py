@@ -1,6 +1,7 @@
 """Runs on a small STL-10 and on a folder at 64×64, beside those of 32×32, on every page that shows runs."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from aecore.models import zoo
+from aecore.reconstructors import foreign
 from aecore.runs import execution
 from aecore.runs.events import Finished
 from aecore.runs.store import Run, Store
 from pages.components import look
 from tests.aecore.data import small_stl10
+from tests.aecore.reconstructors import hostile_models
 
 ROOT = Path(__file__).parents[2]
 PICTURES = 20
@@ -62,7 +65,7 @@ def _no_memory() -> None:
     st.cache_resource.clear()
 
 
-def page(file: str, **query: str) -> AppTest:
+def page(file: str, **query: str | list[str]) -> AppTest:
     app = AppTest.from_file(ROOT / "pages/app/navigation.py", default_timeout=120)
     app.run()
     for name, value in query.items():
@@ -145,3 +148,25 @@ def test_train_offers_a_convolutional_system_every_size() -> None:
     )
     app.selectbox(key="start").set_value("dense").run()
     assert "Embedded scenes, 64×64" not in app.selectbox(key="on").options, "dense layers fit one shape"
+
+
+def test_photographs_pass_through_runs_and_models_that_were_made_for_other_sizes(runs: dict[str, Run]) -> None:
+    start = zoo.from_text("3x64x64 | pool4 | flatten | dense64 | dense12288 | reshape3x64x64")
+    dataset, store = runs["folder"].spec.dataset, Store()
+    *_, finished = execution.execute(execution.plan(start, dataset=dataset, epochs=1, batch_size=4), store=store)
+    assert isinstance(finished, Finished)
+    content = hostile_models.convolution(given=["N", 3, 48, 64], made=["N", 3, 48, 64]).SerializeToString()
+    foreign.add(store.root, "oblong", content)
+    labels = [zoo.label(run.spec) for run in (finished.run, runs["stl10"], runs["folder"])]
+    app = page("explore/photos.py", **{"p-photograph": "cat", "p-models": [*labels, "onnx-oblong"]})
+    while not all(work.is_over for work in app.session_state["works on photographs"].values()):
+        time.sleep(0.1)
+    app.run()
+    assert not app.exception
+    assert not app.error
+    ways = app.dataframe[0].value.set_index("")["Computed at"]
+    assert list(ways[labels]) == ["tiles of 64×64", "full resolution", "full resolution"]
+    # The tiles change nothing, as the model does.
+    assert ways["onnx-oblong"] == "tiles of 48×64"
+    scores = app.dataframe[0].value.set_index("")["PSNR"]
+    assert scores["onnx-oblong"] == pytest.approx(scores["noisy"], abs=0.05)

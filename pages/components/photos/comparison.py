@@ -27,10 +27,10 @@ and press 0 to see all of it. **Wipe** lays one picture over another; drag the d
 each is from the original, or from another one, enlarged so that small errors are seen. Point at a pixel to read it in
 all of them.
 
-The models were trained on pictures of 32×32. Those without dense layers take a photograph of any size as it is. The
-others get tiles of 32×32, which overlap and are blended. Classical methods are fitted and tuned on CIFAR-10, not on
-photographs. A model from elsewhere gets parts of 512×512 that overlap by 128, because how far its pixels see is not
-known.
+The models were trained on small pictures, most of them of 32×32. Those without dense layers take a photograph of any
+size as it is. The others get tiles of the size that they were trained on, which overlap and are blended. A model from
+elsewhere gets parts of 512×512 that overlap by 128, because how far its pixels see is not known. Classical methods are
+fitted and tuned on CIFAR-10, not on photographs.
 """
 
 _COMPUTED_AT = (

@@ -203,14 +203,15 @@ def _computed(
     reconstruct = _reconstructor(contestant, noise)
     clean = to_float(torch.from_numpy(photograph.pixels)[None])
     given = noisy(clean, noise, seed, (0,))
+    shape = (contestant and contestant.shape) or choices.SHAPE
     start = monotonic()
-    with closing(tiled.at_full_resolution(reconstruct, given, choices.SHAPE)) as steps:
+    with closing(tiled.at_full_resolution(reconstruct, given, shape)) as steps:
         output = _followed(work, steps)
     seconds = monotonic() - start
     work.check()
     scores = large.scores(output, clean)
     pixels = (output[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-    way = tiled.way(reconstruct, photograph.size, choices.SHAPE)
+    way = tiled.way(reconstruct, photograph.size, shape)
     return Output(pixels, viewer.file_of(pixels), scores, way, seconds)
 
 

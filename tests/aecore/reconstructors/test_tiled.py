@@ -29,6 +29,7 @@ FIXED = [
     for name, system in zoo.SYSTEMS.items()
     if not system.architecture.is_convolutional and system.dataset == "cifar10"
 ]
+STEP = 32 // tiled.PER_SIDE  # pixels between tiles of 32×32
 SIDE = 256  # of the grey picture
 # Orders of additions differ between parts and the whole: some hundred float32 roundings of values around 1.
 ROUNDING = 1e-5
@@ -158,16 +159,16 @@ def grid_in(picture: Tensor, period: int) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("name", ["dense", "conv-dense"])
 def test_a_grey_picture_shows_no_grid(name: str) -> None:
     output = finished(at_full_resolution(Store().load(name), torch.full((1, 3, SIDE, SIDE), 0.5)))
-    for period in (tiled.STEP, 2 * tiled.STEP, 32):
+    for period in (STEP, 2 * STEP, 32):
         for own, neighbour in grid_in(output[0], period):
             assert own < neighbour
 
 
 def test_tiles_on_a_regular_grid_would_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    regular = [(row, column) for row in range(0, SIDE + 32, tiled.STEP) for column in range(0, SIDE + 32, tiled.STEP)]
-    monkeypatch.setattr(tiled, "_places", lambda counts: iter(regular))
+    regular = [(row, column) for row in range(0, SIDE + 32, STEP) for column in range(0, SIDE + 32, STEP)]
+    monkeypatch.setattr(tiled, "_places", lambda counts, steps: iter(regular))
     output = finished(at_full_resolution(Store().load("dense"), torch.full((1, 3, SIDE, SIDE), 0.5)))
-    assert any(own > neighbour for own, neighbour in grid_in(output[0], tiled.STEP))
+    assert any(own > neighbour for own, neighbour in grid_in(output[0], STEP))
 
 
 @pytest.mark.parametrize("name", ["blur", "median", "patch-wiener", "nlm", "wavelet"])
@@ -272,3 +273,20 @@ def test_whatever_goes_through_in_one_pass_says_what_memory_it_takes() -> None:
     for name, method in METHODS.items():
         assert bool(method.bytes_per_pixel) == (method.any_size and method.reach({"width": 1, "size": 1}) is None), name
     assert all(kind.bytes_per_pixel for kind in codecs.FORMATS.values())
+
+
+@pytest.mark.parametrize("shape", [(3, 48, 20), (3, 96, 96), (3, 2, 3)])
+def test_tiles_have_the_shape_that_a_model_was_made_for(shape: tuple[int, int, int]) -> None:
+    seen = set()
+
+    class Fixed:
+        name, code_size, any_size = "fixed", None, False
+
+        def __call__(self, pictures: Tensor) -> Tensor:
+            seen.add(tuple(pictures.shape[1:]))
+            return pictures
+
+    picture = random(70, 45)
+    output = finished(at_full_resolution(Fixed(), picture, shape))
+    torch.testing.assert_close(output, picture, atol=1e-5, rtol=0)
+    assert seen == {shape}
