@@ -141,7 +141,10 @@ def test_what_was_brought_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [one.title for one in held.files] == [*(f"{number}.png" for number in range(1, 7)), "new.png", "0 again.png"]
     assert len(held.refused) == 1
     monkeypatch.setattr(brought, "MOST_HELD", 3 * len(content[0]))
-    brought.add([])
+    before = list(held.files)
+    gone = brought.add([])
+    assert [*gone, *held.files] == before
+    assert held.made_room == [one.title for one in gone]
     assert len(held.files) <= 3
 
 
@@ -169,6 +172,27 @@ def test_outputs_that_are_not_shown_are_forgotten_when_there_are_too_many(monkey
     works = app.session_state["works on photographs"]
     assert sum(work._bytes(one) for one in works.values()) <= 4 * CAT.pixels.nbytes
     assert {facts[3] for facts in works} >= {3}
+
+
+def test_what_was_computed_of_a_photograph_goes_with_it() -> None:
+    app = page(p_from="Your own", p_models="identity", p_level="0").run()
+    contents = [file(Image.new("RGB", (40, 40), (number, 0, 0))) for number in range(brought.MOST + 1)]
+    app.file_uploader[0].upload("0.png", contents[0], "image/png").run()
+    assert len(finished(app).session_state["works on photographs"]) == 1
+    app.button(key="remove photograph").click().run()
+    assert not app.session_state["works on photographs"]
+    assert "photograph decoded" not in app.session_state
+
+    app.file_uploader[0].upload("0.png", contents[0], "image/png").run()
+    (first,) = finished(app).session_state["works on photographs"]
+    for number, content in enumerate(contents[1:], start=1):
+        assert first in app.session_state["works on photographs"]
+        assert not app.info
+        app.file_uploader[0].upload(f"{number}.png", content, "image/png").run()
+    assert first not in finished(app).session_state["works on photographs"]
+    assert [info.value for info in app.info] == [
+        "0\\.png had to make room: at most 8 photographs, of 80 MB together, are held."
+    ]
 
 
 def test_what_is_cancelled_is_computed_when_it_is_asked_for_again() -> None:

@@ -26,10 +26,12 @@ class File:
 
 @dataclass
 class Brought:
-    """What was brought so far, the latest last, and a sentence for each file of the last time that was not taken."""
+    """What was brought so far, the latest last, and what happened the last time: a sentence for each file that was not
+    taken, and the titles of the older ones that made room."""
 
     files: list[File] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    made_room: list[str] = field(default_factory=list)
     times: int = 0
 
 
@@ -39,8 +41,8 @@ def here() -> Brought:
     return brought
 
 
-def add(files: Sequence[tuple[str, bytes]]) -> None:
-    """Take the files that are photographs, by name and content; the oldest make room for them."""
+def add(files: Sequence[tuple[str, bytes]]) -> list[File]:
+    """Take the files that are photographs, by name and content; returns the oldest, which made room for them."""
     brought = here()
     brought.times += 1
     brought.refused = []
@@ -57,13 +59,18 @@ def add(files: Sequence[tuple[str, bytes]]) -> None:
             brought.files.remove(file)
         brought.files.append(File(photograph.title, photograph.digest, content))
         st.session_state[_DECODED] = photograph
+    gone = []
     while len(brought.files) > MOST or sum(len(file.content) for file in brought.files) > MOST_HELD:
-        brought.files.pop(0)
+        gone.append(brought.files.pop(0))
+    brought.made_room = [file.title for file in gone]
+    return gone
 
 
 def remove(file: File) -> None:
     """Forget a file."""
     here().files.remove(file)
+    here().made_room = []
+    st.session_state.pop(_DECODED, None)
 
 
 def photograph(file: File) -> Photograph:

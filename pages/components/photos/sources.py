@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from aecore.data import photographs
 from aecore.data.catalog import PHOTOGRAPHS, DatasetError
 from aecore.data.photographs import MOST_BYTES, MOST_PIXELS, SUFFIXES, Photograph
 from pages.components import look
-from pages.components.photos import brought, paste
+from pages.components.photos import brought, paste, work
 from pages.components.photos.brought import File
 from pages.components.photos.choices import PAGE
 
@@ -48,6 +50,10 @@ def _own() -> Photograph | None:
     _bring(held.times)
     for sentence in held.refused:
         st.error(look.in_markdown(sentence), icon=":material/broken_image:")
+    if held.made_room:
+        gone = look.in_markdown(look.listed(held.made_room))
+        limits = f"{brought.MOST} photographs, of {brought.MOST_HELD // _MEGABYTE} MB together"
+        st.info(f"{gone} had to make room: at most {limits}, are held.", icon=":material/info:")
     if not held.files:
         return None
     # Chosen anew each time that one is brought: the latest.
@@ -59,8 +65,18 @@ def _own() -> Photograph | None:
         key=f"own photograph {held.times} of {len(held.files)}",
     )
     file = held.files[place]
-    st.button("Remove it", icon=":material/delete:", on_click=brought.remove, args=(file,), key="remove photograph")
+    st.button("Remove it", icon=":material/delete:", on_click=_remove, args=(file,), key="remove photograph")
     return brought.photograph(file)
+
+
+def _add(files: Sequence[tuple[str, bytes]]) -> None:
+    for gone in brought.add(files):
+        work.forget(gone.digest)
+
+
+def _remove(file: File) -> None:
+    brought.remove(file)
+    work.forget(file.digest)
 
 
 def _bring(times: int) -> None:
@@ -68,11 +84,11 @@ def _bring(times: int) -> None:
     upload, camera = f"upload {times}", f"camera {times}"
 
     def uploaded() -> None:
-        brought.add([(file.name, file.getvalue()) for file in st.session_state[upload]])
+        _add([(file.name, file.getvalue()) for file in st.session_state[upload]])
 
     def taken() -> None:
         if shot := st.session_state[camera]:
-            brought.add([("camera.jpg", shot.getvalue())])
+            _add([("camera.jpg", shot.getvalue())])
 
     with st.container(gap="xsmall"):
         st.file_uploader(
@@ -85,7 +101,7 @@ def _bring(times: int) -> None:
             help=f"At most {MOST_BYTES // _MEGABYTE} MB and {MOST_PIXELS // _MEGABYTE} megapixels each. They are held "
             "in the memory of this server until you close the page, and are not stored.",
         )
-        paste.listen(brought.MOST, brought.add)
+        paste.listen(brought.MOST, _add)
     if st.toggle("Use the camera", key="use the camera"):
         st.camera_input("Take a photograph", key=camera, on_change=taken, label_visibility="collapsed")
 

@@ -125,6 +125,13 @@ def again() -> None:
         del works[facts]
 
 
+def forget(digest: str) -> None:
+    """Drop every work on a photograph, with its output, and give up what is not done."""
+    works: dict[Facts, Work] = st.session_state.get(_WORKS, {})
+    for facts in [facts for facts in works if facts[0] == digest]:
+        works.pop(facts).give_up()
+
+
 def wait(works: Iterable[Work]) -> None:
     """Wait a moment for those that are quick."""
     end = monotonic() + _MOMENT
