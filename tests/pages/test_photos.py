@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from streamlit.testing.v1 import AppTest
 from aecore.data import photographs
 from aecore.data.noise import Noise, noisy
 from aecore.measuring.metrics import mse, psnr
+from aecore.reconstructors import codecs
 from aecore.runs.store import Store
 from aecore.studies import by_name
+from pages.components import jobs
 from pages.components.photos import brought, viewer, work
 from pages.components.photos.brought import Brought
 from pages.components.photos.work import NOISY, Work
@@ -220,6 +223,22 @@ def test_what_was_abandoned_is_begun_again_when_the_page_is_opened() -> None:
     app.run()
     assert not any(picture["note"] == "cancelled" for picture in shown(finished(app))["pictures"])
     assert list(scores(app).index) == ["noisy", "identity"]
+
+
+def test_what_failed_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here because a limit was lifted meanwhile."""
+    webp = codecs.FORMATS["webp"]
+    monkeypatch.setitem(codecs.FORMATS, "webp", replace(webp, longest=100))
+    app = finished(page(p_photograph="cat", p_models="webp-75", p_level="0"))
+    assert [error.value for error in app.error] == [
+        "WebP takes pictures of at most 100 pixels per side, not 451×300\\."
+    ]
+    monkeypatch.setitem(codecs.FORMATS, "webp", webp)
+    assert finished(app).error  # not yet
+    monkeypatch.setattr(jobs, "FORGIVEN", 0)
+    app.run()
+    assert not finished(app).error
+    assert list(scores(app).index) == ["webp-75"]
 
 
 def test_a_work_that_is_given_up_stops_at_the_next_part() -> None:

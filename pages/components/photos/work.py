@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
+from typing import Any
 
 import streamlit as st
 import torch
@@ -54,13 +56,14 @@ class Output:
 
 @dataclass(eq=False)
 class Work:
-    """One contestant on one photograph: how much of it is done, and when a page last looked.
+    """One contestant on one photograph: how much of it is done, when a page last looked, and when it ended.
 
     A person has given it up, or it was abandoned because no page looked any more.
     """
 
     share: float = 0.0
     asked: float = field(default_factory=monotonic)
+    ended: float = inf
     is_given_up: bool = False
     is_abandoned: bool = False
     job: Future[Output] | None = None
@@ -82,6 +85,11 @@ class Work:
         done = self.job is not None and self.job.done() and not self.job.cancelled()
         failure = self.job.exception() if done and self.job else None
         return None if isinstance(failure, CancelledError) else failure
+
+    @property
+    def must_begin_again(self) -> bool:
+        """Whether it was abandoned while another page was open, or failed so long ago that the cause may be gone."""
+        return self.is_abandoned or (self.failure is not None and monotonic() - self.ended >= jobs.FORGIVEN)
 
     def give_up(self) -> None:
         """Stop at the next part."""
@@ -111,7 +119,7 @@ def begun(photograph: Photograph, chosen: Sequence[Contestant], noise: Noise | N
     for contestant in wanted:
         own = facts[_key(contestant)]
         work = works.pop(own, None)
-        if work is None or work.is_abandoned:  # while another page was open
+        if work is None or work.must_begin_again:
             work = _begun(photograph, contestant, noise, seed)
         work.asked = monotonic()
         works[own] = work  # the latest comes last
@@ -193,7 +201,7 @@ def _bytes(work: Work) -> int:
 
 def _begun(photograph: Photograph, contestant: Contestant | None, noise: Noise | None, seed: int) -> Work:
     work = Work()
-    work.job = jobs.LANES[_lane(contestant)].submit(_computed, work, photograph, contestant, noise, seed)
+    work.job = jobs.LANES[_lane(contestant)].submit(_ended, work, photograph, contestant, noise, seed)
     return work
 
 
@@ -201,6 +209,13 @@ def _lane(contestant: Contestant | None) -> jobs.Lane:
     if contestant and contestant.family == FOREIGN:
         return "photographs of others"
     return "slow photographs" if contestant and contestant.is_slow else "photographs"
+
+
+def _ended(work: Work, *facts: Any) -> Output:
+    try:
+        return _computed(work, *facts)
+    finally:
+        work.ended = monotonic()
 
 
 def _computed(
