@@ -1,5 +1,6 @@
 """Photos without a browser: what is computed, what is said of odd files, and what stays in the session."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -16,17 +17,22 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from aecore.data import photographs
+from aecore.data import datasets, photographs
 from aecore.data.noise import Noise, noisy
 from aecore.measuring.metrics import mse, psnr
-from aecore.reconstructors import codecs
+from aecore.models import zoo
+from aecore.reconstructors import codecs, foreign, tiled
+from aecore.runs import execution
+from aecore.runs.events import Finished
 from aecore.runs.store import Store
 from aecore.studies import by_name
+from aecore.studies.contestants import OWN
 from pages.components import jobs
-from pages.components.photos import brought, viewer, work
+from pages.components.photos import brought, choices, viewer, work
 from pages.components.photos.brought import Brought
 from pages.components.photos.work import NOISY, Work
 from tests.aecore.data import hostile_pictures as hostile
+from tests.aecore.reconstructors import hostile_models
 
 ROOT = Path(__file__).parents[2]
 CAT = photographs.sample("cat")
@@ -304,18 +310,42 @@ def test_only_parts_of_this_photograph_are_sent(rectangle: Any, legal: bool, mon
     assert viewer._asked(CAT) is None
 
 
-def test_every_contestant_that_is_offered_takes_any_size() -> None:
-    """As far as it can run without training pictures; PCA and Wiener filters have tests of their own."""
-    for name in ("identity", "webp-25", "avif-25"):
-        reconstruct = by_name.find(name, by_name_dataset(), None, Store())
-        output = work.tiled.finished(work.tiled.at_full_resolution(reconstruct, torch.rand(1, 3, 41, 67)))
-        assert output.shape == (1, 3, 41, 67)
+@pytest.fixture
+def everything(tmp_path: Path, sample_fits: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store with all published runs, one with group norm, and models from elsewhere of open and of fixed size."""
+    root = tmp_path / "checkpoints"
+    shutil.copytree(sample_fits, root)
+    for run in Store().listing().runs:
+        shutil.copytree(run.path, root / run.path.name)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(root))
+    norm = zoo.from_text("conv8 | gn4 | conv8:s2 | up | conv3")
+    *_, finished = execution.execute(execution.plan(norm, dataset="sample", epochs=1), store=Store(root))
+    assert isinstance(finished, Finished)
+    assert finished.run.spec.architecture.reach.pixels is None
+    brought_models = dict(hostile_models.files())
+    foreign.add(root, "open", brought_models["convolution"])
+    foreign.add(root, "fixed", brought_models["fixed size"])
+    return Store(root)
 
 
-def by_name_dataset() -> Any:
-    from aecore.data import datasets
-
-    return datasets.load("cifar10-excerpt")
+@pytest.mark.slow
+def test_every_contestant_that_is_offered_takes_any_size(everything: Store) -> None:
+    """Except the slow ones, which have tests of their own."""
+    offered = by_name.contestants(everything.listing().runs, choices.SHAPE, any_size=True)
+    names = {contestant.label for contestant in offered}
+    assert {"onnx-open", "onnx-fixed", "denoise-unet", "dense", "pca-16", "wiener", "tv", "avif-25"} <= names
+    assert any(contestant.family == OWN for contestant in offered)
+    picture = torch.rand(1, 3, 41, 67, generator=torch.Generator().manual_seed(0))
+    dataset = datasets.load("sample")
+    for contestant in offered:
+        if contestant.is_slow or contestant.missing:
+            continue
+        reconstruct = by_name.find(contestant.key, dataset, Noise("gaussian", 0.1), everything)
+        shape = contestant.shape or choices.SHAPE
+        output = tiled.finished(tiled.at_full_resolution(reconstruct, picture, shape))
+        assert output.shape == picture.shape, contestant.label
+        assert output.isfinite().all(), contestant.label
+        assert tiled.way(reconstruct, (41, 67), shape) in ("full resolution", "tiles of 32×32"), contestant.label
 
 
 def test_the_noisy_photograph_has_a_key_of_its_own() -> None:
