@@ -151,7 +151,13 @@ class Codec:
         buffer, grey = BytesIO(), self.shape[0] == 1
         picture = Image.fromarray(pixels[..., 0] if grey else pixels)
         options = {**file_format.options, **({} if grey else file_format.colour)}
-        picture.save(buffer, self.kind, quality=self.quality, **options)
+        try:
+            picture.save(buffer, self.kind, quality=self.quality, **options)
+        except OSError:
+            # For optimised tables Pillow gives JPEG a byte per pixel or two, and noise may take more. The tables of the
+            # standard make the file larger; the picture stays the same.
+            buffer = BytesIO()
+            picture.save(buffer, self.kind, quality=self.quality, **options | {"optimize": False})
         return buffer.getvalue()
 
     def _decoded(self, file: bytes) -> np.ndarray:

@@ -1,6 +1,7 @@
 """JPEG, WebP and AVIF as reconstructors: what comes back is what the file on disk says."""
 
 import re
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,17 @@ def test_a_pillow_without_the_format_says_so(photographs: Tensor, monkeypatch: p
     monkeypatch.delitem(Image.SAVE, "AVIF")
     with pytest.raises(CodecError, match="does not support AVIF"):
         find("avif-50")(photographs)
+
+
+@pytest.mark.parametrize("quality", [75, 100])
+def test_a_large_picture_of_pure_noise_becomes_a_file(quality: int) -> None:
+    picture = torch.rand(1, 3, 400, 400, generator=torch.Generator().manual_seed(0))
+    codec = find(f"jpeg-{quality}")
+    (file,) = codec.encode(picture)
+    assert len(file) > 400 * 400
+    # By Pillow alone, with the tables of the standard.
+    pixels = (picture[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "jpeg", quality=quality, subsampling="4:4:4")
+    expected = torch.from_numpy(np.asarray(Image.open(buffer)).copy()).permute(2, 0, 1) / 255
+    torch.testing.assert_close(codec(picture)[0], expected)
