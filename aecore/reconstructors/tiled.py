@@ -12,8 +12,8 @@ differ from that of one pass.
 
 Any other is given tiles of the size that it was made for, which overlap and are blended by a window. The window is a
 raised cosine, so that no tile has an edge. Tiles on a regular grid would show it all the same: a dense network gives a
-grey tile another shade in the middle than at its border, and repeats that at every tile (by 18 of 255 for `dense` with
-tiles every 16 pixels). So each tile is moved by a random distance of up to the grid's step, which no period survives.
+grey tile another shade in the middle than at its border, and repeats that at every tile. So each tile is moved by a
+random distance of up to the grid's step, which no period survives.
 """
 
 from __future__ import annotations
