@@ -87,7 +87,7 @@ def _in_parts(reconstruct: Reconstructor, picture: Tensor, reach: Reach) -> Step
         yield 1.0
         return output
     overlap = _multiple(reach.pixels, reach.stride)
-    side = reach.part - 2 * overlap if reach.part else _multiple(max(_SMALLEST, _OVERLAPS * overlap), reach.stride)
+    side = reach.part - 2 * overlap if reach.part else _side(reconstruct, overlap, reach.stride)
     output = torch.empty_like(padded)
     parts = [(top, left) for top in range(0, padded.shape[2], side) for left in range(0, padded.shape[3], side)]
     for done, (top, left) in enumerate(parts):
@@ -98,6 +98,15 @@ def _in_parts(reconstruct: Reconstructor, picture: Tensor, reach: Reach) -> Step
         output[..., top : top + side, left : left + side] = inner
     yield 1.0
     return output[..., :height, :width]
+
+
+def _side(reconstruct: Reconstructor, overlap: int, stride: int) -> int:
+    """How many pixels per side are taken from a part, so that it fits into `MOST_MEMORY` with its overlap."""
+    side = _multiple(max(_SMALLEST, _OVERLAPS * overlap), stride)
+    if isinstance(reconstruct, Measured) and (needed := reconstruct.bytes_per_pixel):
+        most = math.isqrt(int(MOST_MEMORY / needed)) - 2 * overlap
+        side = min(side, max(most // stride, 1) * stride)
+    return side
 
 
 def _check_memory(reconstruct: Reconstructor, picture: Tensor) -> None:

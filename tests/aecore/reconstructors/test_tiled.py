@@ -290,3 +290,24 @@ def test_tiles_have_the_shape_that_a_model_was_made_for(shape: tuple[int, int, i
     output = finished(at_full_resolution(Fixed(), picture, shape))
     torch.testing.assert_close(output, picture, atol=1e-5, rtol=0)
     assert seen == {shape}
+
+
+def test_parts_of_a_network_that_sees_far_fit_into_the_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = model("conv8:s2 | conv8:s2 | conv8:s2 | conv8:k7 | up | up | up | conv3")
+    sizes = []
+
+    class Watched(Model):
+        def __call__(self, pictures: Tensor) -> Tensor:
+            sizes.append(pictures.shape[2] * pictures.shape[3])
+            return super().__call__(pictures)
+
+    watched = Watched(deep.spec, deep.module.state_dict())
+    assert watched.reach.pixels is not None
+    assert watched.reach.pixels > 30
+    picture = random(640, 640)
+    expected = finished(at_full_resolution(watched, picture))
+    before = max(sizes) * watched.bytes_per_pixel
+    sizes.clear()
+    monkeypatch.setattr(tiled, "MOST_MEMORY", int(before / 3))
+    torch.testing.assert_close(finished(at_full_resolution(watched, picture)), expected, atol=ROUNDING, rtol=0)
+    assert max(sizes) * watched.bytes_per_pixel <= tiled.MOST_MEMORY
