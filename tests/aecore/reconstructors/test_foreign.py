@@ -27,7 +27,14 @@ def _no_process_is_left() -> Iterator[None]:
     yield
     for digest in list(foreign_process._running):
         foreign_process.stop(digest)
-    assert not [child for child in psutil.Process().children() if "foreign_worker" in " ".join(child.cmdline())]
+    assert not [child for child in psutil.Process().children() if _is_worker(child)]
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    try:
+        return "foreign_worker" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # it has ended, or is another test's that nobody has waited for
+        return False
 
 
 def wide() -> bytes:
