@@ -13,8 +13,10 @@ from aecore.models.diagnosis import diagnose
 from aecore.models.layers import LAYERS, parse_layer, shape_text
 from aecore.runs.store import Store
 from pages.components.build import editor, line
+from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
+PUBLISHED = Store()
 MINE = "conv8:s2 | up | conv3:sigmoid"
 
 
@@ -99,6 +101,16 @@ def test_starting_from_something_puts_its_layers_in_place_of_the_line(store: Sto
     assert checked(app).session_state["line"] == ""
     (info,) = app.info
     assert info.value.startswith("Add a first layer")
+
+
+def test_the_time_of_an_epoch_is_rough_until_it_is_measured(store: Store) -> None:
+    copied(PUBLISHED.find("shallow-maxpool"), store.root)
+    app = page(line=MINE)
+    assert figures(app)["An epoch, CPU"].startswith("≈ ")
+    press(app, "Measure")
+    assert not app.error
+    assert not figures(app)["An epoch, CPU"].startswith("≈")
+    assert "Measure" not in [button.label for button in app.button]
 
 
 def test_an_architecture_is_saved_renamed_opened_and_removed(store: Store) -> None:

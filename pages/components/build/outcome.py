@@ -11,8 +11,15 @@ from aecore.models.layers import shape_text
 from aecore.models.recipe import RunSpec
 from aecore.models.zoo import Start
 from aecore.scheduling import costs
-from pages.components import amounts, diagrams
+from aecore.scheduling.costs import Estimate
+from aecore.scheduling.places import device_name
+from pages.components import amounts, diagrams, measuring
 from pages.components.diagrams import Begun
+
+_MEASURE = (
+    "The time of an epoch (≈) is a rough guess from other runs, which may be off by half and more. This trains for a "
+    "second and measures it."
+)
 
 
 def diagram(diagnosis: Diagnosis) -> None:
@@ -47,11 +54,16 @@ def figures(diagnosis: Diagnosis, start: Start | None) -> None:
             shape_text(diagnosis.rows[-1].receptive_field) if architecture and diagnosis.rows else "–",
             "The largest window of the input, in pixels, that one output pixel can depend on.",
         ),
-        **(_epochs(start) if start else {"An epoch": ("–", "Seconds of training on all pictures once.")}),
     }
+    spec = RunSpec(start.architecture, start.recipe, start.dataset, "", name=start.name) if start else None
+    known = _per_epoch(spec) if spec else {}
+    facts |= _epochs(known) if spec else {"An epoch": ("–", "Seconds of training on all pictures once.")}
     with st.container(horizontal=True, gap="small", key="build-figures"):
         for title, (value, meaning) in facts.items():
             st.metric(title, value, width="content", help=meaning)
+        is_rough = not any(estimate.measured_here for estimate in known.values())
+        if spec and is_rough and st.button("Measure", icon=":material/timer:", type="tertiary", help=_MEASURE):
+            measuring.measure(spec, device_name(None))
 
 
 def problems(diagnosis: Diagnosis) -> None:
@@ -67,20 +79,24 @@ def problems(diagnosis: Diagnosis) -> None:
     )
 
 
-def _epochs(start: Start) -> dict[str, tuple[str, str]]:
-    """How long an epoch would take on every device of which something is known."""
-    source = SOURCES.get(start.dataset)
-    if source is None or source.shape != start.architecture.input_shape:
+def _per_epoch(spec: RunSpec) -> dict[str, Estimate]:
+    """What is known of the time of an epoch, by device."""
+    source = SOURCES.get(spec.dataset)
+    if source is None or source.shape != spec.architecture.input_shape:
         return {}
-    spec = RunSpec(start.architecture, start.recipe, start.dataset, "", name=start.name)
     try:
-        known = costs.per_epoch(spec, source.learning_pictures)
+        return costs.per_epoch(spec, source.learning_pictures)
     except AecoreError:
         return {}  # the queue, which keeps what was measured, is out of order: the Train page says so
+
+
+def _epochs(known: dict[str, Estimate]) -> dict[str, tuple[str, str]]:
+    """The time of an epoch on every device of which something is known."""
     return {
         f"An epoch, {device.partition(' ')[0].upper()}": (
             f"{'' if estimate.measured_here else '≈ '}{_seconds(estimate.seconds)}",
-            f"Of {source.title} on {device}: {estimate.images_per_second:,.0f} pictures per second, {estimate.source}.",
+            f"With all training pictures, on {device}: {estimate.images_per_second:,.0f} pictures per second, "
+            f"{estimate.source}.",
         )
         for device, estimate in known.items()
     }

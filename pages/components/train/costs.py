@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import streamlit as st
 
 from aecore import AecoreError
-from aecore.files import background
-from aecore.runs.store import Store
-from aecore.scheduling import costs, supervision
-from pages.components import amounts
+from aecore.scheduling import costs
+from pages.components import amounts, measuring
 from pages.components.train.recipes import Plan
-
-PATIENCE = 120  # seconds; a measurement takes about one, and loading torch a few
 
 
 def show(plan: Plan) -> None:
@@ -52,31 +46,4 @@ def show(plan: Plan) -> None:
         else:
             st.caption(f"{estimate.images_per_second:,.0f} images/s, {estimate.source}.", width="stretch")
         if not (estimate and estimate.measured_here) and st.button("Measure", icon=":material/timer:"):
-            _measure(plan)
-
-
-def _measure(plan: Plan) -> None:
-    """Train for a second in a process of its own: torch must not compute for long in a page's thread."""
-    spec = plan.specs[0]
-    command = background.command(
-        "measure", str(spec.architecture), "--batch-size", spec.recipe.batch_size, "--device", plan.place.device
-    )
-    with st.spinner("Training for a second"):
-        try:
-            subprocess.run(
-                command,
-                cwd=background.ROOT,
-                env=supervision.variables(Store().root),
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-                check=True,
-            )
-        except subprocess.CalledProcessError as error:
-            said = error.stderr.strip().splitlines() or ["Measuring was stopped from outside: memory may be short."]
-            st.error(said[-1], icon=":material/timer_off:")
-            return
-        except subprocess.TimeoutExpired:
-            st.error(f"Measuring took longer than {PATIENCE} s: the device may be busy.", icon=":material/timer_off:")
-            return
-    st.rerun()
+            measuring.measure(spec, plan.place.device)
