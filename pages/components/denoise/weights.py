@@ -29,8 +29,10 @@ def show(pictures: Lineup, noise: Noise | None, seed: int) -> None:
     """The weights of every trained or linear denoiser that is ready on the sheet above."""
     shown = [contestant for contestant in pictures.ready if contestant.run or contestant.is_linear]
     can_fit = pictures.dataset_name not in EXCERPTS
+    # Not for pictures that are too large for it.
+    reference = [one for one in by_name.baselines(pictures.clean.shape[1:]) if one.key == REFERENCE]
     if can_fit and not any(contestant.key == REFERENCE for contestant in shown):
-        shown.append(by_name.baseline(REFERENCE))
+        shown += reference
     dataset_name, (height, width) = pictures.dataset_name, pictures.clean.shape[2:]
     controls, seen, progress = (st.container() for _ in range(3))  # see `jobs.watch`
     with controls, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
