@@ -107,10 +107,10 @@ def test_the_time_of_an_epoch_is_rough_until_it_is_measured(store: Store) -> Non
     copied(PUBLISHED.find("shallow-maxpool"), store.root)
     app = page(line=MINE)
     assert figures(app)["An epoch, CPU"].startswith("≈ ")
-    press(app, "Measure")
+    press(app, "Measure the epoch")
     assert not app.error
     assert not figures(app)["An epoch, CPU"].startswith("≈")
-    assert "Measure" not in [button.label for button in app.button]
+    assert "Measure the epoch" not in [button.label for button in app.button]
 
 
 def test_an_architecture_is_saved_renamed_opened_and_removed(store: Store) -> None:

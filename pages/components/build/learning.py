@@ -63,28 +63,43 @@ _running: list[Look] = []
 _lock = threading.Lock()
 
 
-def panel(start: Start | None) -> None:
-    """The pictures untrained, or as a look shows them; and the button that begins one."""
-    seen: Look | None = st.session_state.get(_STATE)
-    is_of_this = start is not None and seen is not None and seen.line == str(start.architecture)
-    if seen and seen.is_running:
-        st.fragment(_watch, run_every=_EVERY)(seen, is_of_this)
+def button(start: Start) -> None:
+    """The button that begins a look, unless one is going on or no data set has pictures of this shape."""
+    seen = _seen()
+    if (seen and seen.is_running) or not pictures.dataset_for(start):
         return
-    if start and pictures.dataset_for(start):
-        st.button(
-            "30-second look" if not is_of_this else "Look again",
-            icon=":material/play_arrow:",
-            on_click=_begin,
-            args=(start,),
-            help="Trains on a few thousand pictures, with the default recipe, and shows the pictures sharpen. "
-            "Nothing is stored.",
-        )
+    st.button(
+        "Look again" if _is_of(seen, start) else "30-second look",
+        icon=":material/play_arrow:",
+        on_click=_begin,
+        args=(start,),
+        help="Trains on a few thousand pictures, with the default recipe, and shows the pictures sharpen. "
+        "Nothing is stored.",
+    )
+
+
+def panel(start: Start | None) -> None:
+    """The pictures of the untrained network, or as a look shows them."""
+    seen = _seen()
+    if seen and seen.is_running:
+        st.fragment(_watch, run_every=_EVERY)(seen, _is_of(seen, start))
+        return
     if st.session_state.pop(_BUSY, False):
         st.info("Another look is going on here: try again in half a minute.", icon=":material/hourglass_top:")
-    if seen and is_of_this:
+    if seen and _is_of(seen, start):
         _show(seen)
     elif start:
         pictures.untrained(start)
+
+
+def _seen() -> Look | None:
+    look: Look | None = st.session_state.get(_STATE)
+    return look
+
+
+def _is_of(seen: Look | None, start: Start | None) -> bool:
+    """Whether a look was taken at these layers."""
+    return seen is not None and start is not None and seen.line == str(start.architecture)
 
 
 def _begin(start: Start) -> None:

@@ -55,15 +55,24 @@ def figures(diagnosis: Diagnosis, start: Start | None) -> None:
             "The largest window of the input, in pixels, that one output pixel can depend on.",
         ),
     }
-    spec = RunSpec(start.architecture, start.recipe, start.dataset, "", name=start.name) if start else None
-    known = _per_epoch(spec) if spec else {}
-    facts |= _epochs(known) if spec else {"An epoch": ("–", "Seconds of training on all pictures once.")}
+    unknown = {"An epoch": ("–", "Seconds of training on all pictures once.")}
+    facts |= _epochs(_per_epoch(_spec(start))) if start else unknown
     with st.container(horizontal=True, gap="small", key="build-figures"):
         for title, (value, meaning) in facts.items():
             st.metric(title, value, width="content", help=meaning)
-        is_rough = not any(estimate.measured_here for estimate in known.values())
-        if spec and is_rough and st.button("Measure", icon=":material/timer:", type="tertiary", help=_MEASURE):
-            measuring.measure(spec, device_name(None))
+
+
+def measure(start: Start) -> None:
+    """A button that measures the speed, unless one is known that was measured."""
+    spec = _spec(start)
+    if any(estimate.measured_here for estimate in _per_epoch(spec).values()):
+        return
+    if st.button("Measure the epoch", icon=":material/timer:", help=_MEASURE):
+        measuring.measure(spec, device_name(None))
+
+
+def _spec(start: Start) -> RunSpec:
+    return RunSpec(start.architecture, start.recipe, start.dataset, "", name=start.name)
 
 
 def problems(diagnosis: Diagnosis) -> None:

@@ -43,6 +43,10 @@ def show(page: Page) -> None:
         outcome.figures(diagnosis, start)
         if start is None:
             outcome.problems(diagnosis)
+        else:
+            with st.container(horizontal=True, gap="small"):
+                learning.button(start)
+                outcome.measure(start)
         learning.panel(start)
     explain("How to read this page", _EXPLANATION)
 
