@@ -119,14 +119,14 @@ def _predictions(line: str, root: Path) -> dict[str, float]:
     spec, pictures = _spec(line), SOURCES["cifar10"].learning_pictures
     rough = costs.rough_speed(spec, "cpu", Queue(Store()))
     assert rough is not None, "the published runs are here"
-    found = {"rough": rough[0]}
+    speeds = {"rough": rough[0]}
     for name, command in (("measured", ["measure", line]), ("after a look", ["look", line, "--seconds", str(SECONDS)])):
         store = root / name.replace(" ", "-")
         _run([*command, "--device", "cpu"], store)
         speed = Speeds(Queue(Store(store)).database).find(spec, "cpu")
         assert speed is not None, "the command records the speed"
-        found[name] = speed
-    return {name: costs.of_epoch(pictures, speed, name, measured_here=True).seconds for name, speed in found.items()}
+        speeds[name] = speed
+    return {name: costs.of_epoch(pictures, speed, name, measured_here=True).seconds for name, speed in speeds.items()}
 
 
 def _real(line: str, root: Path) -> float:

@@ -196,11 +196,11 @@ def as_stored(upright: Image.Image, orientation: int) -> Image.Image:
 
 def colorants(profile: bytes) -> dict[bytes, tuple[float, float, float]]:
     """The colours, as XYZ under D50, that a profile gives red, green and blue."""
-    found = {}
+    primaries = {}
     for name in (b"rXYZ", b"gXYZ", b"bXYZ"):
         at = _place(profile, name)
-        found[name] = tuple(number / 65_536 for number in struct.unpack(">iii", profile[at : at + 12]))
-    return found
+        primaries[name] = tuple(number / 65_536 for number in struct.unpack(">iii", profile[at : at + 12]))
+    return primaries
 
 
 def srgb_profile() -> bytes:
