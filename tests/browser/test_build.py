@@ -111,6 +111,17 @@ def test_built_from_nothing_by_keyboard_alone(page: Page, workshop: str) -> None
     answered(page, text, "conv32 | conv3:k1:sigmoid")
 
 
+def test_undo_while_one_types_brings_the_text_back_too(page: Page, workshop: str) -> None:
+    text = opened(page, workshop)
+    answered(page, text, FIRST)
+    text.fill("conv8 | conv3:sigmoid")
+    answered(page, text, "conv8 | conv3:sigmoid")
+    text.press("Control+z")
+    answered(page, text, FIRST)
+    text.press("Control+Shift+z")
+    answered(page, text, "conv8 | conv3:sigmoid")
+
+
 def test_every_problem_is_mended_by_its_button(page: Page, workshop: str) -> None:
     text = opened(page, workshop, "conv32 | pol | dense12 | up | conv3")
     expect(row(page, 2)).to_contain_text("did you mean pool?")

@@ -118,7 +118,7 @@ def test_an_architecture_is_saved_renamed_opened_and_removed(store: Store) -> No
     app.text_input[0].input("My Net").run()
     press(app, "Save these layers")
     (error,) = app.error
-    assert error.value.startswith("'My Net' cannot name an architecture: use lowercase letters")
+    assert error.value.startswith("'My Net' cannot name an architecture\\: use lowercase letters")
     assert not zoo.saved_systems()
     app.text_input[0].input("my-net").run()
     press(app, "Save these layers")

@@ -9,6 +9,8 @@ const NEAR = 40; // pixels around the list that count as inside
 const MOST_UNDONE = 200;
 
 const editors = new WeakMap();
+const past = []; // texts to go back to; they outlive an editor that the page mounts anew
+const future = [];
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".editor");
@@ -31,11 +33,9 @@ class Editor {
     this.rows = []; // a word of the text each, and what is known of it: the pictures' shape, if it is given, then layers
     this.sequence = 0; // of the last text that was sent
     this.selected = null; // index of a row
-    this.past = [];
-    this.future = [];
     this.line.addEventListener("input", () => this.change(this.line.value, { typed: true }));
-    this.undo.addEventListener("click", () => this.step(this.past, this.future));
-    this.redo.addEventListener("click", () => this.step(this.future, this.past));
+    this.undo.addEventListener("click", () => this.step(past, future));
+    this.redo.addEventListener("click", () => this.step(future, past));
     root.addEventListener("keydown", (event) => this.shortcut(event));
     new ResizeObserver(() => requestAnimationFrame(() => this.fit())).observe(root);
   }
@@ -79,9 +79,9 @@ class Editor {
   // What is typed without a pause is undone at once.
   remember(typed = false) {
     const now = performance.now();
-    if (!typed || !(now - this.typedAt < 1000)) this.past = [...this.past, this.text].slice(-MOST_UNDONE);
+    if (!typed || !(now - this.typedAt < 1000)) past.splice(0, Math.max(past.push(this.text) - MOST_UNDONE, 0));
     this.typedAt = typed ? now : undefined;
-    this.future = [];
+    future.length = 0;
   }
 
   step(from, to) {
@@ -89,6 +89,7 @@ class Editor {
     to.push(this.text);
     this.typedAt = undefined;
     this.selected = null;
+    this.line.value = from.at(-1); // even while one types in it
     this.apply(from.pop());
   }
 
@@ -175,8 +176,8 @@ class Editor {
     const place = this.focusPlace();
     const current = this.data.text === this.text && !this.dragged;
     this.root.classList.toggle("stale", !current);
-    this.undo.disabled = !this.past.length;
-    this.redo.disabled = !this.future.length;
+    this.undo.disabled = !past.length;
+    this.redo.disabled = !future.length;
     if (activeElement(this.root) !== this.line) this.line.value = this.text;
     this.fit();
     const rows = this.rows.map(({ word, fact }, index) => this.row(word, index, fact));
@@ -342,7 +343,7 @@ class Editor {
   shortcut(event) {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
     event.preventDefault();
-    event.shiftKey ? this.step(this.future, this.past) : this.step(this.past, this.future);
+    event.shiftKey ? this.step(future, past) : this.step(past, future);
   }
 
   onHandle(event, index) {

@@ -85,7 +85,7 @@ def panel(start: Start | None) -> None:
         st.fragment(_watch, run_every=_EVERY)(seen, _is_of(seen, start))
         return
     if st.session_state.pop(_BUSY, False):
-        st.info("Another look is going on here: try again in half a minute.", icon=":material/hourglass_top:")
+        st.info("Somebody else's look is going on: try again in half a minute.", icon=":material/hourglass_top:")
     if seen and _is_of(seen, start):
         _show(seen)
     elif start:
@@ -130,7 +130,7 @@ def _watch(seen: Look, is_of_this: bool) -> None:
         st.rerun()
     spent = seen.glances[-1]["seconds"] if seen.glances else 0.0
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text = f"Learning for {spent:.0f} of {SECONDS} s" if seen.glances else "Reading the pictures"
+        text = f"Learning for {min(spent, SECONDS):.0f} of {SECONDS} s" if seen.glances else "Reading the pictures"
         st.progress(min(spent / SECONDS, 1.0), text if is_of_this else f"{text}, with the layers as they were then")
         st.button("Stop", icon=":material/stop:", on_click=seen.stop)
     _show(seen)
@@ -145,6 +145,9 @@ def _show(seen: Look) -> None:
     rows = [("original", last["png"], 0)]
     rows += [(_when(glance), glance["png"], 1) for glance in previews.spread(seen.glances, SHOWN_ROWS)]
     previews.rows(rows, seen.side)
+    if not last["pictures"]:
+        st.caption("It has not learned from any picture yet." if seen.is_running else "It was stopped at once.")
+        return
     st.caption(
         f"{last['psnr']:.1f} dB on validation pictures after {last['pictures']:,} pictures "
         f"in {amounts.duration(last['seconds'])}."

@@ -78,7 +78,7 @@ def _spec(start: Start) -> RunSpec:
 def problems(diagnosis: Diagnosis) -> None:
     """How much is to be mended, where nothing can be shown yet."""
     count = len(diagnosis.problems)
-    if not diagnosis.steps:
+    if not any(word.position for word in diagnosis.words):
         st.info("Add a first layer above the list, or start from a system.", icon=":material/add:")
         return
     st.info(

@@ -40,7 +40,7 @@ def popover(page: Page, architecture: Architecture | None) -> None:
             )
         # Here, since what a callback shows would take the place of the page's first element.
         if said := st.session_state.pop(_SAID, ""):
-            st.error(said, icon=":material/error:")
+            st.error(look.in_markdown(said), icon=":material/error:")
         if name := st.session_state.pop(_SAVED, ""):
             st.toast(f"Saved {name}: Train and `python -m aecore train {name}` know it.", icon=":material/bookmark:")
 
