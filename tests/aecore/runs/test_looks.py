@@ -33,8 +33,15 @@ def rows(png: bytes) -> list[np.ndarray]:
     return [pixels[top : top + 32] for top in range(0, len(pixels), 32)]
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few pictures that a busy machine too passes through them many times a second."""
+    monkeypatch.setattr(looks, "MOST", 100)
+
+
+@pytest.mark.usefixtures("few")
 def test_a_look_sees_the_untrained_model_and_then_how_it_learns() -> None:
-    glances = list(looks.look(spec_of(), datasets.load(SAMPLE), CPU, seconds=1.0))
+    glances = list(looks.look(spec_of(batch_size=20), datasets.load(SAMPLE), CPU, seconds=1.0))
     first, last = glances[0], glances[-1]
     assert (first.seconds, first.pictures, first.images_per_second) == (0.0, 0, 0.0)
     assert len(glances) > 2
@@ -77,8 +84,9 @@ def test_batches_shrink_where_their_activations_would_not_fit() -> None:
     assert replace(fewer, recipe=deep.recipe) == deep
 
 
+@pytest.mark.usefixtures("few")
 def test_a_schedule_and_a_number_of_epochs_do_not_end_a_look() -> None:
-    glances = looks.look(spec_of(epochs=1, schedule="cosine", images=100), datasets.load(SAMPLE), CPU, seconds=0.5)
+    glances = looks.look(spec_of(epochs=1, schedule="cosine", images=100), datasets.load(SAMPLE), CPU, seconds=1.0)
     assert len(list(glances)) > 2
 
 
