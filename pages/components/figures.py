@@ -34,7 +34,8 @@ def show(figure: go.Figure, *, key: str, alt: str, name: str, **arguments: Any) 
     """Put a figure on the page; its button bar saves it as `name`.png. `arguments` go to `st.plotly_chart`."""
     # Below the plot: beside it, names would take half of a phone's width, and above it are the buttons.
     legend = {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0}
-    figure.update_layout(margin={"l": 0, "r": 0, "t": 32, "b": 0}, legend=legend)
+    # At the right, so that the corner by which a figure is dragged stays on a phone's page.
+    figure.update_layout(margin={"l": 0, "r": 4, "t": 32, "b": 0}, legend=legend)
     config = {
         "displaylogo": False,
         "displayModeBar": True,
