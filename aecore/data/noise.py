@@ -6,6 +6,10 @@ uniform, so that weak noise is as frequent as strong noise. Noise is added uncli
 draw comes from an explicit generator: `noisy` keys it by (seed, picture), so the same picture gets the same noise in
 every model; training keys it by (seed, epoch). No two purposes share a key.
 
+The noise of a picture can be drawn without torch too, from the 32 bits of `picture_seed`: torch's generator on the
+CPU is the Mersenne Twister MT19937, its normal numbers come from the transform of Box & Muller, and its Poisson numbers
+from the rejection of Hörmann. A browser computes the same (`pages/components/lens/noise.js`).
+
 A level is a number for all pictures, or a tensor `[N, 1, 1, 1]` with one per picture. With a tensor nothing is read
 from the device or copied to it, so that a training step can be recorded as a CUDA graph.
 
@@ -209,13 +213,18 @@ def key(*parts: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def picture_seed(seed: int, picture: int) -> int:
+    """The 32 bits that seed the generator of a picture's noise in `noisy`: MT19937 takes no more of a key."""
+    return key("noise of picture", seed, picture) & 0xFFFFFFFF
+
+
 def noisy(images: Tensor, noise: Noise | None, seed: int, pictures: Sequence[int]) -> Tensor:
     """Corrupt `images` `[N, C, H, W]`; the draw of a picture is keyed by `seed` and its index, given in `pictures`."""
     if noise is None or noise.level == 0:
         return images
     torch = _torch()
     rows = [
-        noise.add(image[None], torch.Generator().manual_seed(key("noise of picture", seed, picture)))
+        noise.add(image[None], torch.Generator().manual_seed(picture_seed(seed, picture)))
         for image, picture in zip(images.cpu(), pictures, strict=True)
     ]
     corrupted: Tensor = torch.cat(rows).to(images.device)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -12,7 +13,7 @@ from scipy import stats
 from torch import Generator, Tensor
 
 from aecore.data import noise as module
-from aecore.data.noise import KINDS, Noise, NoiseError, key, noisy
+from aecore.data.noise import KINDS, Noise, NoiseError, key, noisy, picture_seed
 from aecore.reconstructors import denoisers
 from aecore.studies import sensitivity
 from aecore.training import initialisation, loop
@@ -196,6 +197,15 @@ class TestDraws:
         assert torch.equal(noisy(self.PICTURES[2:3], noise, 7, [12]), whole[2:3])
         assert torch.equal(noisy(self.PICTURES[order], noise, 7, [10 + index for index in order]), whole[order])
 
+    def test_the_seed_of_a_picture_is_all_that_its_generator_takes_of_the_key(self, kind: str) -> None:
+        noise = Noise(kind, 0.5)
+        whole_key = Generator().manual_seed(key("noise of picture", 7, 12))
+        from_seed = Generator().manual_seed(picture_seed(7, 12))
+        expected = noise.add(self.PICTURES[2:3], whole_key)
+        assert 0 <= picture_seed(7, 12) < 2**32 < key("noise of picture", 7, 12)
+        assert torch.equal(noise.add(self.PICTURES[2:3], from_seed), expected)
+        assert torch.equal(noisy(self.PICTURES[2:3], noise, 7, [12]), expected)
+
     def test_other_pictures_and_other_seeds_get_other_draws(self, kind: str) -> None:
         same = self.PICTURES[:1].expand(2, -1, -1, -1)
         first, second = noisy(same, Noise(kind, 0.5), 7, [0, 1])
@@ -215,6 +225,13 @@ class TestDraws:
     def test_the_smallest_levels_draw_finite_values(self, kind: str) -> None:
         for level in (KINDS[kind].lowest,) if KINDS[kind].lowest else (1e-6, 1e-200):
             assert Noise(kind, level).add(self.PICTURES, Generator()).isfinite().all()
+
+
+def test_the_draw_comes_from_the_mersenne_twister() -> None:
+    words = np.frombuffer(np.random.RandomState(picture_seed(7, 12)).bytes(4 * 192), dtype="<u4")
+    expected = (words & 0xFFFFFF) * 2.0**-23 - 1
+    drawn = noisy(torch.zeros(1, 3, 8, 8), Noise("uniform", 1.0), 7, [12])
+    assert drawn.flatten().tolist() == expected.tolist()
 
 
 def test_no_two_purposes_share_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
