@@ -2,8 +2,8 @@
 //
 // torch's generator on the CPU is the Mersenne Twister MT19937, and every kind of noise is computed from its words by
 // formulas that are known. Arithmetic in 32 bits is rounded where torch rounds. So uniform, salt-pepper, masking,
-// occlusion and Poisson noise are equal bit by bit; Gaussian and speckle noise differ by about a millionth of the level,
-// because torch approximates the logarithm, sine and cosine in 32 bits. (Poisson noise may differ by a photon where a
+// occlusion and Poisson noise are equal bit by bit; Gaussian and speckle noise differ by two millionths of the level or
+// less, because torch approximates the logarithm, sine and cosine in 32 bits. (Poisson noise may differ by a photon where a
 // 64-bit logarithm decides about a rejected candidate: about once in 10⁹ values.)
 
 const MERSENNE_SIZE = 624;
@@ -19,6 +19,11 @@ class MersenneTwister {
       this.state[place] = Math.imul(1812433253, before ^ (before >>> 30)) + place;
     }
     this.place = MERSENNE_SIZE;
+  }
+
+  /** Another one that goes on from here. */
+  copy() {
+    return Object.assign(new MersenneTwister(0), { state: this.state.slice(), place: this.place });
   }
 
   /** The next word of 32 bits. */
@@ -101,20 +106,32 @@ function fewNormalDraw(generator, count) {
   return draw;
 }
 
-/** Uniform numbers of 53 bits that are drawn when they are first asked for. */
+// 1 MB of numbers: enough for twelve photons in every value of a picture of 3×59×59.
+const STREAM_LIMIT = 2 ** 17;
+
+/** Uniform numbers of 53 bits, to be read again from the beginning: those of a small picture are drawn only once. */
 class UniformStream {
   constructor(generator) {
     this.generator = generator;
     this.values = new Float64Array(4096);
     this.count = 0;
+    this.rewind();
   }
 
-  at(place) {
-    while (place >= this.count) this.more();
-    return this.values[place];
+  rewind() {
+    this.place = 0;
+    this.beyond = null;
   }
 
-  more() {
+  next() {
+    if (this.place === this.count) {
+      if (this.count === STREAM_LIMIT) return (this.beyond ??= this.generator.copy()).uniform53();
+      this.extend();
+    }
+    return this.values[this.place++];
+  }
+
+  extend() {
     if (this.count === this.values.length) {
       const longer = new Float64Array(2 * this.count);
       longer.set(this.values);
@@ -124,53 +141,33 @@ class UniformStream {
   }
 }
 
-// From here on torch counts photons by rejection and no longer one by one.
+// From here on torch draws a number of photons by rejection and no longer counts them one by one.
 const MANY_PHOTONS = 10;
 
-/** Numbers of photons for the `means`, from a stream that is read from its beginning. */
-function photonCounts(stream, means, counts) {
-  let place = 0;
-  for (let index = 0; index < means.length; index++) {
-    const mean = means[index];
-    if (mean >= MANY_PHOTONS) place = manyPhotons(stream, place, mean, counts, index);
-    else if (mean > 0) place = fewPhotons(stream, place, mean, counts, index);
-    else counts[index] = 0;
-  }
-}
-
-/** One count by multiplication of uniform numbers (Knuth 1969). Returns the place in the stream behind it. */
-function fewPhotons(stream, start, mean, counts, index) {
+/** A number of photons of a small mean, by multiplication of uniform numbers (Knuth 1969). */
+function fewPhotons(stream, mean) {
   const least = Math.exp(-mean);
-  let place = start;
-  let product = stream.at(place++);
-  while (product > least) product *= stream.at(place++);
-  counts[index] = place - start - 1;
-  return place;
+  let count = 0;
+  for (let product = stream.next(); product > least; product *= stream.next()) count++;
+  return count;
 }
 
-/** One count by transformed rejection (Hörmann 1993, algorithm PTRS). Returns the place in the stream behind it. */
-function manyPhotons(stream, start, mean, counts, index) {
+/** A number of photons of a large mean, by transformed rejection (Hörmann 1993, algorithm PTRS). */
+function manyPhotons(stream, mean) {
   const logMean = Math.log(mean);
   const b = 0.931 + 2.53 * Math.sqrt(mean);
   const a = -0.059 + 0.02483 * b;
   const inverseAlpha = 1.1239 + 1.1328 / (b - 3.4);
   const accepted = 0.9277 - 3.6224 / (b - 2);
-  for (let place = start; ; ) {
-    const u = stream.at(place++) - 0.5;
-    const v = stream.at(place++);
+  for (;;) {
+    const u = stream.next() - 0.5;
+    const v = stream.next();
     const rest = 0.5 - Math.abs(u);
     const count = Math.floor(((2 * a) / rest + b) * u + mean + 0.43);
-    const isInside = rest >= 0.07 && v <= accepted;
-    const isOutside = count < 0 || (rest < 0.013 && v > rest);
-    if (
-      isInside ||
-      (!isOutside &&
-        Math.log(v) + Math.log(inverseAlpha) - Math.log(a / (rest * rest) + b) <=
-          -mean + count * logMean - logFactorial(count))
-    ) {
-      counts[index] = count;
-      return place;
-    }
+    if (rest >= 0.07 && v <= accepted) return count;
+    if (count < 0 || (rest < 0.013 && v > rest)) continue;
+    const logRatio = Math.log(v) + Math.log(inverseAlpha) - Math.log(a / (rest * rest) + b);
+    if (logRatio <= -mean + count * logMean - logFactorial(count)) return count;
   }
 }
 
@@ -224,9 +221,12 @@ const NOISE_KINDS = {
     draw: (generator) => new UniformStream(generator),
     add(pixels, stream, level, into) {
       const photons = Math.fround(1 / (level * level));
-      for (let i = 0; i < pixels.length; i++) into[i] = Math.max(pixels[i], 0) * photons;
-      photonCounts(stream, into, into);
-      for (let i = 0; i < pixels.length; i++) into[i] /= photons;
+      stream.rewind();
+      for (let i = 0; i < pixels.length; i++) {
+        const mean = Math.fround(Math.max(pixels[i], 0) * photons);
+        const count = mean >= MANY_PHOTONS ? manyPhotons(stream, mean) : mean > 0 ? fewPhotons(stream, mean) : 0;
+        into[i] = Math.fround(count) / photons;
+      }
     },
   },
   masking: {
