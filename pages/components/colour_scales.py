@@ -19,7 +19,7 @@ _COLOURS: dict[Kind, list[str]] = {
     "absolute": plotly.colors.sequential.Cividis,
     "signed": plotly.colors.diverging.RdBu[::-1],
 }
-_ENDS = [mantissa * 10**exponent for exponent in range(-4, 1) for mantissa in (1, 1.5, 2, 3, 5, 7)]
+ENDS = [mantissa * 10**exponent for exponent in range(-4, 1) for mantissa in (1, 1.5, 2, 3, 5, 7)]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ColourScale:
 
         Rounding keeps the colours in place while a slider moves a little.
         """
-        return cls(kind, next((end for end in _ENDS if end >= largest), largest))
+        return cls(kind, next((end for end in ENDS if end >= largest), largest))
 
     def shares(self, values: NDArray[Any]) -> NDArray[Any]:
         """Where `values` lie on the scale: 0 at its beginning, 1 at its end."""

@@ -24,7 +24,7 @@ def scale_of(kind: Kind, outputs: Sequence[Pixels], clean: Pixels) -> ColourScal
 def colored(scale: ColourScale, output: Pixels, clean: Pixels) -> Pixels:
     """The errors of `output` `[N, C, H, W]` as colours `[N, 3, H, W]`."""
     shares = scale.shares(_error(scale.kind, output, clean))
-    return np.asarray(_table(scale.kind)[(shares.clip(0, 1) * 255).round().astype(np.uint8)].transpose(0, 3, 1, 2))
+    return np.asarray(table(scale.kind)[(shares.clip(0, 1) * 255).round().astype(np.uint8)].transpose(0, 3, 1, 2))
 
 
 def legend(scale: ColourScale) -> str:
@@ -40,6 +40,6 @@ def _error(kind: Kind, output: Pixels, clean: Pixels) -> NDArray[np.float64]:
 
 
 @cache
-def _table(kind: Kind) -> Pixels:
+def table(kind: Kind) -> Pixels:
     """256 colours `[256, 3]`: looking them up is faster than interpolating for each pixel of a sheet."""
     return ColourScale(kind, 1.0).colored(np.linspace(0 if kind == "absolute" else -1, 1, 256))
