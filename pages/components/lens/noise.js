@@ -2,9 +2,9 @@
 //
 // torch's generator on the CPU is the Mersenne Twister MT19937, and every kind of noise is computed from its words by
 // formulas that are known. Arithmetic in 32 bits is rounded where torch rounds. So uniform, salt-pepper, masking,
-// occlusion and Poisson noise are equal bit by bit; Gaussian and speckle noise differ by two millionths of the level or
-// less, because torch approximates the logarithm, sine and cosine in 32 bits. (Poisson noise may differ by a photon where a
-// 64-bit logarithm decides about a rejected candidate: about once in 10⁹ values.)
+// occlusion and Poisson noise are equal bit by bit; Gaussian and speckle noise differ by a few millionths of the level at
+// most, because torch approximates the logarithm, sine and cosine in 32 bits. (Poisson noise would differ by a photon
+// where the last bit of a 64-bit logarithm decides whether a candidate is rejected: less than once in 10⁹ values.)
 
 const MERSENNE_SIZE = 624;
 const MERSENNE_SHIFT = 397;
