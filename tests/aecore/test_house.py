@@ -23,6 +23,7 @@ LIGHT = (
     "aecore.studies.legibility",
     "aecore.studies.pca_curves",
     "aecore.studies.rates",
+    "pages.app.browser_packages",
 )
 # What the gallery is painted with, before it begins to import torch.
 PAINTED = (
