@@ -7,11 +7,13 @@ until the script has run once, and answers a link to any page but the first with
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages.app.package_route import route
+from pages.app import model_route, package_route
 from pages.app.server import AddedScript
 from pages.components.preload import FIRST_PICTURES, preload
 
 # While the browser loads the page, whose first pictures need it.
 preload(FIRST_PICTURES)
 
-app = st.App("pages/app/navigation.py", routes=[route()], middleware=[Middleware(AddedScript)])
+app = st.App(
+    "pages/app/navigation.py", routes=[package_route.route(), model_route.route()], middleware=[Middleware(AddedScript)]
+)

@@ -29,7 +29,7 @@ PUBLISHED = {
     "system": ("/system?run=deep-strided-4-bn", ".examples img"),
     "compare": ("/compare?level=0.1&draw=11", SHEET),
     "denoise": ("/denoise?d-draw=11", f"{SHEET}:not(:has-text('computing'))"),
-    "photos": ("/photos?p-photograph=cat", ".viewer[data-drawn]:not(:has-text('computing'))"),
+    "photos": ("/photos?p-photograph=cat", ".photograph[data-drawn]:not(:has-text('computing'))"),
     "build": ("/build?line=conv32:s2|conv64:s2|bn|deconv32:k4|deconv32:k4|conv3:sigmoid", ".editor .row.code"),
     "tell": ("/tell?t-draw=11", ".game .place:not(:empty)"),
     "claims": ("/claims", ".board a"),

@@ -8,9 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
-from streamlit import config
 
 from pages.app import browser_packages
+from pages.app.server import below_root
 
 _TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm"}
 # What is at an address never changes, since the package's version is part of it.
@@ -19,8 +19,7 @@ _HEADERS = {"Cache-Control": "public, immutable, max-age=31536000", "Vary": "Acc
 
 def route() -> Route:
     """Answers below `browser_packages.ROUTE`, in the folder that the server is told to serve the app from."""
-    base = config.get_option("server.baseUrlPath").strip("/")
-    return Route((f"/{base}" if base else "") + browser_packages.ROUTE + "/{path:path}", _serve)
+    return Route(below_root(browser_packages.ROUTE + "/{path:path}"), _serve)
 
 
 async def _serve(request: Request) -> FileResponse:

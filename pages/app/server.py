@@ -64,3 +64,9 @@ def _script(scope: Scope) -> str:
   const root = location.pathname.slice(0, location.pathname.length - {below}).replace(/\\/$/, "");
   window.__streamlit = {{ BACKEND_BASE_URL: location.origin + root }};
 {_SCRIPT}</script>"""
+
+
+def below_root(route: str) -> str:
+    """The path of a route of ours, in the folder that the server is told to serve the app from."""
+    folder = config.get_option("server.baseUrlPath").strip("/")
+    return f"/{folder}{route}" if folder else route

@@ -51,12 +51,17 @@ class ColourScale:
     def legend(self, meaning: str) -> str:
         """The scale as a bar with its ends and its `meaning`, in HTML."""
         low = "0" if self.kind == "absolute" else f"−{self.highest:g}"
-        bar = f"linear-gradient(90deg, {', '.join(_COLOURS[self.kind])})"
+        bar = gradient(self.kind)
         return (
             '<div class="numbers" style="display:flex;gap:.5rem;align-items:center;font-size:.8rem;flex-wrap:wrap">'
             f'{low}<div style="width:160px;height:10px;background:{html.escape(bar)}"></div>{self.highest:g}'
             f'<span style="opacity:.7">{html.escape(meaning)}</span></div>'
         )
+
+
+def gradient(kind: Kind) -> str:
+    """The colours of a scale from its lower end to its upper one, in CSS."""
+    return f"linear-gradient(90deg, {', '.join(_COLOURS[kind])})"
 
 
 @cache

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pages.components.cached import Pixels
-from pages.components.colour_scales import ColourScale, Kind
+from pages.components.colour_scales import ENDS, ColourScale, Kind, gradient
 
-VIEWS: dict[str, Kind | None] = {"Pictures": None, "Error": "absolute", "Signed error": "signed", "Wipe": None}
+VIEWS: dict[str, Kind | None] = {
+    "Pictures": None,
+    "Error": "absolute",
+    "Signed error": "signed",
+    "Difference": None,
+    "Wipe": None,
+    "Blink": None,
+}
 _SHORTEST = 1e-3  # the lowest end of a scale; the mean error of three channels moves in steps of 1/765
 
 
@@ -27,10 +35,16 @@ def colored(scale: ColourScale, output: Pixels, clean: Pixels) -> Pixels:
     return np.asarray(table(scale.kind)[(shares.clip(0, 1) * 255).round().astype(np.uint8)].transpose(0, 3, 1, 2))
 
 
-def legend(scale: ColourScale) -> str:
-    """The scale, under the sheet, in HTML."""
-    meaning = "absolute error" if scale.kind == "absolute" else "error; red is too bright, blue too dark"
-    return scale.legend(f"{meaning}, mean of the channels; pixel values lie between 0 and 1")
+def described(kind: Kind) -> dict[str, Any]:
+    """What the browser needs to colour errors in the same way, and to explain the colours."""
+    meaning = "absolute error" if kind == "absolute" else "error; red is too bright, blue too dark"
+    return {
+        "kind": kind,
+        "table": table(kind).ravel().tolist(),
+        "ends": ENDS,
+        "gradient": gradient(kind),
+        "meaning": f"{meaning}, mean of the channels; pixel values lie between 0 and 1",
+    }
 
 
 def _error(kind: Kind, output: Pixels, clean: Pixels) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,12 @@ from aecore.data.splits import Dataset
 from aecore.measuring.totals import Totals, psnr_text
 from aecore.runs.store import StoreError
 from aecore.studies.contestants import Contestant
-from pages.components import cached, errors, jobs, look, pickers, sheets
+from pages.components import cached, jobs, look, pickers
 from pages.components.cached import Scored
-from pages.components.colour_scales import ColourScale
+from pages.components.lens import live, sheets
+from pages.components.lens.sheets import Column, Role
 from pages.components.links import Page
+from pages.components.pickers import GivenNoise
 
 _MISSING = 127  # the grey of pictures that are not computed yet
 _NOTE = "Under each name: pooled PSNR of these pictures only; higher is better."
@@ -156,27 +158,24 @@ def note(lineup: Lineup) -> str:
     return " ".join([_NOTE, *sentences])
 
 
-def sheet(lineup: Lineup, view: str, picked: int | None = None) -> list[sheets.Column]:
-    """Draw the sheet in one of `errors.VIEWS`, with the row `picked` enlarged; returns its columns."""
-    kind = errors.VIEWS[view]
-    outputs = [pixels for pixels, _ in lineup.outputs.values()]
-    if lineup.noisy and not outputs:
-        outputs = [lineup.noisy[0]]  # only then: its errors are so large that they would dim the others
-    scale = errors.scale_of(kind, outputs, lineup.clean) if kind and outputs else None
+def sheet(lineup: Lineup, view: str, given: GivenNoise, picked: int | None = None) -> list[Column]:
+    """Draw the sheet in one of `errors.VIEWS`, with the row `picked` enlarged; returns its columns.
+
+    While the slider of the noise moves, the browser computes what it can.
+    """
     nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.indices)
-    columns = [sheets.Column("original", "", lineup.clean, nothing)]
+    columns = [Column("original", "", lineup.clean, nothing, "clean")]
     if lineup.noisy:
-        columns.append(_column("noisy", lineup.noisy, lineup.clean, scale))
+        columns.append(_column("noisy", lineup.noisy, role="noisy"))
     for contestant in lineup.chosen:
-        color = look.style(contestant).color
         if contestant.key in lineup.outputs:
-            columns.append(_column(contestant.label, lineup.outputs[contestant.key], lineup.clean, scale, color))
+            column = _column(contestant.label, lineup.outputs[contestant.key])
         else:
             grey = np.full_like(lineup.clean, _MISSING)
-            columns.append(sheets.Column(contestant.label, "computing", grey, nothing, color))
-    sheets.show(columns, lineup.rows, wipe=view == "Wipe", picked=picked)
-    if scale:
-        st.html(errors.legend(scale))
+            column = Column(contestant.label, "computing", grey, nothing, computing=True)
+        columns.append(replace(column, color=look.style(contestant).color, key=contestant.key))
+    followed = live.described(given, lineup.chosen, lineup.indices)
+    sheets.show(columns, lineup.rows, view=view, picked=picked, live=followed)
     return columns
 
 
@@ -194,12 +193,9 @@ def _work(contestant: Contestant) -> str:
     return contestant.title
 
 
-def _column(
-    heading: str, scored: Scored, clean: cached.Pixels, scale: ColourScale | None, color: str | None = None
-) -> sheets.Column:
+def _column(heading: str, scored: Scored, role: Role = "output") -> Column:
     pixels, scores = scored
-    shown = errors.colored(scale, pixels, clean) if scale else pixels
-    return sheets.Column(heading, psnr_text(Totals.of(scores).psnr_pooled), shown, _numbers(scores), color)
+    return Column(heading, psnr_text(Totals.of(scores).psnr_pooled), pixels, _numbers(scores), role)
 
 
 def _numbers(scores: pd.DataFrame) -> list[list[tuple[str, str]]]:

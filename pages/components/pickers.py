@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
@@ -283,11 +283,23 @@ def _count(page: Page, count: int) -> int:
     return int(st.slider("Number of pictures", 1, MOST_PICTURES, count, key=page.key("count"), bind="query-params"))
 
 
-def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tuple[Noise | None, int, str]:
-    """In one line: a kind of noise, its level in its own unit (at first `first`), the seed of its draw, and the view.
+@dataclass(frozen=True)
+class GivenNoise:
+    """The noise that is chosen on a page: its kind, its level (0 is no noise), the seed, and the key of its slider."""
 
-    Level zero is no noise: None.
-    """
+    kind: str
+    level: float
+    seed: int
+    slider: str
+
+    @property
+    def noise(self) -> Noise | None:
+        """The noise itself; None at level 0."""
+        return Noise(self.kind, self.level) if self.level else None
+
+
+def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tuple[GivenNoise, str]:
+    """A noise, its level in its own unit (at first `first`) and the seed of its draw in one line; the view below it."""
     line = st.container(horizontal=True, vertical_alignment="top", gap="small")
     title = line.selectbox("Noise", list(BY_TITLE), key=page.key("noise"), bind="query-params", width=150)
     rule = KINDS[BY_TITLE[title]]
@@ -303,7 +315,7 @@ def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tupl
         key=page.key("level"),
         bind="query-params",
         help="Strength of the noise. It is added to the input; all models receive the same noisy pictures.",
-        width=240,
+        width="stretch",
     )
     seed = line.number_input(
         "Seed",
@@ -315,13 +327,17 @@ def noise_and_view(page: Page, views: Sequence[str], first: float = 0.0) -> tupl
         help="Seed of the noise: the same number gives the same noise.",
         width=100,
     )
-    view = line.segmented_control(
-        "View", views, default=views[0], key=page.key("view"), bind="query-params", required=True, width="content"
+    view = st.segmented_control(
+        "View",
+        views,
+        default=views[0],
+        key=page.key("view"),
+        bind="query-params",
+        required=True,
+        width="content",
+        label_visibility="collapsed",
     )
-    return _noise(title, level), int(seed), view
-
-
-def _noise(title: str, level: float) -> Noise | None:
     kind = BY_TITLE[title]
     # A link may hold a level that the slider cannot reach.
-    return Noise(kind, level) if level and level >= KINDS[kind].lowest else None
+    given = GivenNoise(kind, level if level >= KINDS[kind].lowest else 0.0, int(seed), page.key("level"))
+    return given, view

@@ -4,9 +4,10 @@ import streamlit as st
 
 from aecore.data.catalog import EXCERPTS
 from aecore.runs.store import Store
-from pages.components import errors, lineup, look, pickers, sheets
+from pages.components import errors, lineup, look, pickers
 from pages.components.denoise import by_level, choices, draws, weights
 from pages.components.explain import explain
+from pages.components.lens import sheets
 
 look.apply()
 st.title("Denoise")
@@ -30,15 +31,16 @@ lineup.note_on_sample(dataset_name, " The classical methods are fitted on it.")
 if not chosen:
     st.info("Choose a denoiser on the left to see how it removes noise.", icon=":material/arrow_back:")
 elif indices:
-    noise, seed, view = pickers.noise_and_view(choices.PAGE, list(errors.VIEWS), choices.LEVEL)
+    given, view = pickers.noise_and_view(choices.PAGE, list(errors.VIEWS), choices.LEVEL)
+    noise, seed = given.noise, given.seed
     pictures = lineup.compute(chosen, dataset_name, indices, noise, seed)
-    columns = lineup.sheet(pictures, view)
+    columns = lineup.sheet(pictures, view, given)
     lineup.watch(pictures)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(lineup.note(pictures), width="stretch")
         st.download_button(
             "Sheet",
-            lambda: sheets.saved(columns, pictures.rows),
+            lambda: sheets.saved(columns, pictures.rows, view),
             "denoised.png",
             icon=":material/download:",
             on_click="ignore",

@@ -29,9 +29,20 @@ def headings(page: Page) -> list[str]:
 
 
 def cell(page: Page, row: int, column: int) -> NDArray[np.uint8]:
-    """The pixels `[H, W, 3]` that a cell's canvas holds."""
+    """The pixels `[H, W, 3]` of the picture in a cell, which its canvas holds enlarged by a whole factor."""
     count = len(headings(page))
-    address = sheet(page).locator(".cell canvas").nth(row * count + column).evaluate("canvas => canvas.toDataURL()")
+    drawn = sheet(page).locator(".cell canvas").nth(row * count + column)
+    pixels = drawn_on(drawn)
+    scale = round(len(pixels) / int(sheet(page).get_attribute("data-height") or 0))
+    own = pixels[::scale, ::scale]
+    assert np.array_equal(own.repeat(scale, 0).repeat(scale, 1), pixels)
+    return own
+
+
+def drawn_on(canvas: Locator) -> NDArray[np.uint8]:
+    """The pixels `[H, W, 3]` that a canvas holds, once they are painted."""
+    canvas.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    address = canvas.evaluate("canvas => canvas.toDataURL()")
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
 
 

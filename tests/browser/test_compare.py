@@ -113,10 +113,13 @@ def test_a_row_of_the_table_enlarges_its_picture(page: Page, dashboard: str) -> 
 
 
 def test_the_wipe_uncovers_one_version_under_another(page: Page, dashboard: str) -> None:
-    page.goto(f"{dashboard}/compare?models=shallow-strided&level=0.5&count=2&view=Wipe")
+    page.goto(f"{dashboard}/compare?models=shallow-strided&level=0.5&count=2")
     settled(page)
-    stage, handle = sheet(page).locator(".stage"), sheet(page).locator(".wipe input")
     noisy_cell, model_cell = cell(page, 0, 1), cell(page, 0, 2)
+    page.get_by_role("radio", name="Wipe").click()
+    stage, handle = sheet(page).locator(".panel .large canvas"), sheet(page).locator(".divider")
+    expect(handle).to_be_visible()
+    settled(page)
     handle.fill("100")
     assert np.array_equal(photographed(stage)[:380:12, :380:12], noisy_cell)
     handle.fill("0")

@@ -2,18 +2,16 @@
 
 import base64
 import re
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from aecore.data import photographs
 from tests.aecore.data.hostile_pictures import as_stored
-from tests.browser.seen import settled
+from tests.browser.seen import drawn_on, settled
 
 TURNED = 6  # the orientation of a phone that is held upright
 LARGE = (1600, 1200)
@@ -35,7 +33,7 @@ def file(upright: Image.Image, tmp_path: Path) -> Path:
 
 
 def viewer(page: Page) -> Locator:
-    drawn = page.locator(".viewer[data-drawn]")
+    drawn = page.locator(".photograph[data-drawn]")
     expect(drawn).to_be_visible()
     return drawn
 
@@ -56,12 +54,6 @@ def probed(page: Page) -> dict[str, list[int]]:
 def painted(page: Page) -> None:
     """Wait until what was asked for is drawn: the viewer draws once per frame of the screen."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def canvas(page: Page, place: int) -> NDArray[np.uint8]:
-    """The pixels `[H, W, 3]` of a picture as they are drawn."""
-    address = viewer(page).locator(".stage canvas").nth(place).evaluate("canvas => canvas.toDataURL()")
-    return np.asarray(Image.open(BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
 
 
 @pytest.fixture
@@ -140,21 +132,20 @@ def test_two_pictures_are_wiped_and_subtracted(zoomed: Page) -> None:
     expect(viewer(zoomed).locator(".divider")).to_be_visible()
     settled(zoomed)
     assert view(zoomed) == before
-    viewer(zoomed).locator(".left").select_option("original")
-    viewer(zoomed).locator(".right").select_option("noisy")
+    viewer(zoomed).locator(".against").select_option("original")
+    pane = viewer(zoomed).locator(".stage canvas").nth
     sides = []
     for key in ("Home", "End"):  # as far as either border, where one picture covers all
         viewer(zoomed).locator(".divider").press(key)
-        painted(zoomed)
-        sides.append(canvas(zoomed, 0).astype(int))
+        sides.append(drawn_on(pane(1)).astype(int))
     noisy, original = sides
     assert np.abs(noisy - original).mean() > 10
 
     zoomed.get_by_text("Difference", exact=True).first.click()
     expect(viewer(zoomed).locator(".gain")).to_be_visible()
     settled(zoomed)
-    assert canvas(zoomed, 0).max() == 0  # from itself
-    assert canvas(zoomed, 1).mean() > 20
+    assert drawn_on(pane(0)).max() == 0  # from itself
+    assert drawn_on(pane(1)).mean() > 20
 
 
 def test_a_picture_is_pasted(dashboard: str, page: Page, file: Path) -> None:

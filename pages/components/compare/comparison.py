@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -10,9 +11,10 @@ import streamlit as st
 from aecore.data.noise import Noise
 from aecore.measuring.metrics import BASIC, METRICS, ScoreError
 from aecore.studies.contestants import Contestant
-from pages.components import cached, errors, figures, jobs, lineup, links, look, pickers, sheets, tables
+from pages.components import cached, errors, figures, jobs, lineup, links, look, pickers, tables
 from pages.components.compare import verdicts
 from pages.components.explain import explain
+from pages.components.lens import sheets
 from pages.components.lineup import Lineup
 
 PAGE = links.Page("compare")
@@ -27,10 +29,11 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
     """Everything that depends on the noise: the sheet, the table, the verdicts and the distribution of errors."""
     controls, sheet, progress, scores, spread = (st.container() for _ in range(5))  # see `jobs.watch`
     with controls:
-        noise, seed, view = pickers.noise_and_view(PAGE, list(errors.VIEWS))
+        given, view = pickers.noise_and_view(PAGE, list(errors.VIEWS))
+    noise, seed = given.noise, given.seed
     shown = lineup.compute(chosen, dataset_name, indices, noise, seed)
     with sheet:
-        columns = lineup.sheet(shown, view, tables.selected())
+        columns = lineup.sheet(shown, view, given, tables.selected())
     with progress:
         lineup.watch(shown)
     with scores:
@@ -44,7 +47,7 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
             "an output differs from the clean picture; **Wipe** lays one column over another.",
         )
         if shown.outputs:
-            _scores(shown, noise, seed, saving, columns)
+            _scores(shown, noise, seed, saving, partial(sheets.saved, columns, shown.rows, view))
     # In this fragment, because its figure may depend on the noise that is chosen here.
     with spread:
         distribution(chosen, dataset_name, noise, seed)
@@ -55,9 +58,9 @@ def _scores(
     noise: Noise | None,
     seed: int,
     saving: st.delta_generator.DeltaGenerator,
-    columns: Sequence[sheets.Column],
+    sheet: Callable[[], bytes],
 ) -> None:
-    models, metric = _table(shown, noise, seed, saving, columns)
+    models, metric = _table(shown, noise, seed, saving, sheet)
     st.subheader("Is the difference real?")
     verdicts.show(models, metric, shown.ready)
     explain(
@@ -75,9 +78,9 @@ def _table(
     noise: Noise | None,
     seed: int,
     saving: st.delta_generator.DeltaGenerator,
-    columns: Sequence[sheets.Column],
+    sheet: Callable[[], bytes],
 ) -> tuple[Mapping[str, pd.DataFrame], str]:
-    """Draw the error of each picture, and the downloads in the container `saving`.
+    """Draw the error of each picture, and the downloads in the container `saving`, among them the `sheet`.
 
     Returns the scores by label, and the metric that was chosen.
     """
@@ -97,7 +100,7 @@ def _table(
         st.caption(lineup.note(shown), width="stretch")
         _download(
             "Sheet",
-            lambda: sheets.saved(columns, shown.rows),
+            sheet,
             "sheet.png",
             "The sheet as a PNG file, once every model is done",
             disabled=bool(shown.late),

@@ -10,7 +10,7 @@ PAGE = links.Page("photos", "p-")
 SHAPE = CIFAR_SHAPE  # of the pictures that classical methods are fitted and tuned on, and most models were made for
 DEFAULT = ("dense", "deep-strided-4-bn", "denoise-unet", "blur")
 LEVEL = 0.1  # of the noise at first
-VIEWS = ("Side by side", "Wipe", "Difference")
+VIEWS = ("Side by side", "Difference", "Wipe", "Blink")
 
 
 def dataset() -> str:

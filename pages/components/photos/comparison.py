@@ -1,4 +1,4 @@
-"""A photograph through the chosen contestants: the viewer, the table and the downloads."""
+"""A photograph through the chosen contestants: the lens, the table and the downloads."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from aecore.measuring.totals import psnr_text
 from aecore.studies.contestants import Contestant
 from pages.components import links, look, pickers, png
 from pages.components.explain import explain
-from pages.components.photos import choices, viewer, work
+from pages.components.lens import panes
+from pages.components.lens.panes import Shown
+from pages.components.photos import choices, work
 from pages.components.photos.choices import PAGE
-from pages.components.photos.viewer import Shown
 from pages.components.photos.work import NOISY, Output, Work
 
 _READING = """
@@ -44,13 +45,13 @@ def show(photograph: Photograph, chosen: Sequence[Contestant]) -> None:
     """Everything that depends on the noise."""
     controls, pictures, progress, scores = (st.container() for _ in range(4))  # see `jobs.watch`
     with controls:
-        noise, seed, view = pickers.noise_and_view(PAGE, list(choices.VIEWS), choices.LEVEL)
-    works = work.begun(photograph, chosen, noise, seed)
+        given, view = pickers.noise_and_view(PAGE, list(choices.VIEWS), choices.LEVEL)
+    works = work.begun(photograph, chosen, given.noise, given.seed)
     work.wait(works.values())
     for sentence in work.failures(works):
         controls.error(look.in_markdown(sentence), icon=":material/error:")
     with pictures:
-        viewer.show(_pictures(photograph, chosen, works), photograph, view, _redrawn)
+        panes.show(_pictures(photograph, chosen, works), photograph, view, _redrawn)
     with progress:
         titles = {contestant.key: contestant.title for contestant in chosen}
         work.watch(works, {NOISY: "the noisy photograph", **titles})
@@ -80,7 +81,7 @@ def _original_file(photograph: Photograph) -> bytes:
     key = "file of the photograph"
     held: tuple[str, bytes] = st.session_state.get(key, ("", b""))
     if held[0] != photograph.digest:
-        held = photograph.digest, viewer.file_of(photograph.pixels)
+        held = photograph.digest, panes.file_of(photograph.pixels)
         st.session_state[key] = held
     return held[1]
 

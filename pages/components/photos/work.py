@@ -28,7 +28,8 @@ from aecore.reconstructors.pca import Identity
 from aecore.studies.contestants import FOREIGN, Contestant
 from pages.components import cached, jobs, links
 from pages.components.cached import Pixels
-from pages.components.photos import choices, viewer
+from pages.components.lens import panes
+from pages.components.photos import choices
 
 MOST_HELD = 400_000_000  # bytes of pixels
 NOISY = "noisy"  # the key of the noisy photograph itself
@@ -42,7 +43,7 @@ Facts = tuple[str, str, str, int]  # the photograph's digest, the contestant's k
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """The output for a photograph: its pixels `[3, H, W]`, clamped, its `file` for the viewer, and its scores.
+    """The output for a photograph: its pixels `[3, H, W]`, clamped, its `file` for the lens, and its scores.
 
     `way` is how it was computed, and `seconds` how long that took, without fitting and tuning.
     """
@@ -234,7 +235,7 @@ def _computed(
     scores = large.scores(output, clean)
     pixels = (output[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     way = tiled.way(reconstruct, photograph.size, shape)
-    return Output(pixels, viewer.file_of(pixels), scores, way, seconds)
+    return Output(pixels, panes.file_of(pixels), scores, way, seconds)
 
 
 def _followed(work: Work, steps: tiled.Steps) -> torch.Tensor:

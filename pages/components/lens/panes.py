@@ -1,4 +1,4 @@
-"""The viewer: a photograph and every output of it under one view, which is zoomed and moved in the browser.
+"""The panes: a photograph and every output of it under one view, which is zoomed and moved in the browser.
 
 The browser fetches each picture by its address, so that one which has not changed is not sent again. Of a large
 photograph it gets all of it reduced, and the part in view as it is.
@@ -7,10 +7,8 @@ photograph it gets all of it reduced, and the part in view as it is.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from zlib import Z_HUFFMAN_ONLY
 
@@ -21,17 +19,15 @@ from streamlit import runtime
 
 from aecore.data.photographs import Photograph
 from pages.components import png
-from pages.components.browser_parts import part
 from pages.components.cached import Pixels
+from pages.components.lens.component import component, number
 
 MOST = 1_000_000  # pixels of a picture that is sent
-KEY = "viewer"
+KEY = "panes"
 _VERSIONS = 3  # of each picture that can be fetched: the browser may still be fetching the one before
-_ADDRESSES, _SENT = "addresses of photographs", "viewer sent"
+_ADDRESSES = "addresses of photographs"
 
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
-
-_component = part("viewer", Path(__file__).parent)
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ def file_of(pixels: Pixels) -> bytes:
 
 
 def show(pictures: Sequence[Shown], photograph: Photograph, view: str, redraw: Callable[[], None]) -> None:
-    """Draw the viewer in one of its views; the first of the `pictures` is the original.
+    """Draw the panes in one of their views; the first of the `pictures` is the original.
 
     `redraw` is called before the page is drawn again because another part of a large photograph came into view.
     """
@@ -76,13 +72,13 @@ def show(pictures: Sequence[Shown], photograph: Photograph, view: str, redraw: C
         "view": view,
         "about": " ".join([f"{photograph.title}, {width:,}×{height:,} pixels.", *photograph.notes]),
         "part": rectangle,
-        "pictures": [_described(picture, place, rectangle) for place, picture in enumerate(pictures)],
+        "columns": [_described(picture, place, rectangle) for place, picture in enumerate(pictures)],
     }
-    _component(key=KEY, data={"number": _number(header), **header}, default={"part": None}, on_part_change=redraw)
+    component(key=KEY, data={"number": number(KEY, header), **header}, default={"part": None}, on_part_change=redraw)
 
 
 def _described(picture: Shown, place: int, rectangle: Rectangle | None) -> dict[str, Any]:
-    facts = {"name": picture.name, "note": picture.note, "color": picture.color, "whole": None, "part": None}
+    facts = {"heading": picture.name, "note": picture.note, "color": picture.color, "whole": None, "part": None}
     if picture.pixels is not None and picture.whole is not None:
         facts["whole"] = _address(picture.whole, f"whole {place}")
         if rectangle:
@@ -116,12 +112,3 @@ def _address(file: bytes, place: str) -> str:
     before[place] = content, version
     coordinates = f"photograph {place} {version % _VERSIONS}"
     return runtime.get_instance().media_file_mgr.add(file, "image/png", coordinates)
-
-
-def _number(content: object) -> int:
-    """A number that rises with every change, by which the browser knows what is newer; see `sheets`."""
-    before, number = st.session_state.get(_SENT, (None, 0))
-    if content != before:
-        number = max(number + 1, int(time.time() * 1000))
-        st.session_state[_SENT] = content, number
-    return int(number)

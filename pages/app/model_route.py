@@ -1,0 +1,54 @@
+"""The route that serves trained models as ONNX, for the browser to run.
+
+An address names a run by its key and the digest of its weights, so what is at an address never changes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aecore import AecoreError
+from aecore.runs.store import WEIGHTS, Run, Store, StoreError
+from pages.app.server import below_root
+
+ROUTE = "/models"
+MOST_PARAMETERS = 8_000_000  # 32 MB: more would take long to fetch and fill the browser's memory
+_HEADERS = {"Cache-Control": "public, immutable, max-age=31536000"}
+
+
+def address(run: Run) -> str | None:
+    """Where the app serves a run's model, below its root; None for a light run and for a very large model."""
+    if run.is_light or run.spec.architecture.parameters > MOST_PARAMETERS:
+        return None
+    return f"{ROUTE}/{run.key}/{run.digest(WEIGHTS)[:16]}.onnx"
+
+
+def route() -> Route:
+    """Answers below `ROUTE`, in the folder that the server is told to serve the app from."""
+    return Route(below_root(ROUTE + "/{key}/{digest}.onnx"), _serve)
+
+
+def _serve(request: Request) -> Response:
+    """A model; status 404 and the reason where there is none at this address. Runs in a thread of its own."""
+    key, digest = (request.path_params[name] for name in ("key", "digest"))
+    try:
+        content = _exported(key, digest)
+    except AecoreError as error:
+        raise HTTPException(404, str(error)) from None
+    return Response(content, media_type="application/octet-stream", headers=_HEADERS)
+
+
+@lru_cache(maxsize=8)
+def _exported(key: str, digest: str) -> bytes:
+    # torch takes seconds to import, and the server starts without it.
+    from aecore.reconstructors import onnx_export
+
+    run = Store().find(key)
+    if not run.digest(WEIGHTS).startswith(digest):
+        raise StoreError(f"{run.name} was replaced by another run since this page was made: load the page again.")
+    return onnx_export.export(run.model())

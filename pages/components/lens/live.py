@@ -1,0 +1,35 @@
+"""What the browser needs to draw the noise and run the models itself, while the slider moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from aecore.data.noise import KINDS, picture_seed
+from aecore.studies.contestants import Contestant
+from pages.app import browser_packages, model_route
+from pages.components.pickers import GivenNoise
+
+
+def described(given: GivenNoise, chosen: Sequence[Contestant], indices: Sequence[int]) -> dict[str, Any]:
+    """The noise of the pictures `indices`, where the slider is, and where to fetch what; or why nothing is live."""
+    if missing := browser_packages.missing("Live noise"):
+        return {"missing": missing, "level": given.level}
+    return {
+        "slider": f".st-key-{given.slider}",
+        "kind": given.kind,
+        "level": given.level,
+        "lowest": KINDS[given.kind].lowest,
+        "seeds": [picture_seed(given.seed, picture) for picture in indices],
+        "models": {
+            contestant.key: address
+            for contestant in chosen
+            if contestant.run and (address := model_route.address(contestant.run))
+        },
+        "runtime": {
+            "wasm": {
+                "module": browser_packages.address(browser_packages.WASM),
+                "wasm": browser_packages.address(browser_packages.WASM_BINARY),
+            }
+        },
+    }

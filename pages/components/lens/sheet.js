@@ -1,0 +1,264 @@
+// The sheet: one row per picture, one column per version of it. Hovering over a cell, or choosing it, enlarges it and
+// shows its numbers.
+//
+// Data arrives as bytes: the length of a JSON header (4 bytes, little endian), the header, then the pixels of every cell:
+// one byte per value, column by column, row by row, each picture as [channels, height, width].
+
+import { Lens, LENS_KEYS, element } from "./lens.js";
+import { ErrorColours } from "./errors.js";
+import { Live } from "./live.js";
+
+const NAMES = 76; // pixels of the first column, with its gap
+const CELL_GAP = 4; // pixels between cells, as in the style sheet
+const SPACE = 24; // pixels between the cells and the large picture
+const LARGE = 192; // pixels of a side of the large picture, where there is room for it
+const LEAST_LARGE = 128; // and where there is not
+const CONTROLS = 230; // pixels above the cells
+const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+export class Sheet extends Lens {
+  build() {
+    this.root.classList.add("sheet");
+    this.root.innerHTML = `
+      <div class="scroller"><div class="grid" role="group" aria-label="Sheet of pictures. The arrow keys move from cell to cell. ${LENS_KEYS}"></div>
+        <div class="legend"></div><div class="said" role="status"></div></div>
+      <div class="panel">
+        <div class="stage large"><canvas role="img"></canvas></div>
+        <div class="tools-place"></div>
+        <div class="which"></div><div class="what"></div><dl></dl>
+        <div class="original stage"><canvas role="img" aria-label="the original, enlarged"></canvas><div>original</div></div>
+        <div class="probe-place"></div>
+      </div>`;
+    this.grid = this.root.querySelector(".grid");
+    this.panel = this.root.querySelector(".panel");
+    this.cellAt = { row: 0, column: Infinity };
+    this.over = null; // the cell under the pointer
+    this.grid.addEventListener("mouseleave", () => this.hover(null));
+    this.live = new Live(this);
+  }
+
+  show(bytes) {
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    // While this module is loaded for the first time, Streamlit may pass on older data after newer.
+    if (header.number < this.number) return;
+    this.number = header.number;
+    this.header = header;
+    const { rows, channels, height, width } = header;
+    const one = channels * height * width;
+    const pixels = bytes.slice(4 + length);
+    const columns = header.columns.map((column, place) => ({
+      ...column,
+      pixels: rows.map((_, row) => pixels.subarray((place * rows.length + row) * one, (place * rows.length + row + 1) * one)),
+    }));
+    if (header.picked !== this.picked && header.picked !== null) this.cellAt.row = header.picked;
+    this.picked = header.picked;
+    this.live.serve(header, columns);
+    this.root.dataset.height = height;
+    this.root.dataset.drawn = header.number; // lets tests and benchmarks wait for the new pixels
+  }
+
+  /** Show columns: those of the server, or while the slider is `moving` what the browser has computed of them. */
+  present(columns, moving = false) {
+    const { rows, width, height, colours, view } = this.header;
+    this.columns = columns;
+    const shape = JSON.stringify([width, height, rows.length, columns.length]);
+    if (shape !== this.shape) this.grow(rows, columns);
+    if (!this.shape || String(this.view.picture) !== String([width, height])) {
+      this.view.picture = [width, height];
+      this.view.fit();
+      this.pinned = this.hovered = null;
+    }
+    const errors = colours && new ErrorColours(colours, columns, [this.header.channels, height, width]);
+    this.pictures = columns.map((column, place) =>
+      column.pixels.map((pixels, row) => this.picture(place, row, pixels, column.role === "clean" ? null : errors)),
+    );
+    this.legend(errors);
+    this.tools(columns.map(({ heading }) => heading));
+    if (shape !== this.shape || this.view.shown !== view) this.arrange();
+    this.shape = shape;
+    this.view.shown = view;
+    this.fill(moving);
+    this.enlarge();
+  }
+
+  picture(column, row, pixels, errors) {
+    const { channels, width, height } = this.header;
+    const bitmap = this.pictures?.[column]?.[row]?.layers[0].bitmap ?? new OffscreenCanvas(width, height);
+    if (bitmap.width !== width || bitmap.height !== height) [bitmap.width, bitmap.height] = [width, height];
+    const context = bitmap.getContext("2d", { willReadFrequently: true });
+    const image = context.createImageData(width, height);
+    if (errors) errors.fill(image.data, pixels, this.columns[0].pixels[row]);
+    else inColour(image.data, pixels, channels);
+    context.putImageData(image, 0, 0);
+    return { layers: [{ bitmap, factor: 1, at: [0, 0] }] };
+  }
+
+  // The largest whole factors by which the cells and the large picture fit beside each other.
+  arrange() {
+    const { width, height, rows, view } = this.header;
+    const side = Math.max(width, height);
+    const columns = this.columns.length;
+    this.width = this.root.clientWidth;
+    const grid = (scale) => NAMES + columns * (width * scale + CELL_GAP);
+    const [large, least] = [LARGE, LEAST_LARGE].map((size) => Math.max(1, Math.round(size / side)));
+    // Four times only where all rows are then in view, below the page's controls.
+    const isHigh = rows.length * (4 * height + CELL_GAP) <= innerHeight - CONTROLS;
+    const isCompared = ["Wipe", "Blink", "Difference"].includes(view);
+    const factors = side > 48 ? [2, 1] : isCompared ? [2] : isHigh ? [4, 3, 2] : [3, 2];
+    const scale = factors.find((scale) => grid(scale) + SPACE + width * large <= this.width) ?? factors.at(-1);
+    const free = Math.floor((this.width - grid(scale) - SPACE) / width);
+    const largest = Math.min(Math.max(free, least), isCompared ? 2 * large : large + 2);
+    this.size = this.whole(scale);
+    this.largeSize = this.view.base = this.whole(largest);
+    this.panel.style.width = `${Math.max(this.largeSize[0], 190)}px`;
+    this.grid.style.gridTemplateColumns = `${NAMES - CELL_GAP}px repeat(${columns}, ${this.size[0]}px)`;
+    this.align();
+    this.draw();
+  }
+
+  // A size in pixels of the page at which each pixel gets a whole number of the screen's.
+  whole(scale) {
+    const { width, height } = this.header;
+    const factor = Math.max(1, Math.floor(scale * devicePixelRatio)) / devicePixelRatio;
+    return [width * factor, height * factor];
+  }
+
+  grow(rows, columns) {
+    this.grid.replaceChildren(element("div", "corner"));
+    this.heads = columns.map(() => this.grid.appendChild(element("div", "head")));
+    this.names = [];
+    this.cells = rows.map((_, row) => {
+      this.names.push(this.grid.appendChild(element("div", "name")));
+      return columns.map((_, column) => this.grid.appendChild(this.cell(row, column)));
+    });
+    this.pictures = null;
+  }
+
+  cell(row, column) {
+    const cell = element("button", "cell stage");
+    cell.type = "button";
+    cell.append(element("canvas"));
+    cell.addEventListener("mouseenter", () => this.hover({ row, column }));
+    cell.addEventListener("focus", () => this.choose({ row, column }));
+    return cell;
+  }
+
+  fill(moving) {
+    const { rows } = this.header;
+    this.columns.forEach(({ heading, note, color, dim }, column) => {
+      const mark = element("i");
+      mark.style.background = color ?? "transparent";
+      this.heads[column].replaceChildren(element("b", "", heading), element("span", "", note), mark);
+      this.heads[column].classList.toggle("dim", Boolean(dim));
+    });
+    rows.forEach(([name, detail], row) => {
+      this.names[row].replaceChildren(element("div", "", name), element("span", "", detail));
+      this.columns.forEach(({ heading, numbers, dim }, column) => {
+        const cell = this.cells[row][column];
+        cell.classList.toggle("dim", Boolean(dim));
+        const scores = moving ? "" : numbers(row).map((pair) => pair.join(" ")).join(", "); // they take time
+        cell.setAttribute("aria-label", `${name} ${detail}, ${heading}${scores ? ": " + scores : ""}`);
+      });
+    });
+  }
+
+  // Onto whole pixels of the screen: at a fraction of one the browser would blur the edges of the pictures.
+  align() {
+    this.root.style.margin = "0";
+    const { left, top } = this.root.getBoundingClientRect();
+    const rest = (place) => Math.ceil(place * devicePixelRatio - 1e-6) / devicePixelRatio - place;
+    this.root.style.margin = `${rest(top)}px 0 0 ${rest(left)}px`;
+  }
+
+  hover(place) {
+    this.over = place;
+    this.enlarge();
+  }
+
+  choose(place) {
+    this.cellAt = place;
+    this.over = null;
+    this.enlarge();
+  }
+
+  press(event) {
+    const step = MOVES[event.key];
+    if (step && !event.shiftKey && !event.ctrlKey && event.target.closest(".cell")) {
+      const { row, column } = this.place(this.cellAt);
+      this.cells[row + step[0]]?.[column + step[1]]?.focus();
+      event.preventDefault();
+    } else super.press(event);
+  }
+
+  pick({ place }) {
+    if (place) this.choose(place);
+  }
+
+  /** The chosen cell, moved inside the sheet if that has become smaller. */
+  place({ row, column }) {
+    return { row: Math.min(row, this.header.rows.length - 1), column: Math.min(column, this.columns.length - 1) };
+  }
+
+  relate() {
+    super.relate();
+    this.enlarge();
+  }
+
+  /** Show the cell under the pointer, or else the chosen one, in the panel. */
+  enlarge() {
+    const { rows } = this.header;
+    const chosen = this.place(this.cellAt);
+    this.cells.forEach((cells, row) =>
+      cells.forEach((cell, column) => {
+        const here = row === chosen.row && column === chosen.column;
+        cell.classList.toggle("chosen", here);
+        cell.tabIndex = here ? 0 : -1; // one stop for the tab key; the arrows move inside
+      }),
+    );
+    const { row, column } = this.place(this.over ?? chosen);
+    const { heading, numbers } = this.columns[column];
+    const place = this.columns.findIndex((other) => other.heading === this.against);
+    const stage = (canvas, size, row, column, more) => ({ canvas, size, picture: this.pictures[column][row], against: this.pictures[place][row], ...more });
+    const [large, original] = this.panel.querySelectorAll(".stage canvas");
+    this.stages = this.cells.flatMap((cells, row) => cells.map((cell, column) => stage(cell.firstChild, this.size, row, column, { place: { row, column } })));
+    this.stages.push(stage(large, this.largeSize, row, column, { isLarge: true }), stage(original, this.largeSize, row, 0, { isLarge: true }));
+    for (const { canvas, size } of this.stages) [canvas.style.width, canvas.style.height] = size.map((side) => `${side}px`);
+    this.panel.querySelector(".what").textContent = rows[row].join(" ");
+    this.panel.querySelector(".which").textContent = heading;
+    const list = this.panel.querySelector("dl");
+    list.replaceChildren(...numbers(row).flatMap(([term, value]) => [element("dt", "", term), element("dd", "", value)]));
+    large.setAttribute("aria-label", `${rows[row].join(" ")}, ${heading}, enlarged`);
+    this.root.classList.toggle("at-input", column === 0);
+    this.reading = row;
+    this.draw();
+  }
+
+  get row() {
+    return this.columns.map(({ heading }, column) => ({ name: heading, picture: this.pictures[column][this.reading] }));
+  }
+
+  legend(errors) {
+    const place = this.root.querySelector(".legend");
+    if (!errors) return place.replaceChildren();
+    const bar = element("i");
+    bar.style.background = errors.gradient;
+    place.replaceChildren(element("span", "", errors.low), bar, element("span", "", errors.high), element("em", "", errors.meaning));
+  }
+
+  /** A sentence below the pictures, such as why they do not follow the slider. */
+  say(sentence) {
+    this.root.querySelector(".said").textContent = sentence;
+  }
+}
+
+function inColour(into, pixels, channels) {
+  const one = pixels.length / channels;
+  const [red, green, blue] = channels === 3 ? [0, one, 2 * one] : [0, 0, 0];
+  for (let place = 0; place < one; place++) {
+    into[4 * place] = pixels[red + place];
+    into[4 * place + 1] = pixels[green + place];
+    into[4 * place + 2] = pixels[blue + place];
+    into[4 * place + 3] = 255;
+  }
+}

@@ -1,0 +1,133 @@
+"""The sheet: one row per picture; columns for the original, the noisy picture and each model. Pixels are exact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from zlib import Z_HUFFMAN_ONLY
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pages.components import errors, png
+from pages.components.cached import Pixels
+from pages.components.colour_scales import Kind
+from pages.components.lens.component import component, number
+
+# Pixels of the saved file: between pictures, left of them for their names, and above them for the headings.
+GAP = 6
+MARGIN = 90
+HEAD = 40
+WIDE = 6  # columns of a saved sheet at three times their size; more are enlarged twice
+
+Role = Literal["clean", "noisy", "output"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Pictures `[N, C, H, W]` under a heading with a `note` below it, and the colour that marks the model.
+
+    `numbers` holds, for each picture, the names and values to show when it is enlarged. `key` is the contestant's; its
+    pictures are grey while they are `computing`.
+    """
+
+    heading: str
+    note: str
+    pixels: Pixels
+    numbers: Sequence[Sequence[tuple[str, str]]]
+    role: Role = "output"
+    color: str | None = None
+    key: str | None = None
+    computing: bool = False
+
+
+def show(
+    columns: Sequence[Column],
+    rows: Sequence[tuple[str, str]],
+    *,
+    view: str,
+    picked: int | None = None,
+    live: Mapping[str, Any] | None = None,
+    place: str = "sheet",
+) -> None:
+    """Draw the sheet, enlarged in the browser by a whole factor without smoothing.
+
+    The first column holds the clean pictures. `rows` names each picture in two parts; `picked` is the row to enlarge.
+    `view` is one of `errors.VIEWS`. With `live` the browser follows the noise slider (see `live.described`).
+    """
+    _, channels, height, width = columns[0].pixels.shape
+    kind = errors.VIEWS[view]
+    header = {
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "view": view,
+        "picked": picked,
+        "rows": rows,
+        "columns": [
+            {
+                "heading": column.heading,
+                "note": column.note,
+                "color": column.color,
+                "role": column.role,
+                "key": column.key,
+                "computing": column.computing,
+                "numbers": column.numbers,
+            }
+            for column in columns
+        ],
+        "colours": kind and errors.described(kind),
+        "live": live,
+    }
+    pixels = b"".join(column.pixels.tobytes() for column in columns)
+    text = json.dumps({"number": number(place, header, pixels), **header}).encode()
+    component(key=place, data=len(text).to_bytes(4, "little") + text + pixels)
+
+
+def saved(columns: Sequence[Column], rows: Sequence[tuple[str, str]], view: str) -> bytes:
+    """The sheet as a PNG file with its headings, enlarged by the whole factor of the page's ordinary view.
+
+    In a view of errors it shows their colours; in every other one the pictures.
+    """
+    columns = _colored(columns, errors.VIEWS[view])
+    scale, (count, _, height, width) = _scale(columns), columns[0].pixels.shape
+    across, down = width * scale + GAP, height * scale + GAP
+    sheet = Image.new("RGB", (MARGIN + len(columns) * across, HEAD + count * down), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for row, name in enumerate(rows):
+        draw.text((4, HEAD + row * down + height * scale / 2), "\n".join(name), "black", font, anchor="lm")
+    for place, column in enumerate(columns):
+        left = MARGIN + place * across
+        # A long name is broken at its dash rather than cut.
+        heading = column.heading if font.getlength(column.heading) <= across else column.heading.replace("-", "-\n", 1)
+        draw.text((left, HEAD - 4), heading, "black", font, anchor="ld", spacing=1)
+        for row, picture in enumerate(column.pixels):
+            tile = png.in_colour(picture).repeat(scale, 0).repeat(scale, 1)
+            sheet.paste(Image.fromarray(tile), (left, HEAD + row * down))
+    return _png(np.asarray(sheet))
+
+
+def _colored(columns: Sequence[Column], kind: Kind | None) -> Sequence[Column]:
+    """The columns with the errors of their pictures in colour, if there is a kind of error."""
+    clean = columns[0].pixels
+    outputs = [column.pixels for column in columns if column.role == "output" and not column.computing]
+    # The noisy pictures count only where nothing else does: their errors would dim the others.
+    counted = outputs or [column.pixels for column in columns[1:] if column.role == "noisy"]
+    if kind is None or not counted:
+        return columns
+    scale = errors.scale_of(kind, counted, clean)
+    return [
+        column if column.role == "clean" else replace(column, pixels=errors.colored(scale, column.pixels, clean))
+        for column in columns
+    ]
+
+
+def _scale(columns: Sequence[Column]) -> int:
+    return 3 if len(columns) <= WIDE else 2
+
+
+def _png(pixels: Pixels) -> bytes:
+    # Noise hardly compresses: searching it for repeats costs time at every move of the slider.
+    return png.encoded(Image.fromarray(pixels), compress_type=Z_HUFFMAN_ONLY)

@@ -1,0 +1,84 @@
+// The worker: it draws the noise and runs the models, one message after another.
+//
+// `env`, `InferenceSession` and `Tensor` are ONNX Runtime's. A message is `{ id, ask, … }`; the answer has its id, and
+// what was asked for or an `error`.
+
+import { Draw } from "./noise.js";
+import { displayed } from "./colours.js";
+import { mse } from "./metrics.js";
+
+const sessions = new Map(); // by key
+let scene = null; // { shape, pictures, draws }
+
+const ANSWERS = {
+  /** Begin: the machine code of ONNX Runtime, and where to run models: "wasm" or "webgpu". */
+  async start({ wasm, provider }) {
+    env.wasm.wasmBinary = wasm;
+    env.wasm.numThreads = 1; // more need headers that the page does not have; there are several workers instead
+    env.logLevel = "error";
+    self.provider = provider;
+    return {};
+  },
+
+  /** Load a model. */
+  async load({ key, model }) {
+    sessions.set(key, await InferenceSession.create(new Uint8Array(model), { executionProviders: [self.provider] }));
+    return {};
+  },
+
+  async forget({ key }) {
+    await sessions.get(key)?.release();
+    sessions.delete(key);
+    return {};
+  },
+
+  /** Take the pictures (bytes) that noise is added to, and the seeds of their noise. */
+  async scene({ shape, pictures, kind, seeds }) {
+    scene = {
+      shape,
+      pictures: pictures.map((bytes) => Float32Array.from(bytes, (byte) => byte / 255)),
+      draws: seeds.map((seed) => new Draw(kind, shape, seed)),
+    };
+    return {};
+  },
+
+  /** The noisy pictures at a level, and what each model makes of them. */
+  async frame({ level, keys }) {
+    const one = scene.shape.reduce((product, side) => product * side);
+    const given = new Float32Array(scene.pictures.length * one);
+    scene.pictures.forEach((picture, row) => scene.draws[row].at(picture, level, given.subarray(row * one, (row + 1) * one)));
+    const columns = { noisy: column(given, one) };
+    for (const key of keys) columns[key] = column(await run(sessions.get(key), given, [scene.pictures.length, ...scene.shape]), one);
+    return { columns };
+  },
+
+  /** Run a model on numbers of any shape. */
+  async run({ key, values, shape }) {
+    const session = sessions.get(key);
+    return { values: (await run(session, values, shape)).slice() };
+  },
+};
+
+async function run(session, values, shape) {
+  const outputs = await session.run({ [session.inputNames[0]]: new Tensor("float32", values, shape) });
+  return outputs[session.outputNames[0]].data;
+}
+
+function column(values, one) {
+  const rows = scene.pictures.map((picture, row) => ({ picture, own: values.subarray(row * one, (row + 1) * one) }));
+  return {
+    values: values.slice(),
+    pixels: displayed(values),
+    errors: rows.map(({ picture, own }) => mse(own, picture)),
+  };
+}
+
+self.onmessage = async ({ data }) => {
+  try {
+    const answer = await ANSWERS[data.ask](data);
+    const buffers = Object.values(answer.columns ?? {}).flatMap(({ values, pixels }) => [values.buffer, pixels.buffer]);
+    self.postMessage({ id: data.id, ...answer }, answer.values ? [answer.values.buffer] : buffers);
+  } catch (error) {
+    self.postMessage({ id: data.id, error: String(error?.message ?? error) });
+  }
+};
