@@ -1,4 +1,4 @@
-"""A trained model as one ONNX file, compared with torch before it is handed out.
+"""A trained model as one ONNX file, compared with torch before it is handed out; also its encoder or decoder alone.
 
 The number of pictures is always open. Height and width are open too where every layer works at any size; they must then
 be multiples of what the strides divide by. Outputs are not clamped, as those of the model are not.
@@ -6,29 +6,26 @@ be multiples of what the strides divide by. Outputs are not clamped, as those of
 
 from __future__ import annotations
 
-import warnings
 from fractions import Fraction
 from math import lcm
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
+import onnx
+import onnxruntime
 import torch
+from onnx import TensorProto, helper
 from torch import Tensor
 
 from aecore import AecoreError
 from aecore.models.architecture import Architecture
-from aecore.models.layers import Reshape
+from aecore.models.layers import Reshape, Shape
+from aecore.reconstructors.onnx_graphs import OPSET, graph_of
+from aecore.reconstructors.trained import Model
 
-if TYPE_CHECKING:
-    import onnx
-
-    from aecore.reconstructors.trained import Model
-
-OPSET = 20
+Part = Literal["encoder", "decoder"]
 IR_VERSION = 10  # what readers of this opset know
 TOLERANCE = 1e-5  # of the largest difference from torch, per unit where outputs exceed 1
-INPUT, OUTPUT = "pictures", "reconstructions"
-_exporting = Lock()  # torch's exporter changes settings of the whole process meanwhile
+INPUT, OUTPUT, CODES = "pictures", "reconstructions", "codes"
 
 
 class ExportError(AecoreError):
@@ -53,78 +50,85 @@ def multiple(architecture: Architecture) -> int | None:
 
 
 def export(model: Model) -> bytes:
-    """The ONNX file of a model: equal models give equal bytes with the same torch.
+    """The ONNX file of a model, from `pictures` to `reconstructions`: equal models give equal bytes.
 
     Raises `ExportError` where ONNX Runtime computes anything else from it than torch does.
     """
+    return _exported(model, None)
+
+
+def export_part(model: Model, part: Part) -> bytes:
+    """The ONNX file of a model's encoder, from `pictures` to `codes`, or of its decoder, from there to
+    `reconstructions`.
+
+    Raises `NoCodeError` where skips bypass every layer, and otherwise as `export`.
+    """
+    return _exported(model, part)
+
+
+def _exported(model: Model, part: Part | None) -> bytes:
     architecture = model.spec.architecture
     step = multiple(architecture)
-    with _exporting, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about its own parts
-        proto = _translated(model, step)
-    _tidy(proto)
+    proto = _translated(model, part, step is not None)
     facts = {"key": model.spec.key, "name": model.name, "layers": str(architecture)}
-    for name, value in facts.items():
-        proto.metadata_props.add(key=name, value=value)
+    if part is not None:
+        facts["part"] = part
+    helper.set_model_props(proto, facts)
     content: bytes = proto.SerializeToString(deterministic=True)
-    _compare(content, model, step)
+    _compare(content, model, part, step)
     return content
 
 
-def _translated(model: Model, step: int | None) -> onnx.ModelProto:
-    # The plain layout: torch's faster one would add transpositions to the file.
-    module = model.spec.architecture.module()
-    module.load_state_dict(model.module.state_dict())
-    sizes: dict[int, Any] = {0: torch.export.Dim("batch")}
-    if step is not None:
-        sizes |= {axis: step * torch.export.Dim(name) for axis, name in ((2, "rows"), (3, "columns"))}
-    program = torch.onnx.export(
-        module.eval(),
-        (_pictures(model, step, 1),),
-        input_names=[INPUT],
-        output_names=[OUTPUT],
-        opset_version=OPSET,
-        dynamo=True,
-        dynamic_shapes=(sizes,),
-        external_data=False,
-        verbose=False,
+def _translated(model: Model, part: Part | None, any_size: bool) -> onnx.ModelProto:
+    steps = model.spec.architecture.steps
+    first, last, given, output = 0, len(steps), INPUT, OUTPUT
+    if part == "encoder":
+        last, output = model.code_position, CODES
+    elif part == "decoder":
+        first, given = model.code_position, CODES
+    chosen = steps[first:last]
+    graph = graph_of(chosen, model.module[first:last], given, output)
+    shapes = (steps[first - 1].output_shape if first else steps[0].input_shape, steps[last - 1].output_shape)
+    values = [_value(name, shape, any_size) for name, shape in zip((given, output), shapes, strict=True)]
+    return helper.make_model(
+        helper.make_graph(graph.nodes, "autoencoder", values[:1], values[1:], graph.constants),
+        producer_name="aecore",
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
     )
-    assert program is not None, "without a file's name the exporter returns its result"
-    return program.model_proto
 
 
-def _tidy(proto: onnx.ModelProto) -> None:
-    """Take out where on this machine the code lies, and name the open sizes as people do."""
-    proto.ir_version = IR_VERSION
-    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
-    del proto.graph.value_info[:]
-    for tensor in (*proto.graph.input, *proto.graph.output):
-        tensor.ClearField("metadata_props")
-        for size, name in zip(tensor.type.tensor_type.shape.dim, ("N", "", "H", "W"), strict=True):
-            if size.HasField("dim_param") and name:
-                size.dim_param = name
+def _value(name: str, shape: Shape, any_size: bool) -> onnx.ValueInfoProto:
+    sizes: list[str | int] = ["N", *shape]
+    if any_size:
+        sizes[2:] = ["h", "w"] if name == CODES else ["H", "W"]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)
 
 
-def _compare(content: bytes, model: Model, step: int | None) -> None:
+def _compare(content: bytes, model: Model, part: Part | None, step: int | None) -> None:
     """Raise `ExportError` where ONNX Runtime and torch differ."""
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # its threads and torch's would wait for each other
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    (name,) = (value.name for value in session.get_inputs())
     for larger in (1, 2) if step else (1,):
-        given = _pictures(model, step, larger)
-        expected = model(given)
-        output = torch.from_numpy(session.run(None, {INPUT: given.numpy()})[0])
+        given, expected = _example(model, part, _pictures(model, step, larger))
+        output = torch.from_numpy(session.run(None, {name: given.numpy()})[0])
         difference = float((output - expected).abs().max())
         if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
             raise ExportError(
                 f"{model.name} cannot be exported: ONNX Runtime's output differs from torch's by {difference:.2g}, "
                 f"more than {TOLERANCE:g}."
             )
+
+
+def _example(model: Model, part: Part | None, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """What goes into a part of the model, and what torch computes from it."""
+    if part is None:
+        return pictures, model(pictures)
+    codes = model.encode(pictures)
+    return (pictures, codes) if part == "encoder" else (codes, model.decode(codes))
 
 
 def _pictures(model: Model, step: int | None, larger: int) -> Tensor:

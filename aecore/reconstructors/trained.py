@@ -73,14 +73,15 @@ class Model:
 
         Raises `NoCodeError` if skips bypass every layer.
         """
-        return self._through(self._module[: self._code_position], pictures)
+        return self._through(self._module[: self.code_position], pictures)
 
     def decode(self, codes: Tensor) -> Tensor:
         """The pictures of `codes`: `decode(encode(pictures))` equals a call. Raises as `encode`."""
-        return self._through(self._module[self._code_position :], codes)
+        return self._through(self._module[self.code_position :], codes)
 
     @property
-    def _code_position(self) -> int:
+    def code_position(self) -> int:
+        """How many layers the encoder has; raises as `encode`."""
         code = self.spec.architecture.code
         if code is None:
             raise NoCodeError(f"{self.name} has no code: a skip connection bypasses every layer.")
