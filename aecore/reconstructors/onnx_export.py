@@ -6,6 +6,7 @@ be multiples of what the strides divide by. Outputs are not clamped, as those of
 
 from __future__ import annotations
 
+from copy import deepcopy
 from fractions import Fraction
 from math import lcm
 from typing import Literal
@@ -79,17 +80,22 @@ def _exported(model: Model, part: Part | None) -> bytes:
     return content
 
 
+def _layers(model: Model, part: Part | None) -> slice:
+    """Which layers a part has."""
+    if part is None:
+        return slice(0, len(model.module))
+    return slice(0, model.code_position) if part == "encoder" else slice(model.code_position, len(model.module))
+
+
 def _translated(model: Model, part: Part | None, any_size: bool) -> onnx.ModelProto:
-    steps = model.spec.architecture.steps
-    first, last, given, output = 0, len(steps), INPUT, OUTPUT
-    if part == "encoder":
-        last, output = model.code_position, CODES
-    elif part == "decoder":
-        first, given = model.code_position, CODES
-    chosen = steps[first:last]
-    graph = graph_of(chosen, model.module[first:last], given, output)
-    shapes = (steps[first - 1].output_shape if first else steps[0].input_shape, steps[last - 1].output_shape)
-    values = [_value(name, shape, any_size) for name, shape in zip((given, output), shapes, strict=True)]
+    steps, chosen = model.spec.architecture.steps, _layers(model, part)
+    given, output = CODES if part == "decoder" else INPUT, CODES if part == "encoder" else OUTPUT
+    graph = graph_of(steps[chosen], model.module[chosen], given, output)
+    # A decoder has no layers where a single one makes both the code and the picture.
+    shape = steps[chosen.start - 1].output_shape if chosen.start else steps[0].input_shape
+    values = [
+        _value(name, shape, any_size) for name, shape in ((given, shape), (output, steps[chosen.stop - 1].output_shape))
+    ]
     return helper.make_model(
         helper.make_graph(graph.nodes, "autoencoder", values[:1], values[1:], graph.constants),
         producer_name="aecore",
@@ -113,22 +119,34 @@ def _compare(content: bytes, model: Model, part: Part | None, step: int | None) 
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     (name,) = (value.name for value in session.get_inputs())
     for larger in (1, 2) if step else (1,):
-        given, expected = _example(model, part, _pictures(model, step, larger))
+        pictures = _pictures(model, step, larger)
+        given = model.encode(pictures) if part == "decoder" else pictures
         output = torch.from_numpy(session.run(None, {name: given.numpy()})[0])
-        difference = float((output - expected).abs().max())
-        if not difference <= TOLERANCE * max(1.0, float(expected.abs().max())):
+        difference = _apart(output, _expected(model, part, given))
+        if not difference <= TOLERANCE:
+            # Of nearly equal numbers torch's own group norm is off by more than that.
+            difference = _apart(output.double(), _expected(model, part, given.double()))
+        if not difference <= TOLERANCE:
             raise ExportError(
                 f"{model.name} cannot be exported: ONNX Runtime's output differs from torch's by {difference:.2g}, "
                 f"more than {TOLERANCE:g}."
             )
 
 
-def _example(model: Model, part: Part | None, pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """What goes into a part of the model, and what torch computes from it."""
+def _apart(output: Tensor, expected: Tensor) -> float:
+    """The largest difference, per unit of the largest number where that exceeds 1."""
+    return float((output - expected).abs().max()) / max(1.0, float(expected.abs().max()))
+
+
+def _expected(model: Model, part: Part | None, given: Tensor) -> Tensor:
+    """What torch makes of the input of a part, in the precision of that."""
+    if given.dtype == torch.float64:
+        with torch.inference_mode():
+            output: Tensor = deepcopy(model.module[_layers(model, part)]).double()(given)
+            return output
     if part is None:
-        return pictures, model(pictures)
-    codes = model.encode(pictures)
-    return (pictures, codes) if part == "encoder" else (codes, model.decode(codes))
+        return model(given)
+    return model.encode(given) if part == "encoder" else model.decode(given)
 
 
 def _pictures(model: Model, step: int | None, larger: int) -> Tensor:
