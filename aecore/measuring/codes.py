@@ -1,8 +1,4 @@
-"""The codes of pictures, batch by batch; and what each unit of a code does over many pictures.
-
-A unit is one number of a flat code, or one channel of a convolutional code, whose activation for a picture is the mean
-over the positions.
-"""
+"""The codes of pictures, batch by batch or all at once."""
 
 from __future__ import annotations
 
