@@ -44,6 +44,8 @@ if trained := [shown for shown in (entry, other) if shown and shown.run]:
             st.markdown(f"**{shown.label}**")
         assert shown.run is not None
         portrait.pictures(shown.run, offers=shown is entry)
+if entry.run:
+    portrait.live_code(entry.run)
 if read := [(shown, *known) for shown in (entry, other) if shown and (known := legible.known(shown, store))]:
     st.subheader(legible.HEADING)
     for shown, reading, readings in read:

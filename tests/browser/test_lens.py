@@ -38,7 +38,7 @@ def message(number: int, note: str) -> str:
 
 
 def test_data_that_arrives_late_does_not_replace_newer_data(page: Page) -> None:
-    parts = [component.scripts("component"), (component.FOLDER / "lens.html").read_text()]
+    parts = [component.scripts(*component.SHEETS, "panes", "component"), (component.FOLDER / "lens.html").read_text()]
     older, newer = message(1, "computing"), message(2, "27.3 dB")
     assert page.evaluate(SHOWN_ONE_AFTER_ANOTHER, [*parts, older, newer]) == "27.3 dB"
     assert page.evaluate(SHOWN_ONE_AFTER_ANOTHER, [*parts, newer, older]) == "27.3 dB"

@@ -1,9 +1,10 @@
-"""The lens in the browser: its scripts joined into one component, which draws sheets and photographs."""
+"""The lens in the browser: its scripts joined into one component per kind: sheets and photographs, live codes."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,37 @@ from pages.components.browser_parts import joined
 
 FOLDER = Path(__file__).parent
 _WORKER = ("noise", "colours", "metrics", "worker")
-_PAGE = ("metrics", "colours", "errors", "view", "painting", "lens", "engine", "live", "sheet", "panes")
+SHEETS = ("metrics", "colours", "errors", "view", "painting", "lens", "engine", "live", "sheet")
+_COMPONENTS = {
+    "lens": (*SHEETS, "panes", "component"),
+    "code": ("metrics", "colours", "engine", "code"),
+}
 
 
-def scripts(*last: str) -> str:
-    """What the browser runs on a page, with the text of its worker; `last` names the files that end it."""
-    worker = joined(*_files(_WORKER))
-    return f"const WORKER_SOURCE = {json.dumps(worker)};\n{joined(*_files((*_PAGE, *last)))}"
+def scripts(*names: str) -> str:
+    """The scripts `names`, a script after those that it imports from, as one text that includes their worker's."""
+    return f"const WORKER_SOURCE = {json.dumps(_joined(_WORKER))};\n{_joined(names)}"
 
 
-def _files(names: tuple[str, ...]) -> list[Path]:
-    return [FOLDER / f"{name}.js" for name in names]
+def _joined(names: Sequence[str]) -> str:
+    return joined(*(FOLDER / f"{name}.js" for name in names))
 
 
-component = st.components.v2.component(
-    "lens",
-    html=(FOLDER / "lens.html").read_text(),
-    css=(FOLDER / "lens.css").read_text(),
-    js=scripts("component"),
-)
+COMPONENTS: dict[str, Any] = {
+    name: st.components.v2.component(
+        name,
+        html=(FOLDER / f"{name}.html").read_text(),
+        css=(FOLDER / f"{name}.css").read_text(),
+        js=scripts(*names),
+    )
+    for name, names in _COMPONENTS.items()
+}
+
+
+def packed(header: Mapping[str, Any], *content: bytes) -> bytes:
+    """A JSON header with its length before it (4 bytes, little endian), and the content behind it."""
+    text = json.dumps(header).encode()
+    return b"".join((len(text).to_bytes(4, "little"), text, *content))
 
 
 def number(place: str, *content: Any) -> int:

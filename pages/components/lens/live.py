@@ -10,6 +10,14 @@ from aecore.studies.contestants import Contestant
 from pages.app import browser_packages, model_route
 from pages.components.pickers import GivenNoise
 
+# Where ONNX Runtime is: its module and its machine code.
+RUNTIME = {
+    "wasm": {
+        "module": browser_packages.address(browser_packages.WASM),
+        "wasm": browser_packages.address(browser_packages.WASM_BINARY),
+    }
+}
+
 
 def described(given: GivenNoise, chosen: Sequence[Contestant], indices: Sequence[int]) -> dict[str, Any]:
     """The noise of the pictures `indices`, where the slider is, and where to fetch what; or why nothing is live."""
@@ -26,10 +34,5 @@ def described(given: GivenNoise, chosen: Sequence[Contestant], indices: Sequence
             for contestant in chosen
             if contestant.run and (address := model_route.address(contestant.run))
         },
-        "runtime": {
-            "wasm": {
-                "module": browser_packages.address(browser_packages.WASM),
-                "wasm": browser_packages.address(browser_packages.WASM_BINARY),
-            }
-        },
+        "runtime": RUNTIME,
     }

@@ -20,7 +20,7 @@ from streamlit import runtime
 from aecore.data.photographs import Photograph
 from pages.components import png
 from pages.components.cached import Pixels
-from pages.components.lens.component import component, number
+from pages.components.lens.component import COMPONENTS, number
 
 MOST = 1_000_000  # pixels of a picture that is sent
 KEY = "panes"
@@ -74,7 +74,9 @@ def show(pictures: Sequence[Shown], photograph: Photograph, view: str, redraw: C
         "part": rectangle,
         "columns": [_described(picture, place, rectangle) for place, picture in enumerate(pictures)],
     }
-    component(key=KEY, data={"number": number(KEY, header), **header}, default={"part": None}, on_part_change=redraw)
+    COMPONENTS["lens"](
+        key=KEY, data={"number": number(KEY, header), **header}, default={"part": None}, on_part_change=redraw
+    )
 
 
 def _described(picture: Shown, place: int, rectangle: Rectangle | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pages.components import errors, png
 from pages.components.cached import Pixels
 from pages.components.colour_scales import Kind
-from pages.components.lens.component import component, number
+from pages.components.lens.component import COMPONENTS, number, packed
 
 # Pixels of the saved file: between pictures, left of them for their names, and above them for the headings.
 GAP = 6
@@ -82,8 +81,7 @@ def show(
         "live": live,
     }
     pixels = b"".join(column.pixels.tobytes() for column in columns)
-    text = json.dumps({"number": number(place, header, pixels), **header}).encode()
-    component(key=place, data=len(text).to_bytes(4, "little") + text + pixels)
+    COMPONENTS["lens"](key=place, data=packed({"number": number(place, header, pixels), **header}, pixels))
 
 
 def saved(columns: Sequence[Column], rows: Sequence[tuple[str, str]], view: str) -> bytes:

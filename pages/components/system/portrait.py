@@ -250,6 +250,19 @@ def pictures(run: Run, *, offers: bool = True) -> None:
     st.caption(f"At the top the original{given}, at the bottom the reconstruction, its class and its MSE.{note}")
 
 
+def live_code(run: Run) -> None:
+    """Its code, to be changed by hand, where it has one and there are pictures to encode."""
+    # torch takes seconds to import, and what needs none is on the page by now.
+    from pages.components.system import live_code as bench
+
+    try:
+        if bench.is_shown(run):
+            st.subheader(bench.HEADING)
+            bench.show(run)
+    except (StoreError, DatasetError) as error:
+        st.error(str(error), icon=":material/broken_image:")
+
+
 def loss_curves(runs: Sequence[Run]) -> None:
     """Their losses by epoch; a damaged file is named and the others are drawn."""
     histories = {}
