@@ -20,7 +20,7 @@ from aecore.studies.contestants import Contestant
 from pages.components import cached, jobs, look, pickers
 from pages.components.cached import Scored
 from pages.components.lens import live, sheets
-from pages.components.lens.sheets import Column, Role
+from pages.components.lens.sheets import Column, Role, Sheet
 from pages.components.links import Page
 from pages.components.pickers import GivenNoise
 
@@ -158,25 +158,26 @@ def note(lineup: Lineup) -> str:
     return " ".join([_NOTE, *sentences])
 
 
-def sheet(lineup: Lineup, view: str, given: GivenNoise, picked: int | None = None) -> list[Column]:
-    """Draw the sheet in one of `errors.VIEWS`, with the row `picked` enlarged; returns its columns.
+def sheet(lineup: Lineup, view: str, given: GivenNoise, picked: int | None = None) -> Sheet:
+    """Draw the sheet in one of `errors.VIEWS`, with the row `picked` enlarged, and return it.
 
     While the slider of the noise moves, the browser computes what it can.
     """
     nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.indices)
     columns = [Column("original", "", lineup.clean, nothing, "clean")]
     if lineup.noisy:
-        columns.append(_column("noisy", lineup.noisy, role="noisy"))
+        columns.append(column("noisy", lineup.noisy, role="noisy"))
     for contestant in lineup.chosen:
         if contestant.key in lineup.outputs:
-            column = _column(contestant.label, lineup.outputs[contestant.key])
+            one = column(contestant.label, lineup.outputs[contestant.key])
         else:
             grey = np.full_like(lineup.clean, _MISSING)
-            column = Column(contestant.label, "computing", grey, nothing, computing=True)
-        columns.append(replace(column, color=look.style(contestant).color, key=contestant.key))
+            one = Column(contestant.label, "computing", grey, nothing, computing=True)
+        columns.append(replace(one, color=look.style(contestant).color, key=contestant.key))
     followed = live.described(given, lineup.chosen, lineup.indices)
-    sheets.show(columns, lineup.rows, view=view, picked=picked, live=followed)
-    return columns
+    drawn = Sheet(columns, lineup.rows, view, picked, followed)
+    sheets.show(drawn)
+    return drawn
 
 
 def watch(lineup: Lineup) -> None:
@@ -193,7 +194,8 @@ def _work(contestant: Contestant) -> str:
     return contestant.title
 
 
-def _column(heading: str, scored: Scored, role: Role = "output") -> Column:
+def column(heading: str, scored: Scored, role: Role = "output") -> Column:
+    """A column of a sheet with its pooled PSNR under the heading, and the scores of each picture."""
     pixels, scores = scored
     return Column(heading, psnr_text(Totals.of(scores).psnr_pooled), pixels, _numbers(scores), role)
 

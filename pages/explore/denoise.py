@@ -34,13 +34,13 @@ elif indices:
     given, view = pickers.noise_and_view(choices.PAGE, list(errors.VIEWS), choices.LEVEL)
     noise, seed = given.noise, given.seed
     pictures = lineup.compute(chosen, dataset_name, indices, noise, seed)
-    columns = lineup.sheet(pictures, view, given)
+    sheet = lineup.sheet(pictures, view, given)
     lineup.watch(pictures)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(lineup.note(pictures), width="stretch")
         st.download_button(
             "Sheet",
-            lambda: sheets.saved(columns, pictures.rows, view),
+            lambda: sheets.saved(sheet),
             "denoised.png",
             icon=":material/download:",
             on_click="ignore",

@@ -33,7 +33,7 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
     noise, seed = given.noise, given.seed
     shown = lineup.compute(chosen, dataset_name, indices, noise, seed)
     with sheet:
-        columns = lineup.sheet(shown, view, given, tables.selected())
+        drawn = lineup.sheet(shown, view, given, tables.selected())
     with progress:
         lineup.watch(shown)
     with scores:
@@ -47,7 +47,7 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
             "an output differs from the clean picture; **Wipe** lays one column over another.",
         )
         if shown.outputs:
-            _scores(shown, noise, seed, saving, partial(sheets.saved, columns, shown.rows, view))
+            _scores(shown, noise, seed, saving, partial(sheets.saved, drawn))
     # In this fragment, because its figure may depend on the noise that is chosen here.
     with spread:
         distribution(chosen, dataset_name, noise, seed)

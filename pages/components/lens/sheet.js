@@ -1,5 +1,5 @@
-// The sheet: one row per picture, one column per version of it. Hovering over a cell, or choosing it, enlarges it and
-// shows its numbers.
+// The sheet: one row per picture, one column per version of it, or where it lies across the other way round. Hovering
+// over a cell, or choosing it, enlarges it and shows its numbers.
 //
 // Data arrives as bytes: the length of a JSON header (4 bytes, little endian), the header, then the pixels of every cell:
 // one byte per value, column by column, row by row, each picture as [channels, height, width].
@@ -62,7 +62,7 @@ export class Sheet extends Lens {
   present(columns, moving = false) {
     const { rows, width, height, colours, view } = this.header;
     this.columns = columns;
-    const shape = JSON.stringify([width, height, rows.length, columns.length]);
+    const shape = JSON.stringify([width, height, rows.length, columns.length, this.header.across]);
     if (shape !== this.shape) this.grow(rows, columns);
     if (!this.shape || String(this.view.picture) !== String([width, height])) {
       this.view.picture = [width, height];
@@ -74,6 +74,7 @@ export class Sheet extends Lens {
       column.pixels.map((pixels, row) => this.picture(place, row, pixels, column.role === "clean" ? null : errors)),
     );
     this.legend(errors);
+    this.root.classList.toggle("across", Boolean(this.header.across));
     this.tools(columns.map(({ heading }) => heading));
     if (shape !== this.shape || this.view.shown !== view) this.arrange();
     this.shape = shape;
@@ -96,14 +97,15 @@ export class Sheet extends Lens {
 
   // The largest whole factors by which the cells and the large picture fit beside each other.
   arrange() {
-    const { width, height, rows, view } = this.header;
+    const { width, height, view, across } = this.header;
     const side = Math.max(width, height);
-    const columns = this.columns.length;
+    const counts = [this.header.rows.length, this.columns.length];
+    const [rows, columns] = across ? counts.reverse() : counts;
     this.width = this.root.clientWidth;
     const grid = (scale) => NAMES + columns * (width * scale + CELL_GAP);
     const [large, least] = [LARGE, LEAST_LARGE].map((size) => Math.max(1, Math.round(size / side)));
     // Four times only where all rows are then in view, below the page's controls.
-    const isHigh = rows.length * (4 * height + CELL_GAP) <= innerHeight - CONTROLS;
+    const isHigh = !across && rows * (4 * height + CELL_GAP) <= innerHeight - CONTROLS;
     const isCompared = ["Wipe", "Blink", "Difference"].includes(view);
     const factors = side > 48 ? [2, 1] : isCompared ? [2] : isHigh ? [4, 3, 2] : [3, 2];
     const scale = factors.find((scale) => grid(scale) + SPACE + width * large <= this.width) ?? factors.at(-1);
@@ -125,13 +127,14 @@ export class Sheet extends Lens {
   }
 
   grow(rows, columns) {
-    this.grid.replaceChildren(element("div", "corner"));
-    this.heads = columns.map(() => this.grid.appendChild(element("div", "head")));
-    this.names = [];
-    this.cells = rows.map((_, row) => {
-      this.names.push(this.grid.appendChild(element("div", "name")));
-      return columns.map((_, column) => this.grid.appendChild(this.cell(row, column)));
-    });
+    this.heads = columns.map(() => element("div", "head"));
+    this.names = rows.map(() => element("div", "name"));
+    this.cells = rows.map((_, row) => columns.map((_, column) => this.cell(row, column)));
+    const [above, beside] = this.header.across ? [this.names, this.heads] : [this.heads, this.names];
+    const lines = beside.map((title, line) => [title, ...(this.header.across ? this.cells.map((cells) => cells[line]) : this.cells[line])]);
+    this.grid.replaceChildren(element("div", "corner"), ...above, ...lines.flat());
+    above.forEach((title) => title.classList.add("above"));
+    beside.forEach((title) => title.classList.add("beside"));
     this.pictures = null;
   }
 
@@ -186,7 +189,8 @@ export class Sheet extends Lens {
     const step = MOVES[event.key];
     if (step && !event.shiftKey && !event.ctrlKey && event.target.closest(".cell")) {
       const { row, column } = this.place(this.cellAt);
-      this.cells[row + step[0]]?.[column + step[1]]?.focus();
+      const [down, right] = this.header.across ? [step[1], step[0]] : step;
+      this.cells[row + down]?.[column + right]?.focus();
       event.preventDefault();
     } else super.press(event);
   }

@@ -42,29 +42,41 @@ class Column:
     computing: bool = False
 
 
-def show(
-    columns: Sequence[Column],
-    rows: Sequence[tuple[str, str]],
-    *,
-    view: str,
-    picked: int | None = None,
-    live: Mapping[str, Any] | None = None,
-    place: str = "sheet",
-) -> None:
-    """Draw the sheet, enlarged in the browser by a whole factor without smoothing.
+@dataclass(frozen=True)
+class Sheet:
+    """Columns, of which the first holds the clean pictures, and rows that name each picture in two parts.
 
-    The first column holds the clean pictures. `rows` names each picture in two parts; `picked` is the row to enlarge.
-    `view` is one of `errors.VIEWS`. With `live` the browser follows the noise slider (see `live.described`).
+    `view` is one of `errors.VIEWS`, and `picked` the row to enlarge. With `live` the browser follows the noise slider
+    (see `live.described`). A sheet that lies `across` has a column per picture instead.
     """
-    _, channels, height, width = columns[0].pixels.shape
-    kind = errors.VIEWS[view]
-    header = {
+
+    columns: Sequence[Column]
+    rows: Sequence[tuple[str, str]]
+    view: str = "Pictures"
+    picked: int | None = None
+    live: Mapping[str, Any] | None = None
+    across: bool = False
+
+
+def show(sheet: Sheet, place: str = "sheet") -> None:
+    """Draw a sheet at a `place` of the page, enlarged in the browser by a whole factor without smoothing."""
+    content = described(sheet), pixels(sheet)
+    header = {"number": number(place, *content), **content[0]}
+    COMPONENTS["lens"](key=place, data=packed(header, content[1]))
+
+
+def described(sheet: Sheet) -> dict[str, Any]:
+    """What the browser needs to know of a sheet, beside its pixels."""
+    _, channels, height, width = sheet.columns[0].pixels.shape
+    kind = errors.VIEWS[sheet.view]
+    return {
         "channels": channels,
         "height": height,
         "width": width,
-        "view": view,
-        "picked": picked,
-        "rows": rows,
+        "view": sheet.view,
+        "picked": sheet.picked,
+        "across": sheet.across,
+        "rows": sheet.rows,
         "columns": [
             {
                 "heading": column.heading,
@@ -75,21 +87,24 @@ def show(
                 "computing": column.computing,
                 "numbers": column.numbers,
             }
-            for column in columns
+            for column in sheet.columns
         ],
         "colours": kind and errors.described(kind),
-        "live": live,
+        "live": sheet.live,
     }
-    pixels = b"".join(column.pixels.tobytes() for column in columns)
-    COMPONENTS["lens"](key=place, data=packed({"number": number(place, header, pixels), **header}, pixels))
 
 
-def saved(columns: Sequence[Column], rows: Sequence[tuple[str, str]], view: str) -> bytes:
+def pixels(sheet: Sheet) -> bytes:
+    """The values of every picture, one byte per value: column by column, row by row, each as `[C, H, W]`."""
+    return b"".join(column.pixels.tobytes() for column in sheet.columns)
+
+
+def saved(shown: Sheet) -> bytes:
     """The sheet as a PNG file with its headings, enlarged by the whole factor of the page's ordinary view.
 
     In a view of errors it shows their colours; in every other one the pictures.
     """
-    columns = _colored(columns, errors.VIEWS[view])
+    columns, rows = _colored(shown.columns, errors.VIEWS[shown.view]), shown.rows
     scale, (count, _, height, width) = _scale(columns), columns[0].pixels.shape
     across, down = width * scale + GAP, height * scale + GAP
     sheet = Image.new("RGB", (MARGIN + len(columns) * across, HEAD + count * down), "white")

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-import streamlit as st
-from PIL import Image
 
 from aecore.data import catalog
 from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import Run
 from aecore.studies.contestants import of_run
-from pages.components import cached, png
-from pages.components.cached import Pixels
+from pages.components import cached, lineup
+from pages.components.lens import sheets
+from pages.components.lens.sheets import Column, Sheet
 
-EACH = 3  # pictures of a kind: three times their size they fit a phone
-_SIDE = 96  # drawn, at most, and by a whole factor
-_GAP = 2  # in pixels of the pictures
-
-_STYLE = """
-<style>
-  .examples { display: flex; flex-wrap: wrap; gap: 12px 32px; }
-  .examples figure { margin: 0; }
-  .examples figcaption { font-size: 0.85rem; font-weight: 600; padding-bottom: 4px; }
-  .examples div { display: grid; padding-top: 4px; }
-  .examples p { margin: 0; font-size: 0.75rem; line-height: 1.35; }
-  .examples span { opacity: 0.75; }
-</style>
-"""
+EACH = 3  # pictures of a kind
 
 
 @dataclass(frozen=True)
@@ -63,44 +47,19 @@ def choose(run: Run) -> Choice | None:
 
 
 def show(run: Run, choice: Choice) -> None:
-    """One group per kind: the picture, what a denoiser was given, the reconstruction below, and the MSE."""
-    st.html(f'{_STYLE}<div class="examples">{"".join(_group(run, choice, kind) for kind in choice.kinds)}</div>')
-
-
-def _group(run: Run, choice: Choice, kind: str) -> str:
-    rows = choice.kinds[kind]
-    pictures, noise = tuple(int(number) for number in rows["picture"]), run.spec.recipe.noise
-    shown = [cached.originals(choice.dataset, pictures)]
-    given, outputs = cached.reconstructions([of_run(run)], choice.dataset, pictures, noise, SCORING_SEED)
+    """A sheet that lies across: the pictures of each kind, what a denoiser was given, and the reconstruction below."""
+    ranked = pd.concat([rows.assign(kind=kind) for kind, rows in choice.kinds.items()])
+    pictures, noise = tuple(int(number) for number in ranked["picture"]), run.spec.recipe.noise
+    contestant = of_run(run)
+    given, outputs = cached.reconstructions([contestant], choice.dataset, pictures, noise, SCORING_SEED)
+    columns = [Column("original", "", cached.originals(choice.dataset, pictures), [[]] * len(pictures), "clean")]
     if noise:
-        shown.append(given[0])
-    shown.append(outputs[run.key][0])
-    classes = cached.classes(choice.dataset, pictures)
-    side = shown[0].shape[3]
-    scale = max(1, _SIDE // side)
-    wide, high = (count * (side + _GAP) - _GAP for count in (len(pictures), len(shown)))
-    notes = "".join(
-        f"<p>{html.escape(name)}<br><span>{error:.3g}</span></p>"
-        for name, error in zip(classes, rows["mse"], strict=True)
-    )
-    alt = f"{kind} reconstructions: {', '.join(classes)}; pictures above, reconstructions below"
-    source = png.address(_sheet(shown))
-    return (
-        f'<figure><figcaption>{kind}</figcaption><img class="pixels" width="{wide * scale}" height="{high * scale}" '
-        f'alt="{html.escape(alt)}" src="{source}">'
-        f'<div class="numbers" style="grid-template-columns:repeat({len(pictures)},{side * scale}px);'
-        f'column-gap:{_GAP * scale}px">{notes}</div></figure>'
-    )
-
-
-def _sheet(rows: list[Pixels]) -> Image.Image:
-    """Rows of pictures `[N, C, H, W]` below each other at their own size, transparent between them."""
-    count, _, height, width = rows[0].shape
-    sheet = np.zeros((len(rows) * (height + _GAP) - _GAP, count * (width + _GAP) - _GAP, 4), np.uint8)
-    for down, pictures in enumerate(rows):
-        for across, picture in enumerate(pictures):
-            top, left = down * (height + _GAP), across * (width + _GAP)
-            # A grey picture has one channel, which stands for all three.
-            sheet[top : top + height, left : left + width, :3] = picture.transpose(1, 2, 0)
-            sheet[top : top + height, left : left + width, 3] = 255
-    return Image.fromarray(sheet)
+        columns.append(lineup.column("noisy", given, role="noisy"))
+    columns.append(lineup.column("output", outputs[run.key]))
+    rows = [
+        (kind, f"{name}\nMSE {error:.3g}")
+        for kind, name, error in zip(
+            ranked["kind"], cached.classes(choice.dataset, pictures), ranked["mse"], strict=True
+        )
+    ]
+    sheets.show(Sheet(columns, rows, across=True), f"examples of {run.key}")

@@ -34,8 +34,9 @@ _READING = """
 Between the encoder and the decoder a picture is nothing but its **code**. Each square is a unit of it: a number, or a
 channel with its map. Choose a unit and move it by its standard deviations over the test pictures, or set it to zero,
 and the decoder shows at once what the unit stands for. A **direction** is a principal component of the code: units
-that change together from picture to picture; beside it stands its share of the variance. **From A to B** slides from the code of one picture to that of another.
-Where the pictures in between look like a fade of A into B, the code is little more than a smaller picture.
+that change together from picture to picture; beside it stands its share of the variance. **From A to B** slides from
+the code of one picture to that of another. Where the pictures in between look like a fade of A into B, the code is
+little more than a smaller picture.
 """
 
 
@@ -69,7 +70,7 @@ def show(run: Run) -> None:
     contestant = of_run(run)
     content = f"{run.digest(WEIGHTS)} {cached.dataset(name).fingerprint}"
     job: Future[_Measured] = jobs.begun("quick", _measured, contestant, name, content)
-    left, measured, late = jobs.collect(f"live code of {run.key}", {contestant.key: job}, [contestant])
+    _, measured, late = jobs.collect(f"live code of {run.key}", {contestant.key: job}, [contestant])
     with bench:
         if measured:
             _draw(run, name, measured[contestant.key])

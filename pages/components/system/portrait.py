@@ -247,7 +247,9 @@ def pictures(run: Run, *, offers: bool = True) -> None:
         return
     given = ", its noisy input below it" if run.spec.recipe.noise else ""
     note = f" {look.in_markdown(choice.note)}" if choice.note else ""
-    st.caption(f"At the top the original{given}, at the bottom the reconstruction, its class and its MSE.{note}")
+    st.caption(
+        f"At the top the original{given}, at the bottom the reconstruction; above them their class and MSE.{note}"
+    )
 
 
 def live_code(run: Run) -> None:
