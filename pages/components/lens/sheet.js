@@ -76,11 +76,11 @@ export class Sheet extends Lens {
     this.legend(errors);
     this.root.classList.toggle("across", Boolean(this.header.across));
     this.tools(columns.map(({ heading }) => heading));
-    if (shape !== this.shape || this.view.shown !== view) this.arrange();
-    this.shape = shape;
-    this.view.shown = view;
     this.fill(moving);
-    this.enlarge();
+    if (shape !== this.shape || this.arranged !== view) this.arrange();
+    else this.enlarge();
+    this.shape = shape;
+    this.arranged = view;
   }
 
   picture(column, row, pixels, errors) {
@@ -116,7 +116,7 @@ export class Sheet extends Lens {
     this.panel.style.width = `${Math.max(this.largeSize[0], 190)}px`;
     this.grid.style.gridTemplateColumns = `${NAMES - CELL_GAP}px repeat(${columns}, ${this.size[0]}px)`;
     this.align();
-    this.draw();
+    this.enlarge();
   }
 
   // A size in pixels of the page at which each pixel gets a whole number of the screen's.
