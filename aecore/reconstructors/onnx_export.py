@@ -59,8 +59,7 @@ def export(model: Model) -> bytes:
 
 
 def export_part(model: Model, part: Part) -> bytes:
-    """The ONNX file of a model's encoder, from `pictures` to `codes`, or of its decoder, from there to
-    `reconstructions`.
+    """The ONNX file of an encoder, from `pictures` to `codes`, or of a decoder, from `codes` to `reconstructions`.
 
     Raises `NoCodeError` where skips bypass every layer, and otherwise as `export`.
     """
@@ -91,11 +90,8 @@ def _translated(model: Model, part: Part | None, any_size: bool) -> onnx.ModelPr
     steps, chosen = model.spec.architecture.steps, _layers(model, part)
     given, output = CODES if part == "decoder" else INPUT, CODES if part == "encoder" else OUTPUT
     graph = graph_of(steps[chosen], model.module[chosen], given, output)
-    # A decoder has no layers where a single one makes both the code and the picture.
-    shape = steps[chosen.start - 1].output_shape if chosen.start else steps[0].input_shape
-    values = [
-        _value(name, shape, any_size) for name, shape in ((given, shape), (output, steps[chosen.stop - 1].output_shape))
-    ]
+    shapes = [steps[0].input_shape, *(step.output_shape for step in steps)]  # before and after every layer
+    values = [_value(given, shapes[chosen.start], any_size), _value(output, shapes[chosen.stop], any_size)]
     return helper.make_model(
         helper.make_graph(graph.nodes, "autoencoder", values[:1], values[1:], graph.constants),
         producer_name="aecore",
