@@ -4,7 +4,8 @@ A record holds a layer's settings and derives the rest: its text form (`conv32:k
 multiply-accumulates (MACs) and input window. Class variables state further properties. Shapes have no batch axis:
 `(channels, height, width)` for feature maps, `(numbers,)` for flat vectors.
 
-To add a layer: write its record here, add it to `LAYERS`, and register its module in `aecore.models.modules`.
+To add a layer: write its record here, add it to `LAYERS`, and register its module in `aecore.models.modules` and its
+ONNX operators in `aecore.reconstructors.onnx_graphs`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ONNX graph of consecutive layers, of standard operators alone: ONNX Runtime has them on the CPU and in a browser.
 
 `add_operators(layer, shape, weights, graph)` appends the operators of a layer record. To support a new layer, register
-a function for its type. Nothing is folded, so that a graph reads like its line of layers.
+a function for its type. Nothing is folded: a graph reads like its line of layers.
 """
 
 from __future__ import annotations
@@ -166,18 +166,19 @@ def _batch_norm(layer: BatchNorm, shape: Shape, weights: Mapping[str, str], grap
 def _group_norm(layer: GroupNorm, shape: Shape, weights: Mapping[str, str], graph: Graph) -> None:
     # ONNX Runtime has no kernel for ONNX's group norm, and its instance norm is off by 1e-5 at 96×96 from long sums.
     # So a mean is taken of each row, and then of those.
+    channels, groups = shape[0], layer.groups
     sizes = graph.node("Shape", graph.value)
     width = graph.node("Shape", graph.value, start=3)
-    grouped = graph.node("Concat", graph.constant([0, layer.groups, -1], np.int64), width, axis=0)
-    graph.add("Reshape", grouped)  # [N, groups, rows of all their channels, width]
+    grouped = graph.node("Concat", graph.constant([0, groups, -1], np.int64), width, axis=0)
+    graph.add("Reshape", grouped)  # [N, groups, rows of all their channels, W]
     graph.add("Sub", _mean(graph.value, graph))
     variance = _mean(graph.node("Mul", graph.value, graph.value), graph)
     deviation = graph.node("Sqrt", graph.node("Add", variance, graph.constant([GROUP_NORM_EPSILON])))
-    graph.add("Div", deviation)
+    weight = graph.node("Reshape", weights["weight"], graph.constant([groups, channels // groups, 1], np.int64))
+    scale = graph.node("Div", weight, deviation)  # [N, groups, channels of each, 1]
     graph.add("Reshape", sizes)
-    per_channel = graph.constant([1, 2], np.int64)
-    graph.add("Mul", graph.node("Unsqueeze", weights["weight"], per_channel))
-    graph.add("Add", graph.node("Unsqueeze", weights["bias"], per_channel))
+    graph.add("Mul", graph.node("Reshape", scale, graph.constant([0, channels, 1, 1], np.int64)))
+    graph.add("Add", graph.node("Unsqueeze", weights["bias"], graph.constant([1, 2], np.int64)))
 
 
 def _mean(value: str, graph: Graph) -> str:

@@ -2,12 +2,14 @@
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -26,6 +28,8 @@ from aecore.models.layers import LAYERS, Layer, LayerError, Shape, size
 from aecore.models.modules import module_of
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.reconstructors.codecs import FORMATS, CodecError, Format
+from aecore.reconstructors.onnx_export import export
+from aecore.reconstructors.onnx_graphs import Graph, add_operators
 from aecore.runs import execution
 from aecore.runs.events import Finished
 from aecore.runs.store import Store
@@ -71,6 +75,11 @@ def _shuffle(layer: Shuffle, shape: Shape) -> nn.Module:
     return nn.PixelShuffle(layer.factor)
 
 
+@add_operators.register
+def _shuffle_operators(layer: Shuffle, shape: Shape, weights: Mapping[str, str], graph: Graph) -> None:
+    graph.add("DepthToSpace", blocksize=layer.factor, mode="CRD")
+
+
 LINE = "conv8:s2 | conv12 | shuffle2 | conv3:k1:sigmoid"
 
 
@@ -110,6 +119,9 @@ def test_a_layer_is_trained_kept_and_loaded(sample: Dataset, pictures: Tensor, t
         enlarged = maps.reshape(-1, 3, 2, 2, 16, 16).transpose(0, 1, 4, 2, 5, 3).reshape(-1, 3, 32, 32)
         expected = last_layer(torch.from_numpy(np.ascontiguousarray(enlarged)))
     torch.testing.assert_close(model(pictures), expected)
+    session = onnxruntime.InferenceSession(export(model), providers=["CPUExecutionProvider"])
+    (output,) = session.run(None, {"pictures": pictures.numpy()})
+    torch.testing.assert_close(torch.from_numpy(output), expected)
 
 
 # ---- a noise
