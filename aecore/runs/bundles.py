@@ -32,7 +32,7 @@ from aecore.runs import notes
 from aecore.runs.bundle_checks import FILES, BundleError, check
 from aecore.runs.store import HISTORY, PREVIEW, RUN, SCORES, SCORES_BEFORE, WEIGHTS, Run, Store, StoreError, sealed
 
-__all__ = ["BundleError", "Imported", "contents", "file_name", "read", "write"]
+__all__ = ["BundleError", "Imported", "contents", "file_name", "packed", "read", "write"]
 
 CARD, ONNX, EVENTS = "README.md", "model.onnx", "events.out.tfevents.0"
 LARGEST = {
@@ -84,12 +84,18 @@ def contents(run: Run) -> dict[str, bytes]:
     }
 
 
+def packed(run: Run) -> bytes:
+    """A run's bundle: equal runs give equal bytes. Raises as `contents`."""
+    archive = io.BytesIO()
+    archives.pack(archive, run.spec.folder, contents(run))
+    return archive.getvalue()
+
+
 def write(run: Run, path: Path) -> None:
-    """Write a run's bundle, whole or not at all: equal runs give equal bytes. Raises as `contents`."""
-    packed = io.BytesIO()
-    archives.pack(packed, run.spec.folder, contents(run))
+    """Write a run's bundle, whole or not at all. Raises as `contents`."""
+    content = packed(run)
     try:
-        write_whole(path, packed.getvalue())
+        write_whole(path, content)
     except OSError as error:
         raise BundleError(f"{path} cannot be written ({error.strerror}).") from None
 

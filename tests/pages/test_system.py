@@ -5,10 +5,8 @@ import io
 import json
 import re
 import shutil
-import sys
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,21 +20,19 @@ from streamlit.testing.v1 import AppTest
 from aecore.data import datasets
 from aecore.data.noise import Noise
 from aecore.data.splits import to_float
-from aecore.files import background
 from aecore.measuring.metrics import mse
 from aecore.models import zoo
 from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe
 from aecore.models.zoo import Start
 from aecore.runs import bundles, execution
-from aecore.runs.bundles import BundleError
 from aecore.runs.events import Finished
-from aecore.runs.store import PREVIEW, Store
+from aecore.runs.store import PREVIEW, Store, StoreError
 from aecore.studies import legibility
 from aecore.studies import resolution as resolution_study
 from pages.components import cached, diagrams
 from pages.components.entries import entries
-from pages.components.system import differences, downloads, legible, resolution
+from pages.components.system import differences, legible, resolution
 from tests.aecore.finished import without_noise_version
 from tests.aecore.runs import hostile_bundles
 from tests.aecore.studies.published_legibility import BLURRED, DENOISED, SMALL
@@ -322,49 +318,14 @@ def test_a_damaged_file_is_named_and_the_rest_shown(name: str, damage: str, some
 
 def test_the_download_holds_the_run(some_runs: Path) -> None:
     run = Store().find("shallow-strided")
-    with zipfile.ZipFile(io.BytesIO(downloads.archive(run))) as packed:
+    with zipfile.ZipFile(io.BytesIO(bundles.packed(run))) as packed:
         held = {Path(name).name: packed.read(name) for name in packed.namelist()}
     for name in ("run.json", "weights.safetensors", "history.csv", "scores.csv.gz", "preview.png"):
         assert held[name] == (run.path / name).read_bytes()
     assert {"README.md", "model.onnx"} < held.keys()
     (run.path / "weights.safetensors").write_bytes(b"")
-    with pytest.raises(BundleError, match="damaged"):
-        downloads.archive(run)
-
-
-def test_an_export_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "LONGEST", 0.1)
-    with pytest.raises(BundleError, match=r"was not exported within 0\.1 seconds\.$"):
-        downloads.archive(Store().find("shallow-strided"))
-    assert not downloads._exporting.locked()
-
-
-def exporting(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Let a program in place of `aecore export` make the file that it is given as its last argument."""
-    monkeypatch.setattr(background, "command", lambda *arguments: [sys.executable, "-c", program, str(arguments[-1])])
-
-
-def test_of_an_error_that_nobody_expected_its_last_line_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    exporting(monkeypatch, "raise RuntimeError('no room left')")
-    with pytest.raises(BundleError, match=r"\ARuntimeError: no room left\Z"):
-        downloads.archive(Store().find("shallow-strided"))
-    exporting(monkeypatch, "import os; os.abort()")
-    with pytest.raises(BundleError, match=r"\Ashallow-strided-[0-9a-f]+ could not be exported\.\Z"):
-        downloads.archive(Store().find("shallow-strided"))
-
-
-def test_exports_are_made_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mark, run = tmp_path / "under way", Store().find("shallow-strided")
-    exporting(
-        monkeypatch,
-        f"import os, pathlib, sys, time; os.mkdir({str(mark)!r}); time.sleep(0.3); os.rmdir({str(mark)!r}); "
-        "pathlib.Path(sys.argv[1]).write_bytes(b'made')",
-    )
-    with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(downloads.archive, [run] * 3)) == [b"made"] * 3
-    monkeypatch.setattr(downloads, "PATIENCE", 0.01)
-    with downloads._exporting, pytest.raises(BundleError, match="try again"):
-        downloads.archive(run)
+    with pytest.raises(StoreError, match="damaged"):
+        bundles.packed(run)
 
 
 def test_a_run_from_elsewhere_shows_no_folder_of_this_computer(some_runs: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from aecore.studies.pca_curves import pca_curve
 from pages.components import actions, amounts, figures, look, previews, readings, whole
 from pages.components.entries import LIGHT, Entry, settings
 from pages.components.links import Page, forget_unless, redraw
-from pages.components.system import downloads, legible
+from pages.components.system import legible
 
 DEFAULT = "shallow-strided"
 EXPLANATION = (
@@ -126,7 +126,7 @@ def _download(run: Run) -> None:
     obstacle = LIGHT if run.is_light else missing
     st.download_button(
         "Download as .zip",
-        partial(downloads.archive, run),
+        partial(bundles.packed, run),
         bundles.file_name(run),
         "application/zip",
         on_click="ignore",
@@ -134,8 +134,8 @@ def _download(run: Run) -> None:
         type="tertiary",
         disabled=bool(obstacle),
         help=obstacle
-        or "Weights, scores, loss curves, a model card, and the model as ONNX: made in some seconds. Bring a model, in "
-        "the gallery, reads it again.",
+        or "Weights, scores, loss curves, a model card, and the model as ONNX. Bring a model, in the gallery, reads it "
+        "again.",
     )
     with st.popover("Load it in Python", icon=":material/code:", type="tertiary", disabled=bool(obstacle)):
         st.code(model_cards.snippet(run, bundles.file_name(run)), "python")
