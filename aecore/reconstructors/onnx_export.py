@@ -26,6 +26,7 @@ from aecore.reconstructors.trained import Model
 Part = Literal["encoder", "decoder"]
 IR_VERSION = 10  # what readers of this opset know
 TOLERANCE = 1e-5  # of the largest difference from torch, per unit where outputs exceed 1
+ROUNDING = 1e-2  # a difference up to here may be torch's own: its group norm of nearly equal numbers is off by 1e-3
 INPUT, OUTPUT, CODES = "pictures", "reconstructions", "codes"
 
 
@@ -108,7 +109,7 @@ def _value(name: str, shape: Shape, any_size: bool) -> onnx.ValueInfoProto:
 
 
 def _compare(content: bytes, model: Model, part: Part | None, step: int | None) -> None:
-    """Raise `ExportError` where ONNX Runtime and torch differ."""
+    """Raise `ExportError` where ONNX Runtime and torch differ; what rounding may explain is decided in float64."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # its threads and torch's would wait for each other
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -119,8 +120,7 @@ def _compare(content: bytes, model: Model, part: Part | None, step: int | None) 
         given = model.encode(pictures) if part == "decoder" else pictures
         output = torch.from_numpy(session.run(None, {name: given.numpy()})[0])
         difference = _apart(output, _expected(model, part, given))
-        if not difference <= TOLERANCE:
-            # Of nearly equal numbers torch's own group norm is off by more than that.
+        if TOLERANCE < difference <= ROUNDING:
             difference = _apart(output.double(), _expected(model, part, given.double()))
         if not difference <= TOLERANCE:
             raise ExportError(

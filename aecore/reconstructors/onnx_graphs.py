@@ -38,7 +38,7 @@ from aecore.models.modules import BATCH_NORM_EPSILON
 from aecore.models.steps import Step
 
 OPSET = 20
-GROUP_NORM_EPSILON = 1e-5  # torch's default, as is the slope of ONNX's leaky ReLU
+GROUP_NORM_EPSILON = 1e-5  # torch's default; the default slopes of torch's and ONNX's leaky ReLU are equal
 OPERATORS = {
     "relu": "Relu",
     "leaky_relu": "LeakyRelu",

@@ -44,6 +44,8 @@ LINES = {
     "reshape": "reshape12x16x16 | conv12 | reshape3x32x32",
     "skip": "skip | conv3:linear | add",
     "add": "skip | conv4:s2 | skip | conv4 | add | deconv3:k2:linear | add",
+    "a single layer, whose picture is the code": "conv3",
+    "nothing": "sparsity | dropout",
     "concat": "conv4 | skip | pool | conv4 | up | concat | conv3:k1",
 }
 
@@ -115,6 +117,11 @@ def test_a_layer_gives_what_torch_gives(name: str) -> None:
     model = model_of(LINES[name])
     check_all(model)
     check_float32(model)
+
+
+def test_a_group_norm_of_nearly_equal_numbers_is_exact() -> None:
+    """As exact as float32 can be: torch's own is not (off by 1e-3 for some pictures), and is no measure here."""
+    check_all(model_of("conv8 | bn | gn4 | conv8 | gn8 | conv3:k1"))
 
 
 @pytest.mark.parametrize("name", zoo.SYSTEMS)
@@ -229,7 +236,10 @@ def test_it_is_one_file_that_says_what_it_is_and_nothing_of_this_machine() -> No
     assert hashlib.sha256(export(model)).digest() == hashlib.sha256(content).digest()
 
 
-def test_one_that_onnx_runtime_computes_otherwise_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("damage", [0.01, 10])
+def test_one_that_onnx_runtime_computes_otherwise_is_not_handed_out(
+    damage: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = model_of(LINES["conv"])
     translated = onnx_export._translated
 
@@ -237,7 +247,7 @@ def test_one_that_onnx_runtime_computes_otherwise_is_not_handed_out(monkeypatch:
         proto = translated(*arguments)
         weights = next(tensor for tensor in proto.graph.initializer if len(tensor.dims) == 4)
         values = onnx.numpy_helper.to_array(weights).copy()
-        values.flat[0] += np.float32(0.01)
+        values.flat[0] += np.float32(damage)
         weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
         return proto
 
