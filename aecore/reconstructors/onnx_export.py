@@ -54,6 +54,7 @@ def multiple(architecture: Architecture) -> int | None:
 def export(model: Model) -> bytes:
     """The ONNX file of a model, from `pictures` to `reconstructions`: equal models give equal bytes.
 
+    It takes tens of milliseconds where torch computes on one core; on more, its threads wait for what else runs there.
     Raises `ExportError` where ONNX Runtime computes anything else from it than torch does.
     """
     return _exported(model, None)

@@ -32,7 +32,7 @@ from aecore.studies import legibility
 from aecore.studies import resolution as resolution_study
 from pages.components import cached, diagrams
 from pages.components.entries import entries
-from pages.components.system import differences, legible, resolution
+from pages.components.system import differences, legible, portrait, resolution
 from tests.aecore.finished import without_noise_version
 from tests.aecore.runs import hostile_bundles
 from tests.aecore.studies.published_legibility import BLURRED, DENOISED, SMALL
@@ -318,14 +318,14 @@ def test_a_damaged_file_is_named_and_the_rest_shown(name: str, damage: str, some
 
 def test_the_download_holds_the_run(some_runs: Path) -> None:
     run = Store().find("shallow-strided")
-    with zipfile.ZipFile(io.BytesIO(bundles.packed(run))) as packed:
+    with zipfile.ZipFile(io.BytesIO(portrait._archive(run))) as packed:
         held = {Path(name).name: packed.read(name) for name in packed.namelist()}
     for name in ("run.json", "weights.safetensors", "history.csv", "scores.csv.gz", "preview.png"):
         assert held[name] == (run.path / name).read_bytes()
     assert {"README.md", "model.onnx"} < held.keys()
     (run.path / "weights.safetensors").write_bytes(b"")
     with pytest.raises(StoreError, match="damaged"):
-        bundles.packed(run)
+        portrait._archive(run)
 
 
 def test_a_run_from_elsewhere_shows_no_folder_of_this_computer(some_runs: Path, tmp_path: Path) -> None:

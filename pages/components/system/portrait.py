@@ -126,7 +126,7 @@ def _download(run: Run) -> None:
     obstacle = LIGHT if run.is_light else missing
     st.download_button(
         "Download as .zip",
-        partial(bundles.packed, run),
+        partial(_archive, run),
         bundles.file_name(run),
         "application/zip",
         on_click="ignore",
@@ -139,6 +139,14 @@ def _download(run: Run) -> None:
     )
     with st.popover("Load it in Python", icon=":material/code:", type="tertiary", disabled=bool(obstacle)):
         st.code(model_cards.snippet(run, bundles.file_name(run)), "python")
+
+
+def _archive(run: Run) -> bytes:
+    """The bundle of a run, made in the thread that answers the click."""
+    from pages.components import jobs  # which imports torch
+
+    jobs.one_core()
+    return bundles.packed(run)
 
 
 def key_figures(entry: Entry, store: Store) -> None:
