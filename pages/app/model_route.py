@@ -56,6 +56,9 @@ def _serve(request: Request) -> Response:
 def _exported(key: str, digest: str, part: Part) -> bytes:
     # torch takes seconds to import, and the server starts without it.
     from aecore.reconstructors import onnx_export
+    from pages.components import jobs
+
+    jobs.one_core()
 
     run = Store().find(key)
     if not run.digest(WEIGHTS).startswith(digest):
