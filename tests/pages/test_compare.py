@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from io import BytesIO
 from math import log10
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ import pandas as pd
 import pytest
 import streamlit as st
 import torch
-from PIL import Image
 from scipy import stats
 from streamlit.testing.v1 import AppTest
 
 from aecore.data import datasets
-from aecore.data.noise import Noise, noisy
+from aecore.data.noise import Noise, key, noisy
 from aecore.data.splits import to_float
 from aecore.measuring.intervals import paired_differences
 from aecore.measuring.metrics import METRICS
@@ -26,10 +24,13 @@ from aecore.runs import store
 from aecore.runs.groups import groups
 from aecore.runs.store import Store
 from aecore.studies import by_name
-from pages.components import tables
+from pages.app import browser_packages
+from pages.components import errors, tables
+from pages.components.colour_scales import Kind
 from pages.components.compare import verdicts
 from tests.aecore.rounding import SHOWN, of_mse
 from tests.pages.copies import copied
+from tests.pages.sent import sheets
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,18 +51,14 @@ def page(**query: str | list[str]) -> AppTest:
 
 
 def sheet(app: AppTest) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The header of the sheet, and the pictures of each column one below another, `[H, W, 3]` from 0 to 255."""
-    (component,) = (element.proto for element in app.get("bidi_component") if element.proto.component_name == "sheet")
-    length = int.from_bytes(component.bytes[:4], "little")
-    header = json.loads(component.bytes[4 : 4 + length])
-    pixels = np.asarray(Image.open(BytesIO(component.bytes[4 + length :])), np.int16)
-    columns = np.split(pixels, len(header["columns"]), axis=1)
-    return header, {column["heading"]: part for column, part in zip(header["columns"], columns, strict=True)}
+    """The header of the sheet, and the pictures of each column, `[N, C, H, W]` from 0 to 255."""
+    (one,) = sheets(app)
+    return one
 
 
-def below_one_another(pictures: torch.Tensor) -> np.ndarray:
+def as_sent(pictures: torch.Tensor) -> np.ndarray:
     """Float pictures `[N, C, H, W]` as a column of the sheet has them."""
-    return (pictures.clamp(0, 1) * 255).round().permute(0, 2, 3, 1).flatten(0, 1).numpy()
+    return (pictures.clamp(0, 1) * 255).round().numpy()
 
 
 def test_without_data_the_excerpt_is_shown_under_the_title_of_the_whole() -> None:
@@ -210,10 +207,10 @@ def test_every_noise_works_at_its_highest_level(kind: str) -> None:
     given = noisy(clean, Noise(kind.lower().replace(" and ", "-"), slider.max), 0, chosen)
     _, columns = sheet(app)
     assert list(columns) == ["original", "noisy", "shallow-maxpool"]
-    np.testing.assert_array_equal(columns["original"], below_one_another(clean))
-    np.testing.assert_array_equal(columns["noisy"], below_one_another(given))
+    np.testing.assert_array_equal(columns["original"], as_sent(clean))
+    np.testing.assert_array_equal(columns["noisy"], as_sent(given))
     assert not np.array_equal(columns["noisy"], columns["original"])
-    output = below_one_another(store.load("shallow-maxpool")(given))
+    output = as_sent(store.load("shallow-maxpool")(given))
     np.testing.assert_allclose(columns["shallow-maxpool"], output, atol=1)  # rounding may go either way
 
 
@@ -324,30 +321,41 @@ def in_view(view: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return sheet(app)
 
 
-def test_the_error_view_is_brighter_where_the_error_is_larger() -> None:
-    (_, pictures), (header, shown) = in_view("Pictures"), in_view("Error")
+@pytest.mark.parametrize(("view", "kind"), [("Error", "absolute"), ("Signed error", "signed")])
+def test_a_view_of_errors_has_the_pictures_and_the_colours_of_their_errors(view: str, kind: str) -> None:
+    (plain, pictures), (header, shown) = in_view("Pictures"), in_view(view)
+    assert plain["colours"] is None
+    assert header["colours"]["kind"] == kind
+    assert len(header["colours"]["table"]) == 3 * 256
     assert list(shown) == ["original", "noisy", "dense"]
-    assert not header["wipe"]
-    np.testing.assert_array_equal(shown["original"], pictures["original"])
-    for name in ("noisy", "dense"):
-        errors = np.abs(pictures[name] - pictures["original"]).mean(axis=2)
-        brightness = shown[name] @ [0.2126, 0.7152, 0.0722]
-        within = errors < np.quantile(errors, 0.9)  # larger errors than the end of the scale are alike
-        assert stats.spearmanr(errors[within], brightness[within]).statistic > 0.99
+    for name in shown:
+        np.testing.assert_array_equal(shown[name], pictures[name])
 
 
-def test_the_signed_error_is_red_where_the_output_is_too_bright_and_blue_where_it_is_too_dark() -> None:
-    (_, pictures), (header, shown) = in_view("Pictures"), in_view("Signed error")
-    assert list(shown) == ["original", "noisy", "dense"]
-    assert not header["wipe"]
-    np.testing.assert_array_equal(shown["original"], pictures["original"])
-    for name in ("noisy", "dense"):
-        errors = (pictures[name] - pictures["original"]).mean(axis=2)
-        clear = np.abs(errors) > 0.02 * 255
-        assert (errors[clear] > 0).any()
-        assert (errors[clear] < 0).any()
-        red, _, blue = np.moveaxis(shown[name], 2, 0)
-        np.testing.assert_array_equal(np.sign(red - blue)[clear], np.sign(errors)[clear])
+def in_colour(pictures: dict[str, np.ndarray], name: str, kind: Kind) -> np.ndarray:
+    """The errors of a column in the colours of the view, `[N, 3, H, W]`, with one scale for all of its pictures."""
+    output, clean = pictures[name].astype(np.uint8), pictures["original"].astype(np.uint8)
+    return errors.colored(errors.scale_of(kind, [output], clean), output, clean)
+
+
+@pytest.mark.parametrize("name", ["noisy", "dense"])
+def test_the_error_view_is_brighter_where_the_error_is_larger(name: str) -> None:
+    _, pictures = in_view("Error")
+    sizes = np.abs(pictures[name] - pictures["original"]).mean(axis=1)
+    brightness = np.moveaxis(in_colour(pictures, name, "absolute"), 1, 3) @ [0.2126, 0.7152, 0.0722]
+    within = sizes < np.quantile(sizes, 0.9)  # larger errors than the end of the scale are alike
+    assert stats.spearmanr(sizes[within], brightness[within]).statistic > 0.99
+
+
+@pytest.mark.parametrize("name", ["noisy", "dense"])
+def test_the_signed_error_is_red_where_the_output_is_too_bright_and_blue_where_it_is_too_dark(name: str) -> None:
+    _, pictures = in_view("Signed error")
+    signed = (pictures[name] - pictures["original"]).mean(axis=1)
+    clear = np.abs(signed) > 0.02 * 255
+    assert (signed[clear] > 0).any()
+    assert (signed[clear] < 0).any()
+    red, _, blue = np.moveaxis(in_colour(pictures, name, "signed").astype(int), 1, 0)
+    np.testing.assert_array_equal(np.sign(red - blue)[clear], np.sign(signed)[clear])
 
 
 def test_the_number_of_a_sheet_rises_with_every_change_of_it_and_only_then() -> None:
@@ -359,12 +367,28 @@ def test_the_number_of_a_sheet_rises_with_every_change_of_it_and_only_then() -> 
     assert sheet(app.slider(key="level").set_value(0.1).run())[0]["number"] > changed
 
 
-def test_the_wipe_view_has_the_pictures_themselves_and_says_that_they_can_be_wiped() -> None:
-    (plain, pictures), (header, shown) = in_view("Pictures"), in_view("Wipe")
-    assert (plain["wipe"], header["wipe"]) == (False, True)
+@pytest.mark.parametrize("view", ["Difference", "Wipe", "Blink"])
+def test_views_that_the_browser_draws_have_the_pictures_themselves(view: str) -> None:
+    (plain, pictures), (header, shown) = in_view("Pictures"), in_view(view)
+    assert (plain["view"], header["view"]) == ("Pictures", view)
     assert list(shown) == list(pictures)
     for name in shown:
         np.testing.assert_array_equal(shown[name], pictures[name])
+
+
+def test_the_browser_gets_what_it_needs_to_draw_the_same_noise() -> None:
+    app = page(models=["dense", "shallow-maxpool", "dense-deep", "jpeg-75"], level="0.1", count="2", seed="3")
+    header, _ = sheet(app)
+    live = header["live"]
+    if browser_packages.folder() is None:
+        assert "make browser-packages" in live["missing"]
+        return
+    chosen = list(app.dataframe[0].value["Picture"])
+    assert live["seeds"] == [key("noise of picture", 3, picture) & 0xFFFFFFFF for picture in chosen]
+    assert (live["kind"], live["level"], live["slider"]) == ("gaussian", 0.1, ".st-key-level")
+    # Neither a baseline nor a model of 84 MB.
+    assert set(live["models"]) == {Store().find(name).key for name in ("dense", "shallow-maxpool")}
+    assert header["columns"][-1]["key"] not in live["models"]
 
 
 @pytest.mark.parametrize(("metric", "best"), [("MSE", "idxmin"), ("PSNR", "idxmax"), ("SSIM", "idxmax")])

@@ -28,7 +28,8 @@ from aecore.runs.store import Store
 from aecore.studies import by_name
 from aecore.studies.contestants import OWN
 from pages.components import jobs
-from pages.components.photos import brought, choices, viewer, work
+from pages.components.lens import panes
+from pages.components.photos import brought, choices, work
 from pages.components.photos.brought import Brought
 from pages.components.photos.work import NOISY, Work
 from tests.aecore.data import hostile_pictures as hostile
@@ -58,7 +59,7 @@ def finished(app: AppTest) -> AppTest:
 
 def shown(app: AppTest) -> dict[str, Any]:
     """What the viewer is told."""
-    header: dict[str, Any] = app.session_state[viewer._SENT][0]
+    header: dict[str, Any] = app.session_state[f"sent to {panes.KEY}"][0][0]
     return header
 
 
@@ -85,8 +86,8 @@ def test_models_of_every_kind_reconstruct_a_photograph() -> None:
     padded = torch.nn.functional.pad(given, (0, 5, 0, 4), mode="reflect")
     expected = Store().load("denoise-unet").module(padded)[..., :300, :451].detach()
     assert table["PSNR"]["denoise-unet"] == pytest.approx(float(psnr(mse(expected, clean))), abs=1e-3)
-    pictures = shown(app)["pictures"]
-    assert [picture["name"] for picture in pictures] == ["original", *table.index]
+    pictures = shown(app)["columns"]
+    assert [picture["heading"] for picture in pictures] == ["original", *table.index]
     assert pictures[2]["note"] == f"{table['PSNR']['denoise-unet']:.1f} dB"
 
 
@@ -94,7 +95,7 @@ def test_without_noise_no_noisy_photograph_is_shown() -> None:
     app = finished(page(p_photograph="cat", p_level="0", p_models="identity"))
     assert list(scores(app).index) == ["identity"]
     assert np.isnan(scores(app)["PSNR"]["identity"])  # no error
-    assert [picture["note"] for picture in shown(app)["pictures"]] == ["", "no error"]
+    assert [picture["note"] for picture in shown(app)["columns"]] == ["", "no error"]
 
 
 def test_a_link_brings_back_every_choice() -> None:
@@ -210,9 +211,9 @@ def test_what_is_cancelled_is_computed_when_it_is_asked_for_again() -> None:
         one.job = None
         one.give_up()
     app.run()
-    assert {picture["note"] for picture in shown(app)["pictures"][1:]} == {"cancelled"}
+    assert {picture["note"] for picture in shown(app)["columns"][1:]} == {"cancelled"}
     app.button(key="works on photographs again").click().run()
-    assert not any("cancelled" in picture["note"] for picture in shown(finished(app))["pictures"])
+    assert not any("cancelled" in picture["note"] for picture in shown(finished(app))["columns"])
 
 
 def test_a_work_that_no_page_looks_at_ends_by_itself() -> None:
@@ -227,7 +228,7 @@ def test_what_was_abandoned_is_begun_again_when_the_page_is_opened() -> None:
     for one in app.session_state["works on photographs"].values():
         one.job, one.is_abandoned = None, True
     app.run()
-    assert not any(picture["note"] == "cancelled" for picture in shown(finished(app))["pictures"])
+    assert not any(picture["note"] == "cancelled" for picture in shown(finished(app))["columns"])
     assert list(scores(app).index) == ["noisy", "identity"]
 
 
@@ -271,7 +272,7 @@ def test_what_cannot_be_done_is_one_sentence() -> None:
     assert [error.value for error in app.error] == [
         "WebP takes pictures of at most 16,383 pixels per side, not 1×20,000\\."
     ]
-    assert [picture["note"] for picture in shown(app)["pictures"]][1] == "failed"
+    assert [picture["note"] for picture in shown(app)["columns"]][1] == "failed"
     assert list(scores(app).index) == ["denoise-unet"]
     assert np.isnan(scores(app)["SSIM"]["denoise-unet"])  # narrower than its window
 
@@ -281,12 +282,12 @@ def test_what_cannot_be_done_is_one_sentence() -> None:
 
 def test_large_photographs_are_reduced_to_means() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 1500, 1400), dtype=np.uint8)
-    assert viewer.factor((1500, 1400)) == 2
-    sent = np.asarray(Image.open(BytesIO(viewer.file_of(pixels)))).transpose(2, 0, 1)
+    assert panes.factor((1500, 1400)) == 2
+    sent = np.asarray(Image.open(BytesIO(panes.file_of(pixels)))).transpose(2, 0, 1)
     means = pixels.reshape(3, 750, 2, 700, 2).mean((2, 4))
     assert np.abs(sent - means).max() <= 0.5
     small = CAT.pixels
-    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(viewer.file_of(small)))).transpose(2, 0, 1), small)
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(panes.file_of(small)))).transpose(2, 0, 1), small)
 
 
 @pytest.mark.parametrize(
@@ -304,10 +305,10 @@ def test_large_photographs_are_reduced_to_means() -> None:
 )
 def test_only_parts_of_this_photograph_are_sent(rectangle: Any, legal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"part": {"photograph": CAT.digest, "rectangle": rectangle}}
-    monkeypatch.setattr(st, "session_state", {viewer.KEY: asked})
-    assert (viewer._asked(CAT) is not None) == legal
+    monkeypatch.setattr(st, "session_state", {panes.KEY: asked})
+    assert (panes._asked(CAT) is not None) == legal
     asked["part"]["photograph"] = "another"
-    assert viewer._asked(CAT) is None
+    assert panes._asked(CAT) is None
 
 
 @pytest.fixture
