@@ -14,16 +14,19 @@ from aecore.models.reconstructor import Coder
 BATCH = 500
 
 
-def in_batches(model: Coder, pixels: Tensor, noise: Noise | None = None, seed: int = 0) -> Iterator[Tensor]:
+def in_batches(
+    model: Coder, pixels: Tensor, noise: Noise | None = None, seed: int = 0, first: int = 0
+) -> Iterator[Tensor]:
     """The codes of uint8 `pixels` `[N, C, H, W]` in float32, 500 pictures at a time: `[n, …]`.
 
-    With `noise` the model gets the noisy pictures, the picture at index i with the draw of index i. Raises what the
-    model's `encode` raises, as `NoCodeError` for a model without a code.
+    With `noise` the model gets the noisy pictures, each with the draw of its index; `first` is that of the first
+    picture. Raises what the model's `encode` raises, as `NoCodeError` for a model without a code.
     """
     with torch.inference_mode():
-        for first in range(0, len(pixels), BATCH):
-            batch = pixels[first : first + BATCH]
-            yield model.encode(noisy(to_float(batch), noise, seed, range(first, first + len(batch))))
+        for start in range(0, len(pixels), BATCH):
+            batch = pixels[start : start + BATCH]
+            indices = range(first + start, first + start + len(batch))
+            yield model.encode(noisy(to_float(batch), noise, seed, indices))
 
 
 def codes(model: Coder, pixels: Tensor, noise: Noise | None = None, seed: int = 0) -> Tensor:

@@ -5,8 +5,9 @@ A unit is one number of a flat code, or a whole channel of a convolutional one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan, nan
 
 import pandas as pd
 import torch
@@ -17,6 +18,7 @@ from aecore.measuring.metrics import mse, psnr
 from aecore.measuring.totals import decibels
 from aecore.models.reconstructor import Coder
 
+VERSION = 1  # of what is measured: costs of different versions cannot be compared
 MOST, FEWEST = 1000, 64  # pictures that a unit's cost is measured on
 DECODED = 64_000  # pictures, for all units of a code together: half a minute on one core for the slowest of the zoo
 
@@ -72,6 +74,27 @@ def _cost(unit: int, intact: Tensor, zeroed: Tensor) -> Cost:
     before, after = float(intact.mean()), float(zeroed.mean())
     pooled = 0.0 if before == after else decibels(before) - decibels(after)
     return Cost(unit, len(falls), float(falls.mean()), margin(falls.tolist()), pooled)
+
+
+def tensors(measured: Sequence[Cost]) -> dict[str, Tensor]:
+    """The costs as tensors, for a file; a margin that is not known is not a number."""
+    margins = [nan if cost.margin is None else cost.margin for cost in measured]
+    return {
+        "units": torch.tensor([cost.unit for cost in measured]),
+        "pictures": torch.tensor([cost.pictures for cost in measured]),
+        "costs": torch.tensor(
+            [[cost.mean for cost in measured], margins, [cost.pooled for cost in measured]], dtype=torch.float64
+        ),
+    }
+
+
+def from_tensors(stored: Mapping[str, Tensor]) -> list[Cost]:
+    """The costs of such tensors."""
+    numbers = zip(stored["units"].tolist(), stored["pictures"].tolist(), *stored["costs"].tolist(), strict=True)
+    return [
+        Cost(unit, pictures, mean, None if isnan(half) else half, pooled)
+        for unit, pictures, mean, half, pooled in numbers
+    ]
 
 
 def table(measured: Sequence[Cost]) -> pd.DataFrame:

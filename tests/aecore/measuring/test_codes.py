@@ -31,6 +31,8 @@ def test_each_picture_gets_the_noise_of_its_index() -> None:
     expected = model.encode(noisy(to_float(pixels[500:]), noise, 7, (500, 501)))
     taken = torch.cat(list(codes.in_batches(model, pixels, noise, 7)))[500:]
     torch.testing.assert_close(taken, expected, rtol=1e-4, atol=1e-4)
+    (part,) = codes.in_batches(model, pixels[500:], noise, 7, first=500)
+    torch.testing.assert_close(part, expected, rtol=1e-4, atol=1e-4)
 
 
 class Loud:

@@ -102,6 +102,13 @@ def test_the_more_units_the_fewer_pictures() -> None:
     ]  # fmt: skip
 
 
+def test_costs_are_the_same_after_they_were_stored() -> None:
+    model, clean = Linear(), pictures()
+    measured = zeroing.costs(model, model.encode(clean), clean, [2, 0])
+    measured.append(zeroing.Cost(1, 1, 0.5, None, math.inf))
+    assert zeroing.from_tensors(zeroing.tensors(measured)) == measured
+
+
 def test_the_table_is_in_the_order_of_the_units() -> None:
     model, clean = Linear(), pictures()
     measured = zeroing.costs(model, model.encode(clean), clean, [2, 0, 1])
