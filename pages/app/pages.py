@@ -47,6 +47,7 @@ TRAIN = Page("experiment/train.py", "Train", "model_training")
 BUILD = Page("experiment/build.py", "Build", "architecture")
 CLAIMS = Page("experiment/claims.py", "Claims", "fact_check")
 SYSTEM = Page("explore/system.py", "System", "schema")
+CODE = Page("explore/code.py", "Code", "qr_code_2")
 
 # In the navigation's order; the first is opened at the root.
-PAGES = (GALLERY, SYSTEM, COMPARE, DENOISE, PHOTOS, TELL, BUILD, TRAIN, CLAIMS)
+PAGES = (GALLERY, SYSTEM, CODE, COMPARE, DENOISE, PHOTOS, TELL, BUILD, TRAIN, CLAIMS)

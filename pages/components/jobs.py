@@ -27,6 +27,8 @@ Lane = Literal[
     "slow",
     "slow draws",
     "models of others",
+    "codes",
+    "zeroing",
     "photographs",
     "slow photographs",
     "photographs of others",

@@ -23,6 +23,7 @@ from aecore.runs import bundles, model_cards
 from aecore.runs.store import Listing, Run, Store, StoreError
 from aecore.studies.contestants import of_run
 from aecore.studies.pca_curves import pca_curve
+from pages.app.pages import CODE
 from pages.components import actions, amounts, figures, look, previews, readings, whole
 from pages.components.entries import LIGHT, Entry, settings
 from pages.components.links import Page, forget_unless, redraw
@@ -54,8 +55,8 @@ def pick(page: Page, everyone: Sequence[Entry]) -> Entry:
     by_label = {entry.label: entry for entry in everyone}
     run = page.key("run")
     if (wanted := st.query_params.get(run)) and wanted not in by_label:
-        if address := _address(wanted, everyone):
-            with suppress(StreamlitAPIException):  # while the widget holds `run`, as after the back button
+        if address := _address(page, wanted, everyone):
+            with suppress(StreamlitAPIException):  # while the widget holds it, as after the back button
                 st.query_params.update({name: str(value) for name, value in address.items()})
                 redraw()
             st.session_state.update(address)
@@ -114,11 +115,19 @@ def head(entry: Entry, listing: Listing) -> None:
 
 
 def toolbar(entry: Entry) -> None:
-    """Compare, train a variant, download."""
+    """Compare, train a variant, look into the code, download."""
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         actions.show(entry)
         if entry.run:
+            _code(entry, entry.run)
+        if entry.run:
             _download(entry.run)
+
+
+def _code(entry: Entry, run: Run) -> None:
+    missing = "" if entry.architecture.code else "It has no code: a skip connection bypasses every layer."
+    seed = {"c-run_seed": str(run.spec.seed)} if len(entry.runs) > 1 else {}
+    CODE.link("Code", disabled=LIGHT if run.is_light else missing, **{"c-run": entry.label}, **seed)
 
 
 def _download(run: Run) -> None:
@@ -356,13 +365,14 @@ def _pca(entry: Entry, store: Store) -> str | None:
     return psnr_text(decibels(error)) if error is not None else None
 
 
-def _address(wanted: str, everyone: Sequence[Entry]) -> dict[str, str | int]:
+def _address(page: Page, wanted: str, everyone: Sequence[Entry]) -> dict[str, str | int]:
     """What the address should say to show the run of this key (four digits or more), folder or label."""
     for entry in everyone:
         for run in entry.runs:
             names = (look.label(run.spec), run.path.name)
             if wanted in names or (len(wanted) >= 4 and run.key.startswith(wanted)):
-                return {"run": entry.label} | ({"run_seed": run.spec.seed} if run != entry.run else {})
+                seed = {page.key("run_seed"): run.spec.seed} if run != entry.run else {}
+                return {page.key("run"): entry.label} | seed
     return {}
 
 
