@@ -20,6 +20,7 @@ SEEN = {
     "/system?run=dense&beside=conv-dense": ".differences",
     "/compare?level=0.3&models=dense&models=denoise-030": ".sheet[data-drawn]",
     "/denoise?denoisers=denoise-030&d-level=0.2&d-count=1": ".sheet[data-drawn]",
+    "/code?c-run=mnist-dense&c-unit=3": "text=Driven most by",
     "/train?start=denoise-030": "text=Launch",
 }
 SEEN |= {f"/{new.url}": "h1" for new in PAGES[1:] if not any(path.startswith(f"/{new.url}") for path in SEEN)}
