@@ -59,6 +59,6 @@ $(VENV)/.installed: requirements.txt constraints.txt browser-packages.txt
 	-$(BROWSER_PACKAGES)
 	touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt requirements-ray.txt requirements-bm3d.txt requirements-heic.txt requirements-node.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-ray.txt requirements-bm3d.txt requirements-heic.txt requirements-node.txt requirements-umap.txt $(VENV)/.installed
 	$(INSTALL) --constraint constraints.txt --requirement requirements-dev.txt
 	touch $@

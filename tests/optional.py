@@ -15,6 +15,9 @@ from pages.app import browser_packages
 
 _NO_BM3D = "bm3d is not installed: `python -m pip install -r requirements-bm3d.txt`"
 needs_bm3d = pytest.mark.skipif(find_spec("bm3d") is None, reason=_NO_BM3D)
+needs_umap = pytest.mark.skipif(
+    find_spec("umap") is None, reason="umap is not installed: `python -m pip install -r requirements-umap.txt`"
+)
 
 
 def bm3d() -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from aecore import AecoreError
 
@@ -34,6 +35,17 @@ def parse(text: str, *, below: int, most: int, what: str) -> tuple[int, ...]:
     if len(numbers) > most:
         raise NumbersError(_too_many(len(numbers), most, what))
     return tuple(numbers)
+
+
+def text_of(numbers: Iterable[int]) -> str:
+    """The text of distinct numbers, which `parse` reads: `3, 17, 200-205`. Three or more in a row are a range."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 2 else ", ".join(map(str, part)) for part in parts)
 
 
 def _too_many(count: int, most: int, what: str) -> str:

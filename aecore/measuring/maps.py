@@ -99,7 +99,7 @@ def nearest(codes: Tensor, index: int, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _parts(codes: Tensor, dtype: torch.dtype = torch.float32) -> Iterator[Tensor]:
-    return (part.to(dtype) for part in codes.split(max(1, _PART // codes.shape[1])))
+    return (part.to(dtype) for part in torch.split(codes, max(1, _PART // codes.shape[1])))
 
 
 # ---- UMAP
@@ -142,6 +142,6 @@ def _neighbourhoods(positions: Tensor) -> tuple[Tensor, Tensor]:
         torch.cdist(part, positions, compute_mode="donot_use_mm_for_euclid_dist").topk(
             min(NEIGHBOURS, len(positions)), largest=False
         )
-        for part in positions.split(500)
+        for part in torch.split(positions, 500)
     ]
     return torch.cat([part.indices for part in parts]), torch.cat([part.values for part in parts])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ _IMPORT = re.compile(r"^import\b[^;]*?\bfrom\s*[\"']\./[^;]*;\n?", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default\b)", re.MULTILINE)
 
 
-def part(name: str, folder: Path) -> Any:
-    """The component made of `name`.html, `name`.css and `name`.js in a folder: call it to put it on the page."""
+def part(name: str, folder: Path, *before: str) -> Any:
+    """The component made of `name`.html, `name`.css and `name`.js in a folder: call it to put it on the page.
+
+    The scripts named `before` are put before its own, because a component's script cannot import others.
+    """
     html, css, js = ((folder / f"{name}.{kind}").read_text() for kind in ("html", "css", "js"))
-    return st.components.v2.component(name, html=html, css=css, js=js)
+    first = [(folder / f"{other}.js").read_text() for other in before]
+    return st.components.v2.component(name, html=html, css=css, js="\n".join([*first, js]))
 
 
 def joined(*paths: Path) -> str:
@@ -26,3 +32,16 @@ def joined(*paths: Path) -> str:
     A default export stays.
     """
     return "\n".join(_EXPORT.sub("", _IMPORT.sub("", path.read_text())) for path in paths)
+
+
+def newer(part: str, *content: Hashable) -> int:
+    """A number that rises with every change of what a `part` shows, by which the browser knows what is newer.
+
+    It begins at the time, in milliseconds: a page that is still open when the server starts again expects a larger one.
+    """
+    sent = f"{part} sent"
+    before, number = st.session_state.get(sent, (None, 0))
+    if (now := hash(content)) != before:
+        number = max(number + 1, int(time.time() * 1000))
+        st.session_state[sent] = now, number
+    return int(number)

@@ -21,7 +21,7 @@ from aecore.models import zoo
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OPTIONAL = ("bm3d", "ray", "heic")  # the extras of the core, each with a requirements file of its own
+OPTIONAL = ("bm3d", "ray", "heic", "umap")  # the extras of the core, each with a requirements file of its own
 OWN = {"aecore", "pages", "tests", "benchmarks", "docs"}
 
 

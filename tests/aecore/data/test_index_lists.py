@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aecore.data.index_lists import NumbersError, parse
+from aecore.data.index_lists import NumbersError, parse, text_of
 
 numbers = st.lists(st.integers(0, 99), min_size=1, max_size=20)
 
@@ -55,3 +55,13 @@ def test_what_is_no_such_number_is_refused(text: str, message: str) -> None:
     with pytest.raises(NumbersError) as caught:
         parse(text, below=100, most=9, what="test picture")
     assert str(caught.value) == f"{message}write numbers from 0 to 99, such as 3, 17, 20-25."
+
+
+def test_numbers_in_a_row_are_written_as_a_range() -> None:
+    assert text_of([3, 17, 200, 201, 202, 5, 6]) == "3, 17, 200-202, 5, 6"
+    assert text_of([]) == ""
+
+
+@given(st.lists(st.integers(0, 99), min_size=1, unique=True))
+def test_what_is_written_as_a_text_is_read_again(written: list[int]) -> None:
+    assert parse(text_of(written), below=100, most=100, what="test picture") == tuple(written)
