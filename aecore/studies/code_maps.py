@@ -8,18 +8,21 @@ from pathlib import Path
 
 from torch import Tensor
 
+from aecore.data import noise
 from aecore.data.splits import Dataset
 from aecore.files.fits import load_or_make
 from aecore.measuring import maps
 from aecore.measuring.maps import MapError
+from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import WEIGHTS, Run
 
 
 def umap_of(run: Run, dataset: Dataset, positions: Callable[[], Tensor], root: Path) -> Tensor:
-    """UMAP of the codes of the clean test pictures, `[N, 2]`; made once and stored under `root`.
+    """UMAP of the codes of the test pictures, `[N, 2]`; made once and stored under `root`.
 
-    `positions` gives their first `maps.COMPONENTS` principal components, and is called only where no map is stored.
-    Raises `MapError` as `maps.umap` does.
+    The pictures are under the noise that the run was trained with. `positions` gives the first `maps.COMPONENTS`
+    principal components of their codes, and is called only where no map is stored. Raises `MapError` as `maps.umap`
+    does.
     """
     if not maps.has_umap():
         raise MapError(maps.REMEDY)
@@ -27,6 +30,9 @@ def umap_of(run: Run, dataset: Dataset, positions: Callable[[], Tensor], root: P
         "version": maps.VERSION,
         "umap": version("umap-learn"),
         "model": run.digest(WEIGHTS),  # the same spec may give other weights on another machine
+        "noise": str(run.spec.recipe.noise),
+        "noise version": noise.VERSION,
+        "noise seed": SCORING_SEED,
         "dataset": dataset.fingerprint,
         "pictures": len(dataset.test),
         "components": maps.COMPONENTS,

@@ -21,6 +21,7 @@ from streamlit import runtime
 
 from aecore.data.catalog import EXCERPTS
 from aecore.data.index_lists import NumbersError, parse, text_of
+from aecore.data.noise import Noise
 from aecore.data.splits import Dataset
 from aecore.measuring import maps
 from aecore.models.layers import shape_text
@@ -86,6 +87,7 @@ def show(page: Page, run: Run, dataset_name: str) -> None:
     with controls, st.container(horizontal=True, vertical_alignment="bottom"):
         projection = _projection(page)
         picture = _picture(page, count)
+    lasso = _lasso(page, count)
     contestant = of_run(run)
     job = plane.begun(contestant, dataset_name, projection)
     _, planes, late = jobs.collect(KEY, {contestant.key: job}, [contestant])
@@ -98,7 +100,7 @@ def show(page: Page, run: Run, dataset_name: str) -> None:
     except StoreError as error:
         drawn.error(str(error), icon=":material/broken_image:")
         return
-    shown = Shown(run, data, projection, planes[contestant.key], errors, picture, _lasso(page, count))
+    shown = Shown(run, data, projection, planes[contestant.key], errors, picture, lasso)
     with drawn:
         _draw(page, shown)
     with below:
@@ -142,10 +144,11 @@ def _waiting(projection: str, count: int) -> str:
 def _lasso(page: Page, count: int) -> tuple[int, ...]:
     """The pictures that the lasso encloses, in the address where they are few."""
     key = page.key(_LASSO)
-    text = st.session_state.setdefault(key, st.query_params.get(key, ""))
+    text = st.session_state.setdefault(key, st.query_params.get(key))
     try:
-        return parse(text, below=count, most=count, what="picture")
+        return parse(text or "", below=count, most=count, what="picture")
     except NumbersError:
+        st.session_state[key] = None  # so that `Page.note` names what a link asked for
         return ()
 
 
@@ -193,11 +196,11 @@ def _draw(page: Page, shown: Shown) -> None:
     run, data, picture = shown.run, shown.data, shown.picture
     sheet = _atlas(data.name, data.fingerprint)
     near, tiles = (None, b"") if picture is None else _neighbours(run, data, picture)
-    code = run.spec.architecture.code
+    code, noise = run.spec.architecture.code, run.spec.recipe.noise
     assert code
     header = {
         "map": f"{run.key} {data.fingerprint} {shown.projection}",
-        "about": f"Codes of {look.label(run.spec)} ({shape_text(code.output_shape)} numbers): {_pictures(data)}",
+        "about": f"Codes of {look.label(run.spec)} ({shape_text(code.output_shape)} numbers): {_pictures(data, noise)}",
         "axes": _axes(shown.plane, shown.projection),
         "classes": data.classes,
         "colors": COLORS,
@@ -223,9 +226,10 @@ def _draw(page: Page, shown: Shown) -> None:
     )
 
 
-def _pictures(data: Dataset) -> str:
+def _pictures(data: Dataset, noise: Noise | None) -> str:
     name = look.dataset(data.name)
-    return name if data.name in EXCERPTS else f"{len(data.test):,} test pictures of {name}"
+    pictures = name if data.name in EXCERPTS else f"{len(data.test):,} test pictures of {name}"
+    return f"{pictures}, under its training noise, {look.noise(noise)}" if noise else pictures
 
 
 def _axes(places: Plane, projection: str) -> list[str]:

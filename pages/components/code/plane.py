@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aecore.measuring import codes, maps
-from aecore.reconstructors.trained import Model
+from aecore.models.reconstructor import Coder
+from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import Store
 from aecore.studies import code_maps
 from aecore.studies.contestants import Contestant
@@ -89,8 +90,9 @@ def _codes_of(contestant: Contestant, dataset_name: str) -> Tensor:
 
 
 # Two, because the codes of 10,000 pictures may fill 164 MB.
-@st.cache_resource(max_entries=2, show_spinner="Encoding the test pictures")
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _codes(_contestant: Contestant, key: str, dataset_name: str, fingerprint: str) -> Tensor:
-    """The codes of the clean test pictures, `[N, D]`."""
-    model = cast(Model, cached.reconstructor(_contestant, dataset_name, None))
-    return codes.codes(model, cached.dataset(dataset_name).test.pixels).flatten(1)
+    """The codes of the test pictures under the noise that the model was trained with, `[N, D]`."""
+    model = cast(Coder, cached.reconstructor(_contestant, dataset_name, None))
+    pixels = cached.dataset(dataset_name).test.pixels
+    return codes.codes(model, pixels, _contestant.trained_under, SCORING_SEED).flatten(1)
