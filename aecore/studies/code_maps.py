@@ -17,8 +17,8 @@ from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import WEIGHTS, Run
 
 
-def umap_of(run: Run, dataset: Dataset, positions: Callable[[], Tensor], root: Path) -> Tensor:
-    """UMAP of the codes of the test pictures, `[N, 2]`; made once and stored under `root`.
+def umap_of(run: Run, dataset: Dataset, pictures: int, positions: Callable[[], Tensor], root: Path) -> Tensor:
+    """UMAP of the codes of the first test `pictures`, `[N, 2]`; made once and stored under `root`.
 
     The pictures are under the noise that the run was trained with. `positions` gives the first `maps.COMPONENTS`
     principal components of their codes, and is called only where no map is stored. Raises `MapError` as `maps.umap`
@@ -34,7 +34,7 @@ def umap_of(run: Run, dataset: Dataset, positions: Callable[[], Tensor], root: P
         "noise version": noise.VERSION,
         "noise seed": SCORING_SEED,
         "dataset": dataset.fingerprint,
-        "pictures": len(dataset.test),
+        "pictures": pictures,
         "components": maps.COMPONENTS,
         "neighbours": maps.NEIGHBOURS,
         "least distance": maps.LEAST_DISTANCE,

@@ -206,9 +206,9 @@ def test_the_wheel_enlarges_around_the_pointer(dashboard: str, page: Page, place
     stage = opened(dashboard, page)
     box = stage.bounding_box()
     assert box
-    corner = np.array([box["x"], box["y"]])
+    corner, size = np.array([box["x"], box["y"]]), np.array([box["width"], box["height"]])
     before = on_stage(page, stage, places)
-    pointer = np.floor(corner + [box["width"] * 0.6, box["height"] * 0.5])  # browsers turn the wheel at whole pixels
+    pointer = np.floor(corner + 0.6 * size)  # browsers turn the wheel at whole pixels
     page.mouse.move(*pointer)
     for _ in range(4):
         page.mouse.wheel(0, -150)

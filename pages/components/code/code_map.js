@@ -506,7 +506,9 @@ class CodeMap {
       button.setAttribute("aria-pressed", "true");
       const mark = button.appendChild(element("canvas"));
       size(mark, [13, 13], 1, devicePixelRatio);
-      drawMark(mark.getContext("2d"), Math.floor(label / colors.length) % SHAPES, mark.width / 2, 10 * devicePixelRatio, colors[label % colors.length]);
+      const context = mark.getContext("2d");
+      context.fillStyle = context.strokeStyle = colors[label % colors.length];
+      drawMark(context, Math.floor(label / colors.length) % SHAPES, mark.width / 2, mark.width / 2, 10 * devicePixelRatio);
       button.append(name);
       button.addEventListener("click", () => {
         const hidden = new Set(this.hidden);

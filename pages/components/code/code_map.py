@@ -21,7 +21,6 @@ from streamlit import runtime
 
 from aecore.data.catalog import EXCERPTS
 from aecore.data.index_lists import NumbersError, parse, text_of
-from aecore.data.noise import Noise
 from aecore.data.splits import Dataset
 from aecore.measuring import maps
 from aecore.models.layers import shape_text
@@ -61,7 +60,7 @@ _component = part("code_map", Path(__file__).parent, "drawing")
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What is on the map of a run's codes: the test pictures of `data` in a `plane`, with their PSNRs `[N]`.
+    """What is on the map of a run's codes: the first test pictures of `data` in a `plane`, with their PSNRs `[N]`.
 
     One `picture` may be chosen; those of the `lasso` are enclosed.
     """
@@ -74,6 +73,11 @@ class Shown:
     picture: int | None
     lasso: tuple[int, ...]
 
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return len(self.psnr)
+
 
 @st.fragment
 def show(page: Page, run: Run, dataset_name: str) -> None:
@@ -83,7 +87,7 @@ def show(page: Page, run: Run, dataset_name: str) -> None:
         controls.info("This model has no code: a skip connection bypasses every layer.", icon=":material/info:")
         return
     data = cached.dataset(dataset_name)
-    count = len(data.test)
+    count = plane.count_of(run, data)
     with controls, st.container(horizontal=True, vertical_alignment="bottom"):
         projection = _projection(page)
         picture = _picture(page, count)
@@ -96,7 +100,7 @@ def show(page: Page, run: Run, dataset_name: str) -> None:
     if contestant.key not in planes:
         return
     try:
-        errors = psnr(run, dataset_name)
+        errors = psnr(run, dataset_name, count)
     except StoreError as error:
         drawn.error(str(error), icon=":material/broken_image:")
         return
@@ -181,10 +185,10 @@ def _asked(name: str) -> dict[str, Any]:
     return asked if isinstance(asked, dict) else {}
 
 
-def psnr(run: Run, dataset_name: str) -> NDArray[np.float32]:
-    """The PSNR of every test picture, under the noise that the run was trained with, `[N]`; NaN where none is known."""
+def psnr(run: Run, dataset_name: str, count: int) -> NDArray[np.float32]:
+    """The PSNR of the first test pictures, `[count]`, under the noise that the run was trained with; NaN where none is
+    known."""
     scores = cached.stored_scores(run, dataset_name)
-    count = len(cached.dataset(dataset_name).test)
     by_picture = pd.Series(scores["psnr"].to_numpy(), scores["picture"].to_numpy())
     return by_picture.reindex(range(count)).to_numpy(np.float32)
 
@@ -194,17 +198,15 @@ def psnr(run: Run, dataset_name: str) -> NDArray[np.float32]:
 
 def _draw(page: Page, shown: Shown) -> None:
     run, data, picture = shown.run, shown.data, shown.picture
-    sheet = _atlas(data.name, data.fingerprint)
-    near, tiles = (None, b"") if picture is None else _neighbours(run, data, picture)
-    code, noise = run.spec.architecture.code, run.spec.recipe.noise
-    assert code
+    sheet = _atlas(data.name, data.fingerprint, shown.count)
+    near, tiles = (None, b"") if picture is None else _neighbours(shown, picture)
     header = {
         "map": f"{run.key} {data.fingerprint} {shown.projection}",
-        "about": f"Codes of {look.label(run.spec)} ({shape_text(code.output_shape)} numbers): {_pictures(data, noise)}",
+        "about": _about(shown),
         "axes": _axes(shown.plane, shown.projection),
         "classes": data.classes,
         "colors": COLORS,
-        "count": len(data.test),
+        "count": shown.count,
         "atlas": _address(sheet.file),
         "columns": sheet.columns,
         "tile": [sheet.width, sheet.height],
@@ -213,7 +215,7 @@ def _draw(page: Page, shown: Shown) -> None:
         "near": near,
         "lasso": shown.lasso,
     }
-    labels = data.test.labels.numpy().astype("<u2")
+    labels = data.test.labels[: shown.count].numpy().astype("<u2")
     numbers = (shown.plane.places.astype("<f4"), shown.psnr.astype("<f4"), labels)
     content = [*(part.tobytes() for part in numbers), tiles]
     text = json.dumps({"number": newer(KEY, json.dumps(header), *content), **header}).encode()
@@ -226,10 +228,15 @@ def _draw(page: Page, shown: Shown) -> None:
     )
 
 
-def _pictures(data: Dataset, noise: Noise | None) -> str:
-    name = look.dataset(data.name)
-    pictures = name if data.name in EXCERPTS else f"{len(data.test):,} test pictures of {name}"
-    return f"{pictures}, under its training noise, {look.noise(noise)}" if noise else pictures
+def _about(shown: Shown) -> str:
+    """Whose codes these are, and of which pictures."""
+    data, spec = shown.data, shown.run.spec
+    name, code = look.dataset(data.name), spec.architecture.code
+    first = "the first " if shown.count < len(data.test) else ""
+    pictures = name if data.name in EXCERPTS and not first else f"{first}{shown.count:,} test pictures of {name}"
+    noise = f", under the noise of its training, {look.noise(spec.recipe.noise)}" if spec.recipe.noise else ""
+    assert code
+    return f"Codes of {look.label(spec)} ({shape_text(code.output_shape)} numbers): {pictures}{noise}"
 
 
 def _axes(places: Plane, projection: str) -> list[str]:
@@ -239,11 +246,12 @@ def _axes(places: Plane, projection: str) -> list[str]:
     return [f"{name}: {share:.1%} of the variance" for name, share in zip(names, places.shares, strict=False)]
 
 
-def _neighbours(run: Run, data: Dataset, picture: int) -> tuple[list[dict[str, Any]], bytes]:
+def _neighbours(shown: Shown, picture: int) -> tuple[list[dict[str, Any]], bytes]:
     """The nearest pictures in code and pixels, in words and numbers; and a strip of the chosen one and all of them."""
+    data = shown.data
     spaces = {
-        "code space": plane.near_code(of_run(run), data.name, picture),
-        "pixel space": plane.near_pixels(data.name, picture),
+        "code space": plane.near_code(of_run(shown.run), data.name, picture),
+        "pixel space": plane.near_pixels(data.name, shown.count, picture),
     }
     pictures = (picture, *(other for near in spaces.values() for other in near.pictures))
     return (
@@ -270,8 +278,8 @@ def _aligned(distances: Sequence[float]) -> list[str]:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Laying out the pictures")
-def _atlas(dataset_name: str, fingerprint: str) -> Atlas:
-    return atlas.atlas(cached.dataset(dataset_name).test.pixels.numpy())
+def _atlas(dataset_name: str, fingerprint: str, count: int) -> Atlas:
+    return atlas.atlas(cached.dataset(dataset_name).test.pixels[:count].numpy())
 
 
 def _address(file: bytes) -> str:

@@ -4,6 +4,7 @@
 // screen: where (0, 0) of the plane lies, how large points are, and which pictures are drawn as `side` wide thumbnails.
 
 const SHAPES = 4; // disc, square, ring, diamond: one after another for every round of the colours
+const SMALL = 5; // pixels of a point whose shape is not seen
 const FRAME = 2; // pixels of the class's colour around a thumbnail
 const FAINT = 40; // of 255: how opaque what is outside the lasso is
 
@@ -176,7 +177,6 @@ class PlainDrawing {
     this.canvas = canvas;
     this.kind = "canvas";
     this.context = canvas.getContext("2d");
-    this.marks = new Map(); // a small picture of each point that looks different
   }
 
   setPlaces(places, shapes) {
@@ -186,6 +186,14 @@ class PlainDrawing {
 
   setColors(colors) {
     this.colors = colors;
+    this.groups = new Map(); // points by their colour, because a change of it takes time
+    for (let index = 0; index < colors.length / 4; index++) {
+      const [red, green, blue, opacity] = colors.subarray(4 * index, 4 * index + 4);
+      if (!opacity) continue;
+      const color = `rgba(${red}, ${green}, ${blue}, ${opacity / 255})`;
+      if (!this.groups.has(color)) this.groups.set(color, []);
+      this.groups.get(color).push(index);
+    }
   }
 
   setAtlas(bitmap, { columns, tile }) {
@@ -201,28 +209,18 @@ class PlainDrawing {
     context.globalAlpha = 1;
   }
 
+  // Small points are squares whatever their shape: ten thousand of them take a few milliseconds.
   drawPoints({ scale, left, top, size }) {
-    const { context, canvas, places, colors } = this;
-    const reach = size / 2 + 1;
-    for (let index = 0; index < places.length / 2; index++) {
-      if (!colors[4 * index + 3]) continue;
-      const [x, y] = [left + places[2 * index] * scale, top - places[2 * index + 1] * scale];
-      if (x < -reach || y < -reach || x > canvas.width + reach || y > canvas.height + reach) continue;
-      const mark = this.mark(index, size);
-      context.drawImage(mark, Math.round(x - mark.width / 2), Math.round(y - mark.height / 2));
+    const { context, canvas, places, shapes } = this;
+    for (const [color, points] of this.groups) {
+      context.fillStyle = context.strokeStyle = color;
+      for (const index of points) {
+        const [x, y] = [left + places[2 * index] * scale, top - places[2 * index + 1] * scale];
+        if (x < -size || y < -size || x > canvas.width + size || y > canvas.height + size) continue;
+        if (size < SMALL) context.fillRect(Math.round(x - size / 2), Math.round(y - size / 2), size, size);
+        else drawMark(context, shapes[index], x, y, size);
+      }
     }
-  }
-
-  mark(index, size) {
-    const [red, green, blue, opacity] = this.colors.subarray(4 * index, 4 * index + 4);
-    const name = [red, green, blue, opacity, this.shapes[index], size].join();
-    if (!this.marks.has(name)) {
-      if (this.marks.size > 500) this.marks.clear();
-      const mark = new OffscreenCanvas(Math.ceil(size) + 2, Math.ceil(size) + 2);
-      drawMark(mark.getContext("2d"), this.shapes[index], mark.width / 2, size, `rgba(${red}, ${green}, ${blue}, ${opacity / 255})`);
-      this.marks.set(name, mark);
-    }
-    return this.marks.get(name);
   }
 
   thumb(index, { side, corner }) {
@@ -246,16 +244,15 @@ function opacityOfPicture(colors, index) {
   return opacity > FAINT ? 255 : opacity;
 }
 
-// A point of a shape around (middle, middle).
-function drawMark(context, shape, middle, size, color) {
+// A point of a shape around (x, y), in the context's colour.
+function drawMark(context, shape, x, y, size) {
   const reach = size / 2;
-  context.fillStyle = context.strokeStyle = color;
   context.beginPath();
-  if (shape === 1) context.rect(middle - reach * 0.87, middle - reach * 0.87, size * 0.87, size * 0.87);
+  if (shape === 1) context.rect(x - reach * 0.87, y - reach * 0.87, size * 0.87, size * 0.87);
   else if (shape === 3) {
-    for (const [x, y] of [[0, -1.15], [1.15, 0], [0, 1.15], [-1.15, 0]]) context.lineTo(middle + x * reach, middle + y * reach);
+    for (const [right, down] of [[0, -1.15], [1.15, 0], [0, 1.15], [-1.15, 0]]) context.lineTo(x + right * reach, y + down * reach);
     context.closePath();
-  } else context.arc(middle, middle, shape === 2 ? reach * 0.78 : reach, 0, 2 * Math.PI);
+  } else context.arc(x, y, shape === 2 ? reach * 0.78 : reach, 0, 2 * Math.PI);
   context.lineWidth = reach * 0.45;
   if (shape === 2) context.stroke();
   else context.fill();

@@ -12,16 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aecore.data.splits import Dataset
 from aecore.measuring import codes, maps
 from aecore.models.reconstructor import Coder
 from aecore.runs.execution import SCORING_SEED
-from aecore.runs.store import Store
+from aecore.runs.store import Run, Store
 from aecore.studies import code_maps
 from aecore.studies.contestants import Contestant
 from pages.components import cached, jobs
 
 PCA, UMAP = "PCA", "UMAP"
 NEAREST = 8
+MOST = 10_000  # pictures on a map
+MOST_NUMBERS = 82_000_000  # in their codes, which take two bytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,13 @@ class Near:
         return int((labels[list(self.pictures)] == labels[picture]).sum())
 
 
+def count_of(run: Run, data: Dataset) -> int:
+    """How many of the test pictures, from the first on, are on the map of a run with a code."""
+    size = run.spec.architecture.code_size
+    assert size
+    return min(len(data.test), MOST, max(maps.FEWEST, MOST_NUMBERS // size))
+
+
 def begun(contestant: Contestant, dataset_name: str, projection: str) -> Future[Plane]:
     """The map of a trained contestant's codes, as a job."""
     if projection == UMAP:
@@ -59,12 +69,13 @@ def _by_pca(contestant: Contestant, dataset_name: str) -> Plane:
 
 
 def _by_umap(contestant: Contestant, dataset_name: str) -> Plane:
-    assert contestant.run
+    run, data = contestant.run, cached.dataset(dataset_name)
+    assert run
 
     def positions() -> Tensor:
         return maps.principal(_codes_of(contestant, dataset_name)).positions
 
-    return Plane(code_maps.umap_of(contestant.run, cached.dataset(dataset_name), positions, Store().root).numpy())
+    return Plane(code_maps.umap_of(run, data, count_of(run, data), positions, Store().root).numpy())
 
 
 def near_code(contestant: Contestant, dataset_name: str, picture: int) -> Near:
@@ -73,10 +84,10 @@ def near_code(contestant: Contestant, dataset_name: str, picture: int) -> Near:
     return _near(_codes_of(contestant, dataset_name), picture)
 
 
-def near_pixels(dataset_name: str, picture: int) -> Near:
-    """The pictures whose pixels, in [0, 1], are nearest by Euclidean distance."""
+def near_pixels(dataset_name: str, count: int, picture: int) -> Near:
+    """Of the first `count` pictures those whose pixels, in [0, 1], are nearest by Euclidean distance."""
     jobs.one_core()
-    near = _near(cached.dataset(dataset_name).test.pixels, picture)
+    near = _near(cached.dataset(dataset_name).test.pixels[:count], picture)
     return Near(near.pictures, tuple(distance / 255 for distance in near.distances))
 
 
@@ -89,10 +100,12 @@ def _codes_of(contestant: Contestant, dataset_name: str) -> Tensor:
     return _codes(contestant, contestant.key, dataset_name, cached.dataset(dataset_name).fingerprint)
 
 
-# Two, because the codes of 10,000 pictures may fill 164 MB.
+# Two, because each may fill 164 MB.
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _codes(_contestant: Contestant, key: str, dataset_name: str, fingerprint: str) -> Tensor:
-    """The codes of the test pictures under the noise that the model was trained with, `[N, D]`."""
+    """The codes of the pictures on the map, under the noise that the model was trained with, `[N, D]`."""
     model = cast(Coder, cached.reconstructor(_contestant, dataset_name, None))
-    pixels = cached.dataset(dataset_name).test.pixels
+    assert _contestant.run
+    data = cached.dataset(dataset_name)
+    pixels = data.test.pixels[: count_of(_contestant.run, data)]
     return codes.codes(model, pixels, _contestant.trained_under, SCORING_SEED).flatten(1)
