@@ -14,6 +14,7 @@ const FACTORS = [[3, 0.3], [2, 0.35], [1, 0.5]]; // how much larger they are, an
 const NEAR = 14; // pixels around a point in which it is pointed at
 const CARD = 128; // pixels of a picture that is pointed at or chosen
 const TILE = 64; // and of a neighbour
+const PATIENCE = 3000; // milliseconds in which the page answers a choice
 const OPAQUE = 215; // of 255: how opaque points are, so that those below are seen too
 
 const codeMaps = new WeakMap();
@@ -91,7 +92,10 @@ class CodeMap {
   // What was chosen here stays, unless the page says something new.
   follow(before) {
     const { chosen, lasso, map } = this.header;
-    if (!before || before.chosen !== chosen) {
+    // An answer to an earlier choice may come after a later one.
+    const isLate = this.asked && this.asked.picture !== chosen && performance.now() - this.asked.time < PATIENCE;
+    if (!isLate) this.asked = null;
+    if ((!before || before.chosen !== chosen) && !isLate) {
       const isNews = this.chosen !== chosen;
       this.chosen = chosen;
       if (chosen !== null && isNews) this.reveal(chosen);
@@ -130,8 +134,9 @@ class CodeMap {
     Object.assign(this.stage.style, { width: `${across}px`, height: `${down}px` });
     this.ready();
     for (const canvas of [this.drawing.canvas, this.over]) {
-      canvas.width = Math.round(across * devicePixelRatio);
-      canvas.height = Math.round(down * devicePixelRatio);
+      const sides = this.size.map((side) => Math.round(side * devicePixelRatio));
+      // Setting a size clears a canvas, even if it is the same.
+      if (canvas.width !== sides[0] || canvas.height !== sides[1]) [canvas.width, canvas.height] = sides;
       Object.assign(canvas.style, { width: `${across}px`, height: `${down}px` });
     }
     const { about, axes } = this.header;
@@ -350,7 +355,7 @@ class CodeMap {
       filled.set([...values[this.labels[index] % colors.length], opacity], 4 * index);
     }
     this.drawing.setColors(filled);
-    this.root.querySelector('[data-do="clear"]').hidden = !this.lasso.size;
+    this.root.querySelector('[data-do="clear"]').classList.toggle("unused", !this.lasso.size);
   }
 
   // What lies above the pictures: lines to the nearest codes, the chosen and the pointed one, and the lasso.
@@ -476,6 +481,7 @@ class CodeMap {
   choose(index) {
     if (index === this.chosen) return;
     this.chosen = index;
+    this.asked = { picture: index, time: performance.now() };
     this.root.classList.add("waiting");
     this.tell("chosen", { picture: index ?? -1, time: Date.now() });
     this.say(index === null ? "" : `Chosen: ${this.name(index)}, ${this.facts(index)}`);
