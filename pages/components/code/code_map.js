@@ -382,8 +382,13 @@ class CodeMap {
       context.beginPath();
       for (const [x, y] of this.line) context.lineTo(x, y);
       context.closePath();
+      // Dashes on a ground of their own, so that they are seen on pictures too.
+      context.lineWidth = 3;
+      context.strokeStyle = getComputedStyle(this.stage).backgroundColor;
+      context.stroke();
       context.setLineDash([5, 4]);
       context.lineWidth = 1.5;
+      context.strokeStyle = text;
       context.stroke();
       context.setLineDash([]);
     }

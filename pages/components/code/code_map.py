@@ -250,21 +250,21 @@ def _neighbours(shown: Shown, picture: int) -> tuple[list[dict[str, Any]], bytes
     """The nearest pictures in code and pixels, in words and numbers; and a strip of the chosen one and all of them."""
     data = shown.data
     spaces = {
-        "code space": plane.near_code(of_run(shown.run), data.name, picture),
-        "pixel space": plane.near_pixels(data.name, shown.count, picture),
+        "codes": plane.near_code(of_run(shown.run), data.name, picture),
+        "pixels": plane.near_pixels(data.name, shown.count, picture),
     }
     pictures = (picture, *(other for near in spaces.values() for other in near.pictures))
     return (
-        [_described(name, near, data, picture) for name, near in spaces.items()],
+        [_described(what, near, data, picture) for what, near in spaces.items()],
         atlas.strip(cached.originals(data.name, pictures)),
     )
 
 
-def _described(space: str, near: Near, data: Dataset, picture: int) -> dict[str, Any]:
+def _described(what: str, near: Near, data: Dataset, picture: int) -> dict[str, Any]:
     alike, count = near.alike(data.test.labels, picture), len(near.pictures)
     sentence = f"{alike} of {count} share the class" if len(data.classes) > 1 else ""
     return {
-        "title": f"Nearest in {space}",
+        "title": f"Nearest {what}, by Euclidean distance",
         "sentence": sentence,
         "pictures": near.pictures,
         "distances": _aligned(near.distances),
