@@ -2,7 +2,9 @@
 
 import io
 import json
+import shutil
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -11,14 +13,17 @@ import pytest
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file
 from streamlit.testing.v1 import AppTest
 
 from aecore.data import datasets
 from aecore.data.splits import to_float
+from aecore.files.fits import FOLDER
 from aecore.measuring import maps
 from aecore.runs.store import Store
 from pages.components.code import atlas, code_map, enclosed
 from pages.components.links import Page
+from tests.optional import needs_umap
 
 SCRIPT = """
 import streamlit as st
@@ -55,8 +60,8 @@ class Sent(NamedTuple):
 
 
 def drawn(run: str, data: str, **choices: str) -> AppTest:
-    """The map once it is computed."""
-    for _ in range(100):
+    """The map once it is computed: UMAP takes half a minute, and minutes on a busy machine."""
+    for _ in range(3000):
         # Another visit each time, because a link is followed by the first run of a visit.
         app = AppTest.from_string(SCRIPT.format(run=run, data=data), default_timeout=60)
         app.query_params.update({f"t-{name}": value for name, value in choices.items()})
@@ -65,7 +70,7 @@ def drawn(run: str, data: str, **choices: str) -> AppTest:
         if app.get("bidi_component") or app.error or app.info:
             return app
         time.sleep(0.1)
-    raise TimeoutError("the map was not there after 10 s")
+    raise TimeoutError("the map was not there after five minutes")
 
 
 def sent(app: AppTest) -> Sent:
@@ -161,6 +166,18 @@ def test_grey_pictures_have_a_map_too() -> None:
     shown = sent(drawn("mnist-dense", "mnist-excerpt", picture="5"))
     assert shown.header["picture"] == [28, 28]
     assert Image.open(io.BytesIO(shown.strip)).size == (17 * 28, 28)
+
+
+@needs_umap
+@pytest.mark.slow
+def test_umap_is_stored_beside_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Store().find("compress-64")
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    monkeypatch.setenv("AECORE_CHECKPOINTS", str(tmp_path))
+    shown = sent(drawn("compress-64", "cifar10-excerpt", map="UMAP"))
+    assert shown.header["axes"] == ["UMAP 1", "UMAP 2"]
+    (stored,) = (tmp_path / FOLDER).glob("umap-*.safetensors")
+    assert np.array_equal(load_file(stored)["map"].numpy(), shown.places)
 
 
 def test_without_its_package_umap_is_not_offered_and_the_remedy_is(monkeypatch: pytest.MonkeyPatch) -> None:
