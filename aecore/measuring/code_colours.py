@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from aecore.measuring.directions import Directions
 from aecore.measuring.units import Activity, CodeError
 
 COLOURS = 3
@@ -33,25 +34,11 @@ class Palette:
 
     @classmethod
     def of(cls, activity: Activity) -> Palette:
-        """Fit it to the code of an activity; raises `CodeError` for a flat code, which has no positions.
-
-        An axis and its opposite are equally good: the one is taken whose largest weight, the first if there are two, is
-        positive.
-        """
-        if activity.total is None or activity.products is None:
+        """Fit it to the code of an activity; raises `CodeError` for a flat code, which has no positions."""
+        if activity.total is None:
             raise CodeError("A flat code has no positions: it is not a picture.")
-        number = len(activity.values) * activity.positions
-        mean = activity.total / number
-        covariance = activity.products / number - torch.outer(mean, mean)
-        variances, vectors = torch.linalg.eigh(covariance)
-        variances, axes = variances.flip(0).clamp(min=0), vectors.flip(1).T
-        # Below this a variance is the rounding error of the sums.
-        noise = 1e-12 * float(activity.products.diagonal().max() / number)
-        count = min(COLOURS, int((variances > noise).sum()))
-        axes = axes[:count]
-        largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
-        shares = variances[:count] / variances.sum().clamp(min=torch.finfo(torch.float64).tiny)
-        return cls(mean, axes * largest.sign(), variances[:count].sqrt(), shares)
+        along = Directions.of(activity, COLOURS)
+        return cls(along.mean, along.axes, along.deviations, along.shares)
 
     def components(self, codes: Tensor) -> Tensor:
         """Codes `[N, channels, h, w]` along the axes, in standard deviations: float64 `[N, components, h, w]`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,9 @@ def newer(part: str, *content: Hashable) -> int:
         number = max(number + 1, int(time.time() * 1000))
         st.session_state[sent] = now, number
     return int(number)
+
+
+def packed(header: Mapping[str, Any], *content: bytes) -> bytes:
+    """A JSON header with its length before it (4 bytes, little endian), and the content behind it."""
+    text = json.dumps(header).encode()
+    return b"".join((len(text).to_bytes(4, "little"), text, *content))

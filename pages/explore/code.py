@@ -4,7 +4,7 @@ import streamlit as st
 
 from aecore.runs.store import Store
 from pages.components import jobs, links, look
-from pages.components.code import head, measured, picture, subject, unit, units
+from pages.components.code import code_map, head, measured, picture, subject, unit, units
 from pages.components.entries import entries
 from pages.components.explain import explain
 from pages.components.system import portrait
@@ -43,6 +43,8 @@ if code := subject.choose(entry):
         units.figures_of_all(page, code, activity, costs, shown)
         st.subheader(picture.HEADING)
         picture.show(page, code, activity)
+        st.subheader(code_map.HEADING)
+        code_map.show(page, code.run, code.dataset)
         subject.offer(code)
 with progress:
     jobs.watch(late, head.progress(late))

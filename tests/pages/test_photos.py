@@ -1,5 +1,6 @@
 """Photos without a browser: what is computed, what is said of odd files, and what stays in the session."""
 
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -59,7 +60,8 @@ def finished(app: AppTest) -> AppTest:
 
 def shown(app: AppTest) -> dict[str, Any]:
     """What the viewer is told."""
-    header: dict[str, Any] = app.session_state[f"sent to {panes.KEY}"][0][0]
+    (lens,) = (element.proto for element in app.get("bidi_component") if element.proto.component_name == "lens")
+    header: dict[str, Any] = json.loads(lens.json)
     return header
 
 

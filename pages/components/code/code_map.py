@@ -27,7 +27,7 @@ from aecore.models.layers import shape_text
 from aecore.runs.store import Run, StoreError
 from aecore.studies.contestants import of_run
 from pages.components import cached, jobs, look
-from pages.components.browser_parts import newer, part
+from pages.components.browser_parts import newer, packed, part
 from pages.components.code import atlas, enclosed, plane
 from pages.components.code.atlas import Atlas
 from pages.components.code.plane import PCA, UMAP, Near, Plane
@@ -218,10 +218,10 @@ def _draw(page: Page, shown: Shown) -> None:
     labels = data.test.labels[: shown.count].numpy().astype("<u2")
     numbers = (shown.plane.places.astype("<f4"), shown.psnr.astype("<f4"), labels)
     content = [*(part.tobytes() for part in numbers), tiles]
-    text = json.dumps({"number": newer(KEY, json.dumps(header), *content), **header}).encode()
+    header["number"] = newer(KEY, json.dumps(header), *content)
     _component(
         key=KEY,
-        data=b"".join([len(text).to_bytes(4, "little"), text, *content]),
+        data=packed(header, *content),
         default={"chosen": None, "lasso": None},
         on_chosen_change=_keep(page),
         on_lasso_change=_keep_lasso(page),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,22 +38,3 @@ COMPONENTS: dict[str, Any] = {
     )
     for name, names in _COMPONENTS.items()
 }
-
-
-def packed(header: Mapping[str, Any], *content: bytes) -> bytes:
-    """A JSON header with its length before it (4 bytes, little endian), and the content behind it."""
-    text = json.dumps(header).encode()
-    return b"".join((len(text).to_bytes(4, "little"), text, *content))
-
-
-def number(place: str, *content: Any) -> int:
-    """A number that rises with every change of what is shown at a `place`, by which the browser knows what is newer.
-
-    It begins at the time, in milliseconds: a page that is still open when the server starts again expects a larger one.
-    """
-    key = f"sent to {place}"
-    before, sent = st.session_state.get(key, ((), 0))
-    if content != before:
-        sent = max(sent + 1, int(time.time() * 1000))
-        st.session_state[key] = content, sent
-    return int(sent)

@@ -6,6 +6,7 @@ photograph it gets all of it reduced, and the part in view as it is.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from streamlit import runtime
 
 from aecore.data.photographs import Photograph
 from pages.components import png
+from pages.components.browser_parts import newer
 from pages.components.cached import Pixels
-from pages.components.lens.component import COMPONENTS, number
+from pages.components.lens.component import COMPONENTS
 
 MOST = 1_000_000  # pixels of a picture that is sent
 KEY = "panes"
@@ -74,9 +76,8 @@ def show(pictures: Sequence[Shown], photograph: Photograph, view: str, redraw: C
         "part": rectangle,
         "columns": [_described(picture, place, rectangle) for place, picture in enumerate(pictures)],
     }
-    COMPONENTS["lens"](
-        key=KEY, data={"number": number(KEY, header), **header}, default={"part": None}, on_part_change=redraw
-    )
+    header["number"] = newer(KEY, json.dumps(header))
+    COMPONENTS["lens"](key=KEY, data=header, default={"part": None}, on_part_change=redraw)
 
 
 def _described(picture: Shown, place: int, rectangle: Rectangle | None) -> dict[str, Any]:

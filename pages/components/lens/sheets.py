@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,9 +12,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pages.components import errors, png
+from pages.components.browser_parts import newer, packed
 from pages.components.cached import Pixels
 from pages.components.colour_scales import Kind
-from pages.components.lens.component import COMPONENTS, number, packed
+from pages.components.lens.component import COMPONENTS
 
 # Pixels of the saved file: between pictures, left of them for their names, and above them for the headings.
 GAP = 6
@@ -60,9 +62,9 @@ class Sheet:
 
 def show(sheet: Sheet, place: str = "sheet") -> None:
     """Draw a sheet at a `place` of the page, enlarged in the browser by a whole factor without smoothing."""
-    content = described(sheet), pixels(sheet)
-    header = {"number": number(place, *content), **content[0]}
-    COMPONENTS["lens"](key=place, data=packed(header, content[1]))
+    header, content = described(sheet), pixels(sheet)
+    header["number"] = newer(place, json.dumps(header), content)
+    COMPONENTS["lens"](key=place, data=packed(header, content))
 
 
 def described(sheet: Sheet) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import cast
@@ -20,9 +21,11 @@ from aecore.runs.execution import SCORING_SEED
 from aecore.runs.store import WEIGHTS, Run
 from aecore.studies.contestants import Contestant, of_run
 from pages.app import browser_packages, model_route
+from pages.app.pages import CODE
 from pages.components import cached, errors, jobs
+from pages.components.browser_parts import newer, packed
 from pages.components.explain import explain
-from pages.components.lens.component import COMPONENTS, number, packed
+from pages.components.lens.component import COMPONENTS
 from pages.components.lens.live import RUNTIME
 
 HEADING = "Change the code and watch the decoder"
@@ -123,11 +126,12 @@ def _draw(run: Run, dataset_name: str, measured: _Measured) -> None:
         "decoderKey": f"{run.key}/decoder",
         "runtime": RUNTIME if decoder and not missing else None,
         "missing": missing or ("" if decoder else "The decoder is too large for the browser."),
-        "page": f"/code?{urlencode({'run': run.name})}&unit=",
+        "page": f"/{CODE.url}?{urlencode({'c-run': run.name})}&c-unit=",
     }
     numbers = (measured.codes, along.mean, along.spread, along.axes)
     pixels = cached.originals(dataset_name, pictures)
     decoded = np.asarray((measured.decoded.clamp(0, 1) * 255).round().byte())
     content = [np.ascontiguousarray(part, np.float32).tobytes() for part in numbers]
     content += [pixels.tobytes(), decoded.tobytes()]
-    COMPONENTS["code"](key="live-code", data=packed({"number": number("live code", header), **header}, *content))
+    header["number"] = newer("live code", json.dumps(header), *content)
+    COMPONENTS["code"](key="live-code", data=packed(header, *content))
