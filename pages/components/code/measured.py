@@ -42,7 +42,7 @@ def activity(subject: Subject) -> tuple[Activity | None, Late]:
         jobs.begun("codes", _encode, subject.model, subject.dataset, start, stop) for start, stop in _parts(subject)
     ]
     is_done, late = _collected(ENCODING, subject, parts)
-    return (_joined(subject, subject.content) if is_done else None), late
+    return (_joined(subject, _content(subject.model, subject.dataset)) if is_done else None), late
 
 
 def costs(subject: Subject) -> tuple[pd.DataFrame | None, Late]:
@@ -60,9 +60,9 @@ def costs(subject: Subject) -> tuple[pd.DataFrame | None, Late]:
 def cost_of(subject: Subject, unit: int) -> tuple[Cost | None, Late]:
     """What zeroing one unit costs on as many pictures as there are, up to 1,000, or the job that it waits for."""
     pictures = min(zeroing.MOST, subject.pictures)
-    job = jobs.begun("codes", _zero, subject.model, subject.dataset, pictures, unit, unit + 1)
+    job = jobs.begun("codes", _zero_one, subject.model, subject.dataset, pictures, unit)
     is_done, late = _collected(ZEROING_ONE, subject, [job])
-    return (job.result()[0] if is_done else None), late
+    return (job.result() if is_done else None), late
 
 
 def _collected(what: str, subject: Subject, parts: Sequence[Future[Any]]) -> tuple[bool, Late]:
@@ -100,9 +100,7 @@ def _zero(contestant: Contestant, dataset_name: str, pictures: int, first: int, 
     assert contestant.run is not None, "only a trained run has a code"
 
     def make() -> dict[str, Tensor]:
-        model, pixels = _coder(contestant, dataset_name), cached.dataset(dataset_name).test.pixels[:pictures]
-        coded = torch.cat(list(codes.in_batches(model, pixels, contestant.trained_under, SCORING_SEED)))
-        return zeroing.tensors(zeroing.costs(model, coded, to_float(pixels), range(first, stop)))
+        return zeroing.tensors(_costs(contestant, dataset_name, pictures, range(first, stop)))
 
     facts = {
         "version": [zeroing.VERSION, noise.VERSION],
@@ -114,7 +112,19 @@ def _zero(contestant: Contestant, dataset_name: str, pictures: int, first: int, 
     return zeroing.from_tensors(load_or_make(contestant.run.path.parent, "zeroing", facts, make))
 
 
+def _zero_one(contestant: Contestant, dataset_name: str, pictures: int, unit: int) -> Cost:
+    (cost,) = _costs(contestant, dataset_name, pictures, range(unit, unit + 1))
+    return cost
+
+
+def _costs(contestant: Contestant, dataset_name: str, pictures: int, chosen: range) -> list[Cost]:
+    model, pixels = _coder(contestant, dataset_name), cached.dataset(dataset_name).test.pixels[:pictures]
+    coded = torch.cat(list(codes.in_batches(model, pixels, contestant.trained_under, SCORING_SEED)))
+    return zeroing.costs(model, coded, to_float(pixels), chosen)
+
+
 def _content(contestant: Contestant, dataset_name: str) -> str:
+    """What changes with the weights and the pictures: a key for caches."""
     assert contestant.run is not None, "only a trained run has a code"
     return f"{contestant.run.digest(WEIGHTS)} {cached.dataset(dataset_name).fingerprint}"
 
@@ -138,7 +148,7 @@ def _joined(_subject: Subject, content: str) -> Activity:
 
 def coded(subject: Subject, pictures: Sequence[int]) -> Tensor:
     """The codes of some test pictures, as the model sees them: float32 `[N, …]`."""
-    return _coded(subject, subject.content, tuple(pictures))
+    return _coded(subject, _content(subject.model, subject.dataset), tuple(pictures))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -150,7 +160,7 @@ def _coded(_subject: Subject, content: str, pictures: tuple[int, ...]) -> Tensor
 
 def palette(subject: Subject, measured: Activity) -> Palette:
     """The colours of its code's channels, fitted to the test pictures."""
-    return _palette(measured, subject.content)
+    return _palette(measured, _content(subject.model, subject.dataset))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -12,7 +12,7 @@ from aecore.data.catalog import CROPS, EXCERPTS, SOURCES
 from aecore.data.noise import Noise
 from aecore.measuring import units
 from aecore.models.layers import Shape
-from aecore.runs.store import WEIGHTS, Run
+from aecore.runs.store import Run
 from aecore.studies.contestants import Contestant, of_run
 from pages.components import cached, look, whole
 from pages.components.entries import LIGHT, Entry
@@ -44,11 +44,6 @@ class Subject:
     def is_flat(self) -> bool:
         """Whether a unit is a number and not a channel."""
         return len(self.shape) == 1
-
-    @property
-    def content(self) -> str:
-        """What changes with the weights and the pictures: a key for caches."""
-        return f"{self.run.digest(WEIGHTS)} {cached.dataset(self.dataset).fingerprint}"
 
     @property
     def words(self) -> str:
