@@ -32,7 +32,20 @@ export class Engine {
 
   async begin() {
     if (typeof WebAssembly !== "object" || typeof Worker !== "function") throw new Error("this browser does not run WebAssembly");
-    const { provider, module, wasm } = await this.chosen();
+    if (await this.hasGraphics()) await this.beginWith("webgpu").catch(() => this.beginWith("wasm"));
+    else await this.beginWith("wasm");
+  }
+
+  // A graphics card, and none that the processor imitates.
+  async hasGraphics() {
+    if (!this.runtime.webgpu) return false;
+    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+    return Boolean(adapter) && !adapter.info?.isFallbackAdapter;
+  }
+
+  async beginWith(provider) {
+    this.provider = provider;
+    const { module, wasm } = this.runtime[provider];
     const [code, binary] = await Promise.all([text(module), bytes(wasm)]);
     const url = URL.createObjectURL(new Blob([bound(code), this.source], { type: "text/javascript" }));
     const several = provider === "webgpu" ? 1 : Math.min(navigator.hardwareConcurrency || 1, MOST_WORKERS);
@@ -44,13 +57,15 @@ export class Engine {
     await Promise.all(this.workers.map((worker) => this.ask(worker, { ask: "start", wasm: binary, provider })));
   }
 
-  // A graphics card where there is a real one.
-  async chosen() {
-    if (this.runtime.webgpu) {
-      const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-      if (adapter && !adapter.info?.isFallbackAdapter) return { provider: "webgpu", ...this.runtime.webgpu };
-    }
-    return { provider: "wasm", ...this.runtime.wasm };
+  /** Begin anew without the graphics card, which failed or computed something else; false if none was used. */
+  async retreat() {
+    if (this.provider === "wasm") return false;
+    this.workers.forEach((worker) => worker.terminate());
+    this.fail(new Error("the graphics card is not used any more"));
+    this.models.clear();
+    this.starting = this.beginWith("wasm");
+    await this.starting;
+    return true;
   }
 
   ask(worker, message, transfer = []) {

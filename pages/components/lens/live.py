@@ -10,12 +10,13 @@ from aecore.studies.contestants import Contestant
 from pages.app import browser_packages, model_route
 from pages.components.pickers import GivenNoise
 
-# Where ONNX Runtime is: its module and its machine code.
+# Where ONNX Runtime is, for the processor and for a graphics card: its module and its machine code.
 RUNTIME = {
-    "wasm": {
-        "module": browser_packages.address(browser_packages.WASM),
-        "wasm": browser_packages.address(browser_packages.WASM_BINARY),
-    }
+    provider: {"module": browser_packages.address(module), "wasm": browser_packages.address(binary)}
+    for provider, module, binary in (
+        ("wasm", browser_packages.WASM, browser_packages.WASM_BINARY),
+        ("webgpu", browser_packages.WEBGPU, browser_packages.WEBGPU_BINARY),
+    )
 }
 
 

@@ -123,7 +123,6 @@ def _draw(run: Run, dataset_name: str, measured: _Measured) -> None:
         "high": max(high, low + 1e-6),
         "table": errors.table("absolute").ravel().tolist(),
         "decoder": decoder,
-        "decoderKey": f"{run.key}/decoder",
         "runtime": RUNTIME if decoder and not missing else None,
         "missing": missing or ("" if decoder else "The decoder is too large for the browser."),
         "page": f"/{CODE.url}?{urlencode({'c-run': run.name})}&c-unit=",
