@@ -101,14 +101,19 @@ export class Lens {
     options(this.root.querySelector(".tolerance"), TOLERANCES, tolerance, (value) => `±${value}`);
     this.root.querySelector(".about").textContent = about;
     for (const name of ["Wipe", "Blink", "Difference"]) this.root.classList.toggle(name.toLowerCase(), this.header.view === name);
+    this.blink(this.header.view === "Blink");
+  }
+
+  /** Begin to blink, or end it. New pictures do not disturb it: they come faster than it turns. */
+  blink(blinks) {
+    if (blinks && this.blinking) return;
     clearInterval(this.blinking);
     this.turned = false;
-    if (this.header.view === "Blink")
-      this.blinking = setInterval(() => {
-        if (!this.root.isConnected) return clearInterval(this.blinking);
-        this.turned = !this.turned;
-        this.draw();
-      }, BLINK);
+    this.blinking = blinks && setInterval(() => {
+      if (!this.root.isConnected) return this.blink(false);
+      this.turned = !this.turned;
+      this.draw();
+    }, BLINK);
   }
 
   /** Take the picture that each stage is compared with. */
