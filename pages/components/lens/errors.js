@@ -8,13 +8,13 @@ export class ErrorColours {
     Object.assign(this, { kind, shape, gradient, meaning });
     this.table = Array.from({ length: table.length / 3 }, (_, place) => table.slice(3 * place, 3 * place + 3));
     const clean = columns.find(({ role }) => role === "clean").pixels;
-    const computed = columns.filter(({ role }) => role === "output");
+    const computed = columns.filter(({ role, computing }) => role === "output" && !computing);
     // The noisy pictures count only where nothing else does: their errors would dim the others.
     const counted = computed.length ? computed : columns.filter(({ role }) => role === "noisy");
     const errors = counted.flatMap(({ pixels }) => pixels.map((output, row) => pixelErrors(kind, output, clean[row], shape)));
     this.end = errors.length ? scaleEnd(errors, ends) : ends.at(-1);
-    this.high = String(this.end);
-    this.low = kind === "absolute" ? "0" : `−${this.end}`;
+    this.high = String(Number(this.end.toPrecision(6))); // not 0.30000000000000004
+    this.low = kind === "absolute" ? "0" : `−${this.high}`;
   }
 
   /** Fill the pixels of a canvas with the errors of an output. */
