@@ -22,7 +22,12 @@ const ANSWERS = {
 
   /** Load a model. */
   async load({ key, model }) {
-    sessions.set(key, await InferenceSession.create(new Uint8Array(model), { executionProviders: [self.provider] }));
+    const options = { executionProviders: [self.provider] };
+    const session = await InferenceSession.create(new Uint8Array(model), options).catch((error) => {
+      console.warn(error); // of a damaged file it says no more than a number
+      throw new Error("ONNX Runtime cannot read its file");
+    });
+    sessions.set(key, session);
     return {};
   },
 
