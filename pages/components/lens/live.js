@@ -13,10 +13,10 @@ const WAITING = "when released";
 export class Live {
   constructor(sheet) {
     this.sheet = sheet;
-    this.checked = new Set(); // keys of models that were compared with the server
-    this.failed = new Map(); // by key: why a model is not run here
-    this.follow = () => this.moved();
-    this.observer = new MutationObserver(this.follow);
+    this.checked = new Set(); // addresses of models that were compared with the server
+    this.failed = new Map(); // by address: why a model is not run here
+    this.off = ""; // why nothing is computed here
+    this.observer = new MutationObserver(() => (sheet.root.isConnected ? this.moved() : this.observer.disconnect()));
   }
 
   /** Take what the server sends: a header, and columns with `pixels` by row. */
@@ -24,27 +24,17 @@ export class Live {
     this.served = columns.map((column) => ({ ...column, numbers: (row) => column.numbers[row] ?? [] }));
     this.live = header.live;
     this.scene = null; // pictures, noise or seed may be others
-    this.sheet.say(header.live?.missing ?? "");
-    const isAhead = this.frame && this.level !== null && this.level !== header.live?.level;
-    if (!isAhead) {
-      this.frame = null;
-      // A link may hold a level between two steps of the slider: where it stands now is the server's level.
-      this.start = this.live && this.slider?.value;
-      this.sheet.present(this.served);
-    }
+    this.report();
+    const isAhead = this.frame && this.level !== null && this.level !== header.live.level;
+    if (isAhead) this.frame = {}; // of a scene that may be another
+    else this.presentServed();
     this.observer.disconnect();
     if (!this.live?.runtime || this.off) return;
-    this.watch();
+    // Not the slider itself: where its range changes, another one takes its place after this data has come.
+    this.observer.observe(document.body, { subtree: true, attributeFilter: ["aria-valuetext", "value"] });
     if (isAhead) this.moved();
     // Not before the pictures are painted.
     (globalThis.requestIdleCallback ?? setTimeout)(() => this.prepare(this.live), { timeout: 500 });
-  }
-
-  watch() {
-    const { slider } = this;
-    if (!slider) return;
-    this.observer.observe(slider, { attributeFilter: ["aria-valuetext", "value"] });
-    slider.addEventListener("input", this.follow);
   }
 
   get slider() {
@@ -55,8 +45,9 @@ export class Live {
   get level() {
     const { slider, live } = this;
     if (!slider || !live) return null;
-    if (slider.value === this.start) return live.level;
     const level = Number(slider.value);
+    // A link may hold a level between two steps of the slider, which then stands at the nearer one.
+    if (Math.abs(level - live.level) <= Number(slider.step) / 2) return live.level;
     return level < live.lowest ? 0 : level;
   }
 
@@ -67,12 +58,12 @@ export class Live {
       this.engine = Engine.of(live.runtime, WORKER_SOURCE);
       await this.engine.start(this.sheet.root);
     } catch (error) {
-      this.off = true;
+      this.off = `The pictures follow the slider when it is released, since they cannot be computed here: ${error.message}.`;
       this.sheet.root.dataset.live = "off";
-      this.sheet.say(`The pictures follow the slider when it is released, since they cannot be computed here: ${error.message}.`);
-      return;
+      return this.report();
     }
-    const wanted = this.served.filter(({ key, computing }) => live.models[key] && !computing && !this.checked.has(key) && !this.failed.has(key));
+    const isNew = (address) => address && !this.checked.has(address) && !this.failed.has(address);
+    const wanted = this.served.filter(({ key, computing }) => isNew(live.models[key]) && !computing);
     await Promise.all(wanted.map((column) => this.take(column, live)));
     if (live !== this.live) return; // newer data has arrived meanwhile
     this.ready = true;
@@ -83,32 +74,41 @@ export class Live {
 
   /** Load a model and compare it with the server's pictures. */
   async take({ key, heading, pixels }, live) {
+    const address = live.models[key];
     try {
-      await this.engine.load(key, live.models[key]);
-      const { [key]: own } = await this.compute(live.level, [key]);
+      await this.engine.load(address, address);
+      const { [address]: own } = await this.compute(live.level, [address]);
       if (live !== this.live) return;
       const apart = Math.max(...own.pixels.map((picture, row) => farthest(picture, pixels[row])));
       if (!(apart <= APART)) throw new Error(`its file gives other pictures here than on the server, by up to ${apart} of 255`);
-      this.checked.add(key);
+      this.checked.add(address);
     } catch (error) {
-      this.failed.set(key, `${heading}: ${error.message}`);
+      this.failed.set(address, `${heading}: ${error.message}`);
     }
   }
 
+  /** Say what the browser does not compute, and why. */
   report() {
-    const sentences = [...this.failed.entries()].filter(([key]) => this.served.some((column) => column.key === key)).map(([, sentence]) => sentence);
-    if (sentences.length) this.sheet.say(`Computed by the server when the slider is released: ${sentences.join("; ")}.`);
+    const failed = this.served.map(({ key }) => this.failed.get(this.live?.models?.[key])).filter(Boolean);
+    const all = failed.length ? `Computed by the server when the slider is released: ${failed.join("; ")}.` : "";
+    this.sheet.say(this.live?.missing ?? (this.off || all));
   }
 
-  /** The frame of one level, of the scene that the server described. */
-  async compute(level, keys) {
+  presentServed() {
+    this.frame = null;
+    this.sheet.present(this.served);
+    delete this.sheet.root.dataset.level;
+  }
+
+  /** The frame of one level, of the scene that the server described, by the addresses of the models. */
+  async compute(level, addresses) {
     const { channels, height, width } = this.sheet.header;
     if (!this.scene) {
       const clean = this.served.find(({ role }) => role === "clean").pixels;
       this.scene = this.engine.scene({ shape: [channels, height, width], pictures: clean, kind: this.live.kind, seeds: this.live.seeds });
     }
     await this.scene;
-    return this.engine.frame(level, keys);
+    return this.engine.frame(level, addresses);
   }
 
   /** The slider has moved, or data has come: show its level, unless the server's pictures are of it. */
@@ -119,17 +119,16 @@ export class Live {
       while (this.live && this.level !== null && this.level !== (this.frame?.level ?? this.live.level)) {
         const [live, level] = [this.live, this.level];
         if (level === live.level) {
-          this.frame = null;
-          this.sheet.present(this.served);
+          this.presentServed();
           break;
         }
-        const keys = this.served.map(({ key }) => key).filter((key) => this.checked.has(key));
-        const columns = await this.compute(level, keys);
+        const addresses = this.served.map(({ key }) => live.models[key]).filter((address) => this.checked.has(address));
+        const columns = await this.compute(level, addresses);
         if (live !== this.live) continue; // of another scene
         if (!this.sheet.root.isConnected) return;
         this.frame = { level };
         this.sheet.present(this.columns(level, columns), true);
-        this.sheet.root.dataset.level = level; // for tests
+        this.sheet.root.dataset.level = level; // for tests: that of the pictures that were computed here
       }
     } catch (error) {
       this.ready = false;
@@ -148,7 +147,7 @@ export class Live {
     if (level || served) listed.splice(place + 1, 0, served ?? { ...clean, heading: "noisy", role: "noisy" });
     return listed.map((column) => {
       if (column === clean) return column;
-      const own = computed[column.role === "noisy" ? "noisy" : column.key];
+      const own = computed[column.role === "noisy" ? "noisy" : this.live.models[column.key]];
       return own ? this.column(column, own, clean) : { ...column, note: WAITING, dim: true };
     });
   }
