@@ -41,9 +41,16 @@ def cell(page: Page, row: int, column: int) -> NDArray[np.uint8]:
 
 def drawn_on(canvas: Locator) -> NDArray[np.uint8]:
     """The pixels `[H, W, 3]` that a canvas holds, once they are painted."""
-    canvas.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    address = canvas.evaluate("canvas => canvas.toDataURL()")
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
+    (pixels,) = all_drawn_on(canvas)
+    return pixels
+
+
+def all_drawn_on(canvases: Locator) -> list[NDArray[np.uint8]]:
+    """The same of several canvases at one moment."""
+    painted = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    addresses = canvases.evaluate_all(f"async (all) => {{ {painted}; return all.map((one) => one.toDataURL()); }}")
+    files = [io.BytesIO(base64.b64decode(address.partition(",")[2])) for address in addresses]
+    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
 
 
 def photographed(locator: Locator) -> NDArray[np.uint8]:

@@ -30,9 +30,13 @@ class Dashboard(NamedTuple):
 
 @contextmanager
 def dashboard(
-    log: Path, environment: Mapping[str, str], module: Sequence[str] = ("streamlit",), port: int | None = None
+    log: Path,
+    environment: Mapping[str, str],
+    module: Sequence[str] = ("streamlit",),
+    port: int | None = None,
+    python: str = sys.executable,
 ) -> Iterator[Dashboard]:
-    """A dashboard that runs with `environment` added and writes to `log`; `module` is what Python runs it with.
+    """A dashboard that runs with `environment` added and writes to `log`; `module` is what `python` runs it with.
 
     It listens at a free `port` unless one is given.
     """
@@ -40,7 +44,7 @@ def dashboard(
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-    command = [sys.executable, "-m", *module, "run", "dashboard.py", "--server.headless=true"]
+    command = [python, "-m", *module, "run", "dashboard.py", "--server.headless=true"]
     with log.open("w") as output:
         server = subprocess.Popen(
             [*command, f"--server.port={port}"],
