@@ -8,7 +8,8 @@ pictures move under noise in Chromium, and until it has painted every card with 
 every published model is loaded, and prints the resident memory of the server. It releases the slider on Compare, with 4
 models and 12 pictures, in 1, 10 and 20 sessions at once; each looks at other pictures and releases its slider every two
 seconds. This is done without a browser, which uses a core or more while it paints, and then with one session in a
-browser on the same cores. Linux only.
+browser on the same cores. With `--live` it measures instead what the browser does while the slider moves: see
+`benchmarks.live`. Linux only.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, Page
 
 from aecore.models import zoo
+from benchmarks import live
 from benchmarks.session import Session
 from tests.browser import started
 
@@ -59,7 +61,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="starts to time (default %(default)s)")
     parser.add_argument("--sliders", action="store_true", help="only the slider")
+    parser.add_argument("--live", action="store_true", help="only live noise, as `python -m benchmarks.live`")
     options = parser.parse_args()
+    if options.live:
+        live.measure(options.rounds, live.MINUTES)
+        return
     if not options.sliders:
         starts_and_memory(options.rounds)
     with TemporaryDirectory() as folder, started.chromium() as browser:
