@@ -25,7 +25,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 import psutil
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import dragging, equality, started
 
@@ -37,6 +37,7 @@ GOALS = {"four shallow models": 15, "denoise-unet and three": 6}  # frames per s
 SECONDS = 5.0  # of a drag
 STEP = 16  # milliseconds between two moves of the mouse
 LEVELS = 150  # steps of the slider that a drag goes to and fro
+PATIENCE = 60_000  # milliseconds
 CASES = 200
 MINUTES = 10  # of dragging, for the memory
 FROM = 0.1  # the level at which a drag begins
@@ -149,7 +150,8 @@ def until_ready(address: str) -> float:
 def visit(browser: Browser, address: str) -> Iterator[Page]:
     """A page whose sheet follows the slider."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     page.add_init_script(READY)
     page.goto(address)
     dragging.ready(page)
