@@ -99,7 +99,7 @@ export class Lens {
     options(this.root.querySelector(".against"), names, this.against);
     options(this.root.querySelector(".gain"), GAINS, gain, (value) => `${value}×`);
     options(this.root.querySelector(".tolerance"), TOLERANCES, tolerance, (value) => `±${value}`);
-    this.root.querySelector(".about").textContent = about;
+    write(this.root.querySelector(".about"), about);
     for (const name of ["Wipe", "Blink", "Difference"]) this.root.classList.toggle(name.toLowerCase(), this.header.view === name);
     this.blink(this.header.view === "Blink");
   }
@@ -144,7 +144,7 @@ export class Lens {
     const { view } = this.header;
     const { scale, x, y } = this.view.on(this.view.base);
     this.root.classList.toggle("zoomed", this.view.zoom !== null);
-    this.root.querySelector(".zoom").textContent = scale < 1 ? `${(100 * scale).toFixed(scale < 0.1 ? 1 : 0)}%` : `${+scale.toFixed(1)}×`;
+    write(this.root.querySelector(".zoom"), scale < 1 ? `${(100 * scale).toFixed(scale < 0.1 ? 1 : 0)}%` : `${+scale.toFixed(1)}×`);
     this.root.dataset.view = [scale, x, y].map((number) => number.toFixed(3)).join(" "); // for tests
     for (const { canvas, size, picture, against } of this.stages) {
       const map = this.view.map(size);
@@ -172,10 +172,10 @@ export class Lens {
     const rows = this.row;
     const at = this.probed;
     const readings = rows.map(({ picture }) => (at && picture ? valuesAt(picture, at) : null));
-    this.root.querySelector(".where").textContent = at ? `Pixel ${at.join(", ")}` : "Pixel";
+    write(this.root.querySelector(".where"), at ? `Pixel ${at.join(", ")}` : "Pixel");
     const mean = readings.find((reading) => reading?.isMean);
     const factor = mean && rows[0].picture.layers[0].factor;
-    this.root.querySelector(".hint").textContent = !at ? "Point at a picture, or tap it." : mean ? `Mean of ${factor}×${factor} pixels.` : "";
+    write(this.root.querySelector(".hint"), !at ? "Point at a picture, or tap it." : mean ? `Mean of ${factor}×${factor} pixels.` : "");
     const original = readings[0]?.values;
     const body = this.root.querySelector("tbody");
     while (body.rows.length > rows.length) body.deleteRow(-1);
@@ -183,10 +183,11 @@ export class Lens {
       const line = body.rows[place] ?? body.appendChild(probeRow());
       const values = readings[place]?.values;
       line.querySelector("i").style.background = values ? `rgb(${values.join(",")})` : "transparent";
-      line.querySelector("b").textContent = line.cells[0].title = name;
+      write(line.querySelector("b"), name);
+      line.cells[0].title = name;
       const apart = values && place && original ? average(values.map((value, channel) => Math.abs(value - original[channel]))) : null;
       const texts = [...(values ?? ["–", "–", "–"]), apart === null ? "" : apart.toFixed(0)];
-      texts.forEach((text, column) => (line.cells[column + 1].textContent = text));
+      texts.forEach((text, column) => write(line.cells[column + 1], String(text)));
     });
   }
 
@@ -329,4 +330,9 @@ export function element(tag, className = "", text = "") {
   made.className = className;
   made.textContent = text;
   return made;
+}
+
+/** Set an element's text, if it is another one. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }

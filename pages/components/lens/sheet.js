@@ -4,7 +4,7 @@
 // Data arrives as bytes: the length of a JSON header (4 bytes, little endian), the header, then the pixels of every cell:
 // one byte per value, column by column, row by row, each picture as [channels, height, width].
 
-import { Lens, LENS_KEYS, element } from "./lens.js";
+import { Lens, LENS_KEYS, element, write } from "./lens.js";
 import { ErrorColours } from "./errors.js";
 import { Live } from "./live.js";
 
@@ -127,8 +127,8 @@ export class Sheet extends Lens {
   }
 
   grow(rows, columns) {
-    this.heads = columns.map(() => element("div", "head"));
-    this.names = rows.map(() => element("div", "name"));
+    this.heads = columns.map(() => title("head", "b", "span", "i"));
+    this.names = rows.map(() => title("name", "div", "span"));
     this.cells = rows.map((_, row) => columns.map((_, column) => this.cell(row, column)));
     const [above, beside] = this.header.across ? [this.names, this.heads] : [this.heads, this.names];
     const lines = beside.map((title, line) => [title, ...(this.header.across ? this.cells.map((cells) => cells[line]) : this.cells[line])]);
@@ -147,21 +147,23 @@ export class Sheet extends Lens {
     return cell;
   }
 
+  // In place: with new elements the browser would put its layers, one per canvas, together again at every frame.
   fill(moving) {
     const { rows } = this.header;
     this.columns.forEach(({ heading, note, color, dim }, column) => {
-      const mark = element("i");
+      const [title, text, mark] = this.heads[column].children;
+      write(title, heading);
+      write(text, note);
       mark.style.background = color ?? "transparent";
-      this.heads[column].replaceChildren(element("b", "", heading), element("span", "", note), mark);
       this.heads[column].classList.toggle("dim", Boolean(dim));
     });
     rows.forEach(([name, detail], row) => {
-      this.names[row].replaceChildren(element("div", "", name), element("span", "", detail));
+      [name, detail].forEach((text, part) => write(this.names[row].children[part], text));
       this.columns.forEach(({ heading, numbers, dim }, column) => {
         const cell = this.cells[row][column];
         cell.classList.toggle("dim", Boolean(dim));
         const scores = moving ? "" : numbers(row).map((pair) => pair.join(" ")).join(", "); // they take time
-        cell.setAttribute("aria-label", `${name} ${detail}, ${heading}${scores ? ": " + scores : ""}`);
+        describe(cell, `${name} ${detail}, ${heading}${scores ? ": " + scores : ""}`);
       });
     });
   }
@@ -228,14 +230,21 @@ export class Sheet extends Lens {
     this.stages = this.cells.flatMap((cells, row) => cells.map((cell, column) => stage(cell.firstChild, this.size, row, column, { place: { row, column } })));
     this.stages.push(stage(large, this.largeSize, row, column, { isLarge: true }), stage(original, this.largeSize, row, 0, { isLarge: true }));
     for (const { canvas, size } of this.stages) [canvas.style.width, canvas.style.height] = size.map((side) => `${side}px`);
-    this.panel.querySelector(".what").textContent = rows[row].join(" ");
-    this.panel.querySelector(".which").textContent = heading;
-    const list = this.panel.querySelector("dl");
-    list.replaceChildren(...numbers(row).flatMap(([term, value]) => [element("dt", "", term), element("dd", "", value)]));
-    large.setAttribute("aria-label", `${rows[row].join(" ")}, ${heading}, enlarged`);
+    write(this.panel.querySelector(".what"), rows[row].join(" "));
+    write(this.panel.querySelector(".which"), heading);
+    this.list(numbers(row).flat());
+    describe(large, `${rows[row].join(" ")}, ${heading}, enlarged`);
     this.root.classList.toggle("at-input", column === 0);
     this.reading = row;
     this.draw();
+  }
+
+  /** Show names and values, in turn. */
+  list(texts) {
+    const list = this.panel.querySelector("dl");
+    while (list.children.length > texts.length) list.lastChild.remove();
+    while (list.children.length < texts.length) list.append(element(list.children.length % 2 ? "dd" : "dt"));
+    texts.forEach((text, place) => write(list.children[place], text));
   }
 
   get row() {
@@ -245,6 +254,7 @@ export class Sheet extends Lens {
   legend(errors) {
     const place = this.root.querySelector(".legend");
     if (!errors) return place.replaceChildren();
+    if (place.textContent === errors.low + errors.high + errors.meaning) return;
     const bar = element("i");
     bar.style.background = errors.gradient;
     place.replaceChildren(element("span", "", errors.low), bar, element("span", "", errors.high), element("em", "", errors.meaning));
@@ -252,8 +262,18 @@ export class Sheet extends Lens {
 
   /** A sentence below the pictures, such as why they do not follow the slider. */
   say(sentence) {
-    this.root.querySelector(".said").textContent = sentence;
+    write(this.root.querySelector(".said"), sentence);
   }
+}
+
+function title(className, ...parts) {
+  const made = element("div", className);
+  made.append(...parts.map((tag) => element(tag)));
+  return made;
+}
+
+function describe(element, text) {
+  if (element.ariaLabel !== text) element.ariaLabel = text;
 }
 
 function inColour(into, pixels, channels) {
