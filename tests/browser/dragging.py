@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.seen import all_drawn_on, settled, sheet
+from tests.browser.seen import cells, settled, sheet
 
 Level = Callable[[float], None]
 
@@ -100,8 +100,8 @@ def shown(page: Page) -> Shown:
     """What the sheet shows now, as it is enlarged."""
     drawn = sheet(page)
     headings, notes = (drawn.locator(f".head {tag}").all_inner_texts() for tag in ("b", "span"))
-    cells = all_drawn_on(drawn.locator(".cell canvas"))
-    columns = [cells[place :: len(headings)] for place in range(len(headings))]
+    every = cells(page)
+    columns = [every[place :: len(headings)] for place in range(len(headings))]
     terms, values = (drawn.locator(f".panel {tag}").all_inner_texts() for tag in ("dt", "dd"))
     return Shown(headings, notes, columns, dict(zip(terms, values, strict=True)))
 

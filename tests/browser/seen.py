@@ -29,28 +29,41 @@ def headings(page: Page) -> list[str]:
 
 
 def cell(page: Page, row: int, column: int) -> NDArray[np.uint8]:
-    """The pixels `[H, W, 3]` of the picture in a cell, which its canvas holds enlarged by a whole factor."""
-    count = len(headings(page))
-    drawn = sheet(page).locator(".cell canvas").nth(row * count + column)
-    pixels = drawn_on(drawn)
+    """The pixels `[H, W, 3]` of the picture in a cell, which is drawn enlarged by a whole factor."""
+    pixels = cells(page)[row * len(headings(page)) + column]
     scale = round(len(pixels) / int(sheet(page).get_attribute("data-height") or 0))
     own = pixels[::scale, ::scale]
     assert np.array_equal(own.repeat(scale, 0).repeat(scale, 1), pixels)
     return own
 
 
+def cells(page: Page) -> list[NDArray[np.uint8]]:
+    """The pixels `[H, W, 3]` of every cell of the sheet at one moment, row by row, as they are drawn."""
+    address, places = sheet(page).evaluate(_DRAWN)
+    every = _decoded(address)
+    return [every[top : top + height, left : left + width] for left, top, width, height in places]
+
+
+_PAINTED = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+_DRAWN = f"""async (sheet) => {{
+  {_PAINTED};
+  const surface = sheet.querySelector(".surface");
+  const from = surface.getBoundingClientRect();
+  const places = [...sheet.querySelectorAll(".cell")].map((cell) => {{
+    const {{ left, top, width, height }} = cell.getBoundingClientRect();
+    return [left - from.left, top - from.top, width, height].map((side) => Math.round(side * devicePixelRatio));
+  }});
+  return [surface.toDataURL(), places];
+}}"""
+
+
 def drawn_on(canvas: Locator) -> NDArray[np.uint8]:
     """The pixels `[H, W, 3]` that a canvas holds, once they are painted."""
-    (pixels,) = all_drawn_on(canvas)
-    return pixels
+    return _decoded(canvas.evaluate(f"async (canvas) => {{ {_PAINTED}; return canvas.toDataURL(); }}"))
 
 
-def all_drawn_on(canvases: Locator) -> list[NDArray[np.uint8]]:
-    """The same of several canvases at one moment."""
-    painted = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    addresses = canvases.evaluate_all(f"async (all) => {{ {painted}; return all.map((one) => one.toDataURL()); }}")
-    files = [io.BytesIO(base64.b64decode(address.partition(",")[2])) for address in addresses]
-    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
+def _decoded(address: str) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("RGB"))
 
 
 def photographed(locator: Locator) -> NDArray[np.uint8]:

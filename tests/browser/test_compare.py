@@ -71,7 +71,7 @@ def test_pixels_on_the_screen_are_whole_multiples(page: Page, dashboard: str, sc
     page.goto(f"{dashboard}/compare?models=shallow-strided&level=0.2&count=2")
     settled(page)
     held = cell(page, 1, 2)
-    shown = photographed(sheet(page).locator(".cell canvas").nth(5))
+    shown = photographed(sheet(page).locator(".cell").nth(5))
     scale = shown.shape[0] // held.shape[0]
     assert scale == 4  # two rows leave room for it
     assert np.array_equal(shown, held.repeat(scale, 0).repeat(scale, 1))

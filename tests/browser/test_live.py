@@ -21,7 +21,7 @@ from aecore.runs.store import Store
 from tests import optional
 from tests.browser import started
 from tests.browser.dragging import Shown, answered, at, drawn, farthest, held, ready, shown, slider, track
-from tests.browser.seen import all_drawn_on, headings, settled, sheet
+from tests.browser.seen import cells, headings, settled, sheet
 
 MODELS = "models=shallow-strided&models=dense"
 
@@ -317,7 +317,7 @@ def test_blinking_goes_on_while_the_slider_moves(page: Page, dashboard: str) -> 
     with held(page) as to:
         while sum(one != other for one, other in pairwise(turns)) < 3:
             to(0.3 + 0.01 * (len(turns) % 20))
-            _, noisy, output = all_drawn_on(sheet(page).locator(".cell canvas"))
+            _, noisy, output = cells(page)
             turns.append(np.array_equal(output, noisy))
             assert len(turns) < 500
     assert sheet(page).get_attribute("data-level")
@@ -376,12 +376,12 @@ def test_a_damaged_model_is_named_and_left_to_the_server(window: BrowserContext,
 
     def answer(route: Route) -> None:
         response = route.fetch()
-        spoil = damage[names[route.request.url.split("/")[-2]]]
+        spoil = damage[names[route.request.url.split("/")[-3]]]
         route.fulfill(response=response, body=spoil(response.body()))
 
     names = {Store().find(name).key: name for name in damage}
     for key in names:
-        page.route(f"**/models/{key}/*", answer)
+        page.route(f"**/models/{key}/**", answer)
     chosen = ("shallow-strided", *damage, "jpeg-75")
     page.goto(f"{dashboard}/compare?{'&'.join(f'models={name}' for name in chosen)}&level=0.1&count=2")
     ready(page)

@@ -1,8 +1,9 @@
 // What every lens does, however its pictures are laid out: one view for all of them, wiping, blinking and differences,
 // a pixel that is read in all of them, and all of that by pointer, finger and key.
 //
-// A layout (`sheet.js`, `panes.js`) extends `Lens`. It makes the `stages`: canvases of a size in pixels of the page, each
-// with a `picture` and the picture `against` which it is wiped or subtracted.
+// A layout (`sheet.js`, `panes.js`) extends `Lens`. It makes the `stages`: elements of a `size` in pixels of the page, each
+// with a `picture` and the picture `against` which it is wiped or subtracted. A stage has a canvas of its own, or its
+// place `at` which it begins on one that it shares, in pixels of the screen.
 
 import { View, onScreen } from "./view.js";
 import { copy, difference, frame, valuesAt, wipe } from "./painting.js";
@@ -146,11 +147,11 @@ export class Lens {
     this.root.classList.toggle("zoomed", this.view.zoom !== null);
     write(this.root.querySelector(".zoom"), scale < 1 ? `${(100 * scale).toFixed(scale < 0.1 ? 1 : 0)}%` : `${+scale.toFixed(1)}×`);
     this.root.dataset.view = [scale, x, y].map((number) => number.toFixed(3)).join(" "); // for tests
-    for (const { canvas, size, picture, against } of this.stages) {
-      const map = this.view.map(size);
-      if (canvas.width !== map.across || canvas.height !== map.down) [canvas.width, canvas.height] = [map.across, map.down];
+    for (const { canvas, at, size, picture, against } of this.stages) {
+      const map = { ...this.view.map(size), at: at ?? [0, 0] };
+      if (!at) resize(canvas, [map.across, map.down]);
       const context = canvas.getContext("2d", { willReadFrequently: true }); // else it would move to another process
-      context.clearRect(0, 0, map.across, map.down);
+      context.clearRect(...map.at, map.across, map.down);
       if (!picture) continue;
       const shape = this.view.picture;
       if (this.held || this.turned) copy(context, against, shape, map);
@@ -223,8 +224,8 @@ export class Lens {
   }
 
   stageOf(event) {
-    const canvas = event.target.closest?.(".stage")?.querySelector("canvas");
-    return canvas && this.stages.find((stage) => stage.canvas === canvas);
+    const element = event.target.closest?.(".stage");
+    return element && this.stages.find((stage) => stage.element === element);
   }
 
   wheel(event) {
@@ -241,8 +242,8 @@ export class Lens {
   }
 
   // Where a pointer is, from the middle of a stage.
-  from(event, { canvas, size }) {
-    const { left, top } = canvas.getBoundingClientRect();
+  from(event, { element, size }) {
+    const { left, top } = element.getBoundingClientRect();
     return [event.clientX - left - size[0] / 2, event.clientY - top - size[1] / 2];
   }
 
@@ -269,7 +270,7 @@ export class Lens {
     const before = [...this.fingers.values()].map(({ x, y }) => [x, y]);
     const [right, down] = [event.clientX - finger.x, event.clientY - finger.y];
     if (!this.moved && Math.hypot(right, down) < 4) return;
-    if (!this.moved) finger.stage.canvas.setPointerCapture(event.pointerId); // not before: a click belongs to what lies below
+    if (!this.moved) finger.stage.element.setPointerCapture(event.pointerId); // not before: a click belongs to what lies below
     this.moved = true;
     [finger.x, finger.y] = [event.clientX, event.clientY];
     if (this.dividing) {
@@ -330,6 +331,11 @@ export function element(tag, className = "", text = "") {
   made.className = className;
   made.textContent = text;
   return made;
+}
+
+/** Give a canvas a size, if it has another one: this clears it. */
+export function resize(canvas, [width, height]) {
+  if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
 }
 
 /** Set an element's text, if it is another one. */

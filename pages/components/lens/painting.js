@@ -3,9 +3,13 @@
 // A picture is a list of layers; each is a bitmap whose pixels stand for `factor` × `factor` pixels of the picture, and
 // which begins at its pixel `at`. Enlarged pixels are drawn without smoothing.
 
-/** Draw a picture under the map of a view (`View.map`). */
-export function copy(context, { layers }, [width, height], { factor, left, top, across, down }) {
+/** Draw a picture under the map of a view (`View.map`), which begins on the canvas `at` a pixel of the screen. */
+export function copy(context, { layers }, [width, height], { factor, left, top, across, down, at: [right, below] }) {
   context.save();
+  context.translate(right, below);
+  context.beginPath();
+  context.rect(0, 0, across, down);
+  context.clip();
   context.beginPath();
   // Whole pixels: one that is covered in part would show as a difference.
   context.rect(left, top, ...[width, height].map((side) => Math.max(1, Math.floor(side * factor))));
@@ -27,18 +31,19 @@ export function copy(context, { layers }, [width, height], { factor, left, top, 
 
 /** Draw one picture over another, as far as a `share` of the canvas. */
 export function wipe(context, picture, over, share, size, map) {
+  const [left, top] = map.at;
   const edge = Math.round(share * map.across);
   copy(context, picture, size, map);
   context.save();
   context.beginPath();
-  context.rect(0, 0, edge, map.down);
+  context.rect(left, top, edge, map.down);
   context.clip();
-  context.clearRect(0, 0, edge, map.down);
+  context.clearRect(left, top, edge, map.down);
   copy(context, over, size, map);
   context.restore();
   context.fillStyle = "#fff";
   context.globalCompositeOperation = "difference"; // seen on every picture
-  context.fillRect(edge - 1, 0, 2, map.down);
+  context.fillRect(left + Math.max(edge - 1, 0), top, Math.min(2, map.across - edge + 1), map.down);
   context.globalCompositeOperation = "source-over";
 }
 
@@ -46,8 +51,8 @@ export function wipe(context, picture, over, share, size, map) {
 export function difference(context, picture, other, gain, tolerance, size, map) {
   copy(context, picture, size, map);
   const beside = new OffscreenCanvas(map.across, map.down).getContext("2d", { willReadFrequently: true });
-  copy(beside, other, size, map);
-  const image = context.getImageData(0, 0, map.across, map.down);
+  copy(beside, other, size, { ...map, at: [0, 0] });
+  const image = context.getImageData(...map.at, map.across, map.down);
   const { data } = image;
   const from = beside.getImageData(0, 0, map.across, map.down).data;
   for (let place = 0; place < data.length; place++) {
@@ -55,17 +60,23 @@ export function difference(context, picture, other, gain, tolerance, size, map) 
     const apart = Math.abs(data[place] - from[place]);
     data[place] = apart > tolerance ? apart * gain : 0;
   }
-  context.putImageData(image, 0, 0);
+  context.putImageData(image, ...map.at);
 }
 
 /** Frame a pixel of the picture. */
-export function frame(context, pixel, { factor, left, top }) {
+export function frame(context, pixel, { factor, left, top, across, down, at: [right, below] }) {
+  context.save();
+  context.beginPath();
+  context.rect(right, below, across, down);
+  context.clip();
+  context.translate(right, below);
   const side = Math.max(factor, 7);
   const at = pixel.map((number, axis) => [left, top][axis] + (number + 0.5) * factor - side / 2);
   for (const [color, margin] of [["#000", 2], ["#fff", 1]]) {
     context.strokeStyle = color;
     context.strokeRect(at[0] - margin + 0.5, at[1] - margin + 0.5, side + 2 * margin - 1, side + 2 * margin - 1);
   }
+  context.restore();
 }
 
 /** The values of a picture at a pixel, and whether they are a mean of several; null where it is not there. */

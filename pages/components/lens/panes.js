@@ -73,7 +73,7 @@ export class Panes extends Lens {
     this.view.base = [side, Math.round(side * shape)];
     this.panes.style.gridTemplateColumns = `repeat(${across}, ${side}px)`;
     this.tools(columns.filter((_, place) => this.pictures[place]).map(({ heading }) => heading), about);
-    this.stages = columns.map((column, place) => ({ canvas: this.pane(column, this.pictures[place]), size: this.view.base, picture: this.pictures[place], isLarge: true }));
+    this.stages = columns.map((column, place) => ({ ...this.pane(column, this.pictures[place]), size: this.view.base, picture: this.pictures[place], isLarge: true }));
     this.panes.replaceChildren(...this.stages.map(({ canvas }) => canvas.closest(".pane")));
     this.relate();
     this.draw();
@@ -98,7 +98,7 @@ export class Panes extends Lens {
     [canvas.style.width, canvas.style.height] = this.view.base.map((side) => `${side}px`);
     if (!picture) stage.append(element("div", "wait", note));
     pane.append(head, mark, stage);
-    return canvas;
+    return { element: stage, canvas };
   }
 
   get row() {

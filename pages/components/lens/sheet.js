@@ -4,7 +4,7 @@
 // Data arrives as bytes: the length of a JSON header (4 bytes, little endian), the header, then the pixels of every cell:
 // one byte per value, column by column, row by row, each picture as [channels, height, width].
 
-import { Lens, LENS_KEYS, element, write } from "./lens.js";
+import { Lens, LENS_KEYS, element, resize, write } from "./lens.js";
 import { ErrorColours } from "./errors.js";
 import { Live } from "./live.js";
 
@@ -34,6 +34,10 @@ export class Sheet extends Lens {
     this.cellAt = { row: 0, column: Infinity };
     this.over = null; // the cell under the pointer
     this.grid.addEventListener("mouseleave", () => this.hover(null));
+    // All cells share one canvas: the browser needs longer to put many together than to draw them.
+    this.surface = element("canvas", "surface");
+    this.surface.ariaHidden = "true";
+    new ResizeObserver(() => this.columns && this.lay()).observe(this.grid);
     this.live = new Live(this);
   }
 
@@ -115,8 +119,9 @@ export class Sheet extends Lens {
     this.largeSize = this.view.base = this.whole(largest);
     this.panel.style.width = `${Math.max(this.largeSize[0], 190)}px`;
     this.grid.style.gridTemplateColumns = `${NAMES - CELL_GAP}px repeat(${columns}, ${this.size[0]}px)`;
+    for (const cell of this.cells.flat()) [cell.style.width, cell.style.height] = this.size.map((side) => `${side}px`);
     this.align();
-    this.enlarge();
+    this.lay();
   }
 
   // A size in pixels of the page at which each pixel gets a whole number of the screen's.
@@ -132,7 +137,7 @@ export class Sheet extends Lens {
     this.cells = rows.map((_, row) => columns.map((_, column) => this.cell(row, column)));
     const [above, beside] = this.header.across ? [this.names, this.heads] : [this.heads, this.names];
     const lines = beside.map((title, line) => [title, ...(this.header.across ? this.cells.map((cells) => cells[line]) : this.cells[line])]);
-    this.grid.replaceChildren(element("div", "corner"), ...above, ...lines.flat());
+    this.grid.replaceChildren(this.surface, element("div", "corner"), ...above, ...lines.flat());
     above.forEach((title) => title.classList.add("above"));
     beside.forEach((title) => title.classList.add("beside"));
     this.pictures = null;
@@ -141,13 +146,12 @@ export class Sheet extends Lens {
   cell(row, column) {
     const cell = element("button", "cell stage");
     cell.type = "button";
-    cell.append(element("canvas"));
     cell.addEventListener("mouseenter", () => this.hover({ row, column }));
     cell.addEventListener("focus", () => this.choose({ row, column }));
     return cell;
   }
 
-  // In place: with new elements the browser would put its layers, one per canvas, together again at every frame.
+  // In place: new elements at every frame would cost the browser time.
   fill(moving) {
     const { rows } = this.header;
     this.columns.forEach(({ heading, note, color, dim }, column) => {
@@ -225,11 +229,15 @@ export class Sheet extends Lens {
     const { row, column } = this.place(this.over ?? chosen);
     const { heading, numbers } = this.columns[column];
     const place = this.columns.findIndex((other) => other.heading === this.against);
-    const stage = (canvas, size, row, column, more) => ({ canvas, size, picture: this.pictures[column][row], against: this.pictures[place][row], ...more });
+    const pictures = (row, column) => ({ picture: this.pictures[column][row], against: this.pictures[place][row] });
+    this.stages = this.cells.flatMap((cells, row) =>
+      cells.map((element, column) => ({ element, canvas: this.surface, at: this.places?.[row]?.[column], size: this.size, place: { row, column }, ...pictures(row, column) })),
+    );
     const [large, original] = this.panel.querySelectorAll(".stage canvas");
-    this.stages = this.cells.flatMap((cells, row) => cells.map((cell, column) => stage(cell.firstChild, this.size, row, column, { place: { row, column } })));
-    this.stages.push(stage(large, this.largeSize, row, column, { isLarge: true }), stage(original, this.largeSize, row, 0, { isLarge: true }));
-    for (const { canvas, size } of this.stages) [canvas.style.width, canvas.style.height] = size.map((side) => `${side}px`);
+    for (const [canvas, which] of [[large, column], [original, 0]]) {
+      [canvas.style.width, canvas.style.height] = this.largeSize.map((side) => `${side}px`);
+      this.stages.push({ element: canvas.parentElement, canvas, size: this.largeSize, isLarge: true, ...pictures(row, which) });
+    }
     write(this.panel.querySelector(".what"), rows[row].join(" "));
     write(this.panel.querySelector(".which"), heading);
     this.list(numbers(row).flat());
@@ -237,6 +245,22 @@ export class Sheet extends Lens {
     this.root.classList.toggle("at-input", column === 0);
     this.reading = row;
     this.draw();
+  }
+
+  /** Give the canvas of the cells the size of the grid, and the cells their places on it, when these have changed. */
+  lay() {
+    const { left, top, width, height } = this.grid.getBoundingClientRect();
+    const onScreen = (numbers) => numbers.map((number) => Math.round(number * devicePixelRatio));
+    const size = onScreen([width, height]);
+    resize(this.surface, size);
+    [this.surface.style.width, this.surface.style.height] = size.map((side) => `${side / devicePixelRatio}px`);
+    this.places = this.cells.map((cells) =>
+      cells.map((cell) => {
+        const place = cell.getBoundingClientRect();
+        return onScreen([place.left - left, place.top - top]);
+      }),
+    );
+    this.enlarge();
   }
 
   /** Show names and values, in turn. */
