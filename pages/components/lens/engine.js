@@ -54,7 +54,10 @@ export class Engine {
       worker.onmessage = ({ data }) => this.answered(data);
       worker.onerror = (event) => this.fail(new Error(event.message || "its worker could not be started"));
     }
-    await Promise.all(this.workers.map((worker) => this.ask(worker, { ask: "start", wasm: binary, provider })));
+    // The last of them gets the binary itself, the others copies.
+    await Promise.all(this.workers.map((worker, place) =>
+      this.ask(worker, { ask: "start", wasm: binary, provider }, place === several - 1 ? [binary] : []),
+    ));
   }
 
   /** Begin anew without the graphics card, which failed or computed something else; false if none was used. */
