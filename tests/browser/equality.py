@@ -92,7 +92,7 @@ def cases(count: int, random: Random) -> list[Case]:
 def compared(page: Page, address: str, chosen: Sequence[Case]) -> Iterator[Apart]:
     """Run the cases in a browser, with what a dashboard at an address serves, and here with torch."""
     page.goto(f"{address}/_stcore/health")  # of the same origin, and otherwise empty
-    code = f"{component.scripts()}\nexport {{ Engine, WORKER_SOURCE, psnr, ssim }};"
+    code = f"{component.scripts(*component.SHEETS)}\nexport {{ Engine, WORKER_SOURCE, psnr, ssim }};"
     for first in range(0, len(chosen), AT_ONCE):
         group = chosen[first : first + AT_ONCE]
         answers = json.loads(page.evaluate(RUN, [code, json.dumps([_asked(case) for case in group])]))
