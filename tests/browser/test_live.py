@@ -5,8 +5,9 @@ import shutil
 import sys
 import sysconfig
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -370,18 +371,17 @@ def half(file: bytes) -> bytes:
     return file[: len(file) // 2]
 
 
+def spoiled(spoil: Callable[[bytes], bytes], route: Route) -> None:
+    """Answer with a file that is not what the server sends."""
+    response = route.fetch()
+    route.fulfill(response=response, body=spoil(response.body()))
+
+
 def test_a_damaged_model_is_named_and_left_to_the_server(window: BrowserContext, dashboard: str) -> None:
     page = window.new_page()
     damage = {"dense": flipped, "deep-maxpool-8": half}
-
-    def answer(route: Route) -> None:
-        response = route.fetch()
-        spoil = damage[names[route.request.url.split("/")[-3]]]
-        route.fulfill(response=response, body=spoil(response.body()))
-
-    names = {Store().find(name).key: name for name in damage}
-    for key in names:
-        page.route(f"**/models/{key}/**", answer)
+    for name, spoil in damage.items():
+        page.route(f"**/models/{Store().find(name).key}/**", partial(spoiled, spoil))
     chosen = ("shallow-strided", *damage, "jpeg-75")
     page.goto(f"{dashboard}/compare?{'&'.join(f'models={name}' for name in chosen)}&level=0.1&count=2")
     ready(page)
