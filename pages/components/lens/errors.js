@@ -8,7 +8,7 @@ export class ErrorColours {
     Object.assign(this, { kind, shape, gradient, meaning });
     this.table = Array.from({ length: table.length / 3 }, (_, place) => table.slice(3 * place, 3 * place + 3));
     const clean = columns.find(({ role }) => role === "clean").pixels;
-    const computed = columns.filter(({ role, computing }) => role === "output" && !computing);
+    const computed = columns.filter(({ role, computing, dim }) => role === "output" && !computing && !dim);
     // The noisy pictures count only where nothing else does: their errors would dim the others.
     const counted = computed.length ? computed : columns.filter(({ role }) => role === "noisy");
     const errors = counted.flatMap(({ pixels }) => pixels.map((output, row) => pixelErrors(kind, output, clean[row], shape)));

@@ -227,7 +227,7 @@ export class Sheet extends Lens {
       }),
     );
     const { row, column } = this.place(this.over ?? chosen);
-    const { heading, numbers } = this.columns[column];
+    const { heading, numbers, dim } = this.columns[column];
     const place = this.columns.findIndex((other) => other.heading === this.against);
     const pictures = (row, column) => ({ picture: this.pictures[column][row], against: this.pictures[place][row] });
     this.stages = this.cells.flatMap((cells, row) =>
@@ -241,6 +241,7 @@ export class Sheet extends Lens {
     write(this.panel.querySelector(".what"), rows[row].join(" "));
     write(this.panel.querySelector(".which"), heading);
     this.list(numbers(row).flat());
+    large.classList.toggle("dim", Boolean(dim));
     describe(large, `${rows[row].join(" ")}, ${heading}, enlarged`);
     this.root.classList.toggle("at-input", column === 0);
     this.reading = row;
