@@ -49,7 +49,7 @@ export class Engine {
     const [code, binary] = await Promise.all([text(module), bytes(wasm)]);
     const url = URL.createObjectURL(new Blob([bound(code), this.source], { type: "text/javascript" }));
     const several = provider === "webgpu" ? 1 : Math.min(navigator.hardwareConcurrency || 1, MOST_WORKERS);
-    this.workers = Array.from({ length: several }, () => new Worker(url, { type: "module" }));
+    this.workers = Array.from({ length: several }, () => new Worker(url));
     for (const worker of this.workers) {
       worker.onmessage = ({ data }) => this.answered(data);
       worker.onerror = (event) => this.fail(new Error(event.message || "its worker could not be started"));
@@ -146,15 +146,17 @@ export class Engine {
   }
 }
 
-// The runtime's text as an expression, so that none of its names meets one of the worker's own text.
+// The runtime's text as an expression, so that none of its names meets one of the worker's own text. It is no module any
+// more: browsers do not start a module as the worker of a page that was opened as a file.
 function bound(code) {
   const [exported, names] = code.match(RUNTIME_EXPORTS);
   const inside = Object.fromEntries(names.split(",").map((pair) => pair.trim().split(/\s+as\s+/).reverse()));
   const result = RUNTIME_NAMES.map((name) => `${name}: ${inside[name]}`);
-  return `const { ${RUNTIME_NAMES} } = (() => {${code.replace(exported, "")}\nreturn { ${result} };\n})();\n`;
+  const script = code.replace(exported, "").replaceAll("import.meta.url", "self.location.href");
+  return `"use strict";\nconst { ${RUNTIME_NAMES} } = (() => {${script}\nreturn { ${result} };\n})();\n`;
 }
 
-async function bytes(address) {
+export async function bytes(address) {
   return (await fetched(address)).arrayBuffer();
 }
 
@@ -163,8 +165,10 @@ async function text(address) {
 }
 
 async function fetched(address) {
-  // In a saved page it is a data URL; else an address below the app's root.
-  const response = await fetch(address.startsWith("/") ? (window.__streamlit?.BACKEND_BASE_URL ?? "") + address : address);
+  // In a saved page it is an element that holds a data: URL of compressed bytes; else an address below the app's root.
+  const isHere = address.startsWith("#");
+  const url = isHere ? document.querySelector(address).textContent : (window.__streamlit?.BACKEND_BASE_URL ?? "") + address;
+  const response = await fetch(url);
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
-  return response;
+  return isHere ? new Response(response.body.pipeThrough(new DecompressionStream("gzip"))) : response;
 }
