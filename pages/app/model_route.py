@@ -46,14 +46,18 @@ def _serve(request: Request) -> Response:
     if part not in get_args(Part):
         raise HTTPException(404, f"A model has no part {part!r}: its parts are {', '.join(get_args(Part))}.")
     try:
-        content = _exported(key, digest, part)
+        content = exported(key, digest, part)
     except AecoreError as error:
         raise HTTPException(404, str(error)) from None
     return Response(content, media_type="application/octet-stream", headers=_HEADERS)
 
 
 @lru_cache(maxsize=8)
-def _exported(key: str, digest: str, part: Part) -> bytes:
+def exported(key: str, digest: str, part: Part) -> bytes:
+    """The ONNX file of a run, or of a part of it.
+
+    Raises an `AecoreError` where the run is damaged, or where its weights no longer have this digest.
+    """
     # torch takes seconds to import, and the server starts without it.
     from aecore.reconstructors import onnx_export
     from pages.components import jobs

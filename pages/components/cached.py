@@ -287,10 +287,25 @@ def _scored(
 
     All are scored together: SSIM of many pictures takes little longer than of a few.
     """
-    clean, given = _given(dataset_name, pictures, noise, seed)
-    everything = torch.cat([given, *_outputs])
-    table = per_picture(everything, clean.repeat(1 + len(keys), 1, 1, 1))
-    count = len(pictures)
+    return _shown(*_given(dataset_name, pictures, noise, seed), _outputs)
+
+
+def once(
+    contestants: Sequence[Contestant], dataset_name: str, pictures: tuple[int, ...], noise: Noise | None, seed: int
+) -> list[Scored]:
+    """The noisy pictures and the output of each contestant, with their scores: as `reconstructions`, but computed in
+    this thread and forgotten. For many levels in turn, which would drive out what the pages show.
+    """
+    jobs.one_core()
+    clean = to_float(dataset(dataset_name).test.pixels[list(pictures)])
+    given = noisy(clean, noise, seed, pictures)
+    return _shown(clean, given, [_reconstructor(contestant, dataset_name, noise)(given) for contestant in contestants])
+
+
+def _shown(clean: Tensor, given: Tensor, outputs: Sequence[Tensor]) -> list[Scored]:
+    everything = torch.cat([given, *outputs])
+    table = per_picture(everything, clean.repeat(1 + len(outputs), 1, 1, 1))
+    count = len(clean)
     return [
         (_displayed(everything[first : first + count].numpy()), table[first : first + count].reset_index(drop=True))
         for first in range(0, len(everything), count)

@@ -5,7 +5,7 @@ Runs that differ only in the seed are one entry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from aecore.models import zoo
@@ -138,11 +138,12 @@ def settings(entry: Entry) -> dict[str, str]:
     return shown
 
 
-def in_short(spec: RunSpec, seeds: Sequence[int] = ()) -> str:
-    """How a run is trained, or its like with several `seeds`, in a few words of Markdown."""
+def in_short(spec: RunSpec, seeds: Sequence[int] = (), named: Callable[[str], str] = look.dataset_in_markdown) -> str:
+    """How a run is trained, or its like with several `seeds`, in a few words; of Markdown, unless the data set is
+    `named` otherwise."""
     recipe = spec.recipe
     seed = f"seeds {look.listed([str(seed) for seed in seeds])}" if len(seeds) > 1 else f"seed {spec.seed}"
-    parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {look.dataset_in_markdown(spec.dataset)}"]
+    parts = [f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}", seed, f"on {named(spec.dataset)}"]
     parts += [f"{recipe.images:,} pictures"] if recipe.images else []
     parts += ["redrawn for each seed"] if recipe.redraw else []
     parts += [f"noise {look.noise(recipe.noise)}"] if recipe.noise else []

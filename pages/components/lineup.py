@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from aecore import AecoreError
@@ -14,7 +13,6 @@ from aecore.data.catalog import SAMPLE, DatasetError
 from aecore.data.index_lists import NumbersError
 from aecore.data.noise import Noise
 from aecore.data.splits import Dataset
-from aecore.measuring.totals import Totals, psnr_text
 from aecore.runs.store import StoreError
 from aecore.studies.contestants import Contestant
 from pages.components import cached, jobs, look, pickers
@@ -163,6 +161,14 @@ def sheet(lineup: Lineup, view: str, given: GivenNoise, picked: int | None = Non
 
     While the slider of the noise moves, the browser computes what it can.
     """
+    followed = live.described(given, lineup.chosen, lineup.indices)
+    drawn = Sheet(columns_of(lineup), lineup.rows, view, picked, followed)
+    sheets.show(drawn)
+    return drawn
+
+
+def columns_of(lineup: Lineup) -> list[Column]:
+    """The columns of the sheet. Contestants that are late have grey pictures."""
     nothing: Sequence[Sequence[tuple[str, str]]] = [[]] * len(lineup.indices)
     columns = [Column("original", "", lineup.clean, nothing, "clean")]
     if lineup.noisy:
@@ -174,10 +180,7 @@ def sheet(lineup: Lineup, view: str, given: GivenNoise, picked: int | None = Non
             grey = np.full_like(lineup.clean, _MISSING)
             one = Column(contestant.label, "computing", grey, nothing, computing=True)
         columns.append(replace(one, color=look.style(contestant).color, key=contestant.key))
-    followed = live.described(given, lineup.chosen, lineup.indices)
-    drawn = Sheet(columns, lineup.rows, view, picked, followed)
-    sheets.show(drawn)
-    return drawn
+    return columns
 
 
 def watch(lineup: Lineup) -> None:
@@ -197,11 +200,4 @@ def _work(contestant: Contestant) -> str:
 def column(heading: str, scored: Scored, role: Role = "output") -> Column:
     """A column of a sheet with its pooled PSNR under the heading, and the scores of each picture."""
     pixels, scores = scored
-    return Column(heading, psnr_text(Totals.of(scores).psnr_pooled), pixels, _numbers(scores), role)
-
-
-def _numbers(scores: pd.DataFrame) -> list[list[tuple[str, str]]]:
-    return [
-        [("MSE", f"{mse:.3g}"), ("PSNR", psnr_text(psnr, 2)), ("SSIM", f"{ssim:.3f}")]
-        for mse, psnr, ssim in zip(scores["mse"], scores["psnr"], scores["ssim"], strict=True)
-    ]
+    return Column(heading, sheets.psnr_of(scores), pixels, sheets.numbers_of(scores), role)

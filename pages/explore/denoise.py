@@ -7,7 +7,8 @@ from aecore.runs.store import Store
 from pages.components import errors, lineup, look, pickers
 from pages.components.denoise import by_level, choices, draws, weights
 from pages.components.explain import explain
-from pages.components.lens import sheets
+from pages.components.lens import saved_page, sheets
+from pages.components.lens.saved_page import Saved
 
 look.apply()
 st.title("Denoise")
@@ -47,6 +48,7 @@ elif indices:
             help="The sheet as a PNG file, once every denoiser is done",
             disabled=bool(pictures.late),
         )
+        saved_page.button(Saved("Denoisers on the same noisy pictures", pictures, sheet, given), "denoise.html")
     explain(
         "How to read the pictures",
         "Each row is a test picture, which no model saw in training. All denoisers receive the same **noisy** picture; "

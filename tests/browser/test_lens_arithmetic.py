@@ -20,9 +20,10 @@ from aecore.data.splits import to_float
 from aecore.measuring import metrics
 from aecore.measuring.totals import Totals, psnr_text
 from aecore.models.layers import Shape
-from pages.components import cached, errors, lineup
+from pages.components import cached, errors
 from pages.components.browser_parts import joined
 from pages.components.colour_scales import ENDS, Kind
+from pages.components.lens import sheets
 from tests.aecore.rounding import EPS, EXACT, SHOWN, in_decibels, of_mse
 
 LENS = Path(errors.__file__).parent / "lens"
@@ -224,7 +225,7 @@ def test_the_numbers_under_a_picture_are_those_of_the_sheet(lens: Page) -> None:
     cases = [{"error": float(error), "ssim": float(value)} for error, value in zip(mses, ssims, strict=True)]
     table = pd.DataFrame({"mse": mses, "psnr": [inf, *(-10 * np.log10(mses[1:]))], "ssim": ssims})
     written = computed(lens, "numberTexts(error, ssim)", cases)
-    assert [[tuple(entry) for entry in row] for row in written] == lineup._numbers(table)
+    assert [[tuple(entry) for entry in row] for row in written] == sheets.numbers_of(table)
 
 
 def test_shown_pixels_are_those_of_the_server(lens: Page) -> None:

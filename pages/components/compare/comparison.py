@@ -14,7 +14,8 @@ from aecore.studies.contestants import Contestant
 from pages.components import cached, errors, figures, jobs, lineup, links, look, pickers, tables
 from pages.components.compare import verdicts
 from pages.components.explain import explain
-from pages.components.lens import sheets
+from pages.components.lens import saved_page, sheets
+from pages.components.lens.saved_page import Saved
 from pages.components.lineup import Lineup
 
 PAGE = links.Page("compare")
@@ -48,6 +49,8 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
         )
         if shown.outputs:
             _scores(shown, noise, seed, saving, partial(sheets.saved, drawn))
+            with saving:
+                saved_page.button(Saved("Autoencoders on the same noisy pictures", shown, drawn, given), "compare.html")
     # In this fragment, because its figure may depend on the noise that is chosen here.
     with spread:
         distribution(chosen, dataset_name, noise, seed)

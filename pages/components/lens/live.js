@@ -8,7 +8,19 @@ import { Engine } from "./engine.js";
 import { numberTexts, pooledPsnr, psnrText, ssim } from "./metrics.js";
 
 const APART = 1; // of 255: rounding may differ by one
-const WAITING = "when released";
+// What is said where the pictures do not follow the slider: of a server, or in a saved page, which has none.
+const SERVED = {
+  waiting: "when released",
+  none: "The pictures follow the slider when it is released, since they cannot be computed here",
+  later: "The pictures follow the slider when it is released",
+  some: "Computed by the server when the slider is released",
+};
+const SAVED = {
+  waiting: "not at this level",
+  none: "The pictures cannot follow the slider here",
+  later: "The pictures cannot follow the slider any more",
+  some: "Shown only at the level at which this page was saved",
+};
 
 export class Live {
   constructor(sheet) {
@@ -23,6 +35,7 @@ export class Live {
   serve(header, columns) {
     this.served = columns.map((column) => ({ ...column, numbers: (row) => column.numbers[row] ?? [] }));
     this.live = header.live;
+    this.words = header.live?.saved ? SAVED : SERVED;
     this.scene = null; // pictures, noise or seed may be others
     this.report();
     const isAhead = this.frame && this.level !== null && this.level !== header.live.level;
@@ -45,6 +58,7 @@ export class Live {
   get level() {
     const { slider, live } = this;
     if (!slider || !live) return null;
+    if (live.levels) return live.levels[slider.value]; // of a saved page
     const level = Number(slider.value);
     // A link may hold a level between two steps of the slider, which then stands at the nearer one.
     if (Math.abs(level - live.level) <= Number(slider.step) / 2) return live.level;
@@ -58,7 +72,7 @@ export class Live {
       this.engine = Engine.of(live.runtime, WORKER_SOURCE);
       await this.engine.start(this.sheet.root);
     } catch (error) {
-      this.off = `The pictures follow the slider when it is released, since they cannot be computed here: ${error.message}.`;
+      this.off = `${this.words.none}: ${error.message}.`;
       this.sheet.root.dataset.live = "off";
       return this.report();
     }
@@ -90,7 +104,7 @@ export class Live {
   /** Say what the browser does not compute, and why. */
   report() {
     const failed = this.served.map(({ key }) => this.failed.get(this.live?.models?.[key])).filter(Boolean);
-    const all = failed.length ? `Computed by the server when the slider is released: ${failed.join("; ")}.` : "";
+    const all = failed.length ? `${this.words.some}: ${failed.join("; ")}.` : "";
     this.sheet.say(this.live?.missing ?? (this.off || all));
   }
 
@@ -132,7 +146,7 @@ export class Live {
       }
     } catch (error) {
       this.ready = false;
-      this.sheet.say(`The pictures follow the slider when it is released: ${error.message}.`);
+      this.sheet.say(`${this.words.later}: ${error.message}.`);
     } finally {
       this.busy = false;
     }
@@ -148,11 +162,13 @@ export class Live {
     return listed.map((column) => {
       if (column === clean) return column;
       const own = computed[column.role === "noisy" ? "noisy" : this.live.models[column.key]];
-      return own ? this.column(column, own, clean) : { ...column, note: WAITING, dim: true };
+      return own ? this.column(column, own, clean) : { ...column, note: this.words.waiting, dim: true, numbers: () => [] };
     });
   }
 
-  column(column, { pixels, values, errors }, clean) {
+  column(column, own, clean) {
+    if (own.numbers) return { ...column, ...own }; // recorded
+    const { pixels, values, errors } = own;
     const shape = [this.sheet.header.channels, this.sheet.header.height, this.sheet.header.width];
     const floats = (row) => Float32Array.from(clean.pixels[row], (byte) => byte / 255);
     return {

@@ -26,14 +26,21 @@ def described(given: GivenNoise, chosen: Sequence[Contestant], indices: Sequence
         return {"missing": missing, "level": given.level}
     return {
         "slider": f".st-key-{given.slider}",
-        "kind": given.kind,
-        "level": given.level,
-        "lowest": KINDS[given.kind].lowest,
-        "seeds": [picture_seed(given.seed, picture) for picture in indices],
+        **noise_of(given, indices),
         "models": {
             contestant.key: address
             for contestant in chosen
             if contestant.run and (address := model_route.address(contestant.run))
         },
         "runtime": RUNTIME,
+    }
+
+
+def noise_of(given: GivenNoise, indices: Sequence[int]) -> dict[str, Any]:
+    """What the browser needs to draw the noise of the pictures `indices` as the server does."""
+    return {
+        "kind": given.kind,
+        "level": given.level,
+        "lowest": KINDS[given.kind].lowest,
+        "seeds": [picture_seed(given.seed, picture) for picture in indices],
     }

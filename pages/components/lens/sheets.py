@@ -9,8 +9,10 @@ from typing import Any, Literal
 from zlib import Z_HUFFMAN_ONLY
 
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from aecore.measuring.totals import Totals, psnr_text
 from pages.components import errors, png
 from pages.components.browser_parts import newer, packed
 from pages.components.cached import Pixels
@@ -70,7 +72,6 @@ def show(sheet: Sheet, place: str = "sheet") -> None:
 def described(sheet: Sheet) -> dict[str, Any]:
     """What the browser needs to know of a sheet, beside its pixels."""
     _, channels, height, width = sheet.columns[0].pixels.shape
-    kind = errors.VIEWS[sheet.view]
     return {
         "channels": channels,
         "height": height,
@@ -91,9 +92,28 @@ def described(sheet: Sheet) -> dict[str, Any]:
             }
             for column in sheet.columns
         ],
-        "colours": kind and errors.described(kind),
+        "colours": colours(sheet.view),
         "live": sheet.live,
     }
+
+
+def colours(view: str) -> dict[str, Any] | None:
+    """How a view of errors is coloured; None for every other view."""
+    kind = errors.VIEWS[view]
+    return kind and errors.described(kind)
+
+
+def psnr_of(scores: pd.DataFrame) -> str:
+    """The note below a heading: the pooled PSNR of the pictures of a column."""
+    return psnr_text(Totals.of(scores).psnr_pooled)
+
+
+def numbers_of(scores: pd.DataFrame) -> list[list[tuple[str, str]]]:
+    """The numbers of the pictures of a column."""
+    return [
+        [("MSE", f"{mse:.3g}"), ("PSNR", psnr_text(psnr, 2)), ("SSIM", f"{ssim:.3f}")]
+        for mse, psnr, ssim in zip(scores["mse"], scores["psnr"], scores["ssim"], strict=True)
+    ]
 
 
 def pixels(sheet: Sheet) -> bytes:
