@@ -1,7 +1,7 @@
 """Take the README's pictures of the running program: `make screenshots`.
 
 docs/<page>-<scheme>.png    every page, light and dark
-docs/compare.webp           Compare at one noise level after another
+docs/live.webp              the noise slider of docs/live.html while it is dragged
 """
 
 import shutil
@@ -11,13 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, FloatRect, Page
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, ViewportSize
 
 from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
+from docs import live
 from pages.components.explain import COOKIE
 from tests.browser import started
 
@@ -38,11 +39,12 @@ TRAINING = {"train": ("/train?start=shallow-strided", "text=finished after")}
 # The run on the page Train: short, and the same each time the pictures are taken.
 EPOCHS, IMAGES = 5, 3000
 
-# The moving picture. It begins above zero, where the sheet has no column for the noisy pictures.
-MOVING = "/compare?models=dense&models=shallow-maxpool&models=denoise-030&models=denoise-unet&count=4&draw=11&level="
-LEVELS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-FRAME, LAST_FRAME = 700, 2000  # milliseconds
-MARGIN = 8  # pixels around the sheet
+# The moving picture: the slider of docs/live.html is dragged through these levels and back.
+LEVELS = tuple(round(0.02 + step * 0.04, 2) for step in range(13))
+FRAME, LAST_FRAME = 150, 1600  # milliseconds
+MARGIN = 8  # pixels around what it shows
+THUMB = 16  # pixels of the slider's thumb
+ROOM: ViewportSize = {"width": 1000, "height": 900}  # of the window
 
 
 def main() -> None:
@@ -50,7 +52,7 @@ def main() -> None:
     with TemporaryDirectory() as folder, started.chromium() as browser:
         log, store = Path(folder) / "log", Path(folder) / "checkpoints"
         photograph(browser, log, Store().root, PUBLISHED)
-        animate(browser, log, Store().root)
+        animate(browser)
         shutil.copytree(Store().root, store)
         spec = execution.plan(zoo.find("shallow-strided"), dataset="cifar10", epochs=EPOCHS, images=IMAGES)
         queue = Queue(Store(store))
@@ -71,35 +73,52 @@ def photograph(browser: Browser, log: Path, store: Path, pages: dict[str, tuple[
                     page.screenshot(path=DOCS / f"{name}-{scheme}.png")
 
 
-def animate(browser: Browser, log: Path, store: Path) -> None:
-    """Write Compare at each of `LEVELS` as one moving WebP, cropped to the noise slider and the sheet.
+def animate(browser: Browser) -> None:
+    """Write docs/live.html at each of `LEVELS` as one moving WebP: the slider is dragged up, and down again.
 
     It is lossless: a lossy one would smooth the noise that it shows.
     """
-    frames = list[Image.Image]()
-    with (
-        started.dashboard(log, {"AECORE_CHECKPOINTS": str(store)}) as served,
-        _visitor(browser, served.address, "light") as context,
-    ):
-        page = context.new_page()
-        _open(page, f"{served.address}{MOVING}{LEVELS[0]}", SHEET)
-        clip = _noise_and_sheet(page)
-        # A window's first page differs from later ones by a shade in a few pixels, so the first level is opened again.
-        for level in LEVELS:
-            _open(page, f"{served.address}{MOVING}{level}", SHEET)
-            frames.append(Image.open(BytesIO(page.screenshot(clip=clip))).convert("RGB"))
-    first, *others = frames
-    durations = [FRAME] * len(others) + [LAST_FRAME]
+    page = browser.new_page(viewport=ROOM, color_scheme="light")
+    page.goto(live.FILE.as_uri())
+    page.locator("[data-live=ready]").wait_for()
+    slider, last = _box(page.locator("#noise")), _box(page.locator(".original"))
+    bottom = last["y"] + last["height"] + MARGIN
+    clip: FloatRect = {"x": 0, "y": slider["y"], "width": ROOM["width"], "height": bottom - slider["y"]}
+    page.mouse.move(*_thumb(page, live.LEVEL))
+    page.mouse.down()
+    frames = []
+    for level in LEVELS:
+        page.mouse.move(*_thumb(page, level))
+        page.locator(f'[data-level="{level}"]').wait_for()
+        page.wait_for_timeout(100)  # the pixels are painted in the next frame
+        frames.append(Image.open(BytesIO(page.screenshot(clip=clip))).convert("RGB"))
+    page.close()
+    first, *others = [*frames, *frames[-2:0:-1]]
+    durations = [FRAME] * (1 + len(others))
+    durations[0] = durations[len(frames) - 1] = LAST_FRAME
     first.save(
-        DOCS / "compare.webp",
+        DOCS / "live.webp",
         lossless=True,
         quality=100,
-        method=6,
+        method=4,
         save_all=True,
         append_images=others,
         duration=durations,
         loop=0,
     )
+
+
+def _thumb(page: Page, level: float) -> tuple[float, float]:
+    """Where the thumb of the slider is at a level."""
+    box = _box(page.locator("#level"))
+    inside = box["width"] - THUMB
+    return box["x"] + THUMB / 2 + inside * level / live.LEVELS[-1], box["y"] + box["height"] / 2
+
+
+def _box(locator: Locator) -> FloatRect:
+    box = locator.bounding_box()
+    assert box, f"{locator} is on the page"
+    return box
 
 
 def _visitor(browser: Browser, address: str, scheme: str) -> BrowserContext:
@@ -120,20 +139,6 @@ def _open(page: Page, address: str, last: str) -> None:
     page.locator("[data-testid=stStatusWidget]").wait_for(state="detached", timeout=60_000)
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached", timeout=60_000)
     page.wait_for_timeout(2000)  # charts fade in
-
-
-def _noise_and_sheet(page: Page) -> FloatRect:
-    """The part of Compare from the noise slider to the end of the sheet."""
-    slider = page.get_by_test_id("stMain").get_by_test_id("stSlider").first.bounding_box()
-    sheet = page.locator(SHEET).bounding_box()
-    assert slider, "Compare has a noise slider"
-    assert sheet, "Compare has a sheet"
-    return {
-        "x": sheet["x"] - MARGIN,
-        "y": slider["y"],
-        "width": sheet["width"] + 2 * MARGIN,
-        "height": sheet["y"] + sheet["height"] + MARGIN - slider["y"],
-    }
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from streamlit import config
 from pages.app.server import AddedScript
 
 ROOT = Path(__file__).parents[2]
-FILE = ROOT / "docs" / "compare.webp"  # of more than one chunk
+FILE = ROOT / "docs" / "live.webp"  # of more than one chunk
 
 
 def answer(response: Response, accept: str, path: str = "/") -> tuple[Headers, bytes]:
