@@ -27,7 +27,8 @@ SHEET = ".sheet[data-drawn]"
 # The address of each page, and the element that appears last on it.
 PUBLISHED = {
     "gallery": ("/", ".moving[data-drawn]"),
-    "system": ("/system?run=deep-strided-4-bn", ".examples img"),
+    "system": ("/system?run=deep-strided-4-bn", ".live-code[data-live]"),
+    "code": ("/code?c-run=shallow-strided", ".code-map[data-drawn]"),
     "compare": ("/compare?level=0.1&draw=11", SHEET),
     "denoise": ("/denoise?d-draw=11", f"{SHEET}:not(:has-text('computing'))"),
     "photos": ("/photos?p-photograph=cat", ".photograph[data-drawn]:not(:has-text('computing'))"),

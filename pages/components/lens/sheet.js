@@ -241,7 +241,7 @@ export class Sheet extends Lens {
     write(this.panel.querySelector(".what"), rows[row].join(" "));
     write(this.panel.querySelector(".which"), heading);
     this.list(numbers(row).flat());
-    large.classList.toggle("dim", Boolean(dim));
+    for (const part of [large, this.panel.querySelector("dl")]) part.classList.toggle("dim", Boolean(dim));
     describe(large, `${rows[row].join(" ")}, ${heading}, enlarged`);
     this.root.classList.toggle("at-input", column === 0);
     this.reading = row;
