@@ -24,7 +24,7 @@ from tests.browser import started
 from tests.browser.dragging import Shown, answered, at, drawn, farthest, held, ready, shown, slider, track
 from tests.browser.seen import cells, headings, settled, sheet
 
-MODELS = "models=shallow-strided&models=dense"
+MODELS = "models=shallow-strided&models=deep-maxpool-4"
 
 
 @pytest.fixture(autouse=True)
@@ -165,9 +165,9 @@ def test_the_noisy_column_comes_and_goes(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare?{MODELS}&count=2")
     ready(page)
     clean = shown(page)
-    assert clean.headings == ["original", "shallow-strided", "dense"]
+    assert clean.headings == ["original", "shallow-strided", "deep-maxpool-4"]
     moving, served = dragged(page, 0.2)
-    assert moving.headings == ["original", "noisy", "shallow-strided", "dense"]
+    assert moving.headings == ["original", "noisy", "shallow-strided", "deep-maxpool-4"]
     assert_agree(moving, served)
     with answered(page), held(page) as to:
         to(0)
@@ -341,18 +341,20 @@ def test_denoisers_that_the_browser_lacks_wait_for_the_release(page: Page, dashb
         to(0.3)
         at(page, 0.3)
         moving, dim = shown(page), dimmed(page)
+        assert sheet(page).locator(".panel .dim").count() == 2  # the enlarged picture and its numbers
     expect(sheet(page).locator(".head", has_text="computing")).to_have_count(0)
     served = shown(page)
     assert dim == ["wavelet"]
     assert moving.notes[3] == "when released"
     assert np.array_equal(moving.pixels[3], before.pixels[3])
     assert dimmed(page) == []
+    assert sheet(page).locator(".dim").count() == 0
     assert not np.array_equal(served.pixels[3], before.pixels[3])
     assert moving.notes[:3] == served.notes[:3]
 
 
 def dimmed(page: Page) -> list[str]:
-    """The headings of the columns that are dimmed, all of their cells with them."""
+    """The headings of the columns that are dimmed, and all of their cells with them."""
     heads = sheet(page).locator(".head.dim b").all_inner_texts()
     assert sheet(page).locator(".cell.dim").count() == len(heads) * sheet(page).locator(".name").count()
     return heads
@@ -379,7 +381,7 @@ def spoiled(spoil: Callable[[bytes], bytes], route: Route) -> None:
 
 def test_a_damaged_model_is_named_and_left_to_the_server(window: BrowserContext, dashboard: str) -> None:
     page = window.new_page()
-    damage = {"dense": flipped, "deep-maxpool-8": half}
+    damage = {"deep-maxpool-4": flipped, "deep-maxpool-8": half}
     for name, spoil in damage.items():
         page.route(f"**/models/{Store().find(name).key}/**", partial(spoiled, spoil))
     chosen = ("shallow-strided", *damage, "jpeg-75")
@@ -387,7 +389,7 @@ def test_a_damaged_model_is_named_and_left_to_the_server(window: BrowserContext,
     ready(page)
     said = sheet(page).locator(".said")
     expect(said).to_have_text(re.compile("^Computed by the server when the slider is released: .*\\.$"))
-    assert "dense: its file gives other pictures here than on the server" in said.inner_text()
+    assert "deep-maxpool-4: its file gives other pictures here than on the server" in said.inner_text()
     assert "deep-maxpool-8: ONNX Runtime cannot read its file." in said.inner_text()
     assert "shallow-strided" not in said.inner_text()
     before = shown(page)
@@ -403,7 +405,7 @@ def test_a_damaged_model_is_named_and_left_to_the_server(window: BrowserContext,
     for column in (3, 4, 5):
         assert np.array_equal(moving.pixels[column], before.pixels[column])
         assert not np.array_equal(served.pixels[column], before.pixels[column])
-    assert "dense: " in said.inner_text()
+    assert "deep-maxpool-4: " in said.inner_text()
 
 
 def missing(route: Route) -> None:
