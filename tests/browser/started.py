@@ -76,12 +76,18 @@ def until_nobody_works(store: Path) -> None:
     raise TimeoutError("the supervisor did not end within half a minute after its last run")
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
+def executable() -> str:
     """The system's Chromium, since playwright's own cannot be downloaded everywhere; `LookupError` if there is none."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         raise LookupError("No Chromium is here: apt-get install chromium.")
+    return path
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser, started anew; raises `LookupError` as `executable`."""
+    path = executable()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser

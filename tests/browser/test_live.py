@@ -457,6 +457,36 @@ def bare(folder: Path) -> Iterator[str]:
     assert "Traceback" not in (folder / "log").read_text()
 
 
+# The adapter that the page is offered: none that works, or the one that the processor imitates, which is not said.
+BROKEN_CARD = "Object.defineProperty(navigator, 'gpu', { value: { requestAdapter: async () => ({ info: {} }) } })"
+IMITATED_CARD = """
+  const ask = navigator.gpu.requestAdapter.bind(navigator.gpu);
+  navigator.gpu.requestAdapter = async () => Object.defineProperty(await ask(), "info", { value: {} });
+"""
+
+
+def test_a_graphics_card_that_fails_gives_way_to_the_processor(page: Page, dashboard: str) -> None:
+    page.add_init_script(BROKEN_CARD)
+    page.goto(f"{dashboard}/compare?{MODELS}&level=0.1&count=2")
+    ready(page)
+    assert page.evaluate("aecoreEngine.provider") == "wasm"
+    assert sheet(page).locator(".said").inner_text() == ""
+    assert_agree(*dragged(page, 0.3))
+
+
+def test_a_graphics_card_computes_the_same(chromium: Browser, dashboard: str) -> None:
+    flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+    with chromium.browser_type.launch(executable_path=started.executable(), args=flags) as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(120_000)
+        page.add_init_script(IMITATED_CARD)
+        page.goto(f"{dashboard}/compare?models=deep-strided-4-bn&models=denoise-unet&level=0.1&count=1")
+        ready(page)
+        assert page.evaluate("aecoreEngine.provider") == "webgpu"
+        assert sheet(page).locator(".said").inner_text() == ""
+        assert_agree(*dragged(page, 0.3))
+
+
 def test_without_onnx_runtime_web_the_page_says_so(page: Page, tmp_path: Path) -> None:
     with bare(tmp_path) as address:
         page.goto(f"{address}/compare?{MODELS}&level=0.1&count=2")

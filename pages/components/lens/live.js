@@ -76,14 +76,25 @@ export class Live {
       this.sheet.root.dataset.live = "off";
       return this.report();
     }
-    const isNew = (address) => address && !this.checked.has(address) && !this.failed.has(address);
-    const wanted = this.served.filter(({ key, computing }) => isNew(live.models[key]) && !computing);
-    await Promise.all(wanted.map((column) => this.take(column, live)));
+    await this.takeAll(live);
     if (live !== this.live) return; // newer data has arrived meanwhile
     this.ready = true;
     this.sheet.root.dataset.live = "ready";
     this.report();
     this.moved();
+  }
+
+  /** Take the models that are new here; all of them again where the graphics card is the reason why one fails. */
+  async takeAll(live) {
+    const isNew = (address) => address && !this.checked.has(address) && !this.failed.has(address);
+    const wanted = this.served.filter(({ key, computing }) => isNew(live.models[key]) && !computing);
+    await Promise.all(wanted.map((column) => this.take(column, live)));
+    const refused = wanted.map(({ key }) => live.models[key]).filter((address) => this.failed.has(address));
+    if (!refused.length || !(await this.engine.retreat?.())) return;
+    refused.forEach((address) => this.failed.delete(address));
+    this.checked.clear();
+    this.scene = null;
+    await this.takeAll(live);
   }
 
   /** Load a model and compare it with the server's pictures. */

@@ -81,12 +81,16 @@ function column(values, one) {
   };
 }
 
-self.onmessage = async ({ data }) => {
+async function answer(message) {
   try {
-    const answer = await ANSWERS[data.ask](data);
-    const buffers = Object.values(answer.columns ?? {}).flatMap(({ values, pixels }) => [values.buffer, pixels.buffer]);
-    self.postMessage({ id: data.id, ...answer }, answer.values ? [answer.values.buffer] : buffers);
+    const given = await ANSWERS[message.ask](message);
+    const buffers = Object.values(given.columns ?? {}).flatMap(({ values, pixels }) => [values.buffer, pixels.buffer]);
+    self.postMessage({ id: message.id, ...given }, given.values ? [given.values.buffer] : buffers);
   } catch (error) {
-    self.postMessage({ id: data.id, error: String(error?.message ?? error) });
+    self.postMessage({ id: message.id, error: String(error?.message ?? error) });
   }
-};
+}
+
+// One after another: on a graphics card ONNX Runtime cannot do two things at once.
+let last = Promise.resolve();
+self.onmessage = ({ data }) => (last = last.then(() => answer(data)));
