@@ -266,10 +266,11 @@ export class LiveCode {
 
   summary() {
     const units = new Set([...this.moved].filter(([, amount]) => amount).map(([unit]) => unit));
+    const along = this.steps.filter(Boolean).length;
     const parts = [
       units.size && `${units.size} moved`,
       this.zeroed.size && `${this.zeroed.size} set to zero`,
-      this.steps.some(Boolean) && `${this.steps.filter(Boolean).length} directions`,
+      along && `${along} direction${along > 1 ? "s" : ""}`,
     ];
     return parts.filter(Boolean).join(", ");
   }
