@@ -46,6 +46,7 @@ export class Live {
     // Not the slider itself: where its range changes, another one takes its place after this data has come.
     this.observer.observe(document.body, { subtree: true, attributeFilter: ["aria-valuetext", "value"] });
     if (isAhead) this.moved();
+    if (this.served.some((column) => this.isNew(column))) delete this.sheet.root.dataset.live; // until it is compared
     // Not before the pictures are painted.
     (globalThis.requestIdleCallback ?? setTimeout)(() => this.prepare(this.live), { timeout: 500 });
   }
@@ -76,25 +77,37 @@ export class Live {
       this.sheet.root.dataset.live = "off";
       return this.report();
     }
-    await this.takeAll(live);
     if (live !== this.live) return; // newer data has arrived meanwhile
+    const isMore = await this.takeAll(live);
+    if (live !== this.live) return;
     this.ready = true;
+    if (isMore && this.frame) this.frame = {}; // the slider is held, and there is more to show at its level
     this.sheet.root.dataset.live = "ready";
     this.report();
     this.moved();
   }
 
-  /** Take the models that are new here; all of them again where the graphics card is the reason why one fails. */
+  /**
+   * Take the models that are new here; all of them again where the graphics card is the reason why one fails. Whether
+   * there were any.
+   */
   async takeAll(live) {
-    const isNew = (address) => address && !this.checked.has(address) && !this.failed.has(address);
-    const wanted = this.served.filter(({ key, computing }) => isNew(live.models[key]) && !computing);
+    const wanted = this.served.filter((column) => this.isNew(column));
     await Promise.all(wanted.map((column) => this.take(column, live)));
     const refused = wanted.map(({ key }) => live.models[key]).filter((address) => this.failed.has(address));
-    if (!refused.length || !(await this.engine.retreat?.())) return;
-    refused.forEach((address) => this.failed.delete(address));
-    this.checked.clear();
-    this.scene = null;
-    await this.takeAll(live);
+    if (refused.length && (await this.engine.retreat?.())) {
+      refused.forEach((address) => this.failed.delete(address));
+      this.checked.clear();
+      this.scene = null;
+      await this.takeAll(live);
+    }
+    return wanted.length > 0;
+  }
+
+  /** Whether the browser might compute a column, and has not tried yet. */
+  isNew({ key, computing }) {
+    const address = this.live.models[key];
+    return address && !computing && !this.checked.has(address) && !this.failed.has(address);
   }
 
   /** Load a model and compare it with the server's pictures. */
