@@ -133,6 +133,25 @@ def test_a_release_is_answered_during_the_next_drag(page: Page, dashboard: str) 
     assert_agree(moving, shown(page))
 
 
+def test_a_model_that_arrives_while_the_slider_is_held_is_shown_at_its_level(page: Page, dashboard: str) -> None:
+    asked: list[Route] = []
+    page.route(f"**/models/{Store().find('deep-maxpool-8').key}/**", lambda route: asked.append(route))
+    page.goto(f"{dashboard}/compare?{MODELS}&level=0.1&count=1")
+    ready(page)
+    with answered(page):
+        page.get_by_role("button", name="deep-maxpool-8", exact=True).click()
+    with answered(page), held(page) as to:
+        to(0.3)
+        at(page, 0.3)
+        assert dimmed(page) == ["deep-maxpool-8"]
+        while not asked:
+            page.wait_for_timeout(20)
+        asked[0].continue_()
+        expect(sheet(page).locator(".head.dim")).to_have_count(0)
+        moving = shown(page)
+    assert_agree(moving, shown(page))
+
+
 def test_every_kind_of_noise_and_other_choices_while_live(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare?{MODELS}&level=0.1&count=2")
     ready(page)
@@ -147,6 +166,7 @@ def test_every_kind_of_noise_and_other_choices_while_live(page: Page, dashboard:
     with answered(page):
         page.get_by_role("button", name="deep-maxpool-8", exact=True).click()
     assert "deep-maxpool-8" in headings(page)
+    ready(page)
     expect(sheet(page).locator(".said")).to_be_empty()
     assert_agree(*dragged(page, 0.61))
     with answered(page):
