@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite, log10
+from math import inf, isfinite, isnan, log10
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ def decibels(error: float) -> float:
 
 
 def psnr_text(psnr: float, digits: int = 1) -> str:
-    """A PSNR in words: `27.3 dB`, or `no error` where it is infinite."""
+    """A PSNR in words: `27.3 dB`, `no error` where it is infinite, `not a number` of outputs that are none."""
+    if isnan(psnr):
+        return "not a number"
     return f"{psnr:.{digits}f} dB" if isfinite(psnr) else "no error"
 
 

@@ -65,7 +65,9 @@ def exported(key: str, digest: str, part: Part) -> bytes:
     jobs.one_core()
 
     run = Store().find(key)
-    if not run.digest(WEIGHTS).startswith(digest):
+    if run.key == key and not run.digest(WEIGHTS).startswith(digest):
         raise StoreError(f"{run.name} was replaced by another run since this page was made: load the page again.")
+    if address(run, part) != f"{ROUTE}/{key}/{digest}/{part}.onnx":
+        raise StoreError("There is no model at this address.")
     model = run.model()
     return onnx_export.export(model) if part == "model" else onnx_export.export_part(model, part)

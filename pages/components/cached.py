@@ -25,7 +25,7 @@ from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.scoring import joined, per_picture, score
 from aecore.models.reconstructor import Differentiable, Reconstructor
-from aecore.runs.store import Run, Store
+from aecore.runs.store import WEIGHTS, Run, Store
 from aecore.studies import by_name, sensitivity
 from aecore.studies.contestants import Contestant, of_run
 from aecore.studies.sensitivity import Spread
@@ -77,7 +77,7 @@ def forget_runs() -> None:
 def check_model(contestant: Contestant) -> None:
     """Raise an `AecoreError` where the weights of a trained contestant are damaged or missing."""
     if contestant.run:
-        _model(contestant.key)
+        _model(contestant.key, contestant.run.digest(WEIGHTS))
 
 
 def check_tables(contestant: Contestant, dataset_name: str) -> None:
@@ -88,7 +88,7 @@ def check_tables(contestant: Contestant, dataset_name: str) -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Loading the model")
-def _model(key: str) -> Reconstructor:
+def _model(key: str, weights: str) -> Reconstructor:
     model = Store().load(key)
     # Streamlit collects garbage after every script run. Modules and models never become garbage, and visiting them
     # takes a quarter of a second each time.
@@ -104,7 +104,7 @@ def _baseline(key: str, dataset_name: str, noise: Noise | None) -> Reconstructor
 
 def _reconstructor(contestant: Contestant, dataset_name: str, noise: Noise | None) -> Reconstructor:
     if contestant.run:
-        return _model(contestant.key)
+        return _model(contestant.key, contestant.run.digest(WEIGHTS))
     return _baseline(contestant.key, dataset_name, noise if contestant.is_given_the_noise else None)
 
 

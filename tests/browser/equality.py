@@ -24,21 +24,19 @@ from pages.components.pickers import GivenNoise
 AT_ONCE = 20  # cases of which the browser holds the values
 RUN = """async ([code, asked]) => {
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
-  const { Engine, WORKER_SOURCE, psnr, ssim } = await import(url);
+  const { Engine, WORKER_SOURCE, noisy, psnr } = await import(url);
   const answers = [];
   for (const { address, shape, picture, live } of JSON.parse(asked)) {
     const engine = Engine.of(live.runtime, WORKER_SOURCE); // the same one for all
     await engine.start(document.body);
-    await engine.load(address, address);
-    await engine.scene({ shape, pictures: [Uint8Array.from(picture)], kind: live.kind, seeds: live.seeds });
-    const { noisy, [address]: output } = await engine.frame(live.level, [address]);
+    await engine.load(address);
+    engine.scene({ shape, pictures: [Uint8Array.from(picture)], kind: live.kind, seeds: live.seeds });
+    const { [address]: column } = await engine.frame(live.level, [address]);
     const clean = Float32Array.from(picture, (byte) => byte / 255);
-    answers.push({
-      noisy: [...noisy.values[0]],
-      output: [...output.values[0]],
-      psnr: psnr(output.errors[0]),
-      ssim: ssim(output.values[0], clean, shape),
-    });
+    const given = noisy(clean, shape, live.kind, live.level, live.seeds[0]);
+    const output = await engine.run(address, given, [1, ...shape]);
+    const scores = { psnr: psnr(column.errors[0]), ssim: column.similarities[0] };
+    answers.push({ noisy: [...given], output: [...output], ...scores });
   }
   return JSON.stringify(answers);
 }"""
@@ -92,7 +90,7 @@ def cases(count: int, random: Random) -> list[Case]:
 def compared(page: Page, address: str, chosen: Sequence[Case]) -> Iterator[Apart]:
     """Run the cases in a browser, with what a dashboard at an address serves, and here with torch."""
     page.goto(f"{address}/_stcore/health")  # of the same origin, and otherwise empty
-    code = f"{component.scripts(*component.SHEETS)}\nexport {{ Engine, WORKER_SOURCE, psnr, ssim }};"
+    code = f"{component.scripts('noise', *component.SHEETS)}\nexport {{ Engine, WORKER_SOURCE, noisy, psnr }};"
     for first in range(0, len(chosen), AT_ONCE):
         group = chosen[first : first + AT_ONCE]
         answers = json.loads(page.evaluate(RUN, [code, json.dumps([_asked(case) for case in group])]))

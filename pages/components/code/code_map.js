@@ -575,6 +575,7 @@ class CodeMap {
   // ---- by hand
 
   key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own shortcuts
     const step = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[event.key];
     if (step && event.shiftKey) this.next(step);
     else if (step) this.shift(...step.map((sign, axis) => (sign * this.size[axis]) / 8));

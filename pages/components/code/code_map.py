@@ -24,7 +24,7 @@ from aecore.data.index_lists import NumbersError, parse, text_of
 from aecore.data.splits import Dataset
 from aecore.measuring import maps
 from aecore.models.layers import shape_text
-from aecore.runs.store import Run, StoreError
+from aecore.runs.store import WEIGHTS, Run, StoreError
 from aecore.studies.contestants import of_run
 from pages.components import cached, jobs, look
 from pages.components.browser_parts import newer, packed, part
@@ -201,7 +201,7 @@ def _draw(page: Page, shown: Shown) -> None:
     sheet = _atlas(data.name, data.fingerprint, shown.count)
     near, tiles = (None, b"") if picture is None else _neighbours(shown, picture)
     header = {
-        "map": f"{run.key} {data.fingerprint} {shown.projection}",
+        "map": f"{run.digest(WEIGHTS)} {data.fingerprint} {shown.projection}",
         "about": _about(shown),
         "axes": _axes(shown.plane, shown.projection),
         "classes": data.classes,

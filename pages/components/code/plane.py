@@ -16,7 +16,7 @@ from aecore.data.splits import Dataset
 from aecore.measuring import codes, maps
 from aecore.models.reconstructor import Coder
 from aecore.runs.execution import SCORING_SEED
-from aecore.runs.store import Run, Store
+from aecore.runs.store import WEIGHTS, Run, Store
 from aecore.studies import code_maps
 from aecore.studies.contestants import Contestant
 from pages.components import cached, jobs
@@ -97,12 +97,14 @@ def _near(points: Tensor, picture: int) -> Near:
 
 
 def _codes_of(contestant: Contestant, dataset_name: str) -> Tensor:
-    return _codes(contestant, contestant.key, dataset_name, cached.dataset(dataset_name).fingerprint)
+    assert contestant.run
+    weights = contestant.run.digest(WEIGHTS)
+    return _codes(contestant, weights, dataset_name, cached.dataset(dataset_name).fingerprint)
 
 
 # Two, because each may fill 164 MB.
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _codes(_contestant: Contestant, key: str, dataset_name: str, fingerprint: str) -> Tensor:
+def _codes(_contestant: Contestant, weights: str, dataset_name: str, fingerprint: str) -> Tensor:
     """The codes of the pictures on the map, under the noise that the model was trained with, `[N, D]`."""
     model = cast(Coder, cached.reconstructor(_contestant, dataset_name, None))
     assert _contestant.run

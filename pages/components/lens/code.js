@@ -39,7 +39,7 @@ export class LiveCode {
     const part = (mark) => root.querySelector(mark);
     [this.between, this.amount, this.direction, this.along] = [part(".between input"), part(".amount"), part(".direction"), part(".along")];
     this.between.addEventListener("input", () => this.change(() => (this.share = Number(this.between.value))));
-    this.amount.addEventListener("input", () => this.change(() => this.moved.set(this.unit, Number(this.amount.value))));
+    this.amount.addEventListener("input", () => this.change(() => this.move(Number(this.amount.value))));
     this.along.addEventListener("input", () => this.change(() => (this.steps[this.direction.value] = Number(this.along.value))));
     this.direction.addEventListener("change", () => this.change(() => {}));
     part(".zero").addEventListener("click", () => this.change(() => this.zeroed.delete(this.unit) || this.zeroed.add(this.unit)));
@@ -78,6 +78,8 @@ export class LiveCode {
     this.direction.replaceChildren(...directions.map(({ share }, place) => new Option(`Direction ${place + 1} (${share})`, place)));
     this.thumbs();
     this.ready = false;
+    delete this.root.dataset.live;
+    this.root.querySelector(".result").textContent = "reconstruction";
     this.draw();
     if (header.runtime) this.prepare(header);
     this.root.dataset.drawn = header.number; // lets tests wait
@@ -109,7 +111,7 @@ export class LiveCode {
 
   /** Load the decoder; its first picture must be the server's. */
   async check(header) {
-    await this.engine.load(header.decoder, header.decoder);
+    await this.engine.load(header.decoder, this.engine.workers.slice(0, 1));
     if (header !== this.header) return;
     const own = displayed(await this.decode(this.codes[0]));
     const apart = own.reduce((most, value, place) => Math.max(most, Math.abs(value - this.reconstructions[0][place])), 0);
@@ -139,6 +141,11 @@ export class LiveCode {
     return code;
   }
 
+  move(amount) {
+    if (amount) this.moved.set(this.unit, amount);
+    else this.moved.delete(this.unit);
+  }
+
   get isChanged() {
     return this.moved.size > 0 || this.zeroed.size > 0 || this.steps.some(Boolean);
   }
@@ -163,7 +170,9 @@ export class LiveCode {
     if (this.busy) return void (this.again = true);
     this.busy = true;
     try {
+      const { header } = this;
       const values = await this.decode(code);
+      if (header !== this.header) return this.draw(); // of another code
       this.paintPicture(".decoded", displayed(values), "what the decoder makes of this code");
       const clean = Float32Array.from(this.pictures[this.a], (byte) => byte / 255);
       this.root.querySelector(".result").textContent = this.share ? "between A and B" : `decoded, ${psnrText(psnr(mse(values, clean)), 2)}`;
@@ -265,10 +274,9 @@ export class LiveCode {
   }
 
   summary() {
-    const units = new Set([...this.moved].filter(([, amount]) => amount).map(([unit]) => unit));
     const along = this.steps.filter(Boolean).length;
     const parts = [
-      units.size && `${units.size} moved`,
+      this.moved.size && `${this.moved.size} moved`,
       this.zeroed.size && `${this.zeroed.size} set to zero`,
       along && `${along} direction${along > 1 ? "s" : ""}`,
     ];

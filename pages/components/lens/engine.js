@@ -3,7 +3,8 @@
 // Each worker holds every model and takes its share of the pictures, so that a model never waits for another's worker.
 
 const MOST_WORKERS = 4; // more only share the memory's bandwidth
-const IDLE = 60_000; // milliseconds without a lens on the page after which the workers end
+const MOST_MODELS = 12; // that are held: the one whose last use is longest ago gives way
+const IDLE = 60_000; // milliseconds after which the workers end, if no lens was on the page at either end of them
 const RUNTIME_EXPORTS = /export\s*\{([^}]*)\}\s*;?\s*(?=\/\/#|$)/;
 const RUNTIME_NAMES = ["env", "InferenceSession", "Tensor"];
 
@@ -25,7 +26,10 @@ export class Engine {
   /** Start the workers, once. Rejects with a reason where the browser cannot. */
   start(user) {
     this.users.add(user);
-    this.starting ??= this.begin();
+    this.starting ??= this.begin().catch((error) => {
+      this.starting = null; // the network may be back next time
+      throw error;
+    });
     this.watching ??= setInterval(() => this.endIfUnused(), IDLE);
     return this.starting;
   }
@@ -47,6 +51,7 @@ export class Engine {
     this.provider = provider;
     const { module, wasm } = this.runtime[provider];
     const [code, binary] = await Promise.all([text(module), bytes(wasm)]);
+    if (this.hasEnded) throw new Error("the page was left");
     const url = URL.createObjectURL(new Blob([bound(code), this.source], { type: "text/javascript" }));
     const several = provider === "webgpu" ? 1 : Math.min(navigator.hardwareConcurrency || 1, MOST_WORKERS);
     this.workers = Array.from({ length: several }, () => new Worker(url));
@@ -58,6 +63,7 @@ export class Engine {
     await Promise.all(this.workers.map((worker, place) =>
       this.ask(worker, { ask: "start", wasm: binary, provider }, place === several - 1 ? [binary] : []),
     ));
+    URL.revokeObjectURL(url);
   }
 
   /** Begin anew without the graphics card, which failed or computed something else; false if none was used. */
@@ -91,40 +97,50 @@ export class Engine {
     this.asked.clear();
   }
 
-  /** Load a model from an address, once per key. Rejects with a reason where it is damaged. */
-  load(key, address) {
-    if (!this.models.has(key)) {
-      const loading = bytes(address).then((model) => Promise.all(this.workers.map((worker) => this.ask(worker, { ask: "load", key, model }))));
-      this.models.set(key, loading);
-      loading.catch(() => this.models.delete(key)); // it may be whole next time
-    }
-    return this.models.get(key);
+  /** Load the model of an address, unless it is held: into every worker, or for `run` into one. */
+  load(address, workers = this.workers) {
+    const loading = this.models.get(address) ?? bytes(address).then((model) => Promise.all(workers.map((worker) => this.ask(worker, { ask: "load", key: address, model }))));
+    this.models.delete(address);
+    this.models.set(address, loading); // the last one used is the last in order
+    loading.catch(() => this.models.delete(address)); // it may be whole next time
+    for (const [other] of this.models) if (this.models.size > MOST_MODELS) this.forget(other);
+    return loading;
   }
 
-  /** Share pictures out to the workers: `{ shape, pictures, kind, seeds }`. */
-  async scene({ shape, pictures, kind, seeds }) {
+  /** Whether a model is held, or is on its way. */
+  has(address) {
+    return this.models.has(address);
+  }
+
+  forget(address) {
+    this.models.delete(address);
+    for (const worker of this.workers) this.ask(worker, { ask: "forget", key: address }).catch(() => {}); // ended by then
+  }
+
+  /** Share pictures out to the workers: `{ shape, pictures, kind, seeds }`. What is asked next is of them. */
+  scene({ shape, pictures, kind, seeds }) {
     const rows = this.workers.map((_, worker) => pictures.map((_, row) => row).filter((row) => row % this.workers.length === worker));
     this.rows = rows;
-    await Promise.all(this.workers.map((worker, place) =>
-      this.ask(worker, { ask: "scene", shape, kind, pictures: rows[place].map((row) => pictures[row]), seeds: rows[place].map((row) => seeds[row]) }),
-    ));
+    this.workers.forEach((worker, place) =>
+      this.ask(worker, { ask: "scene", shape, kind, pictures: rows[place].map((row) => pictures[row]), seeds: rows[place].map((row) => seeds[row]) }).catch(() => {}), // its frames will fail too
+    );
   }
 
-  /** What the models `keys` make of the scene at a level: by key `{ pixels, values, errors }`, one of each per picture. */
+  /** What the models `keys` make of the scene at a level: by key `{ pixels, errors, similarities }`, one of each per picture. */
   async frame(level, keys) {
     const { rows } = this;
     const used = this.workers.filter((_, place) => rows[place].length);
     const answers = await Promise.all(used.map((worker) => this.ask(worker, { ask: "frame", level, keys })));
     const columns = {};
     for (const key of ["noisy", ...keys]) {
-      columns[key] = { pixels: [], values: [], errors: [] };
+      columns[key] = { pixels: [], errors: [], similarities: [] };
       answers.forEach((answer, place) => {
-        const { pixels, values, errors } = answer.columns[key];
+        const { pixels, errors, similarities } = answer.columns[key];
         const one = pixels.length / errors.length;
         rows[place].forEach((row, own) => {
           columns[key].pixels[row] = pixels.subarray(own * one, (own + 1) * one);
-          columns[key].values[row] = values.subarray(own * one, (own + 1) * one);
           columns[key].errors[row] = errors[own];
+          columns[key].similarities[row] = similarities[own];
         });
       });
     }
@@ -138,7 +154,10 @@ export class Engine {
 
   endIfUnused() {
     for (const user of this.users) if (!user.isConnected) this.users.delete(user);
-    if (this.users.size) return;
+    const wasUnused = this.isUnused;
+    this.isUnused = !this.users.size;
+    if (!this.isUnused || !wasUnused) return;
+    this.hasEnded = true;
     this.workers?.forEach((worker) => worker.terminate());
     clearInterval(this.watching);
     this.fail(new Error("the page was left"));
@@ -156,6 +175,14 @@ function bound(code) {
   return `"use strict";\nconst { ${RUNTIME_NAMES} } = (() => {${script}\nreturn { ${result} };\n})();\n`;
 }
 
+/** What could not be fetched now, and may be later. */
+export class FetchError extends Error {}
+
+async function reason(response) {
+  const isText = response.headers.get("content-type")?.startsWith("text/plain");
+  return (isText && (await response.text()).slice(0, 300).replace(/\.$/, "")) || `the server answered ${response.status}`;
+}
+
 export async function bytes(address) {
   return (await fetched(address)).arrayBuffer();
 }
@@ -168,7 +195,9 @@ async function fetched(address) {
   // In a saved page it is an element that holds a data: URL of compressed bytes; else an address below the app's root.
   const isHere = address.startsWith("#");
   const url = isHere ? document.querySelector(address).textContent : (window.__streamlit?.BACKEND_BASE_URL ?? "") + address;
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  const response = await fetch(url).catch(({ message }) => {
+    throw new FetchError(message);
+  });
+  if (!response.ok) throw new FetchError(await reason(response));
   return isHere ? new Response(response.body.pipeThrough(new DecompressionStream("gzip"))) : response;
 }

@@ -70,7 +70,7 @@ export class Lens {
       this.draw();
     });
     root.addEventListener("keydown", (event) => this.press(event));
-    root.addEventListener("keyup", (event) => event.key === "o" && this.hold(false));
+    root.addEventListener("keyup", (event) => event.key.toLowerCase() === "o" && this.hold(false));
     root.addEventListener("focusout", () => this.hold(false));
     root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     root.addEventListener("pointerdown", (event) => this.down(event));
@@ -110,7 +110,9 @@ export class Lens {
     if (blinks && this.blinking) return;
     clearInterval(this.blinking);
     this.turned = false;
-    this.blinking = blinks && setInterval(() => {
+    // Who wants no motion turns the pictures by a key.
+    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.blinking = blinks && !isStill && setInterval(() => {
       if (!this.root.isConnected) return this.blink(false);
       this.turned = !this.turned;
       this.draw();
@@ -196,7 +198,8 @@ export class Lens {
 
   /** What a key does to the view; whether it does anything. An arrow may move the view by itself, or with Ctrl. */
   keyed(event, pans = event.ctrlKey) {
-    if (event.target.closest("select, input")) return false;
+    if (event.target.closest("select, input") || event.altKey || event.metaKey) return false;
+    if (event.ctrlKey && !ARROWS[event.key]) return false; // the browser's own shortcuts
     const step = ARROWS[event.key];
     if (step && event.shiftKey) {
       const { x, y } = this.view.on(this.view.base);
@@ -210,7 +213,7 @@ export class Lens {
     } else if (event.key === "+" || event.key === "=") this.zoomed(() => this.view.scale(ZOOM_STEP));
     else if (event.key === "-") this.zoomed(() => this.view.scale(1 / ZOOM_STEP));
     else if (event.key === "0") this.zoomed(() => this.view.fit());
-    else if (event.key === "o") this.hold(true);
+    else if (event.key.toLowerCase() === "o") this.hold(true);
     else if (event.key === "Escape") {
       this.pinned = null;
       this.draw();
@@ -267,10 +270,11 @@ export class Lens {
       this.hovered = pixel;
       return;
     }
+    if (event.pointerType === "mouse" && !event.buttons) return void this.fingers.delete(event.pointerId); // released elsewhere
     const before = [...this.fingers.values()].map(({ x, y }) => [x, y]);
     const [right, down] = [event.clientX - finger.x, event.clientY - finger.y];
     if (!this.moved && Math.hypot(right, down) < 4) return;
-    if (!this.moved) finger.stage.element.setPointerCapture(event.pointerId); // not before: a click belongs to what lies below
+    if (!this.moved) this.root.setPointerCapture(event.pointerId); // not before: a click belongs to what lies below
     this.moved = true;
     [finger.x, finger.y] = [event.clientX, event.clientY];
     if (this.dividing) {

@@ -4,8 +4,8 @@
 // here after its output for the server's own level was compared with the server's. Columns that the browser cannot
 // compute are dimmed until the slider is released.
 
-import { Engine } from "./engine.js";
-import { numberTexts, pooledPsnr, psnrText, ssim } from "./metrics.js";
+import { Engine, FetchError } from "./engine.js";
+import { numberTexts, pooledPsnr, psnrText } from "./metrics.js";
 
 const APART = 1; // of 255: rounding may differ by one
 // What is said where the pictures do not follow the slider: of a server, or in a saved page, which has none.
@@ -27,6 +27,7 @@ export class Live {
     this.sheet = sheet;
     this.checked = new Set(); // addresses of models that were compared with the server
     this.failed = new Map(); // by address: why a model is not run here
+    this.missed = new Map(); // by address: why it was not fetched, which is tried again
     this.off = ""; // why nothing is computed here
     this.observer = new MutationObserver(() => (sheet.root.isConnected ? this.moved() : this.observer.disconnect()));
   }
@@ -37,12 +38,15 @@ export class Live {
     this.live = header.live;
     this.words = header.live?.saved ? SAVED : SERVED;
     this.scene = null; // pictures, noise or seed may be others
+    this.missed.clear();
     this.report();
-    const isAhead = this.frame && this.level !== null && this.level !== header.live.level;
+    const shape = JSON.stringify([header.rows, header.width, header.height, columns.map(({ key }) => key)]);
+    const isAhead = this.frame && shape === this.shape && this.level !== null && this.level !== header.live?.level;
+    this.shape = shape;
     if (isAhead) this.frame = {}; // of a scene that may be another
     else this.presentServed();
     this.observer.disconnect();
-    if (!this.live?.runtime || this.off) return;
+    if (!this.live?.runtime) return;
     // Not the slider itself: where its range changes, another one takes its place after this data has come.
     this.observer.observe(document.body, { subtree: true, attributeFilter: ["aria-valuetext", "value"] });
     if (isAhead) this.moved();
@@ -77,6 +81,7 @@ export class Live {
       this.sheet.root.dataset.live = "off";
       return this.report();
     }
+    this.off = "";
     if (live !== this.live) return; // newer data has arrived meanwhile
     const isMore = await this.takeAll(live);
     if (live !== this.live) return;
@@ -107,27 +112,31 @@ export class Live {
   /** Whether the browser might compute a column, and has not tried yet. */
   isNew({ key, computing }) {
     const address = this.live.models[key];
-    return address && !computing && !this.checked.has(address) && !this.failed.has(address);
+    const isKnown = this.failed.has(address) || this.missed.has(address) || (this.checked.has(address) && this.engine?.has(address));
+    return address && !computing && !isKnown;
   }
 
   /** Load a model and compare it with the server's pictures. */
   async take({ key, heading, pixels }, live) {
     const address = live.models[key];
     try {
-      await this.engine.load(address, address);
+      await this.engine.load(address);
+      if (live !== this.live || !this.sheet.root.isConnected) return;
       const { [address]: own } = await this.compute(live.level, [address]);
       if (live !== this.live) return;
       const apart = Math.max(...own.pixels.map((picture, row) => farthest(picture, pixels[row])));
       if (!(apart <= APART)) throw new Error(`its file gives other pictures here than on the server, by up to ${apart} of 255`);
       this.checked.add(address);
     } catch (error) {
-      this.failed.set(address, `${heading}: ${error.message}`);
+      if (live !== this.live) return;
+      (error instanceof FetchError ? this.missed : this.failed).set(address, `${heading}: ${error.message}`);
     }
   }
 
   /** Say what the browser does not compute, and why. */
   report() {
-    const failed = this.served.map(({ key }) => this.failed.get(this.live?.models?.[key])).filter(Boolean);
+    const addresses = this.served.map(({ key }) => this.live?.models?.[key]);
+    const failed = addresses.map((address) => this.failed.get(address) ?? this.missed.get(address)).filter(Boolean);
     const all = failed.length ? `${this.words.some}: ${failed.join("; ")}.` : "";
     this.sheet.say(this.live?.missing ?? (this.off || all));
   }
@@ -139,13 +148,14 @@ export class Live {
   }
 
   /** The frame of one level, of the scene that the server described, by the addresses of the models. */
-  async compute(level, addresses) {
+  compute(level, addresses) {
     const { channels, height, width } = this.sheet.header;
-    if (!this.scene) {
-      const clean = this.served.find(({ role }) => role === "clean").pixels;
-      this.scene = this.engine.scene({ shape: [channels, height, width], pictures: clean, kind: this.live.kind, seeds: this.live.seeds });
+    // The workers hold one scene, which may be that of another sheet by now.
+    if (!this.scene || this.engine.held !== this.scene) {
+      const pictures = this.served.find(({ role }) => role === "clean").pixels;
+      this.engine.held = this.scene = { shape: [channels, height, width], pictures, kind: this.live.kind, seeds: this.live.seeds };
+      this.engine.scene(this.scene);
     }
-    await this.scene;
     return this.engine.frame(level, addresses);
   }
 
@@ -160,7 +170,7 @@ export class Live {
           this.presentServed();
           break;
         }
-        const addresses = this.served.map(({ key }) => live.models[key]).filter((address) => this.checked.has(address));
+        const addresses = this.served.map(({ key }) => live.models[key]).filter((address) => this.checked.has(address) && this.engine.has(address));
         const columns = await this.compute(level, addresses);
         if (live !== this.live) continue; // of another scene
         if (!this.sheet.root.isConnected) return;
@@ -170,6 +180,8 @@ export class Live {
       }
     } catch (error) {
       this.ready = false;
+      this.presentServed();
+      this.sheet.root.dataset.live = "off";
       this.sheet.say(`${this.words.later}: ${error.message}.`);
     } finally {
       this.busy = false;
@@ -186,21 +198,15 @@ export class Live {
     return listed.map((column) => {
       if (column === clean) return column;
       const own = computed[column.role === "noisy" ? "noisy" : this.live.models[column.key]];
-      return own ? this.column(column, own, clean) : { ...column, note: this.words.waiting, dim: true, numbers: () => [] };
+      return own ? this.column(column, own) : { ...column, note: this.words.waiting, dim: true, numbers: () => [] };
     });
   }
 
-  column(column, own, clean) {
+  column(column, own) {
     if (own.numbers) return { ...column, ...own }; // recorded
-    const { pixels, values, errors } = own;
-    const shape = [this.sheet.header.channels, this.sheet.header.height, this.sheet.header.width];
-    const floats = (row) => Float32Array.from(clean.pixels[row], (byte) => byte / 255);
-    return {
-      ...column,
-      pixels,
-      note: psnrText(pooledPsnr(errors)),
-      numbers: (row) => numberTexts(errors[row], ssim(values[row], floats(row), shape)),
-    };
+    const { pixels, errors, similarities } = own;
+    const numbers = (row) => numberTexts(errors[row], similarities[row]);
+    return { ...column, pixels, note: psnrText(pooledPsnr(errors)), numbers };
   }
 }
 

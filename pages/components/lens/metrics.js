@@ -103,6 +103,7 @@ export function numberTexts(error, similarity) {
 
 /** A PSNR in words: `27.3 dB`, or `no error` where it is infinite. */
 export function psnrText(decibels, digits = 1) {
+  if (Number.isNaN(decibels)) return "not a number";
   return Number.isFinite(decibels) ? `${fixedText(decibels, digits)} dB` : "no error";
 }
 

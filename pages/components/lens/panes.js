@@ -35,7 +35,9 @@ export class Panes extends Lens {
     // Loaded before anything is touched: the old pictures stay until the new ones can be drawn.
     const loaded = await Promise.all(addresses.map((address) => this.bitmaps.get(address) ?? bitmapAt(address)));
     if (header.number !== this.number) return; // newer data has arrived meanwhile
+    const gone = [...this.bitmaps].filter(([address]) => !addresses.includes(address));
     this.bitmaps = new Map(addresses.map((address, place) => [address, loaded[place]]));
+    gone.forEach(([, bitmap]) => bitmap?.close()); // megabytes, which would wait for the garbage collector
     const before = this.header;
     this.header = header;
     this.pictures = header.columns.map((column) => this.picture(column));
@@ -69,8 +71,10 @@ export class Panes extends Lens {
       const side = (room - (fewer - 1) * PANE_GAP) / fewer;
       if (Math.ceil(columns.length / fewer) * (side * shape + PANE_HEAD + PANE_GAP) <= high) across = fewer;
     }
-    const side = Math.floor((room - (across - 1) * PANE_GAP) / across);
-    this.view.base = [side, Math.round(side * shape)];
+    // On whole pixels of the screen, as the places between them.
+    const side = Math.floor(((room - (across - 1) * PANE_GAP) / across) * devicePixelRatio) / devicePixelRatio;
+    this.panes.style.gap = `${Math.round(PANE_GAP * devicePixelRatio) / devicePixelRatio}px`;
+    this.view.base = [side, Math.round(side * shape * devicePixelRatio) / devicePixelRatio];
     this.panes.style.gridTemplateColumns = `repeat(${across}, ${side}px)`;
     this.tools(columns.filter((_, place) => this.pictures[place]).map(({ heading }) => heading), about);
     this.stages = columns.map((column, place) => ({ ...this.pane(column, this.pictures[place]), size: this.view.base, picture: this.pictures[place], isLarge: true }));

@@ -26,7 +26,11 @@ export class Recording {
 
   async load() {}
 
-  async scene() {}
+  has() {
+    return true;
+  }
+
+  scene() {}
 
   /** The recorded columns of a level, by key. */
   async frame(level, keys) {

@@ -193,7 +193,7 @@ export class Sheet extends Lens {
 
   press(event) {
     const step = MOVES[event.key];
-    if (step && !event.shiftKey && !event.ctrlKey && event.target.closest(".cell")) {
+    if (step && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey && event.target.closest(".cell")) {
       const { row, column } = this.place(this.cellAt);
       const [down, right] = this.header.across ? [step[1], step[0]] : step;
       this.cells[row + down]?.[column + right]?.focus();

@@ -5,7 +5,7 @@
 
 import { Draw } from "./noise.js";
 import { displayed } from "./colours.js";
-import { mse } from "./metrics.js";
+import { mse, ssim } from "./metrics.js";
 
 const sessions = new Map(); // by key
 let scene = null; // { shape, pictures, draws }
@@ -25,7 +25,8 @@ const ANSWERS = {
     const options = { executionProviders: [self.provider] };
     const session = await InferenceSession.create(new Uint8Array(model), options).catch((error) => {
       console.warn(error); // of a damaged file it says no more than a number
-      throw new Error("ONNX Runtime cannot read its file");
+      const isDamaged = /protobuf|^\d+$|parse/i.test(error?.message ?? error);
+      throw new Error(isDamaged ? "ONNX Runtime cannot read its file" : (error?.message ?? String(error)));
     });
     sessions.set(key, session);
     env.wasm.wasmBinary?.transfer?.(0); // compiled by now, and 14 MB
@@ -75,16 +76,16 @@ async function run(session, values, shape) {
 function column(values, one) {
   const rows = scene.pictures.map((picture, row) => ({ picture, own: values.subarray(row * one, (row + 1) * one) }));
   return {
-    values,
     pixels: displayed(values),
     errors: rows.map(({ picture, own }) => mse(own, picture)),
+    similarities: rows.map(({ picture, own }) => ssim(own, picture, scene.shape)),
   };
 }
 
 async function answer(message) {
   try {
     const given = await ANSWERS[message.ask](message);
-    const buffers = Object.values(given.columns ?? {}).flatMap(({ values, pixels }) => [values.buffer, pixels.buffer]);
+    const buffers = Object.values(given.columns ?? {}).map(({ pixels }) => pixels.buffer);
     self.postMessage({ id: message.id, ...given }, given.values ? [given.values.buffer] : buffers);
   } catch (error) {
     self.postMessage({ id: message.id, error: String(error?.message ?? error) });
