@@ -220,15 +220,27 @@ def _report(name: str, drags: list[Drag]) -> None:
 
 def remember(browser: Browser, page: Page, minutes: int) -> None:
     """Print the memory of the tab's process, with its workers, before and after each minute of dragging."""
-    used = [tab_bytes(browser) / 1e6]
+    clean = [collected(browser, page)]
+    used = [tab_bytes(browser)]
     with dragging.held(page):
         for _ in range(minutes):
             for _ in moved(page, 60):
                 pass
-            used.append(tab_bytes(browser) / 1e6)
+            used.append(tab_bytes(browser))
         page.mouse.move(*dragging.track(page).place(FROM))
-    texts = ", ".join(f"{size:.0f}" for size in used)
-    print(f"  memory of the tab, at first and after each minute of dragging: {texts} MB (goal 400, and flat)")
+    clean.append(collected(browser, page))
+    every, ends = (", ".join(f"{size / 1e6:.0f}" for size in sizes) for sizes in (used, clean))
+    print(f"  memory of the tab, at first and after each minute of dragging: {every} MB (goal 400, and flat)")
+    print(f"  the same without what the page no longer uses, at first and at last: {ends} MB")
+
+
+def collected(browser: Browser, page: Page) -> int:
+    """The memory of the tab's process once the page's own garbage is collected; that of the workers stays."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    session.detach()
+    page.wait_for_timeout(1000)  # until the memory is given back
+    return tab_bytes(browser)
 
 
 def tab_bytes(browser: Browser) -> int:
