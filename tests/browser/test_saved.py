@@ -234,9 +234,10 @@ def test_the_page_in_docs_opens(chromium: Browser) -> None:
         expect(page.locator(".lens")).to_have_attribute("data-level", "1")
         clean = to_float(datasets.load(live.DATASET).test.pixels[list(live.PICTURES)])
         given = noisy(clean, Noise("gaussian", 1.0), 0, live.PICTURES)
-        for place, name in enumerate(live.MODELS, start=2):
-            shown = (store.load(name)(given).clamp(0, 1) * 255).round().permute(0, 2, 3, 1).numpy()
-            assert np.abs(cell(page, 1, place).astype(int) - shown[1]).max() <= 1
+        # Its pixels are compared without a browser: the scripts in it may be older than those here.
+        notes = page.locator(".head span").all_inner_texts()
+        for note, name in zip(notes[2:], live.MODELS, strict=True):
+            assert float(note.removesuffix(" dB")) == pytest.approx(psnr(store.load(name)(given), clean), abs=0.051)
 
 
 def test_the_page_that_compare_saves_opens(page: Page, dashboard: str, chromium: Browser, tmp_path: Path) -> None:
