@@ -50,11 +50,11 @@ class ColourScale:
 
     def legend(self, meaning: str) -> str:
         """The scale as a bar with its ends and its `meaning`, in HTML."""
-        low = "0" if self.kind == "absolute" else f"−{self.highest:g}"
+        low = "0" if self.kind == "absolute" else f"−{self.highest:.3g}"
         bar = gradient(self.kind)
         return (
             '<div class="numbers" style="display:flex;gap:.5rem;align-items:center;font-size:.8rem;flex-wrap:wrap">'
-            f'{low}<div style="width:160px;height:10px;background:{html.escape(bar)}"></div>{self.highest:g}'
+            f'{low}<div style="width:160px;height:10px;background:{html.escape(bar)}"></div>{self.highest:.3g}'
             f'<span style="opacity:.7">{html.escape(meaning)}</span></div>'
         )
 

@@ -22,6 +22,16 @@ from pages.components.lens.sheets import Column, Role, Sheet
 from pages.components.links import Page
 from pages.components.pickers import GivenNoise
 
+HOW_TO_LOOK = """
+While you drag the slider, your browser draws the noise and runs the trained models itself. What it cannot compute is
+dimmed until you release the slider; then the server's pictures and scores replace all of them.
+
+The two error views show where an output differs from the clean picture. **Difference** shows how far the pictures are
+apart from those of any column, enlarged by the gain; differences within the tolerance are black. **Wipe** lays one
+column over the others, and **Blink** lets them take turns; **O** does so while you hold it. Zoom with **+** and **−**,
+or with the wheel over the large picture, drag to move, and press **0** to see all of it. Click a pixel to read it in
+every column; **Escape** lets it go.
+"""
 _MISSING = 127  # the grey of pictures that are not computed yet
 _NOTE = "Under each name: pooled PSNR of these pictures only; higher is better."
 

@@ -54,7 +54,8 @@ elif indices:
         "Each row is a test picture, which no model saw in training. All denoisers receive the same **noisy** picture; "
         "each further column is the output of one of them. Trained models are not given the noise level: each was "
         "trained at a level, or a range of levels, of its own. Classical methods are given the level, except wavelet "
-        "shrinkage, which estimates it from the picture. Try a level that a model never trained on, then zero.",
+        "shrinkage, which estimates it from the picture. Try a level that a model never trained on, then zero.\n\n"
+        + lineup.HOW_TO_LOOK,
     )
     st.subheader("Best denoiser at each noise level")
     by_level.show(pictures.chosen, dataset_name, noise, seed)

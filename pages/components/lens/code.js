@@ -23,12 +23,12 @@ export class LiveCode {
       <div class="thumbs" role="radiogroup" aria-label="Picture B"></div>
       <label class="between"><span>from A to B</span><input type="range" min="0" max="1" step="0.01" value="0"><output></output></label>
       <div class="bench">
-        <figure><canvas class="original" role="img"></canvas><figcaption>original</figcaption></figure>
+        <figure><canvas class="original" role="img"></canvas><figcaption class="from"></figcaption></figure>
         <figure><canvas class="code" tabindex="0" role="application"></canvas><figcaption class="legend"></figcaption></figure>
         <figure><canvas class="decoded" role="img"></canvas><figcaption class="result"></figcaption></figure>
         <div class="controls">
           <label><span class="unit"></span><input class="amount" type="range" min="${-REACH}" max="${REACH}" step="0.05" value="0"><output></output></label>
-          <div class="row"><button type="button" class="zero" aria-pressed="false">Set to zero</button><a class="more" target="_self">More about it</a></div>
+          <div class="row"><button type="button" class="zero" aria-pressed="false">Set to zero</button><a class="more" target="_blank">More about it</a></div>
           <label><select class="direction" aria-label="Direction"></select><input class="along" type="range" min="${-REACH}" max="${REACH}" step="0.05" value="0"><output></output></label>
           <div class="row"><button type="button" class="reset">Reset all</button></div>
           <div class="changed" role="status"></div>
@@ -42,7 +42,7 @@ export class LiveCode {
     this.amount.addEventListener("input", () => this.change(() => this.move(Number(this.amount.value))));
     this.along.addEventListener("input", () => this.change(() => (this.steps[this.direction.value] = Number(this.along.value))));
     this.direction.addEventListener("change", () => this.change(() => {}));
-    part(".zero").addEventListener("click", () => this.change(() => this.zeroed.delete(this.unit) || this.zeroed.add(this.unit)));
+    part(".zero").addEventListener("click", () => this.change(() => this.zero()));
     part(".reset").addEventListener("click", () => this.change(() => this.reset()));
     this.map = part("canvas.code");
     this.map.addEventListener("click", (event) => this.pick(this.under(event)));
@@ -146,6 +146,11 @@ export class LiveCode {
     else this.moved.delete(this.unit);
   }
 
+  zero() {
+    this.moved.delete(this.unit);
+    if (!this.zeroed.delete(this.unit)) this.zeroed.add(this.unit);
+  }
+
   get isChanged() {
     return this.moved.size > 0 || this.zeroed.size > 0 || this.steps.some(Boolean);
   }
@@ -165,7 +170,9 @@ export class LiveCode {
     this.say();
     this.paintCode(code);
     const { rows } = this.header;
-    this.paintPicture(".original", this.share < 0.5 ? this.pictures[this.a] : this.pictures[this.b], `original, ${rows[this.share < 0.5 ? this.a : this.b]}`);
+    const [letter, row] = this.share < 0.5 ? ["A", this.a] : ["B", this.b];
+    this.paintPicture(".original", this.pictures[row], `original, ${rows[row]}`);
+    this.root.querySelector(".from").textContent = `original ${letter}`;
     if (!this.ready) return this.paintPicture(".decoded", this.reconstructions[this.a], `reconstruction of ${rows[this.a]}`);
     if (this.busy) return void (this.again = true);
     this.busy = true;
@@ -174,8 +181,9 @@ export class LiveCode {
       const values = await this.decode(code);
       if (header !== this.header) return this.draw(); // of another code
       this.paintPicture(".decoded", displayed(values), "what the decoder makes of this code");
-      const clean = Float32Array.from(this.pictures[this.a], (byte) => byte / 255);
-      this.root.querySelector(".result").textContent = this.share ? "between A and B" : `decoded, ${psnrText(psnr(mse(values, clean)), 2)}`;
+      const clean = Float32Array.from(this.pictures[row], (byte) => byte / 255);
+      const score = `decoded, ${psnrText(psnr(mse(values, clean)), 2)}`;
+      this.root.querySelector(".result").textContent = this.share % 1 ? "decoded, between A and B" : score;
       this.root.dataset.frame = (Number(this.root.dataset.frame) || 0) + 1; // for tests
     } catch (error) {
       this.ready = false;

@@ -25,7 +25,8 @@ const TOOLS = `
     <button type="button" data-do="in" aria-label="Zoom in">+</button>
     <button type="button" data-do="fit" aria-label="Show all of every picture">Fit</button>
     <button type="button" data-do="one" class="large-only" aria-label="One pixel of the picture per pixel of the page">1:1</button>
-    <label class="compared">against <select class="against"></select></label>
+    <label class="compared"><span></span> <select class="against"></select></label>
+    <output class="showing"></output>
     <label class="subtracted" title="by which differences are multiplied">gain <select class="gain"></select></label>
     <label class="subtracted" title="differences of at most so many of 255 are black">tolerance <select class="tolerance"></select></label>
     <input class="divider wiped" type="range" min="0" max="100" value="50" step="0.5"
@@ -101,6 +102,7 @@ export class Lens {
     options(this.root.querySelector(".gain"), GAINS, gain, (value) => `${value}×`);
     options(this.root.querySelector(".tolerance"), TOLERANCES, tolerance, (value) => `±${value}`);
     write(this.root.querySelector(".about"), about);
+    write(this.root.querySelector(".compared span"), this.header.view === "Wipe" ? "left" : "against");
     for (const name of ["Wipe", "Blink", "Difference"]) this.root.classList.toggle(name.toLowerCase(), this.header.view === name);
     this.blink(this.header.view === "Blink");
   }
@@ -149,14 +151,16 @@ export class Lens {
     this.root.classList.toggle("zoomed", this.view.zoom !== null);
     write(this.root.querySelector(".zoom"), scale < 1 ? `${(100 * scale).toFixed(scale < 0.1 ? 1 : 0)}%` : `${+scale.toFixed(1)}×`);
     this.root.dataset.view = [scale, x, y].map((number) => number.toFixed(3)).join(" "); // for tests
-    for (const { canvas, at, size, picture, against } of this.stages) {
+    const isTurned = this.held || this.turned;
+    write(this.root.querySelector(".showing"), isTurned ? `showing ${this.against}` : "");
+    for (const { canvas, at, size, picture, against, isFixed } of this.stages) {
       const map = { ...this.view.map(size), at: at ?? [0, 0] };
       if (!at) resize(canvas, [map.across, map.down]);
       const context = canvas.getContext("2d", { willReadFrequently: true }); // else it would move to another process
       context.clearRect(...map.at, map.across, map.down);
       if (!picture) continue;
       const shape = this.view.picture;
-      if (this.held || this.turned) copy(context, against, shape, map);
+      if (isTurned && !isFixed) copy(context, against, shape, map);
       else if (view === "Wipe") wipe(context, picture, against, this.share, shape, map);
       else if (view === "Difference") difference(context, picture, against, this.chosen.gain, this.chosen.tolerance, shape, map);
       else copy(context, picture, shape, map);

@@ -138,7 +138,7 @@ export class Live {
     const addresses = this.served.map(({ key }) => this.live?.models?.[key]);
     const failed = addresses.map((address) => this.failed.get(address) ?? this.missed.get(address)).filter(Boolean);
     const all = failed.length ? `${this.words.some}: ${failed.join("; ")}.` : "";
-    this.sheet.say(this.live?.missing ?? (this.off || all));
+    this.sheet.say(this.live?.missing ?? (this.off || [this.live?.note, all].filter(Boolean).join(" ")));
   }
 
   presentServed() {
@@ -163,15 +163,18 @@ export class Live {
   async moved() {
     if (!this.ready || this.busy || this.level === null) return;
     this.busy = true;
+    let asked = null;
     try {
-      while (this.live && this.level !== null && this.level !== (this.frame?.level ?? this.live.level)) {
-        const [live, level] = [this.live, this.level];
-        if (level === live.level) {
+      while (asked || this.isBehind(this.frame?.level ?? this.live?.level)) {
+        if (!asked && this.level === this.live.level) {
           this.presentServed();
           break;
         }
-        const addresses = this.served.map(({ key }) => live.models[key]).filter((address) => this.checked.has(address) && this.engine.has(address));
-        const columns = await this.compute(level, addresses);
+        asked ??= this.asked();
+        const { live, level } = asked;
+        const columns = await asked.columns;
+        // The next level is begun before this one is drawn, so that the workers do not wait.
+        asked = this.isBehind(level) && this.level !== this.live.level ? this.asked() : null;
         if (live !== this.live) continue; // of another scene
         if (!this.sheet.root.isConnected) return;
         this.frame = { level };
@@ -186,6 +189,20 @@ export class Live {
     } finally {
       this.busy = false;
     }
+  }
+
+  /** Whether the slider stands at another level than this one. */
+  isBehind(level) {
+    return Boolean(this.live) && this.level !== null && this.level !== level;
+  }
+
+  /** The columns of the slider's level, which are computed from now on. */
+  asked() {
+    const { live, level } = this;
+    const addresses = this.served.map(({ key }) => live.models[key]).filter((address) => this.checked.has(address) && this.engine.has(address));
+    const columns = this.compute(level, addresses);
+    columns.catch(() => {}); // it is awaited after another one
+    return { live, level, columns };
   }
 
   /** The server's columns with what was computed here in their place. */

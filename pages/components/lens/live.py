@@ -8,6 +8,7 @@ from typing import Any
 from aecore.data.noise import KINDS, picture_seed
 from aecore.studies.contestants import Contestant
 from pages.app import browser_packages, model_route
+from pages.components import look
 from pages.components.pickers import GivenNoise
 
 # Where ONNX Runtime is, for the processor and for a graphics card: its module and its machine code.
@@ -24,14 +25,14 @@ def described(given: GivenNoise, chosen: Sequence[Contestant], indices: Sequence
     """The noise of the pictures `indices`, where the slider is, and where to fetch what; or why nothing is live."""
     if missing := browser_packages.missing("Live noise"):
         return {"missing": missing, "level": given.level}
+    addresses = {one.key: model_route.address(one.run) for one in chosen if one.run}
+    large = [one.label for one in chosen if addresses.get(one.key, "") is None]
+    verb = "is" if len(large) == 1 else "are"
     return {
+        "note": f"{look.listed(large)} {verb} too large to run in the browser." if large else "",
         "slider": f".st-key-{given.slider}",
         **noise_of(given, indices),
-        "models": {
-            contestant.key: address
-            for contestant in chosen
-            if contestant.run and (address := model_route.address(contestant.run))
-        },
+        "models": {key: address for key, address in addresses.items() if address},
         "runtime": RUNTIME,
     }
 

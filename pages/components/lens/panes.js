@@ -25,6 +25,7 @@ export class Panes extends Lens {
       </div>`;
     this.panes = this.root.querySelector(".panes");
     this.bitmaps = new Map(); // by address
+    this.observer = new MutationObserver(() => this.wait());
   }
 
   async show(header) {
@@ -48,7 +49,21 @@ export class Panes extends Lens {
     }
     this.arrange();
     this.settle();
+    this.level = this.slider?.value;
+    this.wait();
+    this.observer.disconnect();
+    this.observer.observe(document.body, { subtree: true, attributeFilter: ["aria-valuetext"] });
     this.root.dataset.drawn = header.number; // lets tests and benchmarks wait for the new pixels
+  }
+
+  get slider() {
+    return document.querySelector(`${this.header.slider} input[type=range]`);
+  }
+
+  // Photographs are computed when the slider is released: until then what depends on the noise is dimmed.
+  wait() {
+    if (!this.root.isConnected) return this.observer.disconnect();
+    this.root.classList.toggle("behind", this.slider?.value !== this.level);
   }
 
   picture({ whole, part }) {

@@ -58,10 +58,13 @@ def file_of(pixels: Pixels) -> bytes:
     return png.encoded(reduced, compress_type=Z_HUFFMAN_ONLY)
 
 
-def show(pictures: Sequence[Shown], photograph: Photograph, view: str, redraw: Callable[[], None]) -> None:
+def show(
+    pictures: Sequence[Shown], photograph: Photograph, view: str, slider: str, redraw: Callable[[], None]
+) -> None:
     """Draw the panes in one of their views; the first of the `pictures` is the original.
 
-    `redraw` is called before the page is drawn again because another part of a large photograph came into view.
+    While the noise's slider, which has this key, is held, the others are dimmed. `redraw` is called before the page is
+    drawn again because another part of a large photograph came into view.
     """
     height, width = photograph.size
     rectangle = _asked(photograph)
@@ -72,6 +75,7 @@ def show(pictures: Sequence[Shown], photograph: Photograph, view: str, redraw: C
         "factor": factor(photograph.size),
         "most": MOST,
         "view": view,
+        "slider": f".st-key-{slider}",
         "about": " ".join([f"{photograph.title}, {width:,}×{height:,} pixels.", *photograph.notes]),
         "part": rectangle,
         "columns": [_described(picture, place, rectangle) for place, picture in enumerate(pictures)],

@@ -207,6 +207,8 @@ export class Sheet extends Lens {
 
   /** The chosen cell, moved inside the sheet if that has become smaller. */
   place({ row, column }) {
+    // At first the last column that has pictures.
+    if (column === Infinity) column = this.columns.findLastIndex(({ computing }) => !computing);
     return { row: Math.min(row, this.header.rows.length - 1), column: Math.min(column, this.columns.length - 1) };
   }
 
@@ -236,7 +238,8 @@ export class Sheet extends Lens {
     const [large, original] = this.panel.querySelectorAll(".stage canvas");
     for (const [canvas, which] of [[large, column], [original, 0]]) {
       [canvas.style.width, canvas.style.height] = this.largeSize.map((side) => `${side}px`);
-      this.stages.push({ element: canvas.parentElement, canvas, size: this.largeSize, isLarge: true, ...pictures(row, which) });
+      const isFixed = canvas === original;
+      this.stages.push({ element: canvas.parentElement, canvas, size: this.largeSize, isLarge: true, isFixed, ...pictures(row, which) });
     }
     write(this.panel.querySelector(".what"), rows[row].join(" "));
     write(this.panel.querySelector(".which"), heading);

@@ -51,7 +51,7 @@ def show(photograph: Photograph, chosen: Sequence[Contestant]) -> None:
     for sentence in work.failures(works):
         controls.error(look.in_markdown(sentence), icon=":material/error:")
     with pictures:
-        panes.show(_pictures(photograph, chosen, works), photograph, view, _redrawn)
+        panes.show(_pictures(photograph, chosen, works), photograph, view, given.slider, _redrawn)
     with progress:
         titles = {contestant.key: contestant.title for contestant in chosen}
         work.watch(works, {NOISY: "the noisy photograph", **titles})
