@@ -126,11 +126,16 @@ export class Engine {
     );
   }
 
-  /** What the models `keys` make of the scene at a level: by key `{ pixels, errors, similarities }`, one of each per picture. */
-  async frame(level, keys) {
+  /**
+   * What the models `keys` make of the scene at a level: by key `{ pixels, errors, similarities }`, one of each per
+   * picture. Only the picture `compared` has a similarity: -1 is none, null all.
+   */
+  async frame(level, keys, compared = null) {
     const { rows } = this;
-    const used = this.workers.filter((_, place) => rows[place].length);
-    const answers = await Promise.all(used.map((worker) => this.ask(worker, { ask: "frame", level, keys })));
+    const used = this.workers.map((worker, place) => [worker, rows[place]]).filter(([, own]) => own.length);
+    const answers = await Promise.all(
+      used.map(([worker, own]) => this.ask(worker, { ask: "frame", level, keys, compared: compared === null ? null : own.indexOf(compared) })),
+    );
     const columns = {};
     for (const key of ["noisy", ...keys]) {
       columns[key] = { pixels: [], errors: [], similarities: [] };

@@ -122,7 +122,7 @@ export class Live {
     try {
       await this.engine.load(address);
       if (live !== this.live || !this.sheet.root.isConnected) return;
-      const { [address]: own } = await this.compute(live.level, [address]);
+      const { [address]: own } = await this.compute(live.level, [address], -1);
       if (live !== this.live) return;
       const apart = Math.max(...own.pixels.map((picture, row) => farthest(picture, pixels[row])));
       if (!(apart <= APART)) throw new Error(`its file gives other pictures here than on the server, by up to ${apart} of 255`);
@@ -148,7 +148,7 @@ export class Live {
   }
 
   /** The frame of one level, of the scene that the server described, by the addresses of the models. */
-  compute(level, addresses) {
+  compute(level, addresses, compared) {
     const { channels, height, width } = this.sheet.header;
     // The workers hold one scene, which may be that of another sheet by now.
     if (!this.scene || this.engine.held !== this.scene) {
@@ -156,7 +156,7 @@ export class Live {
       this.engine.held = this.scene = { shape: [channels, height, width], pictures, kind: this.live.kind, seeds: this.live.seeds };
       this.engine.scene(this.scene);
     }
-    return this.engine.frame(level, addresses);
+    return this.engine.frame(level, addresses, compared);
   }
 
   /** The slider has moved, or data has come: show its level, unless the server's pictures are of it. */
@@ -171,14 +171,15 @@ export class Live {
           break;
         }
         asked ??= this.asked();
-        const { live, level } = asked;
+        const { live, level, isWhole } = asked;
         const columns = await asked.columns;
         // The next level is begun before this one is drawn, so that the workers do not wait.
         asked = this.isBehind(level) && this.level !== this.live.level ? this.asked() : null;
         if (live !== this.live) continue; // of another scene
         if (!this.sheet.root.isConnected) return;
         this.frame = { level };
-        this.sheet.present(this.columns(level, columns), true);
+        this.isWhole = false;
+        this.sheet.present(this.columns(level, columns), !isWhole);
         this.sheet.root.dataset.level = level; // for tests: that of the pictures that were computed here
       }
     } catch (error) {
@@ -200,9 +201,17 @@ export class Live {
   asked() {
     const { live, level } = this;
     const addresses = this.served.map(({ key }) => live.models[key]).filter((address) => this.checked.has(address) && this.engine.has(address));
-    const columns = this.compute(level, addresses);
+    const columns = this.compute(level, addresses, this.isWhole ? null : this.sheet.reading);
     columns.catch(() => {}); // it is awaited after another one
-    return { live, level, columns };
+    return { live, level, columns, isWhole: this.isWhole };
+  }
+
+  /** Compute the level in view once more, with what is enlarged now, or with all numbers. */
+  renew(isWhole = false) {
+    if (!this.frame) return;
+    this.isWhole = isWhole;
+    this.frame = {};
+    this.moved();
   }
 
   /** The server's columns with what was computed here in their place. */
@@ -222,7 +231,11 @@ export class Live {
   column(column, own) {
     if (own.numbers) return { ...column, ...own }; // recorded
     const { pixels, errors, similarities } = own;
-    const numbers = (row) => numberTexts(errors[row], similarities[row]);
+    const numbers = (row) => {
+      if (similarities[row] !== null) return numberTexts(errors[row], similarities[row]);
+      queueMicrotask(() => this.renew()); // when this row is the one that is enlarged
+      return [...numberTexts(errors[row], 0).slice(0, 2), ["SSIM", "…"]];
+    };
     return { ...column, pixels, note: psnrText(pooledPsnr(errors)), numbers };
   }
 }

@@ -46,7 +46,7 @@ async function open() {
     show();
   });
   slider.addEventListener("input", say);
-  slider.addEventListener("change", () => sheet.fill(false)); // the scores, which take time, for screen readers
+  slider.addEventListener("change", () => sheet.live.renew(true)); // the scores, which take time, for screen readers
   new MutationObserver(() => {
     slider.disabled = root.dataset.live === "off";
     kinds.disabled = root.dataset.live !== "ready" || page.kinds.length === 1;

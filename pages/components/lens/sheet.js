@@ -92,7 +92,8 @@ export class Sheet extends Lens {
     const bitmap = this.pictures?.[column]?.[row]?.layers[0].bitmap ?? new OffscreenCanvas(width, height);
     if (bitmap.width !== width || bitmap.height !== height) [bitmap.width, bitmap.height] = [width, height];
     const context = bitmap.getContext("2d", { willReadFrequently: true });
-    const image = context.createImageData(width, height);
+    this.image = this.image?.width === width && this.image.height === height ? this.image : context.createImageData(width, height);
+    const { image } = this;
     if (errors) errors.fill(image.data, pixels, this.columns[0].pixels[row]);
     else inColour(image.data, pixels, channels);
     context.putImageData(image, 0, 0);

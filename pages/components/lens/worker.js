@@ -50,13 +50,16 @@ const ANSWERS = {
     return {};
   },
 
-  /** The noisy pictures at a level, and what each model makes of them. */
-  async frame({ level, keys }) {
+  /**
+   * The noisy pictures at a level, and what each model makes of them. `compared` is the picture whose structural
+   * similarity is wanted: -1 for none, null for all.
+   */
+  async frame({ level, keys, compared }) {
     const one = scene.shape.reduce((product, side) => product * side);
     const given = new Float32Array(scene.pictures.length * one);
     scene.pictures.forEach((picture, row) => scene.draws[row].at(picture, level, given.subarray(row * one, (row + 1) * one)));
-    const columns = { noisy: column(given, one) };
-    for (const key of keys) columns[key] = column(await run(sessions.get(key), given, [scene.pictures.length, ...scene.shape]), one);
+    const columns = { noisy: column(given, one, compared) };
+    for (const key of keys) columns[key] = column(await run(sessions.get(key), given, [scene.pictures.length, ...scene.shape]), one, compared);
     return { columns };
   },
 
@@ -73,12 +76,13 @@ async function run(session, values, shape) {
   return outputs[session.outputNames[0]].data;
 }
 
-function column(values, one) {
+function column(values, one, compared) {
   const rows = scene.pictures.map((picture, row) => ({ picture, own: values.subarray(row * one, (row + 1) * one) }));
   return {
     pixels: displayed(values),
     errors: rows.map(({ picture, own }) => mse(own, picture)),
-    similarities: rows.map(({ picture, own }) => ssim(own, picture, scene.shape)),
+    // It takes longer than all else but the models.
+    similarities: rows.map(({ picture, own }, row) => (compared === null || compared === row ? ssim(own, picture, scene.shape) : null)),
   };
 }
 
