@@ -44,8 +44,7 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
             "Each row is a test picture, which no model saw in training. **original** is the clean picture; once you "
             "add "
             "noise, **noisy** is the input of every model. Each further column is the output of one model. Hover over "
-            "a cell, or move with the arrow keys, to see it enlarged with its scores.\n\n"
-            + lineup.HOW_TO_LOOK,
+            "a cell, or move with the arrow keys, to see it enlarged with its scores.\n\n" + lineup.HOW_TO_LOOK,
         )
         if shown.outputs:
             _scores(shown, noise, seed, saving, partial(sheets.saved, drawn))

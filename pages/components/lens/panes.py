@@ -58,9 +58,7 @@ def file_of(pixels: Pixels) -> bytes:
     return png.encoded(reduced, compress_type=Z_HUFFMAN_ONLY)
 
 
-def show(
-    pictures: Sequence[Shown], photograph: Photograph, view: str, slider: str, redraw: Callable[[], None]
-) -> None:
+def show(pictures: Sequence[Shown], photograph: Photograph, view: str, slider: str, redraw: Callable[[], None]) -> None:
     """Draw the panes in one of their views; the first of the `pictures` is the original.
 
     While the noise's slider, which has this key, is held, the others are dimmed. `redraw` is called before the page is
