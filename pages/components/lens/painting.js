@@ -1,7 +1,8 @@
 // How pictures are drawn on a canvas: as they are, one over another, or their difference.
 //
 // A picture is a list of layers; each is a bitmap whose pixels stand for `factor` × `factor` pixels of the picture, and
-// which begins at its pixel `at`. Enlarged pixels are drawn without smoothing.
+// which begins at its pixel `at`; or the rows of a bitmap that begin with `from`, of a `height`. Enlarged pixels are drawn
+// without smoothing.
 
 /** Draw a picture under the map of a view (`View.map`), which begins on the canvas `at` a pixel of the screen. */
 export function copy(context, { layers }, [width, height], { factor, left, top, across, down, at: [right, below] }) {
@@ -14,17 +15,17 @@ export function copy(context, { layers }, [width, height], { factor, left, top, 
   // Whole pixels: one that is covered in part would show as a difference.
   context.rect(left, top, ...[width, height].map((side) => Math.max(1, Math.floor(side * factor))));
   context.clip();
-  for (const { bitmap, factor: size, at: [x, y] } of layers) {
+  for (const { bitmap, factor: size, at: [x, y], from = 0, height: rows = bitmap.height } of layers) {
     context.imageSmoothingEnabled = size * factor < 1;
     context.imageSmoothingQuality = "high";
     // Only what is in view, so that no coordinate becomes too large.
     const first = [Math.floor((-left / factor - x) / size), Math.floor((-top / factor - y) / size)];
     const last = [((across - left) / factor - x) / size, ((down - top) / factor - y) / size];
     const [l, t] = first.map((number) => Math.max(0, number));
-    const [r, b] = [Math.min(bitmap.width, Math.ceil(last[0])), Math.min(bitmap.height, Math.ceil(last[1]))];
+    const [r, b] = [Math.min(bitmap.width, Math.ceil(last[0])), Math.min(rows, Math.ceil(last[1]))];
     if (r <= l || b <= t) continue;
     const place = [left + (x + l * size) * factor, top + (y + t * size) * factor];
-    context.drawImage(bitmap, l, t, r - l, b - t, ...place, (r - l) * size * factor, (b - t) * size * factor);
+    context.drawImage(bitmap, l, from + t, r - l, b - t, ...place, (r - l) * size * factor, (b - t) * size * factor);
   }
   context.restore();
 }
@@ -81,13 +82,14 @@ export function frame(context, pixel, { factor, left, top, across, down, at: [ri
 
 /** The values of a picture at a pixel, and whether they are a mean of several; null where it is not there. */
 export function valuesAt({ layers }, [x, y]) {
-  const covering = layers.filter(({ bitmap, factor, at }) => {
+  const covering = layers.filter(({ bitmap, factor, at, height = bitmap.height }) => {
     const [right, down] = [Math.floor((x - at[0]) / factor), Math.floor((y - at[1]) / factor)];
-    return right >= 0 && down >= 0 && right < bitmap.width && down < bitmap.height;
+    return right >= 0 && down >= 0 && right < bitmap.width && down < height;
   });
   const layer = covering.at(-1);
   if (!layer) return null;
-  const place = [Math.floor((x - layer.at[0]) / layer.factor), Math.floor((y - layer.at[1]) / layer.factor)];
+  const { at, factor, from = 0 } = layer;
+  const place = [Math.floor((x - at[0]) / factor), from + Math.floor((y - at[1]) / factor)];
   onePixel ??= new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   onePixel.drawImage(layer.bitmap, ...place, 1, 1, 0, 0, 1, 1);
   return { values: [...onePixel.getImageData(0, 0, 1, 1).data].slice(0, 3), isMean: layer.factor > 1 };

@@ -31,6 +31,7 @@ export class Sheet extends Lens {
       </div>`;
     this.grid = this.root.querySelector(".grid");
     this.panel = this.root.querySelector(".panel");
+    this.strips = []; // by column
     this.cellAt = { row: 0, column: Infinity };
     this.over = null; // the cell under the pointer
     this.grid.addEventListener("mouseleave", () => this.hover(null));
@@ -74,9 +75,7 @@ export class Sheet extends Lens {
       this.pinned = this.hovered = null;
     }
     const errors = colours && new ErrorColours(colours, columns, [this.header.channels, height, width]);
-    this.pictures = columns.map((column, place) =>
-      column.pixels.map((pixels, row) => this.picture(place, row, pixels, column.role === "clean" ? null : errors)),
-    );
+    this.pictures = columns.map((column, place) => this.strip(place, column, column.role === "clean" ? null : errors));
     this.legend(errors);
     this.root.classList.toggle("across", Boolean(this.header.across));
     this.tools(columns.map(({ heading }) => heading));
@@ -87,17 +86,22 @@ export class Sheet extends Lens {
     this.arranged = view;
   }
 
-  picture(column, row, pixels, errors) {
+  // The pictures of a column one below another on one canvas: with many of them the browser keeps many copies.
+  strip(place, { pixels }, errors) {
     const { channels, width, height } = this.header;
-    const bitmap = this.pictures?.[column]?.[row]?.layers[0].bitmap ?? new OffscreenCanvas(width, height);
-    if (bitmap.width !== width || bitmap.height !== height) [bitmap.width, bitmap.height] = [width, height];
+    this.strips[place] ??= new OffscreenCanvas(1, 1);
+    const bitmap = this.strips[place];
+    resize(bitmap, [width, pixels.length * height]);
     const context = bitmap.getContext("2d", { willReadFrequently: true });
-    this.image = this.image?.width === width && this.image.height === height ? this.image : context.createImageData(width, height);
-    const { image } = this;
-    if (errors) errors.fill(image.data, pixels, this.columns[0].pixels[row]);
-    else inColour(image.data, pixels, channels);
-    context.putImageData(image, 0, 0);
-    return { layers: [{ bitmap, factor: 1, at: [0, 0] }] };
+    const isSame = this.image?.width === bitmap.width && this.image.height === bitmap.height;
+    this.image = isSame ? this.image : context.createImageData(bitmap.width, bitmap.height);
+    pixels.forEach((picture, row) => {
+      const into = this.image.data.subarray(4 * width * height * row, 4 * width * height * (row + 1));
+      if (errors) errors.fill(into, picture, this.columns[0].pixels[row]);
+      else inColour(into, picture, channels);
+    });
+    context.putImageData(this.image, 0, 0);
+    return pixels.map((_, row) => ({ layers: [{ bitmap, factor: 1, at: [0, 0], from: row * height, height }] }));
   }
 
   // The largest whole factors by which the cells and the large picture fit beside each other.
@@ -141,7 +145,6 @@ export class Sheet extends Lens {
     this.grid.replaceChildren(this.surface, element("div", "corner"), ...above, ...lines.flat());
     above.forEach((title) => title.classList.add("above"));
     beside.forEach((title) => title.classList.add("beside"));
-    this.pictures = null;
   }
 
   cell(row, column) {
