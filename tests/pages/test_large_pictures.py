@@ -18,6 +18,7 @@ from aecore.runs.store import Run, Store
 from pages.components import look
 from tests.aecore.data import small_stl10
 from tests.aecore.reconstructors import hostile_models
+from tests.pages.sent import sheets
 
 ROOT = Path(__file__).parents[2]
 PICTURES = 20
@@ -109,7 +110,9 @@ def test_the_system_page_shows_such_a_run(runs: dict[str, Run], name: str) -> No
     assert not app.exception
     assert not app.error
     assert app.selectbox(key="run").value == label
-    assert any("Worst reconstructions" in block.proto.body for block in app.get("html"))
+    ((header, columns),) = sheets(app)
+    assert [kind for kind, _ in header["rows"]].count("Worst") > 0
+    assert columns["output"].shape[1:] == runs[name].spec.architecture.input_shape
 
 
 def test_compare_shows_stl10_to_the_models_of_its_size(runs: dict[str, Run]) -> None:

@@ -86,7 +86,7 @@ export class Sheet extends Lens {
     this.arranged = view;
   }
 
-  // The pictures of a column one below another on one canvas: with many of them the browser keeps many copies.
+  // The pictures of a column one below another on one canvas, so that they are written at once.
   strip(place, { pixels }, errors) {
     const { channels, width, height } = this.header;
     this.strips[place] ??= new OffscreenCanvas(1, 1);
