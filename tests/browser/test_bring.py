@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from aecore.models import zoo
 from aecore.runs.store import Store
+from pages.app import browser_packages
 from tests.aecore.reconstructors.plain_torch import plain_autoencoder
 from tests.browser import started
 from tests.browser.seen import headings, settled
@@ -36,6 +37,14 @@ def address(root: Path) -> Iterator[str]:
 def bring(page: Page, path: Path) -> None:
     page.get_by_role("button", name="Bring a model").click()
     page.locator("input[type=file]").set_input_files(path)
+
+
+def open_system(page: Page, address: str, key: str) -> None:
+    """Open the page of a run, until nothing of it is fetched any more: the test deletes it."""
+    page.goto(f"{address}/system?run={key[:12]}")
+    settled(page)
+    if browser_packages.folder():
+        expect(page.locator(".live-code[data-live=ready]")).to_be_visible()
 
 
 def test_a_network_is_built_trained_compared_sent_out_deleted_and_brought_back(
@@ -65,8 +74,7 @@ def test_a_network_is_built_trained_compared_sent_out_deleted_and_brought_back(
     settled(page)
     assert headings(page)[-1] == label
 
-    page.goto(f"{address}/system?run={run.key[:12]}")
-    settled(page)
+    open_system(page, address, run.key)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as .zip").click()
     path = tmp_path / download.value.suggested_filename
