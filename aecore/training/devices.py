@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -45,11 +47,26 @@ def memory_budget(device: torch.device) -> int:
 
 
 def autocasts(spec: RunSpec, device: torch.device) -> bool:
-    """Whether the model computes in bfloat16: on CUDA, if it is large enough to gain from it.
+    """Whether the model trains in bfloat16: if the device multiplies it faster, and the model is large enough to gain.
 
     Never with cross-entropy, because a sigmoid that is rounded to 1 has no gradient.
     """
-    return device.type == "cuda" and spec.architecture.macs >= BFLOAT16_FROM and spec.recipe.loss != "bce"
+    fast = device.type == "cuda" or (device.type == "cpu" and multiplies_bfloat16(capabilities()))
+    return fast and spec.architecture.macs >= BFLOAT16_FROM and spec.recipe.loss != "bce"
+
+
+def capabilities() -> Mapping[str, Any]:
+    """The instruction sets of this processor, by the names of `torch.cpu.get_capabilities`; none before torch 2.13."""
+    known: Callable[[], Mapping[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    return known()
+
+
+def multiplies_bfloat16(capabilities: Mapping[str, Any]) -> bool:
+    """Whether a processor with these instruction sets multiplies bfloat16 by AVX-512 instructions made for it.
+
+    Not with AMX: where a virtual machine shows AMX and does not allow it, oneDNN's first use of it ends the process.
+    """
+    return bool(capabilities.get("avx512_bf16")) and not capabilities.get("amx_tile")
 
 
 def accelerator(device: torch.device) -> str:

@@ -24,15 +24,36 @@ def spec_of(name: str, loss: Loss = "mse") -> RunSpec:
     return RunSpec(system.architecture, replace(system.recipe, loss=loss), "cifar10", "", name=name)
 
 
-def test_only_large_models_compute_in_bfloat16_and_only_on_a_gpu() -> None:
+def test_only_large_models_compute_in_bfloat16_on_a_gpu() -> None:
     gpu = torch.device("cuda")
     assert devices.autocasts(spec_of("denoise-unet"), gpu)
-    assert not devices.autocasts(spec_of("denoise-unet"), CPU)
     assert not devices.autocasts(spec_of("shallow-strided"), gpu)
     large = replace(spec_of("shallow-strided").architecture, input_shape=(3, 64, 64))
     assert devices.autocasts(replace(spec_of("shallow-strided"), architecture=large), gpu)
     assert not devices.autocasts(replace(spec_of("shallow-strided", "bce"), architecture=large), gpu)
 
 
-def test_the_precision_is_recorded() -> None:
-    assert devices.environment(spec_of("denoise-unet"), CPU)["dtype"] == "float32"
+@pytest.mark.parametrize(
+    ("processor", "fast"),
+    [
+        ({}, False),  # an older torch says nothing
+        ({"avx512_bf16": False, "amx_tile": False}, False),
+        ({"avx512_bf16": True, "amx_tile": False}, True),
+        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": True, "amx_tile": True}, False),
+        ({"neon": True, "bf16": True}, False),
+    ],
+)
+def test_a_processor_computes_large_models_in_bfloat16_if_it_multiplies_it_without_amx(
+    processor: dict[str, bool], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "capabilities", lambda: processor)
+    assert devices.multiplies_bfloat16(processor) == fast
+    assert devices.autocasts(spec_of("denoise-unet"), CPU) == fast
+    assert not devices.autocasts(spec_of("shallow-strided"), CPU)
+    dtype = "bfloat16 autocast" if fast else "float32"
+    assert devices.environment(spec_of("denoise-unet"), CPU)["dtype"] == dtype
+
+
+def test_the_instruction_sets_of_this_processor_are_those_that_torch_knows() -> None:
+    assert devices.capabilities() == torch.cpu.get_capabilities()
