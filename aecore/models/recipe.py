@@ -16,13 +16,14 @@ from aecore.files.whole import canonical
 from aecore.models.architecture import Architecture
 from aecore.models.layers import LAYERS
 
-Loss = Literal["mse", "bce", "mae", "psnr"]
+Loss = Literal["mse", "bce", "mae", "rmse", "psnr"]
 Initialisation = Literal["keras", "torch", "pca"]
 Schedule = Literal["cosine"]
 LOSSES: dict[Loss, str] = {
     "mse": "mean squared error",
     "bce": "binary cross-entropy",
     "mae": "mean absolute error",
+    "rmse": "root mean squared error of each picture",
     "psnr": "80 dB less the mean PSNR of the pictures",
 }
 _LEGAL = {"loss": get_args(Loss), "initialisation": get_args(Initialisation), "schedule": get_args(Schedule)}

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from aecore.models.recipe import Loss, Recipe
 
-NO_ERROR = 1e-8  # the mean squared error of 80 dB; added to an error, so that the gradient of none is finite
+NO_ERROR = 1e-8  # the mean squared error of 80 dB; added to an error, so that its gradient is finite where it is zero
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -32,6 +32,15 @@ def cross_entropy(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
     return F.binary_cross_entropy(output, target)
 
 
+def root_squared_error(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
+    """Mean over pictures of the root of the mean squared error.
+
+    Every picture pulls its output with the same strength, however large its error is. So weak noise counts, and unlike
+    with the PSNR its pull does not grow without end as errors shrink.
+    """
+    return ((output - target).square().mean((1, 2, 3)) + NO_ERROR).sqrt().mean()
+
+
 def missing_decibels(output: Tensor, target: Tensor, given: Tensor) -> Tensor:
     """Mean over pictures of what its PSNR lacks to 80 dB.
 
@@ -47,6 +56,7 @@ FUNCTIONS: dict[Loss, Function] = {
     "mse": squared_error,
     "bce": cross_entropy,
     "mae": absolute_error,
+    "rmse": root_squared_error,
     "psnr": missing_decibels,
 }
 

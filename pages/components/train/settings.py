@@ -17,7 +17,7 @@ Given = Mapping[str, Any]  # what the controls hold at first, by the names of th
 
 _NO_NOISE = "None"
 _EVENLY, _LOG = "evenly", "on a log scale"  # how the levels of a range are drawn
-_LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae", "PSNR": "psnr"}
+_LOSSES: dict[str, Loss] = {"MSE": "mse", "Cross-entropy": "bce", "MAE": "mae", "RMSE": "rmse", "PSNR": "psnr"}
 # What a recipe may say, by the title of the choice.
 _CHOICES: dict[str, Mapping[str, str | None]] = {
     "loss": _LOSSES,

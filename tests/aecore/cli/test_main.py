@@ -75,7 +75,7 @@ WRONG = {
     "no level": (["train", LAYERS, "--noise", "gaussian"], "write kind:level, for example gaussian:0.3"),
     "loss": (
         ["train", LAYERS, "--loss", "msee"],
-        "loss 'msee' is not known: did you mean mse? Legal: mse, bce, mae, psnr.",
+        "loss 'msee' is not known: did you mean mse? Legal: mse, bce, mae, rmse, psnr.",
     ),
     "bce": (["train", "conv3:k1:linear", "--loss", "bce"], "Cross-entropy needs outputs between 0 and 1"),
     "penalty": (["train", LAYERS, "--penalty", "sparsity"], "write name:weight, for example sparsity:0.001"),

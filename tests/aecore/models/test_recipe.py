@@ -141,7 +141,7 @@ def test_the_name_and_the_spelling_do_not_change_the_key() -> None:
         ({"learning_rate": float("inf")}, "above 0 and at most 10, not inf"),
         ({"images": 0}, "at least 1, not 0; leave it out"),
         ({"loss": "msa"}, "did you mean mse"),
-        ({"loss": "huber"}, "Legal: mse, bce, mae, psnr"),
+        ({"loss": "huber"}, "Legal: mse, bce, mae, rmse, psnr"),
         ({"initialisation": "kaiming"}, "Legal: keras, torch, pca"),
         ({"schedule": "cosin"}, "did you mean cosine"),
         ({"redraw": "yes"}, "redraw must be true or false, not 'yes'"),

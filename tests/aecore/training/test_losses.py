@@ -3,8 +3,10 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from skimage.metrics import mean_squared_error
 from torch import nn
 from torch.nn import functional as F
 
@@ -12,7 +14,7 @@ from aecore.data.noise import key
 from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.scoring import per_picture
 from aecore.models.architecture import Architecture
-from aecore.models.recipe import Recipe, RunSpec
+from aecore.models.recipe import Loss, Recipe, RunSpec
 from aecore.training.events import Epoch, EpochEnded
 from aecore.training.initialisation import build
 from aecore.training.loop import train
@@ -70,13 +72,30 @@ def test_the_loss_of_psnr_is_what_the_mean_of_the_scores_lacks_to_80_db() -> Non
     assert 80 - loss == pytest.approx(per_picture(output, target)["psnr"].mean(), abs=in_decibels(1e-4))
 
 
-def test_a_picture_without_error_lacks_nothing_and_has_a_finite_gradient() -> None:
+@pytest.mark.parametrize(("name", "least"), [("psnr", 0.0), ("rmse", 1e-4)])
+def test_a_picture_without_error_has_the_least_loss_and_a_finite_gradient(name: Loss, least: float) -> None:
     target = torch.full((2, 3, 4, 4), 0.5)
     output = target.clone().requires_grad_()
-    loss = loss_of(Recipe(loss="psnr"), output, target, target)
-    assert float(loss.detach()) == 0
+    loss = loss_of(Recipe(loss=name), output, target, target)
+    assert float(loss.detach()) == pytest.approx(least)
     loss.backward()
     assert output.grad.isfinite().all()
+
+
+def test_under_rmse_every_picture_pulls_with_the_same_strength() -> None:
+    draw = torch.Generator().manual_seed(0)
+    target = torch.rand(4, 3, 32, 32, generator=draw)
+    noise = torch.randn(target.shape, generator=draw) * torch.tensor([0.03, 0.1, 0.3, 1.0])[:, None, None, None]
+    output = (target + noise).requires_grad_()
+    loss = loss_of(Recipe(loss="rmse"), output, target, target)
+    expected = (
+        sum(np.sqrt(mean_squared_error(*pair)) for pair in zip(output.detach().numpy(), target.numpy(), strict=True))
+        / 4
+    )
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-5)
+    loss.backward()
+    strengths = output.grad.square().sum((1, 2, 3)).sqrt()
+    torch.testing.assert_close(strengths, torch.full((4,), float(strengths.mean())), rtol=1e-4, atol=0)
 
 
 def test_half_an_error_is_6_db_less_whether_it_was_large_or_small() -> None:
