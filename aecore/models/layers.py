@@ -450,6 +450,36 @@ class Sparsity(Layer):
 
 
 @dataclass(frozen=True)
+class Entropy(Layer):
+    """Rounds its input to whole numbers that take few bits, at any of `rates` rates, and reports the penalty `bits`.
+
+    The probabilities of the numbers are predicted by a network of `hidden` channels (`aecore.models.entropy_model`).
+    The penalty is the mean of the bits that a picture takes; the recipe sets what a bit weighs at the lowest rate.
+    """
+
+    keyword: ClassVar[str] = "entropy"
+    example: ClassVar[str] = "7"
+    title: ClassVar[str] = "entropy model"
+    keeps_numbers: ClassVar[bool] = True
+    penalty: ClassVar[str] = "bits"
+    kernel: ClassVar[int] = 5  # of the convolution that sees two positions to each side
+    rates: int = size(1, high=32)
+    hidden: int = size(128, letter="h", shrinks=True)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return _maps(shape)
+
+    def parameters(self, shape: Shape) -> int:
+        channels, hidden = _maps(shape)[0], self.hidden
+        context = (channels + 1) * self.kernel**2 * hidden + hidden
+        by_rate = self.rates * (2 * channels + hidden)
+        return by_rate + context + (hidden + 1) * (hidden + 2 * channels)
+
+    def _words(self) -> tuple[str, ...]:
+        return self.title, f"{self.rates} rate{'s' * (self.rates > 1)}"
+
+
+@dataclass(frozen=True)
 class Flatten(Layer):
     """Turns feature maps into a flat vector, channel by channel."""
 
@@ -547,7 +577,7 @@ LAYERS: dict[str, type[Layer]] = {
     kind.keyword: kind
     for kind in (
         *(Conv, TransposedConv, Dense, MaxPool, AveragePool, Upsample, BatchNorm, GroupNorm, Dropout, Activate),
-        *(Sparsity, Flatten, Reshape, Skip, Add, Concat),
+        *(Sparsity, Entropy, Flatten, Reshape, Skip, Add, Concat),
     )
 }
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from functools import singledispatch
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from aecore.models.bases import Penalised, Stochastic
+from aecore.models.entropy_model import EntropyModel
 from aecore.models.layers import (
     Activate,
     AveragePool,
@@ -19,6 +21,7 @@ from aecore.models.layers import (
     Conv,
     Dense,
     Dropout,
+    Entropy,
     Flatten,
     GroupNorm,
     Join,
@@ -43,22 +46,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "linear": nn.Identity,
 }
-
-
-class Stochastic(nn.Module):
-    """A module that draws random numbers during training, from `generator`, which is seeded for each epoch."""
-
-    generator: Generator | None = None
-
-
-class Penalised(nn.Module):
-    """A module that adds a term to the loss: `penalty`, a scalar from the last forward pass in training mode."""
-
-    penalty: Tensor | None = None
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
 
 
 class KeyedDropout(Stochastic):
@@ -216,6 +203,11 @@ def _activate(layer: Activate, shape: Shape) -> nn.Module:
 @module_of.register
 def _sparsity(layer: Sparsity, shape: Shape) -> nn.Module:
     return MeanActivity(layer.penalty)
+
+
+@module_of.register
+def _entropy(layer: Entropy, shape: Shape) -> nn.Module:
+    return EntropyModel(layer.penalty, shape[0], layer.rates, layer.hidden)
 
 
 @module_of.register

@@ -22,6 +22,7 @@ from aecore.models.layers import (
     Conv,
     Dense,
     Dropout,
+    Entropy,
     Flatten,
     GroupNorm,
     Join,
@@ -83,10 +84,12 @@ class Graph:
         return name
 
     def finish(self, output: str) -> None:
-        """Call the value of the last operator `output`."""
+        """Call the value of the last operator `output`, and leave out constants that no operator takes."""
         if not self.nodes:  # layers that do nothing after training
             self.add("Identity")
         self.nodes[-1].output[0] = self.value = output
+        taken = {name for node in self.nodes for name in node.input}
+        self.constants = [constant for constant in self.constants if constant.name in taken]
 
 
 def graph_of(steps: Iterable[Step], modules: Iterable[nn.Module], given: str, output: str) -> Graph:
@@ -196,6 +199,17 @@ def _activate(layer: Activate, shape: Shape, weights: Mapping[str, str], graph: 
 @add_operators.register(Sparsity)
 def _nothing(layer: Layer, shape: Shape, weights: Mapping[str, str], graph: Graph) -> None:
     """Layers that do something during training only."""
+
+
+@add_operators.register
+def _entropy(layer: Entropy, shape: Shape, weights: Mapping[str, str], graph: Graph) -> None:
+    # At the highest rate, as a call of the module. The predicted probabilities do not change the picture.
+    highest, axes = graph.constant([layer.rates - 1], np.int64), graph.constant([2, 3], np.int64)
+    factors = [graph.node("Exp", graph.node("Gather", weights[name], highest)) for name in ("gains", "returns")]
+    before, after = (graph.node("Unsqueeze", factor, axes) for factor in factors)
+    graph.add("Mul", before)
+    graph.add("Round")
+    graph.add("Mul", after)
 
 
 @add_operators.register

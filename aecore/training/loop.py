@@ -20,8 +20,9 @@ from torch.nn import functional as F
 
 from aecore.data.noise import key
 from aecore.data.splits import Dataset, Split, to_float
+from aecore.models.bases import Stochastic
 from aecore.models.layers import shape_text
-from aecore.models.modules import Stochastic, memory_format, penalties
+from aecore.models.modules import memory_format, penalties
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.training.adam import Adam
 from aecore.training.augmentation import mirrored

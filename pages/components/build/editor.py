@@ -35,6 +35,7 @@ _PALETTE = {
     "act": "activation",
     "dropout0.5": "dropout",
     "sparsity": "sparsity",
+    "entropy7": "entropy model",
     "skip": "skip",
     "add": "add",
     "concat": "concat",

@@ -39,6 +39,7 @@ LINES = {
     "gn": "conv8 | gn4 | conv3:k1",
     "dropout": "conv4 | dropout0.5 | conv3",
     "act": "conv4:linear | act:gelu | conv3:linear | act:sigmoid",
+    "entropy": "conv8:s2 | entropy3:h4 | up | conv3",
     "sparsity": "conv4 | sparsity | conv3",
     "flatten": "flatten | dense4 | dense3072 | reshape3x32x32",
     "reshape": "reshape12x16x16 | conv12 | reshape3x32x32",

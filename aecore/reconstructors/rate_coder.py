@@ -1,0 +1,112 @@
+"""An autoencoder that was trained for its rate, as a codec: pictures to real bytes and back.
+
+A stream is one byte that says which rate it has, and then the whole numbers of the code, entropy-coded by the
+probabilities that the model predicts. The network that predicts them is computed in float64 and its results are
+rounded coarsely, because encoder and decoder must agree on them to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aecore import AecoreError
+from aecore.measuring.logistic import Distributions
+from aecore.measuring.streams import Reader, Writer
+from aecore.models.entropy_model import SETS, EntropyModel, masks
+from aecore.models.layers import Entropy
+from aecore.reconstructors.trained import BATCH, Model
+
+Place = tuple[slice, ...]  # of some numbers within `[N, C, H, W]`
+SETTINGS_PER_RATE = 8  # between two rates of the model
+
+
+class StreamError(AecoreError):
+    """Bytes are not a picture of this model."""
+
+
+class RateCoder:
+    """The codec of a model whose architecture has a layer `entropy`; `StreamError` if it has none."""
+
+    def __init__(self, model: Model) -> None:
+        steps = model.spec.architecture.steps
+        step = next((step for step in steps if isinstance(step.layer, Entropy)), None)
+        if step is None:
+            raise StreamError(f"{model.name} has no entropy model: its architecture needs a layer `entropy`.")
+        self.model, self._shape = model, step.input_shape
+        position = step.position - 1
+        self._encoder, self._decoder = model.module[:position], model.module[position + 1 :]
+        entropy_model = model.module[position]
+        assert isinstance(entropy_model, EntropyModel)
+        self._entropy_model = entropy_model
+        self._prior = deepcopy(entropy_model.prior).double()
+
+    @property
+    def name(self) -> str:
+        """Its name in texts."""
+        return self.model.name
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """The rates that it can code at, from few to many bytes."""
+        return tuple(index / SETTINGS_PER_RATE for index in range(self._entropy_model.highest * SETTINGS_PER_RATE + 1))
+
+    def pack(self, pictures: Tensor, rate: float) -> list[bytes]:
+        """One stream per picture of `[N, C, H, W]`, at a rate of `settings`."""
+        header, streams = bytes([self.settings.index(rate)]), list[bytes]()
+        with torch.inference_mode():
+            for batch in torch.split(pictures, BATCH):
+                numbers = self._entropy_model.rounded(self._encoder(batch), _rates(batch, rate))
+                streams += [header + stream for stream in self._written(numbers.numpy(), rate)]
+        return streams
+
+    def unpack(self, streams: Sequence[bytes]) -> Tensor:
+        """The pictures `[N, C, H, W]` of streams of one rate; raises `StreamError`."""
+        headers = {stream[:1] for stream in streams}
+        if len(headers) != 1 or headers == {b""}:
+            raise StreamError("Streams must hold at least one byte, and all of one call must have the same rate.")
+        setting = headers.pop()[0]
+        if setting >= len(self.settings):
+            raise StreamError(f"A stream has setting {setting}; {self.name} has {len(self.settings)} of them.")
+        rate, pictures = self.settings[setting], list[Tensor]()
+        with torch.inference_mode():
+            for first in range(0, len(streams), BATCH):
+                numbers = self._read([stream[1:] for stream in streams[first : first + BATCH]], rate)
+                code = self._entropy_model.restored(numbers.float(), _rates(numbers, rate))
+                pictures.append(self._decoder(code))
+        return torch.cat(pictures)
+
+    def _written(self, numbers: np.ndarray, rate: float) -> list[bytes]:
+        writer = Writer(len(numbers))
+        for distributions, known, place in self._sets(len(numbers), rate):
+            chosen = distributions.within_reach(numbers[place].astype(np.int64))
+            distributions.write(chosen, writer)
+            known[place] = torch.from_numpy(chosen).double()
+        return writer.finish()
+
+    def _read(self, streams: Sequence[bytes], rate: float) -> Tensor:
+        """The numbers `[N, C, H, W]` that were written, float64."""
+        reader = Reader(streams)
+        for distributions, known, place in self._sets(len(streams), rate):
+            known[place] = torch.from_numpy(distributions.read(reader)).double()
+        return known
+
+    def _sets(self, pictures: int, rate: float) -> Iterator[tuple[Distributions, Tensor, Place]]:
+        """The distributions of the numbers of each set of positions, the numbers known so far, and where the set is.
+
+        Before it goes on the caller must put the set's numbers into those that are known.
+        """
+        known = torch.zeros(pictures, *self._shape, dtype=torch.float64)
+        for (row, column), (_, before) in zip(SETS, masks(known), strict=True):
+            place = np.s_[:, :, row::2, column::2]
+            if known[place].numel():  # a code of one row has no second one
+                means, scales = self._prior(known, before, _rates(known, rate))
+                yield Distributions.of(means[place].numpy(), scales[place].numpy()), known, place
+
+
+def _rates(pictures: Tensor, rate: float) -> Tensor:
+    return torch.full((len(pictures),), rate)
