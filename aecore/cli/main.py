@@ -26,6 +26,7 @@ COMMANDS = {
     "claims": ("claims:add_claims", "Test the sentences of the study of 2018 over training seeds."),
     "runs": ("queued:add_runs", "List the runs in the store and the queue; show, stop or resume one of the queue."),
     "measure": ("training:add_measure", "Measure for about a second how fast an architecture trains here."),
+    "bench": ("benching:add_bench", "Measure for a minute how fast this machine trains and reconstructs."),
     "work": ("queued:add_work", "Train what is queued; the dashboard starts this process itself when it is needed."),
     "score": ("scoring:add_score", "Score runs and baselines on test pictures."),
     "export": ("sharing:add_export", "Write a run to one .zip: weights, scores, model card, ONNX, curves."),

@@ -1,12 +1,17 @@
-"""The training speed of an architecture on a device, measured on random pictures."""
+"""Speeds of this machine: of training and reconstructing, on random pictures, and of multiplying matrices."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from statistics import median
+from time import perf_counter
 
 import torch
 
 from aecore.data.splits import Dataset, Split
+from aecore.models.architecture import Architecture
+from aecore.models.modules import memory_format
 from aecore.models.recipe import RunSpec
 from aecore.training.devices import find_device
 from aecore.training.events import EpochEnded
@@ -14,6 +19,8 @@ from aecore.training.loop import train
 from aecore.training.replay import EAGER
 
 MOST_PICTURES = 50_000  # random pictures held in memory for a measurement
+MATRIX = 2048  # rows and columns: too many for a cache, few enough for a second
+FEWEST_CALLS, UNCOUNTED_CALLS = 5, 2
 
 
 def images_per_second(spec: RunSpec, device: str, seconds: float = 1.0) -> float:
@@ -28,6 +35,34 @@ def images_per_second(spec: RunSpec, device: str, seconds: float = 1.0) -> float
     warm = _in_last_epoch(spec, device, fewest, epochs=2)
     pictures = max(fewest, min(round(warm * seconds), MOST_PICTURES) // size * size)
     return _in_last_epoch(spec, device, pictures, epochs=2 if on_gpu else 1)
+
+
+def reconstructions_per_second(architecture: Architecture, device: str, pictures: int, seconds: float = 1.0) -> float:
+    """Pictures per second when an untrained model reconstructs `pictures` at once, for about `seconds`."""
+    on, layout = find_device(device), memory_format(architecture.convolves)
+    module = architecture.module().to(memory_format=layout).to(on).eval()
+    given = torch.rand(pictures, *architecture.input_shape).to(on, memory_format=layout)
+    with torch.inference_mode():
+        return pictures / _seconds(lambda: module(given), on, seconds)
+
+
+def multiplications_per_second(device: str, dtype: torch.dtype, seconds: float = 1.0) -> float:
+    """Multiply-accumulates per second in products of square matrices: about the most that a network can reach."""
+    on = find_device(device)
+    one, other = torch.rand(2, MATRIX, MATRIX, device=on).to(dtype)
+    return MATRIX**3 / _seconds(lambda: one @ other, on, seconds)
+
+
+def _seconds(compute: Callable[[], object], device: torch.device, limit: float) -> float:
+    """The median duration of calls for about `limit` seconds, after two that are not counted."""
+    spent = list[float]()
+    while len(spent) < FEWEST_CALLS or sum(spent) < limit:
+        started = perf_counter()
+        compute()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        spent.append(perf_counter() - started)
+    return median(spent[UNCOUNTED_CALLS:])
 
 
 def _in_last_epoch(spec: RunSpec, device: str, pictures: int, epochs: int) -> float:

@@ -42,6 +42,7 @@ COMMANDS = [
     "rates",
     "resolution",
     "measure",
+    "bench",
     "work",
 ]
 
@@ -79,7 +80,7 @@ WRONG = {
     ),
     "bce": (["train", "conv3:k1:linear", "--loss", "bce"], "Cross-entropy needs outputs between 0 and 1"),
     "penalty": (["train", LAYERS, "--penalty", "sparsity"], "write name:weight, for example sparsity:0.001"),
-    "no penalty": (["train", LAYERS, "--penalty", "kl:1"], "There is no penalty 'kl'. Legal: sparsity."),
+    "no penalty": (["train", LAYERS, "--penalty", "kl:1"], "There is no penalty 'kl'. Legal: bits, sparsity."),
     "unreported": (["train", LAYERS, "--penalty", "sparsity:1"], "the penalty sparsity, which no layer reports"),
     "device": (["train", LAYERS, "--device", "tpu"], "no device 'tpu' on this machine; here: "),
     "epochs": (["train", LAYERS, "--epochs", "0"], "epochs must be a whole number from 1 to 10,000, not 0."),
