@@ -39,10 +39,11 @@ from aecore.models.architecture import Architecture
 from aecore.models.recipe import Recipe, RunSpec
 from aecore.runs import execution
 from aecore.runs.store import WEIGHTS, Store
-from aecore.scheduling import engines, supervision
+from aecore.scheduling import supervision
 from aecore.scheduling.entries import Entry
 from aecore.scheduling.places import Place
 from aecore.scheduling.queue import Queue
+from aecore.training import machine
 from benchmarks.session import Session
 from tests.aecore.scheduling.queued import processes
 from tests.browser import started
@@ -298,7 +299,7 @@ def queued(folder: Path, count: int, draw: Random) -> None:
     finished = sum(state == "finished" for state, _ in ends.values())
     in_order = all(ends[one][1] <= ends[next_][1] for one, next_ in pairwise(runs))
     print(f"{count} runs queued: {finished} finished, {'in order' if in_order else 'OUT OF ORDER'}, ", end="")
-    print(f"{(time.monotonic() - begun) / count:.1f} s each, {engines.slots('cpu')} at once")
+    print(f"{(time.monotonic() - begun) / count:.1f} s each, {machine.side_by_side(count)} at once")
 
 
 def until(met: Callable[[], object], seconds: float = DEADLINE) -> None:

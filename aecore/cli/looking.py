@@ -25,10 +25,10 @@ from aecore.models.layers import shape_text
 from aecore.models.recipe import RunSpec
 from aecore.runs import execution, looks
 from aecore.runs.looks import SECONDS
-from aecore.scheduling import engines
 from aecore.scheduling.places import device_name
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.speeds import Speeds
+from aecore.training import machine
 from aecore.training.devices import find_device, keep_freed_memory
 
 LONGEST = 600.0  # seconds
@@ -55,7 +55,7 @@ def _look(options: argparse.Namespace) -> None:
     if device.type == "cpu":
         keep_freed_memory()
         if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(engines.threads())
+            torch.set_num_threads(machine.run_threads())
     speeds = list[float]()
     for glance in looks.look(spec, datasets.load(spec.dataset), device, options.seconds):
         speeds.append(glance.images_per_second)

@@ -23,9 +23,10 @@ from aecore.models.zoo import Start
 from aecore.runs import execution
 from aecore.runs.events import Finished, Restarted, Resumed, Scored
 from aecore.runs.store import Run
-from aecore.scheduling import costs, engines
+from aecore.scheduling import costs
 from aecore.scheduling.places import accelerator as accelerator_of
 from aecore.scheduling.places import device_name
+from aecore.training import machine
 from aecore.training.devices import find_device, keep_freed_memory
 from aecore.training.events import Progress as TrainingProgress
 
@@ -209,7 +210,7 @@ def follow(spec: RunSpec, events: Iterable[Any]) -> Run:
     raise AssertionError("a run's last event says that it finished")
 
 
-def measured(spec: RunSpec, device: str) -> float:
+def measured(spec: RunSpec, device: str, seconds: float = 1.0) -> float:
     """The pictures per second of a run on a device, which this process measures as a run from the queue would have it.
 
     The speed is recorded for later estimates.
@@ -217,8 +218,8 @@ def measured(spec: RunSpec, device: str) -> float:
     if device == "cpu":
         keep_freed_memory()  # as in a run
         if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(engines.threads())  # as many as a run from the queue gets
-    return costs.measure(spec, device)
+            torch.set_num_threads(machine.run_threads())  # as many as a run from the queue gets
+    return costs.measure(spec, device, seconds=seconds)
 
 
 def _measure(options: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ from aecore.scheduling.entries import EntryState, GoneError, QueueError, Superse
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import Report
 from aecore.scheduling.speeds import Speeds
-from aecore.training import devices
+from aecore.training import devices, machine
 from aecore.training.events import Epoch, EpochEnded, Progress
 
 WITH_PREVIEWS: Compute = partial(execution.computed, previews=True)
@@ -142,8 +142,11 @@ class Attempt:
         )
         # How fast another machine trains says nothing about this one.
         if is_here and self._last_progress().images_in_epoch >= SHORTEST_MEASURED * rate:
+            device = self.entry.place.device
+            # With one thread although it would have more alone: others train beside it.
+            shares = device == "cpu" and torch.get_num_threads() < machine.run_threads()
             with self._reporting():
-                self._speeds.record(spec, self.entry.place.device, rate)
+                self._speeds.record(spec, device, rate, runs=machine.cores() if shares else 1)
 
     def _last_progress(self) -> Progress:
         assert self._progress is not None, "an epoch has at least one step"

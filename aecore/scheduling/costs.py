@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import StringIO
-from math import prod
+from math import ceil, prod
 from statistics import median
 
 import numpy as np
@@ -18,6 +18,7 @@ from aecore.runs.store import HISTORY, Run, StoreError
 from aecore.scheduling.places import device_name
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.speeds import Speeds
+from aecore.training import machine
 
 FORWARD_SHARE = 1 / 3  # of a training step: the backward pass costs twice the forward one
 
@@ -32,13 +33,17 @@ class Estimate:
     measured_here: bool
 
 
-def estimate(spec: RunSpec, device: str | None = None, queue: Queue | None = None) -> Estimate | None:
+def estimate(spec: RunSpec, device: str | None = None, queue: Queue | None = None, runs: int = 1) -> Estimate | None:
     """How long training `spec` on this machine's `device` (None: the fastest) will take; None if no speed is known.
 
-    Counts the pictures of the data set, which reads it the first time.
+    With several `runs`, which differ in their seeds, it is the time until the last one has ended. Counts the pictures
+    of the data set, which reads it the first time.
     """
     queue, device = queue or Queue(), device_name(device)
-    speed = Speeds(queue.database).find(spec, device)
+    speeds, at_once = Speeds(queue.database), machine.side_by_side(runs) if device == "cpu" else 1
+    speed = speeds.find(spec, device, runs)
+    if speed is None and at_once > 1:  # what is not gained by one thread per run is not promised
+        speed, at_once = speeds.find(spec, device), 1
     measured, source = speed is not None, "measured here"
     if speed is None:
         rough = rough_speed(spec, device, queue)
@@ -50,7 +55,7 @@ def estimate(spec: RunSpec, device: str | None = None, queue: Queue | None = Non
     except AecoreError:
         return None
     images = min(spec.recipe.images or train, train) + validation * FORWARD_SHARE
-    return Estimate(spec.recipe.epochs * images / speed, speed, source, measured)
+    return Estimate(ceil(runs / at_once) * spec.recipe.epochs * images / speed, speed, source, measured)
 
 
 def measure(spec: RunSpec, device: str | None = None, queue: Queue | None = None, seconds: float = 1.0) -> float:

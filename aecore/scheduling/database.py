@@ -22,7 +22,7 @@ from aecore.scheduling import supervision
 from aecore.scheduling.entries import Entry, GoneError, QueueError
 from aecore.scheduling.places import Place
 
-VERSION = 5
+VERSION = 6
 BUSY_TIMEOUT = 10.0  # seconds; another process's transaction takes milliseconds unless the disk is stuck
 RETRY_DELAY = 1.0  # seconds before a failed write is tried again, where it must not be lost
 LIVE = "('queued', 'running', 'paused')"
@@ -40,6 +40,7 @@ CREATE TABLE runs (
     fence INTEGER NOT NULL DEFAULT 0,   -- a new random number for each start
     attempt INTEGER NOT NULL DEFAULT 0, -- starts since it was last asked for
     futile INTEGER NOT NULL DEFAULT 0,  -- of these, the ones since it last completed an epoch
+    threads INTEGER,                    -- of its first start
     reason TEXT,
     submitted REAL NOT NULL, started REAL, ended REAL,
     epoch INTEGER NOT NULL DEFAULT 0, images INTEGER NOT NULL DEFAULT 0, images_in_epoch INTEGER,
@@ -69,6 +70,7 @@ _MIGRATIONS = {
         "ALTER TABLE runs DROP COLUMN cluster",
         "ALTER TABLE runs ADD COLUMN light INTEGER NOT NULL DEFAULT 0",
     ),
+    5: ("ALTER TABLE runs ADD COLUMN threads INTEGER",),
 }
 _ENTRIES = """
 SELECT *,

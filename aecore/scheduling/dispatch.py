@@ -42,15 +42,15 @@ class Dispatch:
                 (reason, run, reason),
             )
 
-    def start(self, run: int) -> int | None:
+    def start(self, run: int, threads: int) -> int | None:
         """Mark a queued run as running. Returns the attempt's fence, or None if the run is not queued any more."""
         with self.queue.database.writing() as db:
             # Drawn at random: after the database was removed, a count would start again and match old processes.
             row = db.execute(
                 "UPDATE runs SET state = 'running', wish = NULL, fence = ?, attempt = attempt + 1, "
-                "futile = futile + 1, started = ?, ended = NULL, images_per_second = NULL, seconds_left = NULL, "
-                "scored = NULL, reason = NULL WHERE id = ? AND state = 'queued' RETURNING fence",
-                (secrets.randbits(62), time.time(), run),
+                "futile = futile + 1, threads = ?, started = ?, ended = NULL, images_per_second = NULL, "
+                "seconds_left = NULL, scored = NULL, reason = NULL WHERE id = ? AND state = 'queued' RETURNING fence",
+                (secrets.randbits(62), threads, time.time(), run),
             ).fetchone()
         return row["fence"] if row else None
 

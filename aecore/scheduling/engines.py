@@ -19,8 +19,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Protocol
@@ -62,8 +63,11 @@ class Running(Protocol):
 class Workers(Protocol):
     """What trains runs: a connected engine."""
 
-    def slots(self, device: str) -> int:
-        """How many runs may train on a device at once; `PlaceError` where none can now."""
+    def threads(self, entry: Entry, running: Sequence[Entry], waiting: int) -> int:
+        """How many threads a queued run may train with now, 0 if it must wait; `PlaceError` where none can train now.
+
+        `running` are the runs that train at its place, and `waiting` counts those that are queued for it.
+        """
 
     def start(self, dispatch: Dispatch, entry: Entry, fence: int) -> Running:
         """Begin an attempt; `OSError` where that fails."""
@@ -132,6 +136,37 @@ def _stop_all(running: list[Running]) -> None:
 
 def _look(dispatch: Dispatch, connections: _Connections, running: list[Running]) -> Generator[str, None, str]:
     """Settle the attempts that have ended, and start runs where there is room. Returns why others have to wait."""
+    yield from _settle(dispatch, running)
+    trouble, full = dict[Place, str](), set[Place]()
+    waiting = dispatch.waiting()
+    for position, entry in enumerate(waiting):
+        place = entry.place
+        if place in full:  # a run that needs more threads than are free is not overtaken
+            continue
+        try:
+            if place in trouble:
+                raise PlaceError(trouble[place])
+            workers = connections.to(place, running)
+            beside = [attempt.entry for attempt in running if attempt.entry.place == place]
+            threads = workers.threads(entry, beside, sum(other.place == place for other in waiting[position:]))
+        except PlaceError as error:
+            trouble[place] = str(error)
+            dispatch.delay(entry.id, str(error))
+            continue
+        if not threads:
+            full.add(place)
+        elif (fence := dispatch.start(entry.id, threads)) is not None:
+            try:
+                running.append(workers.start(dispatch, replace(entry, threads=threads), fence))
+            except OSError as error:
+                dispatch.end(entry.id, fence, "failed", f"Its process could not be started: {error.strerror}.")
+            else:
+                yield f"{entry.spec.name} (run {entry.id}) started on {entry.place.text}."
+    return " ".join(dict.fromkeys(trouble.values()))
+
+
+def _settle(dispatch: Dispatch, running: list[Running]) -> Generator[str]:
+    """Record how the attempts ended that have ended, and forget them."""
     for ended in [attempt for attempt in running if attempt.has_ended()]:
         try:
             ended.settle()
@@ -142,26 +177,6 @@ def _look(dispatch: Dispatch, connections: _Connections, running: list[Running])
         running.remove(ended)
         if entry:
             yield f"{entry.spec.name} (run {entry.id}): {entry.state}." + (f" {entry.reason}" if entry.reason else "")
-    trouble = dict[Place, str]()
-    for entry in dispatch.waiting():
-        try:
-            if entry.place in trouble:
-                raise PlaceError(trouble[entry.place])
-            workers = connections.to(entry.place, running)
-            room = workers.slots(entry.place.device)
-        except PlaceError as error:
-            trouble[entry.place] = str(error)
-            dispatch.delay(entry.id, str(error))
-            continue
-        busy = sum(attempt.entry.place == entry.place for attempt in running)
-        if busy < room and (fence := dispatch.start(entry.id)) is not None:
-            try:
-                running.append(workers.start(dispatch, entry, fence))
-            except OSError as error:
-                dispatch.end(entry.id, fence, "failed", f"Its process could not be started: {error.strerror}.")
-            else:
-                yield f"{entry.spec.name} (run {entry.id}) started on {entry.place.text}."
-    return " ".join(dict.fromkeys(trouble.values()))
 
 
 class _Connections:
@@ -195,14 +210,17 @@ class _Connections:
 # ---- this machine
 
 
-def slots(device: str) -> int:
-    """How many runs may train on a device of this machine at once."""
-    return max(1, min(machine.cores() // 2, machine.memory() // machine.RUN_MEMORY)) if device == "cpu" else 1
+def threads(entry: Entry, running: Sequence[Entry], waiting: int) -> int:
+    """How many threads of this machine a queued run may train with now, as `Workers.threads`.
 
-
-def threads() -> int:
-    """Threads of a run on the CPU: the cores, shared among as many runs as may train at once."""
-    return max(1, machine.cores() // slots("cpu"))
+    A run that was started before gets as many as then: with another number it would go on to other weights.
+    """
+    if entry.place.device != "cpu":
+        return 0 if running else 1
+    cores, usual = machine.cores(), machine.run_threads()
+    wanted = entry.threads or machine.run_threads(len(running) + waiting)
+    free = cores - sum(other.threads or usual for other in running)
+    return wanted if not running or (wanted <= free and len(running) < machine.runs_in_memory()) else 0
 
 
 class LocalEngine:
@@ -225,9 +243,9 @@ class LocalEngine:
         """Itself."""
         return self
 
-    def slots(self, device: str) -> int:
-        """As `slots`."""
-        return slots(device)
+    def threads(self, entry: Entry, running: Sequence[Entry], waiting: int) -> int:
+        """As `threads`."""
+        return threads(entry, running, waiting)
 
     def start(self, dispatch: Dispatch, entry: Entry, fence: int) -> _Process:
         """Start `python -m aecore attempt`."""
@@ -243,7 +261,7 @@ class _Process:
         variables = supervision.variables(dispatch.queue.store.root)
         if entry.place.device == "cpu":
             # With more threads than cores, runs side by side would spin while they wait for each other's cores.
-            variables.setdefault("OMP_NUM_THREADS", str(threads()))
+            variables.setdefault("OMP_NUM_THREADS", str(entry.threads))
         with dispatch.queue.open_log(entry) as log:
             # Nothing is written to its standard input: the pipe closes when this process ends, however it ends.
             self._process = subprocess.Popen(

@@ -35,7 +35,8 @@ class Entry:
 
     A `light` run is stored without its weights. While a running one is being stopped, `wish` is the state that it
     should end in: `paused`, `cancelled`, or `queued` to start again. `attempt` counts the starts since the run was last
-    requested, `futile` those among them since it last completed an epoch.
+    requested, `futile` those among them since it last completed an epoch. `threads` is how many it was started with on
+    a CPU; None before its first start.
 
     `epoch` (from 1; 0 before training begins) and `images` say where training stands, and `scored` which share of the
     test pictures is scored. `whole_epochs` counts the epochs that are kept whatever happens. `position` is the place
@@ -50,6 +51,7 @@ class Entry:
     wish: EntryState | None
     attempt: int
     futile: int
+    threads: int | None
     reason: str | None
     submitted: float
     started: float | None

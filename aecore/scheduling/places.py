@@ -125,11 +125,15 @@ def device_name(name: str | None) -> str:
     return f"cuda:{device.index or 0}" if device.type == "cuda" else str(device)
 
 
-def accelerator(device: str) -> str:
-    """The hardware behind a device of this machine, for example `x86_64, 2 cores`. Measured speeds belong to it."""
+def accelerator(device: str, runs: int = 1) -> str:
+    """The hardware behind a device of this machine, for example `x86_64, 2 cores`. Measured speeds belong to it.
+
+    With more `runs` than the CPU trains with two threads, each has one: `x86_64, 2 cores, one thread per run`.
+    """
     if device.startswith("cuda"):
         return str(_devices().accelerator(_devices().find_device(device)))
-    return f"{platform.machine()}, {machine.cores_text()}"
+    single = runs > 1 and machine.run_threads(runs) < machine.run_threads()
+    return f"{platform.machine()}, {machine.cores_text()}" + ", one thread per run" * single
 
 
 def _devices() -> ModuleType:

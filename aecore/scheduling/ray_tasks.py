@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -78,6 +78,10 @@ class Cluster:
         self._pictures: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._resources: tuple[float, dict[str, float]] = (0.0, {})
+
+    def threads(self, entry: Entry, running: Sequence[Entry], waiting: int) -> int:
+        """1 while fewer runs are there than `slots`: a node gives each run one of its CPUs or GPUs."""
+        return int(len(running) < self.slots(entry.place.device))
 
     def slots(self, device: str) -> int:
         """One more than the nodes that are up have CPUs or GPUs: whichever is free first has the next run waiting.

@@ -13,18 +13,23 @@ class Speeds:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, spec: RunSpec, device: str, images_per_second: float) -> None:
-        """Store a measurement on this machine's `device`; it replaces an earlier one."""
-        with self._database.writing(create=True) as db:
-            db.execute("INSERT OR REPLACE INTO speeds VALUES (?, ?, ?, ?, ?)", (*_key(spec, device), images_per_second))
+    def record(self, spec: RunSpec, device: str, images_per_second: float, runs: int = 1) -> None:
+        """Store a measurement on this machine's `device`; it replaces an earlier one.
 
-    def find(self, spec: RunSpec, device: str) -> float | None:
-        """Pictures per second on this machine's `device`, as last measured, or None."""
+        Speeds of one of many `runs` side by side are stored apart, where these have fewer threads than one alone.
+        """
+        with self._database.writing(create=True) as db:
+            db.execute(
+                "INSERT OR REPLACE INTO speeds VALUES (?, ?, ?, ?, ?)", (*_key(spec, device, runs), images_per_second)
+            )
+
+    def find(self, spec: RunSpec, device: str, runs: int = 1) -> float | None:
+        """Pictures per second on this machine's `device`, as last measured, or None; of each of `runs` as `record`."""
         with self._database.reading() as db:
             row = db.execute(
                 "SELECT images_per_second FROM speeds "
                 "WHERE architecture = ? AND batch_size = ? AND device = ? AND accelerator = ?",
-                _key(spec, device),
+                _key(spec, device, runs),
             ).fetchone()
         return row["images_per_second"] if row else None
 
@@ -39,5 +44,5 @@ class Speeds:
         return {(row["device"], row["accelerator"]): row["images_per_second"] for row in rows}
 
 
-def _key(spec: RunSpec, device: str) -> tuple[str, int, str, str]:
-    return str(spec.architecture), spec.recipe.batch_size, device, accelerator(device)
+def _key(spec: RunSpec, device: str, runs: int) -> tuple[str, int, str, str]:
+    return str(spec.architecture), spec.recipe.batch_size, device, accelerator(device, runs)

@@ -34,6 +34,26 @@ def memory() -> int:
     return int(min([psutil.virtual_memory().total, *filter(None, limits)]))
 
 
+def runs_in_memory() -> int:
+    """How many runs on the CPU fit into memory side by side."""
+    return memory() // RUN_MEMORY
+
+
+def side_by_side(runs: int) -> int:
+    """How many of so many runs on the CPU train at once."""
+    return max(1, min(runs, cores() // run_threads(runs), runs_in_memory()))
+
+
+def run_threads(runs: int = 1) -> int:
+    """Threads of each of so many runs on the CPU that wait for their turn.
+
+    A run has two, or more where memory is short for many runs. Runs of one thread side by side finish sooner than runs
+    of two one after another, so where there are more runs than fit with two threads, each has one.
+    """
+    pairs = max(1, min(cores() // 2, runs_in_memory()))
+    return max(1, cores() // pairs) if runs <= pairs or runs_in_memory() < cores() else 1
+
+
 def _quota() -> tuple[float, float]:
     """How much of a period the control group may compute, summed over all cores; zeros where there is no limit."""
     with suppress(OSError, ValueError):

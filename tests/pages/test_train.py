@@ -63,7 +63,7 @@ def begun(**recipe: Any) -> tuple[Queue, int, int]:
     queue = Queue()
     spec = execution.plan(zoo.find("shallow-maxpool"), dataset="sample", **recipe)
     run = queue.submit(spec, Place.here("cpu")).id
-    fence = Dispatch(queue).start(run)
+    fence = Dispatch(queue).start(run, 1)
     assert fence is not None
     return queue, run, fence
 

@@ -12,12 +12,11 @@ from pages.components.train.recipes import Plan
 
 def show(plan: Plan) -> None:
     """Parameters, multiplications and seconds, and a button to measure the latter."""
-    spec = plan.specs[0]
+    spec, runs = plan.specs[0], len(plan.specs)
     try:
-        estimate = costs.estimate(spec, plan.place.device) if plan.place.is_here else None
+        estimate = costs.estimate(spec, plan.place.device, runs=runs) if plan.place.is_here else None
     except AecoreError:
         estimate = None  # the queue, which keeps what was measured, is out of order: its own panel says so
-    runs = len(plan.specs)
     with st.container(horizontal=True, gap="medium"):
         st.metric(
             "Parameters",
@@ -33,7 +32,7 @@ def show(plan: Plan) -> None:
         )
         st.metric(
             "Training" if runs == 1 else f"Training, {runs} runs",
-            f"≈ {amounts.duration(runs * estimate.seconds)}" if estimate else "unknown",
+            f"≈ {amounts.duration(estimate.seconds)}" if estimate else "unknown",
             width="content",
             help="Training alone, without loading and scoring, on an otherwise idle device.",
         )

@@ -40,7 +40,7 @@ def test_what_is_queued_running_or_stopped_is_listed_beside_the_runs(
     with supervision.hold(checkpoints):  # the test is the supervisor
         ids = [queue.submit(replace(spec, seed=seed), CPU).id for seed in range(6)]
         dispatch = Dispatch(queue)
-        fences = {run: dispatch.start(run) for run in ids[1:4]}
+        fences = {run: dispatch.start(run, 1) for run in ids[1:4]}
         assert all(fences.values())
         Report(queue, ids[1], fences[ids[1]] or 0).progress(Progress(1, 16, 33, 0.1, 1234.0, 7.0))
         Report(queue, ids[3], fences[ids[3]] or 0).end("failed", "The disk is full.")

@@ -193,7 +193,7 @@ def test_a_text_is_read_as_the_weights_of_penalties() -> None:
 @pytest.mark.parametrize(
     ("penalties", "message"),
     [
-        ({"sparsty": 1}, "There is no penalty 'sparsty'. Legal: sparsity"),
+        ({"sparsty": 1}, "There is no penalty 'sparsty'. Legal: bits, sparsity"),
         ({"sparsity": -1}, "weight of sparsity must be from 0 to"),
         ({"sparsity": float("nan")}, "weight of sparsity must be from 0 to"),
     ],

@@ -25,7 +25,7 @@ def submit(queue: Queue, seed: int = 0, **recipe: Any) -> int:
 
 
 def start(queue: Queue, run: int) -> int:
-    fence = Dispatch(queue).start(run)
+    fence = Dispatch(queue).start(run, 1)
     assert fence is not None
     return fence
 

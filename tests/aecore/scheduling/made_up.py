@@ -1,5 +1,7 @@
 """An engine that the program does not know: it trains in the supervisor's own process, one run at a time."""
 
+from collections.abc import Sequence
+
 from aecore.scheduling.attempts import Attempt
 from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import Entry
@@ -30,10 +32,10 @@ class MadeUpEngine:
 
 
 class MadeUpWorkers:
-    def slots(self, device: str) -> int:
-        if device == "lathe":
+    def threads(self, entry: Entry, running: Sequence[Entry], waiting: int) -> int:
+        if entry.place.device == "lathe":
             raise PlaceError("The lathe is being repaired.")
-        return 1
+        return int(not running)
 
     def start(self, dispatch: Dispatch, entry: Entry, fence: int) -> "Made":
         with dispatch.queue.open_log(entry) as log:

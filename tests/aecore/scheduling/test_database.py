@@ -78,6 +78,15 @@ INSERT INTO speeds VALUES ('conv2:k1 | conv3:k1:sigmoid', 100, 'cpu', 'x', 55.0)
 PRAGMA user_version = 3;
 """
 
+FROM_4_TO_5 = """
+ALTER TABLE runs RENAME COLUMN device TO place;
+UPDATE runs SET place = '{"engine": "local", "address": null, "device": "cuda:1"}' WHERE cluster IS NULL;
+UPDATE runs SET place = '{"engine": "ray", "address": "127.0.0.1:6379", "device": "cpu"}' WHERE cluster IS NOT NULL;
+ALTER TABLE runs DROP COLUMN cluster;
+ALTER TABLE runs ADD COLUMN light INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 5;
+"""
+
 
 def columns(path: Path) -> dict[str, set[tuple[str, str]]]:
     with sqlite3.connect(path) as db:
@@ -87,12 +96,12 @@ def columns(path: Path) -> dict[str, set[tuple[str, str]]]:
         }
 
 
-@pytest.mark.parametrize("version", [3, 4])
+@pytest.mark.parametrize("version", [3, 4, 5])
 def test_a_queue_of_an_older_version_goes_on(version: int, queue: Queue, tmp_path: Path) -> None:
     path = queue.database.path
     with sqlite3.connect(path) as db:
         db.executescript(OLD)
-        if version == 4:
+        if version > 3:
             db.executescript("ALTER TABLE epochs ADD COLUMN terms TEXT; PRAGMA user_version = 4;")
         for seed, (device, cluster) in enumerate([("cuda:1", None), ("cpu", "127.0.0.1:6379")]):
             spec = spec_of(seed)
@@ -101,6 +110,8 @@ def test_a_queue_of_an_older_version_goes_on(version: int, queue: Queue, tmp_pat
                 "VALUES (?, ?, ?, ?, 'queued', ?, 7)",
                 (spec.key, json.dumps(spec.to_json()), device, cluster, seed + 1),
             )
+        if version > 4:
+            db.executescript(FROM_4_TO_5)
     failures = list[BaseException]()
 
     def look() -> None:
@@ -168,7 +179,7 @@ def test_a_queue_that_was_removed_is_told_and_not_made_again_by_those_who_report
         lambda: Report(queue, run, fence).progress(progress(1)),
         lambda: Report(queue, run, fence).end("finished"),
         lambda: queue.cancel(run),
-        lambda: Dispatch(queue).start(run),
+        lambda: Dispatch(queue).start(run, 1),
     ):
         with pytest.raises(GoneError, match=r"queue\.sqlite was removed, and with it the queue\."):
             act()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from aecore.scheduling.dispatch import Dispatch
 from aecore.scheduling.entries import Entry, QueueError
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.reports import Report
+from aecore.training import machine
 from tests.aecore.scheduling.queued import CPU, HERE, LONG, diverging, ended, processes, trained, uninterrupted, until
 from tests.aecore.small_runs import result, spec_of
 
@@ -62,22 +64,100 @@ def test_runs_are_trained_in_their_order(pictures: Path, queue: Queue) -> None:
     assert [entry.state for entry in entries] == ["finished"] * 3
     started = [entry.started for entry in entries]
     assert started == sorted(started)  # type: ignore[type-var]
-    if engines.slots("cpu") == 1:
+    if machine.side_by_side(3) == 1:
         assert all(one.ended <= next.started for one, next in pairwise(entries))  # type: ignore[operator]
 
 
 def test_supervisors_started_at_once_are_one_and_it_trains_what_a_device_admits(pictures: Path, queue: Queue) -> None:
-    for seed in range(engines.slots("cpu") + 2):
+    at_once = machine.side_by_side(1000)
+    for seed in range(at_once + 2):
         queue.submit(spec_of(pictures, seed, epochs=LONG), HERE)
     for _ in range(5):
         supervision.start(queue.store.root)
-    until(lambda: len(processes(queue, "attempt")) == engines.slots("cpu"))
+    until(lambda: len(processes(queue, "attempt")) == at_once)
     until(lambda: len(processes(queue, "work")) == 1)
     running = [entry for entry in queue.entries() if entry.state == "running"]
-    assert len(running) == engines.slots("cpu")
+    assert len(running) == at_once
     assert [entry.position for entry in Dispatch(queue).waiting()] == [1, 2]
     [supervisor] = processes(queue, "work")
     assert os.getsid(supervisor) == supervisor, "it has a session of its own"
+
+
+def test_runs_share_the_cores(queue: Queue, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "runs_in_memory", lambda: 10)
+    with supervision.hold(queue.store.root):
+        entries = [queue.submit(spec_of(pictures, seed), HERE) for seed in range(6)]
+
+    def begun(*threads: int) -> list[Entry]:
+        return [replace(entry, threads=count) for entry, count in zip(entries, threads, strict=False)]
+
+    def threads(running: list[Entry], waiting: int, *, before: int | None = None) -> int:
+        return engines.threads(replace(entries[5], threads=before), running, waiting)
+
+    assert threads([], 1) == 2, "alone"
+    assert threads([], 2) == 2
+    assert threads([], 3) == 1, "more than fit with two threads"
+    assert threads(begun(2), 1) == 2
+    assert threads(begun(2), 2) == 1
+    assert threads(begun(2, 2), 1) == 0, "no core is free"
+    assert threads(begun(1, 1, 1), 1) == 1
+    assert threads(begun(1, 1, 1, 1), 1) == 0
+    assert threads(begun(1, 1, 1), 1, before=2) == 0, "it goes on as it began"
+    assert threads(begun(1, 1), 1, before=2) == 2
+    assert threads([], 9, before=2) == 2
+    monkeypatch.setattr(machine, "cores", lambda: 1)
+    assert threads([], 3, before=2) == 2, "it began where there were more cores"
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "runs_in_memory", lambda: 1)
+    assert threads(begun(1), 1) == 0
+
+
+def test_the_threads_of_the_first_start_are_remembered(queue: Queue, pictures: Path) -> None:
+    with supervision.hold(queue.store.root):
+        run = queue.submit(spec_of(pictures), HERE).id
+        assert queue.entry(run).threads is None
+        dispatch = Dispatch(queue)
+        dispatch.recover()
+        assert dispatch.start(run, 2) is not None
+        dispatch.recover()
+        [waiting] = dispatch.waiting()
+        assert (waiting.state, waiting.threads) == ("queued", 2)
+
+
+def test_a_run_that_needs_more_threads_is_not_overtaken(
+    queue: Queue, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three runs wait of which the first began with two threads; on two cores it trains alone, then the others."""
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    started = list[tuple[int, int | None, int]]()
+
+    class Held:
+        def __init__(self, _: Dispatch, entry: Entry, fence: int) -> None:
+            self.entry, self._fence, self._looks = entry, fence, 0
+            started.append((entry.id, entry.threads, len(live)))
+            live.append(self)
+
+        def has_ended(self) -> bool:
+            self._looks += 1
+            return self._looks > 3
+
+        def stop(self) -> None:
+            raise AssertionError
+
+        def settle(self) -> None:
+            live.remove(self)
+            Dispatch(queue).end(self.entry.id, self._fence, "finished")
+
+    live = list[Held]()
+    monkeypatch.setattr(engines.LocalEngine, "start", lambda _, *attempt: Held(*attempt))
+    with supervision.hold(queue.store.root):
+        ids = [queue.submit(spec_of(pictures, seed), HERE).id for seed in range(3)]
+        dispatch = Dispatch(queue)
+        dispatch.start(ids[0], 2)
+        dispatch.recover()
+    list(engines.supervise(queue))
+    assert started == [(ids[0], 2, 0), (ids[1], 1, 0), (ids[2], 1, 1)]
 
 
 def test_previews_follow_their_epochs(pictures: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_what_was_asked_for_comes_back(queue: Queue) -> None:
 def test_the_same_spec_is_the_same_entry_while_it_is_live(act: str, queue: Queue) -> None:
     run = submit(queue)
     if act != "none":
-        getattr(Dispatch(queue) if act == "start" else queue, act)(run)
+        Dispatch(queue).start(run, 1) if act == "start" else queue.pause(run)
     assert submit(queue) == run
     assert len(queue.entries()) == 1
 
@@ -221,7 +221,7 @@ def test_first_come_first_served_and_live_ones_first(queue: Queue) -> None:
 def test_what_waits_is_stopped_at_once_and_what_runs_is_asked_to(queue: Queue) -> None:
     run = submit(queue)
     assert queue.pause(run).state == "paused"
-    assert Dispatch(queue).start(run) is None, "what is paused is not started"
+    assert Dispatch(queue).start(run, 1) is None, "what is paused is not started"
     assert queue.cancel(run).state == "cancelled"
     assert queue.pause(run).state == "cancelled", "an ended run stays as it is"
     fence = start(queue, queue.resume(run).id)

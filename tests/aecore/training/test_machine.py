@@ -8,7 +8,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from aecore.scheduling import engines
 from aecore.training import machine
 
 ROOT = Path(__file__).parents[3]
@@ -58,8 +57,8 @@ def test_the_memory_of_a_control_group_counts(file: str, group: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity of processes")
 def test_a_process_on_one_core_trains_with_one_thread_and_one_run_at_a_time() -> None:
     code = (
-        "import torch; from aecore.scheduling import engines; from aecore.training import devices; "
-        "devices.find_device('cpu'); print(torch.get_num_threads(), engines.slots('cpu'), engines.threads())"
+        "import torch; from aecore.training import devices, machine; devices.find_device('cpu'); "
+        "print(torch.get_num_threads(), machine.side_by_side(9), machine.run_threads(), machine.run_threads(9))"
     )
     core = min(os.sched_getaffinity(0))
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
@@ -70,12 +69,23 @@ def test_a_process_on_one_core_trains_with_one_thread_and_one_run_at_a_time() ->
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == ["1", "1", "1"], done.stderr
+    assert done.stdout.split() == ["1", "1", "1", "1"], done.stderr
 
 
 def test_many_cores_with_little_memory_train_few_runs_at_once(group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
-    assert engines.slots("cpu") == 32
     assert machine.cores_text() == "64 cores"
+    assert (machine.side_by_side(100), machine.run_threads(100)) == (32, 2)
     (group / "memory.max").write_text(f"{6 * GB}\n")
-    assert (engines.slots("cpu"), engines.threads()) == (4, 16)
+    assert (machine.side_by_side(100), machine.run_threads()) == (4, 16)
+
+
+@pytest.mark.parametrize(
+    ("cores", "runs", "threads", "at_once"),
+    [(1, 5, 1, 1), (2, 1, 2, 1), (2, 2, 1, 2), (2, 8, 1, 2), (5, 2, 2, 2), (5, 3, 1, 3), (16, 8, 2, 8), (16, 9, 1, 9)],
+)
+def test_more_runs_than_fit_with_two_threads_get_one_each(
+    cores: int, runs: int, threads: int, at_once: int, group: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert (machine.run_threads(runs), machine.side_by_side(runs)) == (threads, at_once)
