@@ -20,7 +20,8 @@ _PRECISION, _BYTE, _FIRST = np.uint64(PRECISION), np.uint64(8), np.uint64(8 * (_
 
 def frequencies(probabilities: np.ndarray) -> np.ndarray:
     """Probabilities `[symbols]` as whole numbers that sum to 2^24, uint64; none is zero."""
-    shares = probabilities / probabilities.sum()
+    exact = probabilities.astype(float)  # of tables that were stored in float32
+    shares = exact / exact.sum()
     whole: np.ndarray = np.floor(shares * (2**PRECISION - len(shares))).astype(np.uint64) + np.uint64(1)
     whole[whole.argmax()] += np.uint64(2**PRECISION) - whole.sum()
     return whole

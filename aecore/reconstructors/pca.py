@@ -104,6 +104,32 @@ class Projection:
         return self.mean.float(), self.axes.float()
 
 
+@dataclass(frozen=True, eq=False)
+class Components:
+    """PCA as a coder. A code may be cut short: its first numbers are the code of PCA with fewer components."""
+
+    projection: Projection
+
+    @property
+    def name(self) -> str:
+        """Its name in texts."""
+        return "pca"
+
+    @cached_property
+    def _single(self) -> tuple[Tensor, Tensor]:
+        return self.projection.mean.float(), self.projection.axes.float()
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """The codes of `[N, C, H, W]` float pictures, `[N, components]`."""
+        mean, axes = self._single
+        return (pictures.flatten(1) - mean) @ axes.T
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The pictures of `codes` `[N, components]`, or of their first few numbers."""
+        mean, axes = self._single
+        return (mean + codes @ axes[: codes.shape[1]]).reshape(-1, *self.projection.shape)
+
+
 @dataclass(frozen=True)
 class Identity:
     """Returns its input: the baseline of every denoiser, and the perfect reconstruction."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import product
 from math import isnan, nan, prod
 from pathlib import Path
@@ -24,7 +24,8 @@ from aecore.measuring.metrics import mse
 from aecore.models import zoo
 from aecore.models.reconstructor import Coder
 from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY, Codec
-from aecore.reconstructors.pca import Projection, fit_pca
+from aecore.reconstructors.packers import by_component
+from aecore.reconstructors.pca import Components, Projection, fit_pca
 from aecore.runs.store import WEIGHTS, Store
 from aecore.studies.equal_bits import lead
 from aecore.studies.rates import COMPARED, PUBLISHED, VERSION, Curve, Kind, Lead, Point, Rates, path_of
@@ -67,29 +68,6 @@ class Measured:
     exact: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class _Components:
-    """PCA as a coder. A code may be cut short: its first numbers are the code of PCA with fewer components."""
-
-    projection: Projection
-
-    @property
-    def name(self) -> str:
-        return "pca"
-
-    @cached_property
-    def _single(self) -> tuple[Tensor, Tensor]:
-        return self.projection.mean.float(), self.projection.axes.float()
-
-    def encode(self, pictures: Tensor) -> Tensor:
-        mean, axes = self._single
-        return (pictures.flatten(1) - mean) @ axes.T
-
-    def decode(self, codes: Tensor) -> Tensor:
-        mean, axes = self._single
-        return (mean + codes @ axes[: codes.shape[1]]).reshape(-1, *self.projection.shape)
-
-
 def gains(coder: Coder, codes: Tensor, spread: Tensor) -> np.ndarray:
     """The squared error in the picture for each squared error in a component of the code, `[components]`.
 
@@ -114,15 +92,15 @@ def gains(coder: Coder, codes: Tensor, spread: Tensor) -> np.ndarray:
 def autoencoder(coder: Coder, pictures: Pictures, grid: Grid) -> Measured:
     """Measure a model with those settings of `grid` that are best on the pictures to choose on."""
     learned = coder.encode(pictures.learning)
-    numbers = _numbers(learned)
+    numbers = by_component(learned)
     weights = gains(coder, learned[:PROBED], torch.from_numpy(numbers.std((1, 2))))
     return _measured(coder, partial(Alphabet.fit, numbers, weights), [len(numbers)], pictures, grid)
 
 
 def pca(projection: Projection, pictures: Pictures, grid: Grid) -> Measured:
     """Measure PCA with those settings of `grid`, and of two numbers of components per octave, that are best."""
-    coder = _Components(projection)
-    numbers = _numbers(coder.encode(pictures.learning))
+    coder = Components(projection)
+    numbers = by_component(coder.encode(pictures.learning))
     octaves = range(3, projection.code_size.bit_length())
     sizes = {*(2**octave for octave in octaves), *(3 * 2**octave // 2 for octave in octaves), projection.code_size}
     return _measured(coder, partial(Alphabet.fit, numbers, np.ones(len(numbers))), sorted(sizes), pictures, grid)
@@ -140,7 +118,7 @@ def _measured(
         live = max(index for index, table in enumerate(whole.tables, start=1) if len(table) > 1)
         for size in sizes:
             alphabet, cut = whole.first_components(size), codes[:, :size]
-            levels = alphabet.levels(_numbers(cut))
+            levels = alphabet.levels(by_component(cut))
             promised = 8 * np.ceil(alphabet.promised_bits(levels) / 8)
             outcomes.append(np.stack([promised, _errors(coder, alphabet, levels, cut, pictures.choosing)]))
             tried.append((bits, zone, size))
@@ -153,7 +131,7 @@ def _measured(
     codes, measured = coder.encode(pictures.measured), list[np.ndarray]()
     for bits, zone, size in (tried[index] for index in used):
         alphabet, cut = fit(bits, zone).first_components(size), codes[:, :size]
-        numbers = _numbers(cut)
+        numbers = by_component(cut)
         packed = alphabet.pack(alphabet.levels(numbers))
         levels = alphabet.unpack(packed, numbers.shape[2])
         stored = 8 * np.array([len(stream) for stream in packed])
@@ -169,12 +147,6 @@ def _measured(
         torch.tensor([index in plain for index in used]),
         mse(coder.decode(codes), pictures.measured).double().mean(),
     )
-
-
-def _numbers(codes: Tensor) -> np.ndarray:
-    """Codes `[N, components, …]` as `[components, N, places]`."""
-    numbers: np.ndarray = codes.reshape(*codes.shape[:2], -1).transpose(0, 1).contiguous().numpy()
-    return numbers
 
 
 def _errors(coder: Coder, alphabet: Alphabet, levels: np.ndarray, codes: Tensor, pictures: Tensor) -> np.ndarray:
