@@ -14,6 +14,7 @@ const SPACE = 24; // pixels between the cells and the large picture
 const LARGE = 192; // pixels of a side of the large picture, where there is room for it
 const LEAST_LARGE = 128; // and where there is not
 const CONTROLS = 230; // pixels above the cells
+const CAPTION = 38; // pixels of the two lines below a cell, with their gap
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 export class Sheet extends Lens {
@@ -67,7 +68,8 @@ export class Sheet extends Lens {
   present(columns, moving = false) {
     const { rows, width, height, colours, view } = this.header;
     this.columns = columns;
-    const shape = JSON.stringify([width, height, rows.length, columns.length, this.header.across]);
+    this.captioned = columns.some(({ captions }) => captions?.length);
+    const shape = JSON.stringify([width, height, rows.length, columns.length, this.header.across, this.captioned]);
     if (shape !== this.shape) this.grow(rows, columns);
     if (!this.shape || String(this.view.picture) !== String([width, height])) {
       this.view.picture = [width, height];
@@ -114,7 +116,7 @@ export class Sheet extends Lens {
     const grid = (scale) => NAMES + columns * (width * scale + CELL_GAP);
     const [large, least] = [LARGE, LEAST_LARGE].map((size) => Math.max(1, Math.round(size / side)));
     // Four times only where all rows are then in view, below the page's controls.
-    const isHigh = !across && rows * (4 * height + CELL_GAP) <= innerHeight - CONTROLS;
+    const isHigh = !across && rows * (4 * height + CELL_GAP + (this.captioned ? CAPTION : 0)) <= innerHeight - CONTROLS;
     const isCompared = ["Wipe", "Blink", "Difference"].includes(view);
     const factors = side > 48 ? [2, 1] : isCompared ? [2] : isHigh ? [4, 3, 2] : [3, 2];
     const scale = factors.find((scale) => grid(scale) + SPACE + width * large <= this.width) ?? factors.at(-1);
@@ -140,8 +142,10 @@ export class Sheet extends Lens {
     this.heads = columns.map(() => title("head", "b", "span", "i"));
     this.names = rows.map(() => title("name", "div", "span"));
     this.cells = rows.map((_, row) => columns.map((_, column) => this.cell(row, column)));
+    this.captions = this.captioned ? rows.map(() => columns.map(() => title("caption", "span", "span"))) : [];
     const [above, beside] = this.header.across ? [this.names, this.heads] : [this.heads, this.names];
     const lines = beside.map((title, line) => [title, ...(this.header.across ? this.cells.map((cells) => cells[line]) : this.cells[line])]);
+    this.captions.forEach((captions, row) => lines[row].push(element("div", "corner"), ...captions));
     this.grid.replaceChildren(this.surface, element("div", "corner"), ...above, ...lines.flat());
     above.forEach((title) => title.classList.add("above"));
     beside.forEach((title) => title.classList.add("beside"));
@@ -167,11 +171,16 @@ export class Sheet extends Lens {
     });
     rows.forEach(([name, detail], row) => {
       [name, detail].forEach((text, part) => write(this.names[row].children[part], text));
-      this.columns.forEach(({ heading, numbers, dim }, column) => {
+      this.columns.forEach(({ heading, numbers, dim, captions, best }, column) => {
         const cell = this.cells[row][column];
+        const caption = this.captions[row]?.[column];
+        if (caption) {
+          [0, 1].forEach((line) => write(caption.children[line], captions?.[row]?.[line] ?? ""));
+          caption.classList.toggle("best", Boolean(best?.[row]));
+        }
         cell.classList.toggle("dim", Boolean(dim));
         const scores = moving ? "" : numbers(row).map((pair) => pair.join(" ")).join(", "); // they take time
-        describe(cell, `${name} ${detail}, ${heading}${scores ? ": " + scores : ""}`);
+        describe(cell, `${name} ${detail}, ${heading}${scores ? ": " + scores : ""}${best?.[row] ? ", best of its row" : ""}`);
       });
     });
   }

@@ -33,7 +33,8 @@ class Column:
     """Pictures `[N, C, H, W]` under a heading with a `note` below it, and the colour that marks the model.
 
     `numbers` holds, for each picture, the names and values to show when it is enlarged. `key` is the contestant's; its
-    pictures are grey while they are `computing`.
+    pictures are grey while they are `computing`, and dim while better ones may come. `captions` are two lines below
+    each picture, and `best` marks those that are the best of their row.
     """
 
     heading: str
@@ -44,6 +45,9 @@ class Column:
     color: str | None = None
     key: str | None = None
     computing: bool = False
+    dim: bool = False
+    captions: Sequence[tuple[str, str]] = ()
+    best: Sequence[bool] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def described(sheet: Sheet) -> dict[str, Any]:
                 "computing": column.computing,
                 "numbers": column.numbers,
             }
+            | ({"captions": column.captions, "best": column.best} if column.captions else {})
+            | ({"dim": True} if column.dim else {})
             for column in sheet.columns
         ],
         "colours": colours(sheet.view),
