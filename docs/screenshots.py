@@ -29,6 +29,7 @@ PUBLISHED = {
     "gallery": ("/", ".moving[data-drawn]"),
     "system": ("/system?run=deep-strided-4-bn", ".live-code[data-live]"),
     "code": ("/code?c-run=shallow-strided", ".code-map[data-drawn]"),
+    "bytes": ("/bytes", f"{SHEET}:not(:has-text('computing')):not(:has-text('so far'))"),
     "compare": ("/compare?level=0.1&draw=11", SHEET),
     "denoise": ("/denoise?d-draw=11", f"{SHEET}:not(:has-text('computing'))"),
     "photos": ("/photos?p-photograph=cat", ".photograph[data-drawn]:not(:has-text('computing'))"),

@@ -48,6 +48,7 @@ BUILD = Page("experiment/build.py", "Build", "architecture")
 CLAIMS = Page("experiment/claims.py", "Claims", "fact_check")
 SYSTEM = Page("explore/system.py", "System", "schema")
 CODE = Page("explore/code.py", "Code", "qr_code_2")
+BYTES = Page("explore/bytes.py", "Bytes", "compress")
 
 # In the navigation's order; the first is opened at the root.
-PAGES = (GALLERY, SYSTEM, CODE, COMPARE, DENOISE, PHOTOS, TELL, BUILD, TRAIN, CLAIMS)
+PAGES = (GALLERY, SYSTEM, CODE, BYTES, COMPARE, DENOISE, PHOTOS, TELL, BUILD, TRAIN, CLAIMS)

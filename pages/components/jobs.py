@@ -28,6 +28,7 @@ Lane = Literal[
     "slow draws",
     "models of others",
     "codes",
+    "streams",
     "zeroing",
     "photographs",
     "slow photographs",
@@ -72,6 +73,11 @@ def lane_of(contestant: Contestant, *, many_draws: bool = False) -> Lane:
     if contestant.is_slow:
         return "slow draws" if many_draws else "slow"
     return "fits" if contestant.fits else "quick"
+
+
+def lane_of_streams(contestant: Contestant) -> Lane:
+    """The lane of the jobs that pack pictures into streams: those of a trained model begin with a fit of its tables."""
+    return "streams" if contestant.run else lane_of(contestant)
 
 
 def begun(lane: Lane, work: Callable[..., Any], contestant: Contestant, *facts: object) -> Future[Any]:
