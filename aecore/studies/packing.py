@@ -139,7 +139,7 @@ def learning_pictures(dataset: Dataset) -> tuple[Tensor, str]:
 
 def _words(point: Point) -> str:
     zone = "" if point.zone == 1 else f", dead zone {point.zone:g}"
-    return f"{point.numbers:,} numbers, at most {point.setting:g} bits{zone}"
+    return f"{point.numbers:,} numbers, up to {point.setting:g} bits{zone}"
 
 
 def _tensors(alphabets: Sequence[Alphabet]) -> dict[str, Tensor]:

@@ -13,11 +13,12 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.testing.v1 import AppTest
 
-from pages.app.pages import CLAIMS, COMPARE, DENOISE, PAGES, Page
+from pages.app.pages import BYTES, CLAIMS, COMPARE, DENOISE, PAGES, Page
 
 ROOT = Path(__file__).parents[2]
 # So that every part of these pages is drawn, and quickly.
 CHOICES: dict[Page, dict[str, str | list[str]]] = {
+    BYTES: {"b-coders": ["JPEG", "WebP"], "b-count": "2"},
     COMPARE: {"models": ["dense", "blur"], "count": "2", "level": "0.2"},
     CLAIMS: {"claim": "strided"},
     DENOISE: {"denoisers": ["denoise-030", "blur"], "d-count": "2", "d-noise": "Masking"},
