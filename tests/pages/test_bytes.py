@@ -13,13 +13,15 @@ from streamlit.testing.v1 import AppTest
 
 from aecore.data import datasets
 from aecore.data.splits import to_float
+from aecore.measuring import budgets
 from aecore.measuring.budgets import best_within
 from aecore.reconstructors.packers import Files
 from aecore.runs.store import Store
 from aecore.studies import packing, rates
 from aecore.studies.contestants import Contestant
 from aecore.studies.rate_measurement import QUALITIES
-from pages.components.bytes import choices, curves
+from pages.components.bytes import choices, comparison, curves
+from pages.components.bytes.work import Packed
 from tests.pages.sent import sheets
 
 ROOT = Path(__file__).parents[2]
@@ -147,9 +149,9 @@ def test_where_nothing_fits_nothing_is_marked() -> None:
 
 
 def test_the_slider_goes_on_from_the_smallest_to_the_largest_budget() -> None:
-    budgets = np.array(choices.BUDGETS)
-    assert (budgets[0], budgets[-1]) == (choices.SMALLEST, choices.LARGEST) == (8, 3072)
-    steps = budgets[1:] / budgets[:-1]
+    offered = np.array(choices.BUDGETS)
+    assert (offered[0], offered[-1]) == (choices.SMALLEST, choices.LARGEST) == (8, 3072)
+    steps = offered[1:] / offered[:-1]
     assert steps.min() > 1.06
     assert steps.max() <= 1.125
     app = page(coders="JPEG", count="1")
@@ -226,3 +228,22 @@ def test_the_curves_count_headers_and_end_where_the_published_ones_do() -> None:
         last = curve.points[-1]
         assert drawn[-1] == ((last.bits + last.header) / 8, last.psnr)
     assert curves.points(known.curve("jpeg"))[0][0] > 300
+
+
+def test_while_better_pictures_may_come_a_column_is_dim_and_nothing_is_the_best() -> None:
+    clean = to_float(datasets.load("cifar10-excerpt").test.pixels[:2])
+    packer = Files("jpeg", (5, 50))
+    jpeg, webp, _ = packing.offered(None, [])
+    partly = Packed(jpeg, budgets.measure(packer, clean, [0]), packer.settings[:1], is_whole=False)
+    nothing = Packed(webp, None, (), is_whole=False)
+    drawn = comparison.columns([partly, nothing], "cifar10-excerpt", (0, 1), 1024)
+    assert [column.heading for column in drawn] == ["original", "JPEG", "WebP"]
+    assert drawn[1].dim
+    assert drawn[1].note.startswith("so far:\n")
+    assert not any(drawn[1].best)
+    assert drawn[2].computing
+    assert (drawn[2].pixels == 127).all()
+    whole = [Packed(jpeg, partly.outcomes, partly.words, is_whole=True)]
+    _, done_column = comparison.columns(whole, "cifar10-excerpt", (0, 1), 1024)
+    assert not done_column.dim
+    assert list(done_column.best) == [True, True]
