@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from aecore.models import any_size, rules
-from aecore.models.layers import Layer, Shape
+from aecore.models.layers import Entropy, Layer, Shape
 from aecore.models.reading import Line
 from aecore.models.receptive_fields import receptive_fields
 from aecore.models.reconstructor import Reach
@@ -180,6 +180,11 @@ class Architecture:
     def normalises_batch(self) -> bool:
         """Whether any layer needs batches of more than one picture for training."""
         return any(layer.normalises_batch for layer in self.layers)
+
+    @property
+    def has_entropy_model(self) -> bool:
+        """Whether its code can be packed into bytes by probabilities that it has learned."""
+        return any(isinstance(layer, Entropy) for layer in self.layers)
 
     @property
     def penalties(self) -> tuple[str, ...]:

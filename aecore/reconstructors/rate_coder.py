@@ -1,4 +1,4 @@
-"""An autoencoder that was trained for its rate, as a codec: pictures to real bytes and back.
+"""An autoencoder that was trained for its rate, as a packer: pictures become real bytes, and pictures again.
 
 A stream is one byte that says which rate it has, and then the whole numbers of the code, entropy-coded by the
 probabilities that the model predicts. The network that predicts them is computed in float64 and its results are
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class StreamError(AecoreError):
 
 
 class RateCoder:
-    """The codec of a model whose architecture has a layer `entropy`; `StreamError` if it has none."""
+    """The packer of a model whose architecture has a layer `entropy`; `StreamError` if it has none."""
 
     def __init__(self, model: Model) -> None:
         steps = model.spec.architecture.steps
@@ -50,29 +51,35 @@ class RateCoder:
         """Its name in texts."""
         return self.model.name
 
-    @property
-    def settings(self) -> tuple[float, ...]:
-        """The rates that it can code at, from few to many bytes."""
+    @cached_property
+    def rates(self) -> tuple[float, ...]:
+        """The rates that it can code at, one per setting."""
         return tuple(index / SETTINGS_PER_RATE for index in range(self._entropy_model.highest * SETTINGS_PER_RATE + 1))
 
-    def pack(self, pictures: Tensor, rate: float) -> list[bytes]:
-        """One stream per picture of `[N, C, H, W]`, at a rate of `settings`."""
-        header, streams = bytes([self.settings.index(rate)]), list[bytes]()
+    @cached_property
+    def settings(self) -> tuple[str, ...]:
+        """Its settings in words, from few bytes to many."""
+        return tuple(f"rate {rate:g} of {self._entropy_model.highest}" for rate in self.rates)
+
+    def header(self, setting: int) -> int:
+        """The byte that says the setting."""
+        return 1
+
+    def pack(self, pictures: Tensor, setting: int) -> list[bytes]:
+        """One stream per picture of `[N, C, H, W]`."""
+        rate, streams = self.rates[setting], list[bytes]()
         with torch.inference_mode():
             for batch in torch.split(pictures, BATCH):
                 numbers = self._entropy_model.rounded(self._encoder(batch), _rates(batch, rate))
-                streams += [header + stream for stream in self._written(numbers.numpy(), rate)]
+                streams += [bytes([setting]) + stream for stream in self._written(numbers.numpy(), rate)]
         return streams
 
-    def unpack(self, streams: Sequence[bytes]) -> Tensor:
-        """The pictures `[N, C, H, W]` of streams of one rate; raises `StreamError`."""
-        headers = {stream[:1] for stream in streams}
-        if len(headers) != 1 or headers == {b""}:
-            raise StreamError("Streams must hold at least one byte, and all of one call must have the same rate.")
-        setting = headers.pop()[0]
-        if setting >= len(self.settings):
-            raise StreamError(f"A stream has setting {setting}; {self.name} has {len(self.settings)} of them.")
-        rate, pictures = self.settings[setting], list[Tensor]()
+    def unpack(self, streams: Sequence[bytes], setting: int) -> Tensor:
+        """The pictures `[N, C, H, W]` of streams of this setting; `StreamError` if one has another."""
+        if other := {stream[:1] for stream in streams} - {bytes([setting])}:
+            said = ", ".join(sorted(f"setting {byte[0]}" if byte else "nothing" for byte in other))
+            raise StreamError(f"A stream of {self.name} at setting {setting} begins with this number, not {said}.")
+        rate, pictures = self.rates[setting], list[Tensor]()
         with torch.inference_mode():
             for first in range(0, len(streams), BATCH):
                 numbers = self._read([stream[1:] for stream in streams[first : first + BATCH]], rate)

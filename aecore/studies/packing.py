@@ -4,7 +4,8 @@
     find(offered[0], dataset, rates, store)            a `Packer`, fitted and stored once
 
 The settings are the published ones, which were chosen on validation pictures of CIFAR-10. The tables of a code are
-fitted again, as `rate_measurement` does it, on the first pictures to learn from.
+fitted again, as `rate_measurement` does it, on the first pictures to learn from. A model with an entropy model needs
+none of this: it has learned its tables and its rates.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from aecore.data.splits import Dataset, to_float
 from aecore.files.fits import load_or_make
 from aecore.measuring.entropy import Alphabet
 from aecore.models import zoo
+from aecore.models.layers import Shape
 from aecore.models.packer import Packer
 from aecore.models.reconstructor import Coder
 from aecore.reconstructors.codecs import FORMATS
 from aecore.reconstructors.packers import Files, QuantisedCodes, by_component
 from aecore.reconstructors.pca import Components, cached_pca
+from aecore.reconstructors.rate_coder import RateCoder
 from aecore.runs.store import WEIGHTS, Run, Store
 from aecore.studies.contestants import CODECS, LINEAR, Contestant, of_run
 from aecore.studies.rate_measurement import LEARNING, PROBED, QUALITIES, gains
@@ -41,17 +44,25 @@ class PackingError(AecoreError):
 
 def data_sets() -> tuple[str, ...]:
     """The data sets whose pictures can be packed at published settings: those with rates, and crops of their shape."""
-    shapes = {shape_of(name) for name in PUBLISHED}
-    return (*PUBLISHED, *(name for name, crops in CROPS.items() if crops.shape in shapes))
+    return (*PUBLISHED, *(name for name, crops in CROPS.items() if crops.shape in _shapes()))
+
+
+def _shapes() -> set[Shape]:
+    return {shape_of(name) for name in PUBLISHED}
 
 
 def offered(rates: Rates | None, runs: Sequence[Run], *, can_fit: bool = True) -> list[Contestant]:
-    """The autoencoders and PCA that have a curve in `rates`, and the image codecs, which need none.
+    """The autoencoders and PCA that have a curve in `rates`, and what needs none: entropy models and image codecs.
 
     Without training pictures, when nothing that needs all of them `can_fit`, PCA is `missing`.
     """
     curves = {curve.name for curve in rates.curves} if rates else set()
-    trained = [of_run(run) for run in runs if zoo.is_own(run.spec) and run.name in curves]
+    trained = [
+        of_run(run)
+        for run in runs
+        if (zoo.is_own(run.spec) and run.name in curves)
+        or (run.spec.architecture.has_entropy_model and run.spec.architecture.input_shape in _shapes())
+    ]
     linear = [_pca(can_fit)] if PCA in curves else []
     return [*sorted(trained, key=lambda one: one.place), *linear, *map(_codec, FORMATS)]
 
@@ -91,6 +102,8 @@ def find(contestant: Contestant, dataset: Dataset, rates: Rates | None, store: S
     name = contestant.key if contestant.run is None else contestant.run.name
     if name in FORMATS:
         return Files(name, QUALITIES, dataset.shape)
+    if contestant.run and contestant.run.spec.architecture.has_entropy_model:
+        return RateCoder(contestant.run.model())
     curve = next((curve for curve in rates.curves if curve.name == name), None) if rates else None
     if curve is None:
         raise PackingError(f"No settings are published for {name}: `python -m aecore rates` chooses them.")

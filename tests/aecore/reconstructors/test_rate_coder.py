@@ -35,9 +35,9 @@ def drawn(pictures: int, seed: int = 0) -> Tensor:
     return torch.rand(pictures, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
 
 
-def expected(coder: RateCoder, pictures: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+def expected(coder: RateCoder, pictures: Tensor, setting: int) -> tuple[Tensor, Tensor]:
     """The pictures that the rounded numbers stand for, and the bits that the model says they take."""
-    modules, rates = coder.model.module, torch.full((len(pictures),), rate)
+    modules, rates = coder.model.module, torch.full((len(pictures),), setting / SETTINGS_PER_RATE)
     with torch.inference_mode():
         numbers = modules[2].rounded(modules[:2](pictures), rates)
         return modules[3:](modules[2].restored(numbers, rates)), modules[2].bits(numbers, rates)
@@ -47,10 +47,10 @@ def expected(coder: RateCoder, pictures: Tensor, rate: float) -> tuple[Tensor, T
 @given(setting=st.integers(0, 3 * SETTINGS_PER_RATE), seed=st.integers(0, 1000), pictures=st.integers(1, 4))
 def test_the_bytes_become_the_picture_of_the_rounded_code(setting: int, seed: int, pictures: int) -> None:
     coder = RateCoder(model_of())
-    given_, rate = drawn(pictures, seed), coder.settings[setting]
-    streams = coder.pack(given_, rate)
-    output, bits = expected(coder, given_, rate)
-    torch.testing.assert_close(coder.unpack(streams), output)
+    clean = drawn(pictures, seed)
+    streams = coder.pack(clean, setting)
+    output, bits = expected(coder, clean, setting)
+    torch.testing.assert_close(coder.unpack(streams, setting), output)
     sizes = 8 * torch.tensor([len(stream) for stream in streams])
     # A byte for the rate and up to nine bits for the end. The coder's tables end at 24 bits for one number, and round
     # means and scales.
@@ -59,46 +59,46 @@ def test_the_bytes_become_the_picture_of_the_rounded_code(setting: int, seed: in
 
 def test_the_highest_rate_is_what_a_call_of_the_model_gives(coder: RateCoder) -> None:
     pictures = drawn(3)
-    torch.testing.assert_close(coder.unpack(coder.pack(pictures, coder.settings[-1])), coder.model(pictures))
+    highest = len(coder.settings) - 1
+    torch.testing.assert_close(coder.unpack(coder.pack(pictures, highest), highest), coder.model(pictures))
 
 
 def test_a_stream_does_not_depend_on_the_pictures_beside_it(coder: RateCoder) -> None:
     pictures = drawn(130)  # more than a batch
-    together = coder.pack(pictures, 1.5)
-    assert together[101:104] == coder.pack(pictures[101:104], 1.5)
-    torch.testing.assert_close(coder.unpack(together)[101:104], coder.unpack(together[101:104]))
+    together = coder.pack(pictures, 12)
+    assert together[101:104] == coder.pack(pictures[101:104], 12)
+    torch.testing.assert_close(coder.unpack(together, 12)[101:104], coder.unpack(together[101:104], 12))
 
 
 def test_settings_lie_between_the_rates_of_the_model(coder: RateCoder) -> None:
-    assert coder.settings[0] == 0
-    assert coder.settings[-1] == 3
-    assert len(coder.settings) == 3 * SETTINGS_PER_RATE + 1
-    assert [coder.pack(drawn(1), rate)[0][0] for rate in coder.settings] == list(range(len(coder.settings)))
+    assert (coder.rates[0], coder.rates[-1], len(coder.rates)) == (0, 3, 3 * SETTINGS_PER_RATE + 1)
+    assert coder.settings[-1] == "rate 3 of 3"
+    for setting in range(len(coder.settings)):
+        assert coder.pack(drawn(1), setting)[0][: coder.header(setting)] == bytes([setting])
 
 
 def test_a_code_of_one_position_has_sets_without_numbers() -> None:
     coder = RateCoder(model_of("avgpool32 | conv6:k1:linear | entropy4:h16 | up32 | conv3"))
     pictures = drawn(2)
-    torch.testing.assert_close(coder.unpack(coder.pack(pictures, 2.0)), expected(coder, pictures, 2.0)[0])
+    torch.testing.assert_close(coder.unpack(coder.pack(pictures, 16), 16), expected(coder, pictures, 16)[0])
 
 
 def test_what_is_no_stream_is_refused(coder: RateCoder) -> None:
-    streams = coder.pack(drawn(2), 1.0)
-    for wrong, message in (
-        ([], "at least one byte"),
-        ([b""], "at least one byte"),
-        ([streams[0], b""], "at least one byte"),
-        ([streams[0], coder.pack(drawn(1), 0.0)[0]], "the same rate"),
-        ([b"\xff" + streams[0]], "setting 255; custom has 25 of them"),
+    streams = coder.pack(drawn(2), 8)
+    for wrong, said in (
+        ([b""], "nothing"),
+        ([streams[0], b""], "nothing"),
+        ([streams[0], *coder.pack(drawn(1), 0)], "setting 0"),
+        ([b"\xff" + streams[0]], "setting 255"),
     ):
-        with pytest.raises(StreamError, match=message):
-            coder.unpack(wrong)
+        with pytest.raises(StreamError, match=f"of custom at setting 8 begins with this number, not {said}"):
+            coder.unpack(wrong, 8)
     with pytest.raises(StreamError, match="needs a layer `entropy`"):
         RateCoder(model_of("conv8:s2 | up | conv3"))
 
 
 def test_a_damaged_stream_is_another_picture_and_no_error(coder: RateCoder) -> None:
-    stream = coder.pack(drawn(1), 1.0)[0]
+    stream = coder.pack(drawn(1), 8)[0]
     damaged = stream[:5] + bytes([stream[5] ^ 255]) + stream[6:]
-    assert coder.unpack([damaged]).shape == (1, 3, 32, 32)
-    assert coder.unpack([stream[:3]]).isfinite().all()
+    assert coder.unpack([damaged], 8).shape == (1, 3, 32, 32)
+    assert coder.unpack([stream[:3]], 8).isfinite().all()
