@@ -89,7 +89,8 @@ def _denoising(options: argparse.Namespace) -> None:
     if options.images is not None and options.images < SUBSET:
         raise RecipeError(f"--images must be at least {SUBSET}, not {options.images}.")
     curves = denoising_measurement.publish(Store(), progress=say, most=options.images)
-    print(tables.denoising_table(curves), tables.denoising_comparison(curves), sep="\n\n")
+    shown = tables.denoising_table, tables.denoising_comparison, tables.ceiling_table
+    print(*(table(curves) for table in shown), sep="\n\n")
 
 
 def _rates(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""How well every denoiser does at every noise level, trained ones beside classical ones.
+"""How well every denoiser does at every noise level, trained ones beside classical ones, and the bits that follow.
 
     python -m aecore denoising      measure on the test pictures, publish, and print the tables of docs/results.md
 
@@ -16,14 +16,17 @@ from typing import Any
 from aecore.files import figures
 from aecore.runs.store import Store
 
-VERSION = 2  # of the measurements: a new one measures everything again
+VERSION = 3  # of the measurements: a new one measures everything again
 NOISY = "noisy"  # the noisy pictures, measured as if they were a denoiser's output
-TABLE_LEVELS = (0.01, 0.03, 15 / 255, 25 / 255, 50 / 255, 0.1, 0.3, 1.0)  # standard deviations of Gaussian noise
-CURVE_LEVELS = (0.0, 0.5, 0.7)  # further levels, for the curves only
+TABLE_LEVELS = (0.01, 0.03, 15 / 255, 25 / 255, 50 / 255, 0.1, 0.3, 0.5, 1.0)  # standard deviations of Gaussian noise
+CURVE_LEVELS = (0.0, 0.7)  # further levels, for the curves only
 CURVE_PICTURES = 2000  # test pictures at those levels
 SUBSET = 200  # the first test pictures: slow denoisers are measured on these, and compared with the others on them
 REFERENCES = ("wiener", "bm3d")  # the best linear denoiser, and the best that is not learned
 SEED = 0
+BITS_PICTURES = 2000  # test pictures for `Bits`
+BITS_CHOICES = 500  # validation pictures on which the estimator of each level is chosen
+NO_NETWORK = "no network"  # the name in `Bits` of the Wiener filter and the single value's posterior mean alone
 
 
 def level_text(level: float) -> str:
@@ -55,13 +58,35 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Bits:
+    """An upper bound on the entropy of 8-bit pictures, in `bits` per value, from one denoiser's errors at all levels.
+
+    See `aecore.measuring.bit_bounds`. At every level it takes the best on validation pictures of the denoiser `name`,
+    the Wiener filter, and the posterior mean of a value given only its own noisy value. `levels` are the lowest and the
+    highest one between which the denoiser is taken; None if it is taken nowhere. The bound is a mean over the first
+    `pictures` test pictures, and `margin` half its 95% interval. `coarse` is the bound from every second level.
+    """
+
+    name: str
+    pictures: int
+    bits: float
+    margin: float
+    coarse: float
+    levels: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Curves:
-    """All points of a data set, and the SHA-256 of the weights of each measured run by its name."""
+    """All points of a data set, and the SHA-256 of the weights of each measured run by its name.
+
+    `bits` are those of every denoiser that was trained at a range of levels, after those of `NO_NETWORK`.
+    """
 
     dataset: str
     fingerprint: str
     points: tuple[Point, ...]
     weights: Mapping[str, str] = field(default_factory=dict)
+    bits: tuple[Bits, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -89,11 +114,16 @@ def curves(dataset_name: str, root: Path) -> Curves:
             Point(**(point | {"over": {name: tuple(values) for name, values in point["over"].items()}}))
             for point in facts["points"]
         ]
-        return Curves(**(facts | {"points": tuple(points)}))
+        bits = [Bits(**(one | {"levels": one["levels"] and tuple(one["levels"])})) for one in facts.get("bits", ())]
+        return Curves(**(facts | {"points": tuple(points), "bits": tuple(bits)}))
 
     published = figures.read(path, dataset_name, build, again)
     others = Store(root).with_other_weights(published.weights)
-    return replace(published, points=tuple(point for point in published.points if point.name not in others))
+    return replace(
+        published,
+        points=tuple(point for point in published.points if point.name not in others),
+        bits=tuple(bits for bits in published.bits if bits.name not in others),
+    )
 
 
 def path_of(root: Path, dataset_name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Measures every denoiser at every noise level, and publishes the curves."""
+"""Measures every denoiser at every noise level, and the bits that follow, and publishes the curves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aecore.measuring.totals import Totals
 from aecore.models import zoo
 from aecore.reconstructors import denoisers
 from aecore.runs.store import WEIGHTS, Run, Store
-from aecore.studies import by_name
+from aecore.studies import bits_measurement, by_name
 from aecore.studies.denoising import (
     CURVE_LEVELS,
     CURVE_PICTURES,
@@ -33,6 +33,7 @@ from aecore.studies.denoising import (
     SUBSET,
     TABLE_LEVELS,
     VERSION,
+    Bits,
     Curves,
     Point,
     path_of,
@@ -142,7 +143,11 @@ def publish(
     for name, level, measured in measure(dataset, store, names, levels):
         points += measured
         progress(f"σ {level:.4g}: {name}" if name else f"σ {level:.4g} is measured.")
+    bits = list[Bits]()
+    for one in bits_measurement.measure(dataset, store, [run for run in runs if bits_measurement.is_blind(run)], count):
+        bits.append(one)
+        progress(f"{one.name}: {one.bits:.3f} bits per value")
     weights = {run.name: run.digest(WEIGHTS) for run in runs}
-    curves = Curves(dataset.name, dataset.fingerprint, tuple(points), weights)
+    curves = Curves(dataset.name, dataset.fingerprint, tuple(points), weights, tuple(bits))
     figures.write(path, asdict(curves))
     return curves

@@ -17,9 +17,9 @@ from aecore.models import zoo
 from aecore.models.zoo import System
 from aecore.reconstructors import denoisers
 from aecore.runs.store import Run, Store
-from aecore.studies import verdict_words
+from aecore.studies import ceiling, verdict_words
 from aecore.studies.contrasts import Budget
-from aecore.studies.denoising import NOISY, REFERENCES, TABLE_LEVELS, Curves, level_text
+from aecore.studies.denoising import NO_NETWORK, NOISY, REFERENCES, TABLE_LEVELS, Bits, Curves, level_text
 from aecore.studies.legibility import ORIGINAL, Legibility
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import COMPARED, Lead, Rates
@@ -59,13 +59,57 @@ def denoising_comparison(curves: Curves) -> str:
     It is the mean difference of PSNR in dB with its 95% interval, in bold if the interval lies above zero.
     """
     lines = _levels_head("denoiser", "over")
-    learned = [name for name in curves.names if name != NOISY and name not in denoisers.METHODS]
-    for name in learned:
+    for name in _learned(curves):
         for other in REFERENCES:
             points = [curves.at(name, level) for level in TABLE_LEVELS]
             cells = [_gain(point.over.get(other) if point else None) for point in points]
             lines.append(f"| {name} | {other} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def ceiling_table(curves: Curves) -> str:
+    """How much of the possible gain over the Wiener filter each denoiser has, and the bits per value that follow.
+
+    The first two rows are pooled PSNRs in dB: the ceiling, and the Wiener filter. Then follow the trained denoisers,
+    which were measured on the same pictures, and what is published of diffusion models. The last columns are the
+    levels between which the bits come from the denoiser itself, and what they change with half as many levels.
+    """
+    levels = list(ceiling.LEAST)
+    heads = [
+        "denoiser",
+        *(level_text(level) for level in levels),
+        "bits per value",
+        "from its own errors, σ",
+        "with half the levels",
+    ]
+    lines = [f"| {' | '.join(heads)} |", f"|---|{'--:|' * (len(heads) - 1)}"]
+
+    def row(name: str, cells: Sequence[str], bits: Sequence[str] = ("–", "–", "–")) -> None:
+        lines.append(f"| {' | '.join([name, *cells, *bits])} |")
+
+    bits = {one.name: one for one in curves.bits}
+    linear = [curves.at(ceiling.LINEAR, level) for level in levels]
+    row("least possible error, dB", [_number(ceiling.least(level), 2) for level in levels])
+    alone = _bits(bits.get(NO_NETWORK))
+    row(f"{ceiling.LINEAR}, dB", [_number(point.psnr_pooled if point else None, 2) for point in linear], alone)
+    for name in _learned(curves):
+        points = [curves.at(name, level) for level in levels]
+        shares = [ceiling.share(curves, point) if point else None for point in points]
+        row(name, [ceiling.share_text(share) for share in shares], _bits(bits.get(name)))
+    for name, (low, high) in ceiling.DIFFUSION.items():
+        row(f"{name}, published", ["–"] * len(levels), (f"{low:.2f} to {high:.2f}", "–", "–"))
+    return "\n".join(lines)
+
+
+def _bits(bits: Bits | None) -> tuple[str, str, str]:
+    if bits is None:
+        return "–", "–", "–"
+    own = "–" if bits.levels is None else f"{bits.levels[0]:.2g} to {bits.levels[1]:.2g}"
+    return f"{bits.bits:.2f} ± {bits.margin:.2f}", own, f"{bits.coarse - bits.bits:+.3f}".replace("-", "−")
+
+
+def _learned(curves: Curves) -> list[str]:
+    return [name for name in curves.names if name != NOISY and name not in denoisers.METHODS]
 
 
 def _levels_head(*columns: str) -> list[str]:

@@ -19,6 +19,7 @@ LIGHT = (
     "aecore.scheduling.costs",
     "aecore.scheduling.engines",
     "aecore.scheduling.queue",
+    "aecore.studies.ceiling",
     "aecore.studies.denoising",
     "aecore.studies.legibility",
     "aecore.studies.pca_curves",

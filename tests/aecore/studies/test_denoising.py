@@ -10,6 +10,7 @@ from aecore.files import figures
 from aecore.files.figures import PublishedError
 from aecore.runs.store import Store
 from aecore.studies import denoising
+from aecore.studies.denoising import Bits
 from tests.aecore.studies.published_denoising import CURVES
 
 ROOT = Path(__file__).parents[3]
@@ -41,6 +42,16 @@ def test_a_run_that_is_here_with_other_weights_is_left_out(tmp_path: Path) -> No
     for weights, seen in ((run.files["weights.safetensors"]["sha256"], both), ("0" * 64, CURVES)):
         figures.write(tmp_path / "denoising-cifar10.json", asdict(replace(both, weights={"denoise-030": weights})))
         assert denoising.curves("cifar10", tmp_path).points == seen.points
+
+
+def test_bits_come_back_and_those_of_other_weights_are_left_out(tmp_path: Path) -> None:
+    run = Store(ROOT / "checkpoints").find("denoise-unet")
+    shutil.copytree(run.path, tmp_path / run.path.name)
+    bits = Bits("no network", 9, 4.7, 0.04, 4.71), Bits("denoise-unet", 9, 4.5, 0.04, 4.51, (0.04, 1.2))
+    for weights, seen in ((run.files["weights.safetensors"]["sha256"], bits), ("0" * 64, bits[:1])):
+        published = replace(CURVES, bits=bits, weights={"denoise-unet": weights})
+        figures.write(tmp_path / "denoising-cifar10.json", asdict(published))
+        assert denoising.curves("cifar10", tmp_path).bits == seen
 
 
 def test_missing_curves_say_how_to_make_them(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from aecore.measuring.scoring import score
 from aecore.models import zoo
 from aecore.runs import execution
 from aecore.runs.store import Store
-from aecore.studies import by_name, denoising, denoising_measurement
-from aecore.studies.denoising import Point
+from aecore.studies import bits_measurement, by_name, denoising, denoising_measurement
+from aecore.studies.denoising import Bits, Point
 from aecore.training.initialisation import build
 from tests import optional
 from tests.aecore.finished import finish
@@ -113,11 +113,18 @@ def test_slow_ones_are_measured_on_the_first_pictures(
 @optional.needs_bm3d
 def test_curves_come_back_from_their_file_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(denoising_measurement, "measure", lambda *_: iter([("", 0.1, list(CURVES.points))]))
+    bits = Bits("no network", 9, 4.7, 0.04, 4.71), Bits("denoise-unet", 9, 4.5, 0.04, 4.51, (0.04, 1.2))
+    monkeypatch.setattr(bits_measurement, "measure", lambda *_: iter(bits))
     said = list[str]()
     made = denoising_measurement.publish(Store(tmp_path), "sample", said.append)
-    assert said == ["σ 0.1 is measured."]
+    assert said == [
+        "σ 0.1 is measured.",
+        "no network: 4.700 bits per value",
+        "denoise-unet: 4.500 bits per value",
+    ]
     assert denoising.curves("sample", tmp_path) == made
     assert made.points == CURVES.points
+    assert made.bits == bits
     code = "import sys; from pathlib import Path; from aecore.studies import denoising; "
     code += f"denoising.curves('sample', Path({str(tmp_path)!r})); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ from aecore.models import zoo
 from aecore.reconstructors.denoisers import METHODS
 from aecore.runs.store import Store
 from aecore.studies import claim_scores, denoising, legibility, rates, resolution, tables, verdicts
-from aecore.studies.denoising import REFERENCES, TABLE_LEVELS, Curves, Point
+from aecore.studies.denoising import NO_NETWORK, REFERENCES, TABLE_LEVELS, Bits, Curves, Point
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import Curve, Lead, Rates
 from aecore.studies.rates import Point as RatePoint
@@ -65,14 +65,14 @@ def test_without_the_published_curve_pca_is_a_dash(tmp_path: Path) -> None:
 
 def test_the_table_has_the_best_of_each_level_in_bold() -> None:
     rows = tables.denoising_table(CURVES).splitlines()
-    assert rows[0] == "| denoiser | pictures | 0.01 | 0.03 | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
-    assert rows[2] == "| blur | 9 | – | – | – | – | – | 24.81 | – | – |"
-    assert rows[3] == "| wiener | 9 | – | – | – | – | – | **27.20** | **22.10** | – |"
+    assert rows[0] == "| denoiser | pictures | 0.01 | 0.03 | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 0.5 | 1 |"
+    assert rows[2] == "| blur | 9 | – | – | – | – | – | 24.81 | – | – | – |"
+    assert rows[3] == "| wiener | 9 | – | – | – | – | – | **27.20** | **22.10** | – | – |"
     worse_there = replace(CURVES.points[2], psnr_subset=24.0)
     rows = tables.denoising_table(replace(CURVES, points=(*CURVES.points[:2], worse_there))).splitlines()
     assert rows[2:] == [
-        "| blur | 9 | – | – | – | – | – | **24.81** | – | – |",
-        "| wiener | 9 | – | – | – | – | – | 27.20 | **22.10** | – |",
+        "| blur | 9 | – | – | – | – | – | **24.81** | – | – | – |",
+        "| wiener | 9 | – | – | – | – | – | 27.20 | **22.10** | – | – |",
     ]
 
 
@@ -80,10 +80,27 @@ def test_what_is_learned_is_told_over_the_references_with_its_interval() -> None
     over = {"wiener": (1.234, 1.1, 1.4), "bm3d": (-0.05, -0.2, 0.1)}
     learned = Point("denoise-030", 0.3, 9, 22.5, 0.1, 22.0, 0.8, 22.4, 0.8, over)
     rows = tables.denoising_comparison(Curves("cifar10", "f" * 64, (*CURVES.points, learned))).splitlines()
-    assert rows[0] == "| denoiser | over | 0.01 | 0.03 | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 1 |"
+    assert rows[0] == "| denoiser | over | 0.01 | 0.03 | 15/255 | 25/255 | 50/255 | 0.1 | 0.3 | 0.5 | 1 |"
     assert rows[2:] == [
-        "| denoise-030 | wiener | – | – | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – |",
-        "| denoise-030 | bm3d | – | – | – | – | – | – | −0.05 (−0.20 to +0.10) | – |",
+        "| denoise-030 | wiener | – | – | – | – | – | – | **+1.23 (+1.10 to +1.40)** | – | – |",
+        "| denoise-030 | bm3d | – | – | – | – | – | – | −0.05 (−0.20 to +0.10) | – | – |",
+    ]
+
+
+def test_shares_of_the_possible_gain_stand_beside_the_bits() -> None:
+    points = [
+        Point(name, level, 9, pooled + 0.2, 0.1, pooled, 0.8, pooled, 0.8, {})
+        for name, level, pooled in (("wiener", 0.1, 27.36), ("wiener", 1.0, 17.66), ("denoise-unet", 0.1, 28.36))
+    ]
+    bits = Bits("no network", 9, 4.684, 0.037, 4.6861), Bits("denoise-unet", 9, 4.5, 0.036, 4.4985, (0.0371, 1.189207))
+    rows = tables.ceiling_table(Curves("cifar10", "f" * 64, tuple(points), bits=bits)).splitlines()
+    assert rows[0].startswith("| denoiser | 15/255 | 25/255 | 0.1 | 50/255 | 0.3 | 0.5 | 1 | bits per value |")
+    assert rows[2:] == [
+        "| least possible error, dB | 32.39 | 29.47 | 29.36 | 25.77 | 23.63 | 21.24 | 18.33 | – | – | – |",
+        "| wiener, dB | – | – | 27.36 | – | – | – | 17.66 | 4.68 ± 0.04 | – | +0.002 |",
+        "| denoise-unet | – | – | 50% | – | – | – | – | 4.50 ± 0.04 | 0.037 to 1.2 | −0.002 |",
+        "| DDPM, published | – | – | – | – | – | – | – | 3.37 to 3.51 | – | – |",
+        "| IDDPM, published | – | – | – | – | – | – | – | 2.94 to 3.17 | – | – |",
     ]
 
 
@@ -91,7 +108,10 @@ def test_the_results_page_has_the_tables_of_every_denoiser(store: Store) -> None
     curves = denoising.curves("cifar10", CHECKPOINTS)
     assert tables.denoising_table(curves) in RESULTS
     assert tables.denoising_comparison(curves) in RESULTS
+    assert tables.ceiling_table(curves) in RESULTS
     trained = [name for name, system in zoo.SYSTEMS.items() if system.family == "denoising"]
+    blind = [name for name in trained if (noise := zoo.find(name).recipe.noise) and noise.low is not None]
+    assert [bits.name for bits in curves.bits] == [NO_NETWORK, *blind]
     assert sorted(curves.names) == sorted(["noisy", *METHODS, *trained])
     assert curves.fingerprint == datasets.load("cifar10").fingerprint
     assert curves.weights == {name: store.find(name).files["weights.safetensors"]["sha256"] for name in trained}
