@@ -25,7 +25,7 @@ from aecore.runs import store
 from aecore.runs.store import Store
 from aecore.studies import denoising, sensitivity
 from aecore.studies.contestants import of_run
-from aecore.studies.denoising import Curves, Point
+from aecore.studies.denoising import Bits, Curves, Point
 from pages.components import jobs, links
 from pages.components.denoise import draws, levels
 from tests import optional
@@ -416,13 +416,106 @@ def test_the_denoisers_are_ranked_at_the_level_with_the_lead_and_its_interval() 
     unet = at["denoise-unet"]
     assert unet
     mean, low, high = unet.over["bm3d"]
-    assert levels.ranking(curves, names, 0.2, True) == (
+    assert levels.ranking(curves, names, 0.2, "psnr_subset") == (
         f"At σ 50/255, the nearest measured level: **unet {psnrs['denoise-unet']:.1f} dB**, "
         f"bm3d {psnrs['bm3d']:.1f} dB, 030 {psnrs['denoise-030']:.1f} dB. unet leads bm3d by **{mean:.2f} dB** "
         f":gray[(95% interval {low:+.2f} to {high:+.2f}, on the first 200 pictures)]."
     )
-    assert levels.ranking(curves, {"bm3d": "bm3d"}, 0.2, True) == ""
+    assert levels.ranking(curves, {"bm3d": "bm3d"}, 0.2, "psnr_subset") == ""
     # At σ 0.03 the lead of the Wiener filter over the U-Net may be chance.
-    close = levels.ranking(curves, {"denoise-unet": "unet", "wiener": "wiener"}, 0.03, False)
+    close = levels.ranking(curves, {"denoise-unet": "unet", "wiener": "wiener"}, 0.03, "psnr")
     assert close.startswith("At σ 0.03: **wiener ")
     assert "which leaves open which is better" in close
+
+
+def with_the_wiener_filter(**levels_of_others: dict[float, float]) -> Curves:
+    """Curves in which the Wiener filter is 2 dB below the least possible error, at three levels and one between."""
+    linear = {0.1: 27.36, 0.3: 21.63, 0.4: 21.0, 0.5: 19.24}
+    points = [
+        Point(name, level, 200 if name == "bm3d" else 1000, value + 0.2, 0.1, value, 0.9, value + 0.1, 0.9, {})
+        for name, line in {"noisy": {0.1: 20.0}, "wiener": linear, **levels_of_others}.items()
+        for level, value in line.items()
+    ]
+    return replace(CURVES, points=tuple(points))
+
+
+def traces(app: AppTest, chart: int = 0) -> dict[str, dict[str, object]]:
+    """What is drawn in a figure, by name."""
+    drawn = json.loads(app.get("plotly_chart")[chart].proto.spec)["data"]
+    return {trace.get("name", ""): trace for trace in drawn}
+
+
+def test_the_share_of_the_possible_gain_is_drawn_and_said(figures: Path) -> None:
+    curves = with_the_wiener_filter(**{"denoise-030": {0.1: 27.86, 0.3: 22.63, 0.4: 22.0, 0.5: 19.74}})
+    write(figures, asdict(curves))
+    app = page(denoisers=["denoise-030"], metric="Share of the possible gain")
+    assert not app.exception
+    assert (
+        "**denoise-030 closes 25 to 50% of the gap between the best linear filter and the least possible error**; "
+        "least at σ 0.1"
+    ) in texts(app)
+    drawn = traces(app)
+    assert drawn["denoise-030"]["y"] == pytest.approx([25, 50, 25])
+    assert drawn[levels.LEAST]["y"] == [100, 100, 100]
+    assert "noisy" not in drawn
+
+
+def test_the_ceiling_stands_in_views_of_pooled_psnr_alone(figures: Path) -> None:
+    curves = with_the_wiener_filter(**{"denoise-030": {0.1: 27.0, 0.3: 22.63}})
+    write(figures, asdict(curves))
+    app = page(denoisers=["denoise-030"], metric="PSNR, pooled")
+    drawn = traces(app)
+    assert drawn["denoise-030"]["y"] == [27.0, 22.63]
+    # At 0.4, where it is not known, 2 dB above the Wiener filter as at the levels around.
+    assert drawn[levels.LEAST]["y"] == pytest.approx([29.36, 23.63, 23.0, 21.24])
+    assert "closes at most 50%" in texts(app)
+    assert "at σ 0.3; at σ 0.1 it is worse than the filter" in texts(app)
+    for metric in ("PSNR", "Gain over the Wiener filter", "SSIM"):
+        assert levels.LEAST not in traces(page(denoisers=["denoise-030"], metric=metric))
+    write(figures, asdict(replace(curves, points=tuple(point for point in curves.points if point.name != "wiener"))))
+    app = page(denoisers=["denoise-030"], metric="PSNR, pooled")
+    assert levels.LEAST not in traces(app)
+    assert "closes" not in texts(app)
+
+
+def test_the_table_of_trained_denoisers_is_in_pooled_psnr_with_the_ceiling_below(figures: Path) -> None:
+    write(figures, asdict(with_the_wiener_filter(**{"denoise-030": {0.1: 27.0, 0.3: 22.63, 0.4: 21.1}})))
+    app = page(denoisers=["denoise-030"])
+    table = json.loads(app.get("plotly_chart")[1].proto.spec)
+    assert table["data"][0]["text"] == [["<b>27.0</b>", "<b>22.6</b>", "<b>21.1</b>"]]
+    columns = table["data"][0]["x"]
+    shown = {columns[note["x"]]: note["text"] for note in table["layout"]["annotations"]}
+    assert shown == {"0.1": "29.4", "0.3": "23.6"}
+    assert {note["y"] for note in table["layout"]["annotations"]} == {1}, "the row below the one denoiser"
+    assert any(caption.startswith("PSNR in dB, pooled") for caption in captions(app))
+
+
+@optional.needs_bm3d
+def test_slow_ones_have_no_place_in_views_of_pooled_psnr(figures: Path) -> None:
+    curves = with_the_wiener_filter(**{"denoise-030": {0.1: 28.36}, "bm3d": {0.1: 29.0}})
+    write(figures, asdict(curves))
+    for metric in ("Share of the possible gain", "PSNR, pooled"):
+        app = page(denoisers=["denoise-030", "bm3d"], metric=metric, count="1")
+        assert "bm3d" not in traces(app)
+        assert any("bm3d was measured on 200 of them only" in caption for caption in captions(app))
+        assert not any("no curve is published" in caption for caption in captions(app))
+
+
+def test_bits_stand_beside_what_is_published_of_diffusion_models(figures: Path) -> None:
+    bits = (
+        Bits(denoising.NO_NETWORK, 2000, 4.684, 0.037, 4.686),
+        Bits("denoise-unet", 2000, 4.5, 0.04, 4.51, (0.0371, 1.19)),
+    )
+    write(figures, asdict(replace(CURVES, bits=bits)))
+    app = page()
+    (table,) = [element.value for element in app.markdown if "Bits per value |" in element.value]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    assert rows == [
+        ["No network: Wiener filter and grid", "4.68\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.04", "–"],
+        ["denoise-unet", "4.50\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.04", "σ 0.037 to 1.2"],
+        ["DDPM, published", "3.37 to 3.51", "–"],
+        ["IDDPM, published", "2.94 to 3.17", "–"],
+    ]
+    assert any("over 2,000 test pictures" in caption for caption in captions(app))
+    write(figures, asdict(CURVES))
+    assert "Bits per value" not in texts(page())

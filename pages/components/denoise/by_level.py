@@ -11,6 +11,7 @@ from aecore.data.noise import Noise
 from aecore.files.figures import PublishedError
 from aecore.measuring.intervals import margin
 from aecore.measuring.totals import Totals
+from aecore.studies import ceiling
 from aecore.studies.contestants import Contestant
 from aecore.studies.denoising import SUBSET, Curves
 from pages.components import cached, jobs, look
@@ -21,10 +22,13 @@ MEASURED = 100  # test pictures for a noise without published curves
 _GAIN = "Gain over the Wiener filter"
 # On all pictures, and on those that slow denoisers were measured on.
 _GAINS: tuple[levels.Metric, levels.Metric] = ("gain", "gain_subset")
+_SHARE = "Share of the possible gain"
 _METRICS: dict[str, tuple[levels.Metric, levels.Metric]] = {
     "PSNR": ("psnr", "psnr_subset"),
+    "PSNR, pooled": ("psnr_pooled", "psnr_pooled"),
     "SSIM": ("ssim", "ssim_subset"),
 }
+_SHARES: tuple[levels.Metric, levels.Metric] = ("share", "share")
 _REQUESTED = "measured on denoise"
 
 
@@ -46,23 +50,29 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
         _measured_here(chosen, dataset_name, noise, seed)
         return
     jobs.ready("measured", {})  # gives up what was begun under another kind of noise
-    measured = _lines(curves, chosen, noise)
-    _caption(curves, chosen, measured, dataset_name)
-    if note := levels.on_clean(curves, measured, any(contestant.is_slow for contestant in chosen)):
+    metric = _metric(curves, chosen)
+    measured = _lines(curves, chosen, noise, metric)
+    _caption(curves, chosen, measured, dataset_name, metric)
+    if note := levels.on_clean(curves, measured, _decibels(metric, chosen)):
         st.markdown(note)
     if names := levels.trained_names(curves):
         st.markdown("**Trained under one noise, tested under another**")
         levels.heat_map(curves)
         st.caption(
-            f"PSNR in dB, mean over {levels.measured_on(curves, names)} test pictures. Bold marks the best of each "
-            f"column. The darker a cell, the further it is below the best; the darkest are {levels.WORST:g} dB or more "
-            "below."
+            f"PSNR in dB, pooled: of the mean squared error over {levels.measured_on(curves, names)} test pictures. "
+            "Bold marks the best denoiser of each column. The darker a cell, the further it is below the best; the "
+            f"darkest are {levels.WORST:g} dB or more below."
         )
+    _bits(curves)
     explain(
         "How to read the levels",
         "How well each denoiser does at each noise level, on average over test pictures. The **gain** is its PSNR "
         "minus that of the Wiener filter, the best filter with fixed weights: above zero is better. Curves more "
-        "than 4 dB below it are cut off. A **ring** marks the level that a model was trained "
+        "than 4 dB below it are cut off. The **least possible error** is that of the best denoiser there can be, known "
+        "to about 0.1 dB from diffusion models (Kong, Brekelmans & Ver Steeg, ICLR 2023). It is a pooled PSNR: that of "
+        "the mean squared error of all pictures together, which is lower than the mean of their PSNRs. The **share** "
+        "is a denoiser's part of the way from the Wiener filter to it, both in pooled PSNR: 0% is the filter, 100% the "
+        "least possible error. A **ring** marks the level that a model was trained "
         "at, a **broad line** the range of levels of a model that saw many. A **triangle** on the axis marks a level"
         " where one denoiser overtakes another, interpolated between the measured levels. The **dotted line** is the"
         " level chosen above. Classical methods, except wavelet shrinkage, are given the level and change nothing "
@@ -73,19 +83,22 @@ def show(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, s
     )
 
 
-def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) -> list[Contestant]:
-    """Draw the figure and say which denoiser is best where. Returns those of the chosen that were measured."""
-    metric = _metric(curves, chosen)
+def _lines(
+    curves: Curves, chosen: Sequence[Contestant], noise: Noise | None, metric: levels.Metric
+) -> list[Contestant]:
+    """Draw the figure and say which denoiser is best where. Returns those of the chosen that are in it."""
     lines = {contestant.label: levels.line(curves, contestant.published or "", metric) for contestant in chosen}
-    measured = [contestant for contestant in chosen if lines[contestant.label]]
+    pooled = metric in levels.POOLED
+    measured = [one for one in chosen if lines[one.label] and not (pooled and one.is_slow)]
+    if sentence := levels.progress(curves, chosen):
+        st.markdown(sentence)
     if not measured:
         return []
     lines = {contestant.label: lines[contestant.label] for contestant in measured}
     crossings = levels.crossings(lines)
     if len(measured) > 1:
         names = {contestant.published or "": contestant.label for contestant in measured}
-        subset = any(contestant.is_slow for contestant in chosen)
-        st.markdown(levels.ranking(curves, names, noise.level if noise else 0.0, subset))
+        st.markdown(levels.ranking(curves, names, noise.level if noise else 0.0, _decibels(metric, chosen)))
         st.markdown(levels.leading(levels.leads(lines)))
     level, highest = noise.level if noise else 0.0, max(point.level for point in curves.points)
     levels.figure(curves, measured, metric, level if level <= highest else None, crossings)
@@ -98,13 +111,26 @@ def _lines(curves: Curves, chosen: Sequence[Contestant], noise: Noise | None) ->
 
 def _metric(curves: Curves, chosen: Sequence[Contestant]) -> levels.Metric:
     """The metric to draw. A slow denoiser was measured on few pictures; then all are compared on those."""
-    titles = [_GAIN, *_METRICS] if curves.of(levels.REFERENCE) else list(_METRICS)
-    title = choices.PAGE.segments("Metric", titles, "metric")
-    whole, subset = (_METRICS | {_GAIN: _GAINS})[title]
+    offered = dict(_METRICS)
+    if curves.of(levels.REFERENCE):
+        shares = {_SHARE: _SHARES} if ceiling.known(curves) else {}
+        offered = {_GAIN: _GAINS} | shares | offered
+    title = choices.PAGE.segments("Metric", list(offered), "metric")
+    whole, subset = offered[title]
     return subset if any(contestant.is_slow for contestant in chosen) else whole
 
 
-def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Contestant], dataset_name: str) -> None:
+def _decibels(metric: levels.Metric, chosen: Sequence[Contestant]) -> levels.Metric:
+    return levels.in_decibels(metric, any(contestant.is_slow for contestant in chosen))
+
+
+def _caption(
+    curves: Curves,
+    chosen: Sequence[Contestant],
+    measured: Sequence[Contestant],
+    dataset_name: str,
+    metric: levels.Metric,
+) -> None:
     """Which pictures the curves were measured on, and which denoisers have none."""
     title = look.dataset(choices.FIGURES)
     if slow := [contestant.key for contestant in measured if contestant.is_slow]:
@@ -115,9 +141,30 @@ def _caption(curves: Curves, chosen: Sequence[Contestant], measured: Sequence[Co
         text = f"Measured on {levels.measured_on(curves, names)} test pictures of {title}"
     if cached.dataset(dataset_name).fingerprint != curves.fingerprint:
         text += ", which are not those shown above"
-    if unmeasured := [contestant.label for contestant in chosen if contestant not in measured]:
+    few = [one.label for one in chosen if one.is_slow and metric in levels.POOLED and curves.of(one.published or "")]
+    if few:
+        verb = "was" if len(few) == 1 else "were"
+        text += f"; {look.listed(few)} {verb} measured on {SUBSET} of them only, too few for a pooled PSNR beside these"
+    absent = [contestant.label for contestant in chosen if contestant not in measured]
+    if unmeasured := [label for label in absent if label not in few]:
         text += f"; no curve is published for {look.listed(unmeasured)}"
     st.caption(f"{text}.")
+
+
+def _bits(curves: Curves) -> None:
+    """The bits per value that follow from the errors of the trained denoisers."""
+    if not curves.bits:
+        return
+    st.markdown("**Bits per value of the pictures**")
+    st.markdown(levels.bits_table(curves.bits))
+    st.caption(
+        "Upper bounds on the entropy of the 8-bit pictures, from the errors under noise of every level (Guo, Shamai & "
+        "Verdú 2005): the fewer bits, the more a denoiser knows of pictures. At each level it takes the best of three, "
+        "chosen on validation pictures: the denoiser, the Wiener filter, or the mean of the 256 possible values "
+        "that one noisy value suggests. The last column says between which levels it takes the denoiser. "
+        f"± is the 95% interval over {curves.bits[0].pictures:,} test pictures. DDPM: Ho et al. 2020 and Kong et al. "
+        "2023. IDDPM: Nichol & Dhariwal 2021 and Kong et al. 2023."
+    )
 
 
 def _measured_here(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from math import inf
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
@@ -13,25 +15,32 @@ import streamlit as st
 
 from aecore.data.noise import Noise
 from aecore.models import zoo
+from aecore.studies import ceiling
 from aecore.studies.contestants import Contestant
-from aecore.studies.denoising import NOISY, SUBSET, Curves, Point, level_text
+from aecore.studies.denoising import NO_NETWORK, NOISY, SUBSET, Bits, Curves, Point, level_text
 from pages.components import figures, look
 
-# A field of `Point`; a gain is the PSNR above that of the Wiener filter.
-Metric = Literal["gain", "psnr", "ssim", "gain_subset", "psnr_subset", "ssim_subset"]
+# A field of `Point`; a gain is the PSNR above that of the Wiener filter, a share the part of the possible gain in %.
+Metric = Literal["gain", "share", "psnr", "psnr_pooled", "ssim", "gain_subset", "psnr_subset", "ssim_subset"]
 Line = Mapping[float, float]  # a denoiser's metric by rising level
 
 REFERENCE = "wiener"
+# In pooled PSNR, as the ceiling is: slow denoisers, measured on few pictures, cannot be compared here.
+POOLED: tuple[Metric, ...] = ("share", "psnr_pooled")
+LEAST = "least possible error"
 _KINDS = {"gain": "dB above the Wiener filter", "psnr": "PSNR, mean over pictures, dB", "ssim": "SSIM"}
 TITLES: dict[Metric, str] = {
     "gain": _KINDS["gain"],
+    "share": "Share of the possible gain, %",
     "psnr": _KINDS["psnr"],
+    "psnr_pooled": "PSNR, pooled over pictures, dB",
     "ssim": _KINDS["ssim"],
     "gain_subset": _KINDS["gain"],
     "psnr_subset": _KINDS["psnr"],
     "ssim_subset": _KINDS["ssim"],
 }
 _LOWEST_GAIN = -4.0  # dB: what does worse than that leaves the figure at its lower edge
+_LOWEST_SHARE = -50.0  # %
 _HEIGHT = 360
 # On a narrow page the table scrolls in its own box. Plotly takes every touch, so that on a phone the page could not be
 # scrolled past a figure.
@@ -63,6 +72,8 @@ def line(curves: Curves, name: str, metric: Metric) -> Line:
         absolute: Metric = "psnr" if metric == "gain" else "psnr_subset"
         own, reference = line(curves, name, absolute), line(curves, REFERENCE, absolute)
         return {level: value - reference[level] for level, value in own.items() if level in reference}
+    if metric == "share":
+        return {level: 100 * share for level, share in ceiling.shares(curves, name).items()}
     values = {point.level: getattr(point, metric) for point in curves.of(name)}
     return {level: value for level, value in values.items() if value is not None}
 
@@ -114,21 +125,24 @@ def leading(leaders: Sequence[tuple[float, str]]) -> str:
     return f"Of these, {', '.join(parts)} and {names[-1]} under stronger noise."
 
 
-def ranking(curves: Curves, labels: Mapping[str, str], wanted: float, subset: bool) -> str:
+def ranking(curves: Curves, labels: Mapping[str, str], wanted: float, by: Metric) -> str:
     """How the denoisers, by published name, come out at the measured level nearest to `wanted`, the best one first.
 
-    `subset` takes the pictures that slow denoisers were measured on. The lead over the second is there with its
-    interval, where that was measured.
+    They are ordered `by` a field of `Point` in dB. The lead over the second is there with its interval, where that was
+    measured; a pooled PSNR has none.
     """
     level = nearest(curves, wanted)
     points = {name: point for name in labels if (point := curves.at(name, level))}
-    psnrs = {name: point.psnr_subset if subset else point.psnr for name, point in points.items()}
-    order = sorted((name for name, psnr in psnrs.items() if psnr is not None), key=lambda name: -(psnrs[name] or 0))
+    psnrs = {name: getattr(point, by) for name, point in points.items()}
+    order = sorted((name for name, psnr in psnrs.items() if psnr is not None), key=lambda name: -psnrs[name])
     if len(order) < 2:
         return ""
     where = f"At σ {level_text(level)}" + (", the nearest measured level" if abs(level - wanted) > 1e-3 else "")
+    where += ", in pooled PSNR" if by in POOLED else ""
     first, *others = [f"{labels[name]} {psnrs[name]:.1f} dB" for name in order]
     text = f"{where}: **{first}**, {', '.join(others)}."
+    if by in POOLED:
+        return text
     best, second = order[:2]
     over = points[best].over.get(second)
     if over is None and (under := points[second].over.get(best)):
@@ -143,6 +157,11 @@ def ranking(curves: Curves, labels: Mapping[str, str], wanted: float, subset: bo
     return text
 
 
+def in_decibels(metric: Metric, subset: bool) -> Metric:
+    """The field of `Point` in dB that goes with a metric; with `subset`, on what slow denoisers were measured on."""
+    return "psnr_pooled" if metric in POOLED else "psnr_subset" if subset else "psnr"
+
+
 def overtaking(crossing: Crossing) -> str:
     """One crossing in words."""
     return f"Above σ {crossing.level:.2g}, **{crossing.better}** does better than {crossing.worse}."
@@ -153,10 +172,18 @@ def figure(
 ) -> None:
     """One line per denoiser over the levels, the noisy pictures in grey, and the chosen `level` as a vertical line."""
     drawn = go.Figure()
-    gains = metric.startswith("gain")
-    unit = "" if metric.startswith("ssim") else " dB"
-    shown = f"%{{y:{'+.2f' if gains else '.3g'}}}{unit} at σ %{{customdata}}"
-    noisy = line(curves, NOISY, metric)
+    shown = _hover(metric)
+    noisy = line(curves, NOISY, metric) if metric != "share" else {}
+    if top := _ceiling(curves, metric):
+        drawn.add_scatter(
+            x=list(top),
+            y=list(top.values()),
+            name=LEAST,
+            mode="lines",
+            line={"color": look.GREY, "width": 2, "dash": "dashdot"},
+            customdata=[level_text(level) for level in top],
+            hovertemplate=shown,
+        )
     if noisy:
         drawn.add_scatter(
             x=list(noisy),
@@ -183,9 +210,9 @@ def figure(
         )
         if mark := trained_mark(contestant, seen):
             drawn.add_scatter(legendgroup=contestant.label, showlegend=False, **mark)
-    values = [value for curve in (noisy, *lines.values()) for value in curve.values()]
-    if gains:
-        values = [max(value, _LOWEST_GAIN) for value in values]
+    values = [value for curve in (noisy, top, *lines.values()) for value in curve.values()]
+    lowest = {"gain": _LOWEST_GAIN, "gain_subset": _LOWEST_GAIN, "share": _LOWEST_SHARE}.get(metric, -inf)
+    values = [max(value, lowest) for value in values]
     floor = min(values) - 0.04 * (max(values) - min(values))
     if crossings:
         drawn.add_scatter(
@@ -211,6 +238,47 @@ def figure(
     st.html(_STYLE)
     with st.container(key="who-wins-box"):
         figures.show(drawn, key="who-wins", alt=alt, name="denoisers-by-level")
+
+
+def _hover(metric: Metric) -> str:
+    """What is shown of a point under the pointer."""
+    value = "%{y:+.2f}" if metric.startswith("gain") else "%{y:.0f}" if metric == "share" else "%{y:.3g}"
+    unit = "" if metric.startswith("ssim") else "%" if metric == "share" else " dB"
+    return f"{value}{unit} at σ %{{customdata}}"
+
+
+def _ceiling(curves: Curves, metric: Metric) -> Line:
+    """The least possible error, in a view of pooled PSNR."""
+    if metric == "psnr_pooled":
+        return ceiling.line(curves)
+    return dict.fromkeys(line(curves, REFERENCE, metric), 100.0) if metric == "share" else {}
+
+
+def progress(curves: Curves, chosen: Sequence[Contestant]) -> str | None:
+    """What part of the possible gain the best of the trained denoisers has, in a sentence; None if none is known.
+
+    The best is the one whose mean share over the levels is the largest.
+    """
+    known = {
+        contestant.label: shares
+        for contestant in chosen
+        if contestant.trained_under and (shares := ceiling.shares(curves, contestant.published or ""))
+    }
+    if not known:
+        return None
+    label = max(known, key=lambda name: fmean(known[name].values()))
+    levels = known[label]
+    least, most = min(levels, key=levels.__getitem__), max(levels, key=levels.__getitem__)
+    low, high = (f"{100 * levels[level]:.0f}" for level in (least, most))
+    pooled = ":gray[(in pooled PSNR)]"
+    gap = "of the gap between the best linear filter and the least possible error"
+    if levels[least] >= 0:
+        part = f"{low}%" if low == high else f"{low} to {high}%"
+        return f"**{label} closes {part} {gap}**; least at σ {level_text(least)} {pooled}."
+    worse = f"at σ {level_text(least)} it is worse than the filter {pooled}"
+    if levels[most] <= 0:
+        return f"**{label} closes nothing {gap}**; {worse}."
+    return f"**{label} closes at most {high}% {gap}**, at σ {level_text(most)}; {worse}."
 
 
 def trained_mark(contestant: Contestant, seen: Line) -> dict[str, Any] | None:
@@ -257,9 +325,16 @@ def trained_at(name: str) -> str:
 
 
 def heat_map(curves: Curves) -> None:
-    """PSNR of each trained denoiser at each level; the colour shows how far it is below the best of the column."""
+    """Pooled PSNR of each trained denoiser at each level; the colour shows how far it is below the best of the column.
+
+    The last row is the least possible error, where it is known.
+    """
     names = trained_names(curves)
-    levels = sorted({point.level for point in curves.points})
+    levels = sorted({point.level for point in curves.points if point.name in names})
+    top = [ceiling.least(level) if ceiling.known(curves) else None for level in levels]
+    rows = [f"{name}, {trained_at(name)}" for name in names]
+    if any(top):
+        rows.append(LEAST)
     values = np.array([[_psnr(curves.at(name, level)) for level in levels] for name in names])
     best = np.nanmax(values, axis=0)
     text = [
@@ -269,7 +344,7 @@ def heat_map(curves: Curves) -> None:
     drawn = go.Figure(
         go.Heatmap(
             x=[level_text(level) for level in levels],
-            y=[f"{name}, {trained_at(name)}" for name in names],
+            y=rows[: len(names)],
             z=best - values,
             zmin=0,
             zmax=WORST,
@@ -283,18 +358,40 @@ def heat_map(curves: Curves) -> None:
             hovertemplate="%{y}<br>tested at σ %{x}: %{text} dB, %{z:.2f} below the best<extra></extra>",
         )
     )
+    for column, value in enumerate(top):  # by number: a text such as 0.3 would be read as one
+        if value is not None:
+            drawn.add_annotation(x=column, y=len(names), text=f"{value:.1f}", showarrow=False, font={"size": 13})
     drawn.update_layout(
-        height=90 + _ROW * len(names),
+        height=90 + _ROW * len(rows),
         xaxis={"title": "Tested at σ", "type": "category", "showgrid": False, "fixedrange": True},
-        yaxis={"autorange": "reversed", "showgrid": False, "fixedrange": True},
+        yaxis={
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": rows,
+            "range": [len(rows) - 0.5, -0.5],
+            "showgrid": False,
+            "fixedrange": True,
+        },
     )
-    alt = f"PSNR of {', '.join(names)} under noise of {len(levels)} levels, whatever they were trained with."
+    alt = f"Pooled PSNR of {', '.join(names)} under noise of {len(levels)} levels, whatever they were trained with."
     with st.container(key="trained-and-tested-box"):
         figures.show(drawn, key="trained-and-tested", alt=alt, name="trained-and-tested")
 
 
 def _psnr(point: Point | None) -> float:
-    return point.psnr if point and point.psnr is not None else float("nan")
+    return point.psnr_pooled if point and point.psnr_pooled is not None else float("nan")
+
+
+def bits_table(bits: Sequence[Bits]) -> str:
+    """The bits per value of each denoiser beside those that are published of diffusion models, in Markdown."""
+    lines = ["| Estimator | Bits per value | Denoiser taken at |", "|---|--:|---|"]
+    for one in sorted(bits, key=lambda one: -one.bits):
+        name = "No network: Wiener filter and grid" if one.name == NO_NETWORK else one.name
+        own = "–" if one.levels is None else f"σ {one.levels[0]:.2g} to {one.levels[1]:.2g}"
+        lines.append(f"| {name} | {one.bits:.2f} ± {one.margin:.2f} | {own} |")
+    for name, (low, high) in ceiling.DIFFUSION.items():
+        lines.append(f"| {name}, published | {low:.2f} to {high:.2f} | – |")
+    return "\n".join(lines).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
 
 
 def nearest(curves: Curves, level: float) -> float:
@@ -308,18 +405,20 @@ def measured_on(curves: Curves, names: Sequence[str]) -> str:
     return " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
 
 
-def on_clean(curves: Curves, chosen: Sequence[Contestant], subset: bool) -> str | None:
+def on_clean(curves: Curves, chosen: Sequence[Contestant], by: Metric) -> str | None:
     """How well each denoiser reconstructs pictures without noise, in a sentence; None if none was measured on them.
 
-    With `subset`, on the pictures that the slow denoisers were measured on.
+    Their PSNR is given `by` a field of `Point` in dB.
     """
     points = {contestant.label: point for contestant in chosen if (point := curves.at(contestant.published or "", 0.0))}
-    values = {label: point.psnr_subset if subset else point.psnr for label, point in points.items()}
+    values = {label: getattr(point, by) for label, point in points.items()}
     harmed = [f"{label} {value:.1f} dB" for label, value in values.items() if value is not None]
     spared = [label for label, value in values.items() if value is None]
     sentences = []
     if harmed:
-        sentences.append(f"PSNR on pictures without noise: {look.listed(harmed)}.")
+        sentences.append(
+            f"{'Pooled PSNR' if by in POOLED else 'PSNR'} on pictures without noise: {look.listed(harmed)}."
+        )
     if spared:
         verb = "leaves" if len(spared) == 1 else "leave"
         sentences.append(f"{look.listed(spared)} {verb} pictures without noise unchanged.")
