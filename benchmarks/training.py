@@ -27,9 +27,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aecore.models import zoo
-from aecore.models.layers import Conv, Dense, Flatten, Reshape, Upsample
+from aecore.models.layers import Add, BatchNorm, Conv, Dense, Flatten, Reshape, Skip, TransposedConv, Upsample
 
 # Torch and TensorFlow are imported by the peers that need them: each has its process, Keras its own environment.
 if TYPE_CHECKING:
@@ -48,10 +48,12 @@ if TYPE_CHECKING:
 
     from aecore.data.splits import Split
     from aecore.models.architecture import Architecture
+    from aecore.models.steps import Step
     from aecore.models.zoo import System
 
 ROOT = Path(__file__).parent.parent
-IMAGES = {"shallow-strided": 3000, "dense": 9000}  # per epoch, so that ours takes two to four seconds on two cores
+# Per epoch, so that ours takes two to four seconds on two cores.
+IMAGES = {"shallow-strided": 3000, "dense": 9000, "deep-strided-4-bn": 2000, "denoise-unet": 1500}
 GPU_IMAGES = 45_000
 BATCH = 100
 THREADS = 2
@@ -82,8 +84,8 @@ def ours(system: System, pixels: np.ndarray, device: str) -> Peer:
     import torch
 
     from aecore.data.splits import Dataset, Split
-    from aecore.models.recipe import RunSpec
-    from aecore.training.devices import keep_freed_memory
+    from aecore.models.recipe import Recipe, RunSpec
+    from aecore.training.devices import environment, keep_freed_memory
     from aecore.training.events import Progress
     from aecore.training.loop import train
 
@@ -92,7 +94,7 @@ def ours(system: System, pixels: np.ndarray, device: str) -> Peer:
     split = Split(torch.from_numpy(pixels), torch.zeros(len(pixels), dtype=torch.int64))
     held_out = Split(split.pixels[:BATCH], split.labels[:BATCH])
     dataset = Dataset("benchmark", "Benchmark", (), (3, 32, 32), lambda: (split, held_out), lambda: (held_out,))
-    recipe = replace(system.recipe, epochs=10_000, batch_size=BATCH)
+    recipe = Recipe(epochs=10_000, batch_size=BATCH)  # MSE without noise, as the others train
     spec = RunSpec(system.architecture, recipe, dataset.name, "", name=system.name)
     events = train(spec, dataset, torch.device(device))
 
@@ -105,7 +107,8 @@ def ours(system: System, pixels: np.ndarray, device: str) -> Peer:
                 return ended - started
         raise AssertionError("more rounds than epochs")
 
-    return Peer(system.architecture.parameters, f"torch {torch.__version__}", epoch)
+    precision = environment(spec, torch.device(device))["dtype"]
+    return Peer(system.architecture.parameters, f"torch {torch.__version__}, {precision}", epoch)
 
 
 def plain(system: System, pixels: np.ndarray, device: str) -> Peer:
@@ -183,61 +186,99 @@ def keras(system: System, pixels: np.ndarray, device: str) -> Peer:
     import keras
 
     images = pixels.transpose(0, 2, 3, 1).astype(np.float32) / 255
-    model = keras.Sequential([keras.Input(images.shape[1:]), *keras_layers(system.architecture)])
+    model = keras_model(system.architecture)
     model.compile(optimizer="adam", loss="mse")
 
     def epoch() -> float:
         return timed(lambda: model.fit(images, images, batch_size=BATCH, epochs=1, verbose=0))
 
     note = f"keras {keras.__version__} on {backend}, jit_compile={model.jit_compile} by default"
-    return Peer(model.count_params(), note, epoch)
+    # Without the running means of batch norm, which no gradient changes.
+    return Peer(sum(int(np.prod(weight.shape)) for weight in model.trainable_weights), note, epoch)
 
 
 PEERS: dict[str, Callable[[System, np.ndarray, str], Peer]] = {"ours": ours, "plain": plain, "keras": keras}
 
 
-def torch_module(architecture: Architecture) -> nn.Sequential:
+def torch_module(architecture: Architecture) -> nn.Module:  # noqa: C901 - a case per layer
     """The architecture as one would write it by hand (symmetric padding, where ours pads as Keras does)."""
     from torch import nn
 
-    activations: dict[str, list[nn.Module]] = {"relu": [nn.ReLU()], "sigmoid": [nn.Sigmoid()]}
-    modules: list[nn.Module] = []
-    for step in architecture.steps:
+    activations: dict[str, list[nn.Module]] = {"relu": [nn.ReLU()], "sigmoid": [nn.Sigmoid()], "linear": []}
+
+    def module_of(step: Step) -> nn.Module:
+        channels = step.input_shape[0]
         match step.layer:
-            case Conv(channels, kernel, stride, activation):
-                conv = nn.Conv2d(step.input_shape[0], channels, kernel, stride, padding=kernel // 2)
-                modules += [conv, *activations[activation]]
+            case Conv(filters, kernel, stride, activation):
+                padding = kernel // 2 if kernel % 2 else 0  # an even kernel is as wide as its stride here
+                conv = nn.Conv2d(channels, filters, kernel, stride, padding=padding)
+                return nn.Sequential(conv, *activations[activation])
+            case TransposedConv(filters, kernel, stride, activation) if kernel == stride:
+                return nn.Sequential(nn.ConvTranspose2d(channels, filters, kernel, stride), *activations[activation])
             case Dense(units, activation):
-                modules += [nn.Linear(step.input_shape[0], units), *activations[activation]]
+                return nn.Sequential(nn.Linear(channels, units), *activations[activation])
             case Upsample(factor, "nearest"):
-                modules.append(nn.Upsample(scale_factor=factor))
+                return nn.Upsample(scale_factor=factor)
+            case BatchNorm():
+                return nn.BatchNorm2d(channels)
             case Flatten():
-                modules.append(nn.Flatten())
+                return nn.Flatten()
             case Reshape(shape):
-                modules.append(nn.Unflatten(1, shape))
+                return nn.Unflatten(1, shape)
+            case Skip() | Add():
+                return nn.Identity()
             case other:
                 raise ValueError(f"The plain peer has no {other.keyword}.")
-    return nn.Sequential(*modules)
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList(map(module_of, architecture.steps))
+
+        def forward(self, values: Tensor) -> Tensor:
+            skipped = []
+            for step, module in zip(architecture.steps, self.layers, strict=True):
+                values = module(values)
+                if isinstance(step.layer, Skip):
+                    skipped.append(values)
+                elif isinstance(step.layer, Add):
+                    values = values + skipped.pop()
+            return values
+
+    return Network()
 
 
-def keras_layers(architecture: Architecture) -> Iterator[Any]:
+def keras_model(architecture: Architecture) -> Any:  # noqa: C901 - a case per layer
     """The same architecture in Keras's layers, channels last."""
+    import keras
     from keras import layers
 
+    channels, height, width = architecture.input_shape
+    given = keras.Input((height, width, channels))
+    values, skipped = given, []
     for step in architecture.steps:
         match step.layer:
-            case Conv(channels, kernel, stride, activation):
-                yield layers.Conv2D(channels, kernel, stride, padding="same", activation=activation)
+            case Conv(filters, kernel, stride, activation):
+                values = layers.Conv2D(filters, kernel, stride, padding="same", activation=activation)(values)
+            case TransposedConv(filters, kernel, stride, activation):
+                values = layers.Conv2DTranspose(filters, kernel, stride, padding="same", activation=activation)(values)
             case Dense(units, activation):
-                yield layers.Dense(units, activation=activation)
+                values = layers.Dense(units, activation=activation)(values)
             case Upsample(factor, "nearest"):
-                yield layers.UpSampling2D(factor)
+                values = layers.UpSampling2D(factor)(values)
+            case BatchNorm():
+                values = layers.BatchNormalization()(values)
             case Flatten():
-                yield layers.Flatten()
-            case Reshape((channels, height, width)):
-                yield layers.Reshape((height, width, channels))
+                values = layers.Flatten()(values)
+            case Reshape((depth, rows, columns)):
+                values = layers.Reshape((rows, columns, depth))(values)
+            case Skip():
+                skipped.append(values)
+            case Add():
+                values = layers.Add()([values, skipped.pop()])
             case other:
                 raise ValueError(f"The Keras peer has no {other.keyword}.")
+    return keras.Model(given, values)
 
 
 # ---- one process per peer
@@ -390,7 +431,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__.split("\n\n")[0])
     parser.add_argument("--images", type=int, help=f"pictures per epoch (default {IMAGES}; on a GPU {GPU_IMAGES})")
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs of each peer (default %(default)s)")
-    parser.add_argument("--systems", nargs="+", choices=IMAGES, default=list(IMAGES), help="(default: both)")
+    parser.add_argument("--systems", nargs="+", choices=IMAGES, default=list(IMAGES), help="(default: all)")
     parser.add_argument("--keras-python", type=Path, default=ROOT / ".venv-keras/bin/python", metavar="PATH")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.add_argument("--scoring", action="store_true", help="time the scores instead")
