@@ -78,6 +78,16 @@ def assert_single_precision_suffices(rows: pd.DataFrame, exact: pd.DataFrame, ta
         np.testing.assert_allclose(rows[name], exact[name], err_msg=name, **allowed.get(name, {"atol": SHOWN}))
 
 
+@pytest.mark.parametrize("double", [False, True])
+def test_ssim_is_piqs_to_the_last_bit(clean: Tensor, double: bool) -> None:
+    """So that published scores do not change."""
+    output = noisy(clean, Noise("gaussian", 0.2), 0, range(len(clean)))
+    pair = [images.double() if double else images for images in (output, clean)]
+    layout = [images.contiguous(memory_format=torch.channels_last) for images in (pair[0].clamp(0, 1), pair[1])]
+    expected = piq.ssim(*layout, data_range=1.0, reduction="none", downsample=False)
+    assert torch.equal(ssim(*pair), expected)
+
+
 def test_ssim_agrees_with_scikit_image_on_a_photograph() -> None:
     photograph = torch.from_numpy(photographs.astronaut()).permute(2, 0, 1)[None, :, :400, :400] / 255
     output = noisy(photograph, Noise("gaussian", 0.2), 0, [0])
