@@ -15,6 +15,7 @@ from urllib.error import URLError
 import torch
 from filelock import FileLock, Timeout
 
+from aecore.data import published_files
 from aecore.data.catalog import (
     CROPS,
     EXCERPTS,
@@ -39,10 +40,9 @@ def read(source: Source, name: str, root: Path, part: Part) -> tuple[Split, ...]
             f"{source.title} is not in {root}: run `python -m aecore data fetch {name}`, "
             f"or set AECORE_DATA to the folder that holds it."
         )
-    reader = _reader(source)
     folder, mend = root / source.folder, f"run `python -m aecore data fetch {name}` to replace it"
     try:
-        return _splits(source, reader(root, **source.parts[part]), part)
+        return _splits(source, _loaded(source, root, part), part)
     except _OtherContentError as error:
         raise DatasetError(f"What is in {folder} is not {source.title}: {error}; {mend}.") from error
     except Exception as error:  # the readers raise errors of many types, such as KeyError for a type that IDX lacks
@@ -55,9 +55,16 @@ class _OtherContentError(Exception):
     """Files that can be read, but hold something else than their names say; the text says what."""
 
 
+def _loaded(source: Source, root: Path, part: Part) -> Any:
+    """An object with the pictures as `data`, and the labels as what `source.labels` names."""
+    if published_files.is_readable(source):
+        return published_files.read(source, root, part)
+    return _reader(source)(root, **source.parts[part])
+
+
 def _reader(source: Source) -> Callable[..., Any]:
     """torchvision's class for `source`. It compares the files of the CIFARs, SVHN and STL-10 with their MD5."""
-    # This import takes about a second; naming a data set or printing help must not wait for it.
+    # This import takes seconds and 200 MB; naming a data set or printing help must not wait for it.
     import torchvision.datasets
 
     factory = getattr(torchvision.datasets, source.factory)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from aecore.data import catalog, datasets, downloads
+from aecore.data import catalog, datasets, downloads, published_files
 from aecore.data.catalog import DatasetError
 from aecore.data.splits import Dataset
 from tests.aecore.data import small_stl10
@@ -265,6 +265,8 @@ def test_whatever_a_reader_raises_is_a_sentence(
     for file in source.files:
         (tmp_path / source.folder / file).touch()
     monkeypatch.setattr(getattr(torchvision.datasets, source.factory), "__init__", reader)
+    for factory in published_files.READERS:
+        monkeypatch.setitem(published_files.READERS, factory, reader)
     with pytest.raises(DatasetError, match=f"^{source.title} in .* {said}: run `python -m aecore data fetch {name}`"):
         _ = datasets.load(name, tmp_path).test
 
