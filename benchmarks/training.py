@@ -84,8 +84,9 @@ def ours(system: System, pixels: np.ndarray, device: str) -> Peer:
     import torch
 
     from aecore.data.splits import Dataset, Split
+    from aecore.files.allocator import keep_freed_memory
     from aecore.models.recipe import Recipe, RunSpec
-    from aecore.training.devices import environment, keep_freed_memory
+    from aecore.training.devices import environment
     from aecore.training.events import Progress
     from aecore.training.loop import train
 

@@ -18,6 +18,7 @@ from aecore import AecoreError
 from aecore.cli.output import add_json, write
 from aecore.cli.training import DEVICES
 from aecore.data import datasets
+from aecore.files.allocator import keep_freed_memory
 from aecore.measuring.totals import psnr_text
 from aecore.models import zoo
 from aecore.models.diagnosis import diagnose
@@ -29,7 +30,7 @@ from aecore.scheduling.places import device_name
 from aecore.scheduling.queue import Queue
 from aecore.scheduling.speeds import Speeds
 from aecore.training import machine
-from aecore.training.devices import find_device, keep_freed_memory
+from aecore.training.devices import find_device
 
 LONGEST = 600.0  # seconds
 

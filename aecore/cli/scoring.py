@@ -9,6 +9,7 @@ from rich.progress import Progress
 
 from aecore.cli.output import add_json, err, say, write, write_rows
 from aecore.cli.training import parse_noise
+from aecore.files.allocator import keep_freed_memory
 from aecore.measuring.metrics import BASIC, METRICS, parse
 from aecore.models.recipe import RecipeError
 from aecore.reconstructors.codecs import FORMATS
@@ -56,6 +57,7 @@ def _score(options: argparse.Namespace) -> None:
         options.seed,
         parse(options.metrics) if options.metrics else (),
     )
+    keep_freed_memory()
     rows = _rows(options.names, conditions)
     cells = [_cells(row) for row in rows]
     write_rows(cells, list(dict.fromkeys(name for row in cells for name in row)), as_json=options.json)

@@ -16,6 +16,7 @@ from aecore.data import datasets
 from aecore.data.catalog import CROPS, SAMPLE
 from aecore.data.noise import KINDS, Noise
 from aecore.data.splits import Dataset
+from aecore.files.allocator import keep_freed_memory
 from aecore.models import zoo
 from aecore.models.layers import shape_text
 from aecore.models.recipe import LOSSES, RunSpec, parse_penalties
@@ -27,7 +28,7 @@ from aecore.scheduling import costs
 from aecore.scheduling.places import accelerator as accelerator_of
 from aecore.scheduling.places import device_name
 from aecore.training import machine
-from aecore.training.devices import find_device, keep_freed_memory
+from aecore.training.devices import find_device
 from aecore.training.events import Progress as TrainingProgress
 
 RESUMABLE = "Stopped. Finished epochs are kept: the same command continues from there."

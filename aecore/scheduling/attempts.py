@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import torch
 
 from aecore import AecoreError
+from aecore.files import allocator
 from aecore.runs import execution
 from aecore.runs.events import Finished, Previewed, Restarted, Resumed, Scored
 from aecore.runs.execution import Compute
@@ -157,7 +158,7 @@ def make_in_own_process(queue: Queue, run: int, fence: int) -> bool:
     """Make the attempt in this process, which does nothing else, and log to standard output. False where it failed."""
     attempt = Attempt(queue, run, fence, sys.stdout)
     if attempt.entry.place.device == "cpu":
-        devices.keep_freed_memory()
+        allocator.keep_freed_memory()
     return attempt.make()
 
 

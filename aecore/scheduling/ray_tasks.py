@@ -29,6 +29,7 @@ from ray.exceptions import AuthenticationError, OutOfMemoryError, RayError, RayT
 import aecore
 from aecore import AecoreError
 from aecore.data.splits import Dataset
+from aecore.files.allocator import keep_freed_memory
 from aecore.runs import execution
 from aecore.runs.execution import Order, RunError
 from aecore.runs.outcome import Trained
@@ -38,7 +39,6 @@ from aecore.scheduling.engines import MEMORY_RAN_OUT
 from aecore.scheduling.entries import Entry, GoneError, SupersededError
 from aecore.scheduling.places import PlaceError
 from aecore.scheduling.ray_address import is_loopback
-from aecore.training.devices import keep_freed_memory
 
 SHARES = {"cpu": "CPU", "cuda": "GPU"}  # the Ray resource that a run takes one of, by its device
 WISH_INTERVAL = 0.5  # seconds between two looks at whether a run should stop

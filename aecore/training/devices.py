@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import platform
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +13,6 @@ from aecore.training import machine
 from aecore.training.events import TrainingError
 
 BFLOAT16_FROM = 40_000_000  # multiplications per picture; below, a step takes no less time than in float32
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
 def devices() -> list[str]:
@@ -92,16 +89,3 @@ def _precision(spec: RunSpec, device: torch.device) -> str:
         return "bfloat16 autocast"
     # By default cuDNN rounds the factors of float32 convolutions to ten bits.
     return "float32, convolutions in TF32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "float32"
-
-
-def keep_freed_memory() -> None:
-    """Make the C library keep freed memory for reuse, for the rest of the process.
-
-    glibc often returns large blocks to the kernel when they are freed, and the next step faults them in again page by
-    page: up to a quarter of the time of a convolutional run on CPU. Only a process that does nothing but train
-    should call this, since it returns no freed memory to the system.
-    """
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else object()
-    if isinstance(libc, ctypes.CDLL) and hasattr(libc, "mallopt"):
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from aecore.files import allocator
 from aecore.runs.events import Scored
 from aecore.scheduling import attempts
 from aecore.scheduling.attempts import Attempt, make_in_own_process, thinned
 from aecore.scheduling.queue import Queue
-from aecore.training import devices
 from aecore.training.events import Epoch, EpochEnded, Progress, State
 from tests.aecore.scheduling import queued
 from tests.aecore.scheduling.idle import CPU, start
@@ -37,7 +37,7 @@ def test_only_a_process_of_its_own_is_told_to_keep_the_memory_that_it_frees(
     idle: Queue, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = list[str]()
-    monkeypatch.setattr(devices, "keep_freed_memory", lambda: calls.append("kept"))
+    monkeypatch.setattr(allocator, "keep_freed_memory", lambda: calls.append("kept"))
     first, second = (idle.submit(queued.spec_of(pictures, seed, epochs=1), CPU).id for seed in range(2))
     assert Attempt(idle, first, start(idle, first), io.StringIO()).make()
     assert calls == []
