@@ -22,9 +22,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import gaussian_filter, median_filter
-from scipy.optimize import minimize_scalar
-from skimage.restoration import denoise_nl_means, denoise_tv_chambolle, denoise_wavelet
 from torch import Tensor
 
 from aecore import AecoreError, did_you_mean
@@ -215,25 +212,38 @@ def _minimiser(error: Callable[[float], float], grid: Sequence[float], between: 
     if not between:
         return grid[best]
     bounds = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    from scipy.optimize import minimize_scalar
+
     refined = minimize_scalar(error, bounds, bounds=bounds, method="bounded", options={"xatol": 0.02 * grid[best]})
     return float(refined.x) if refined.fun < errors[best] else grid[best]
 
 
+# scikit-image and parts of SciPy are imported where they are used: together they take up to a second and tens of megabytes.
+
+
 def _blur(pictures: Tensor, width: float) -> Tensor:
+    from scipy.ndimage import gaussian_filter
+
     return torch.from_numpy(gaussian_filter(pictures.numpy(), (0, 0, width, width), truncate=_TRUNCATE))
 
 
 def _median(pictures: Tensor, size: float) -> Tensor:
+    from scipy.ndimage import median_filter
+
     return torch.from_numpy(median_filter(pictures.numpy(), (1, 1, int(size), int(size))))
 
 
 def _total_variation(pictures: Tensor, weight: float) -> Tensor:
+    from skimage.restoration import denoise_tv_chambolle
+
     planes = pictures.flatten(0, 1).numpy()  # [N × C, H, W]
     cleaned = denoise_tv_chambolle(planes, weight, channel_axis=0)  # type: ignore[no-untyped-call]
     return torch.from_numpy(cleaned).reshape(pictures.shape)
 
 
 def _wavelet(pictures: Tensor) -> Tensor:
+    from skimage.restoration import denoise_wavelet
+
     in_colour = pictures.shape[1] == 3
 
     def clean(picture: np.ndarray) -> np.ndarray:
@@ -248,6 +258,8 @@ def _wavelet(pictures: Tensor) -> Tensor:
 
 
 def _non_local_means(pictures: Tensor, deviation: float, h: float) -> Tensor:
+    from skimage.restoration import denoise_nl_means
+
     # The slow mode weights the middle of a patch more: 0.5 dB better than the fast mode, and eight times as slow.
     clean = partial(
         denoise_nl_means,
