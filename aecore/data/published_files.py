@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy._core.multiarray import _reconstruct  # what pickled arrays are made with
 from numpy.typing import NDArray
 
 from aecore.data.catalog import Part, Source
@@ -33,7 +34,7 @@ class _Arrays(pickle.Unpickler):
     """Reads pickled arrays and nothing else: a pickle may otherwise run any program."""
 
     def find_class(self, module: str, name: str) -> Any:
-        allowed = {"_reconstruct": np._core.multiarray._reconstruct, "ndarray": np.ndarray, "dtype": np.dtype}
+        allowed = {"_reconstruct": _reconstruct, "ndarray": np.ndarray, "dtype": np.dtype}
         if module.partition(".")[0] == "numpy" and name in allowed:
             return allowed[name]
         raise pickle.UnpicklingError(f"{module}.{name} is no array.")
