@@ -60,6 +60,12 @@ def export(model: Model) -> bytes:
     return _exported(model, None)
 
 
+def session(model: Model) -> onnxruntime.InferenceSession:
+    """A model in ONNX Runtime, on one core, from `pictures` to `reconstructions`; raises as `export`."""
+    step = multiple(model.spec.architecture)
+    return _compared(_translated(model, None, step is not None).SerializeToString(), model, None, step)
+
+
 def export_part(model: Model, part: Part) -> bytes:
     """The ONNX file of an encoder, from `pictures` to `codes`, or of a decoder, from `codes` to `reconstructions`.
 
@@ -77,7 +83,7 @@ def _exported(model: Model, part: Part | None) -> bytes:
         facts["part"] = part
     helper.set_model_props(proto, facts)
     content: bytes = proto.SerializeToString(deterministic=True)
-    _compare(content, model, part, step)
+    _compared(content, model, part, step)
     return content
 
 
@@ -109,11 +115,16 @@ def _value(name: str, shape: Shape, any_size: bool) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)
 
 
-def _compare(content: bytes, model: Model, part: Part | None, step: int | None) -> None:
-    """Raise `ExportError` where ONNX Runtime and torch differ; what rounding may explain is decided in float64."""
+def _compared(content: bytes, model: Model, part: Part | None, step: int | None) -> onnxruntime.InferenceSession:
+    """The file in ONNX Runtime.
+
+    Raises `ExportError` where that and torch differ; what rounding may explain is decided in float64.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # its threads and torch's would wait for each other
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # With these it would hold the memory of the largest batch for as long as it lives.
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     (name,) = (value.name for value in session.get_inputs())
     for larger in (1, 2) if step else (1,):
@@ -128,6 +139,7 @@ def _compare(content: bytes, model: Model, part: Part | None, step: int | None) 
                 f"{model.name} cannot be exported: ONNX Runtime's output differs from torch's by {difference:.2g}, "
                 f"more than {TOLERANCE:g}."
             )
+    return session
 
 
 def _apart(output: Tensor, expected: Tensor) -> float:

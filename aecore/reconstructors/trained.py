@@ -50,6 +50,11 @@ class Model:
         return self.spec.architecture.reach
 
     @property
+    def bytes_held(self) -> int:
+        """The memory of its weights."""
+        return self.spec.architecture.parameters * torch.float32.itemsize
+
+    @property
     def bytes_per_pixel(self) -> float:
         """The memory of one pass per pixel of a picture, if it takes pictures of every size."""
         return self.spec.architecture.bytes_per_pixel
