@@ -7,10 +7,13 @@ until the script has run once, and answers a link to any page but the first with
 import streamlit as st
 from starlette.middleware import Middleware
 
+from aecore.files import allocator
 from pages.app import model_route, package_route
 from pages.app.server import AddedScript
 from pages.components.preload import FIRST_PICTURES, preload
 
+# Before any thread starts: a page is computed by several, and each script run has a new one.
+allocator.share_freed_memory()
 # While the browser loads the page, whose first pictures need it.
 preload(FIRST_PICTURES)
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import atexit
 import gc
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from threading import Lock
 from typing import cast
 
 import numpy as np
@@ -23,17 +26,23 @@ from torch import Tensor
 from aecore.data import catalog, datasets
 from aecore.data.noise import Noise, noisy
 from aecore.data.splits import Dataset, Split, to_float
+from aecore.files import allocator
 from aecore.measuring.scoring import joined, per_picture, score
 from aecore.models.reconstructor import Differentiable, Reconstructor
+from aecore.reconstructors.compiled import Compiled, compiled
+from aecore.reconstructors.trained import Model
 from aecore.runs.store import WEIGHTS, Run, Store
 from aecore.studies import by_name, sensitivity
 from aecore.studies.contestants import Contestant, of_run
 from aecore.studies.sensitivity import Spread
 from pages.components import jobs, png
+from pages.components.links import MOST_MODELS
 
 Pixels = NDArray[np.uint8]
 Scored = tuple[Pixels, pd.DataFrame]  # pictures `[N, C, H, W]`, and their scores, one row per picture
 
+# A page shows up to eight models: so many are held whatever their size, and more of them up to these bytes.
+MOST_BYTES = 100_000_000
 LOOK = 1.0  # seconds between two looks at whether a folder has changed
 _pool = ThreadPoolExecutor(jobs.HELPERS, initializer=jobs.one_core)
 # So that the models that `_model` excludes from garbage collection are freed in order when the process ends.
@@ -77,7 +86,7 @@ def forget_runs() -> None:
 def check_model(contestant: Contestant) -> None:
     """Raise an `AecoreError` where the weights of a trained contestant are damaged or missing."""
     if contestant.run:
-        _model(contestant.key, contestant.run.digest(WEIGHTS))
+        _trained(contestant.run)
 
 
 def check_tables(contestant: Contestant, dataset_name: str) -> None:
@@ -88,11 +97,31 @@ def check_tables(contestant: Contestant, dataset_name: str) -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Loading the model")
-def _model(key: str, weights: str) -> Reconstructor:
-    model = Store().load(key)
+def _model(key: str, weights: str) -> Compiled | Model:
+    model = compiled(partial(Store().load, key))
+    allocator.return_freed_memory_soon()  # making it takes several times the memory of the weights
     # Streamlit collects garbage after every script run. Modules and models never become garbage, and visiting them
     # takes a quarter of a second each time.
     gc.freeze()
+    return model
+
+
+_held: OrderedDict[tuple[str, str], int] = OrderedDict()  # the bytes of each model of `_model`, the last used last
+_holding = Lock()
+
+
+def _trained(run: Run) -> Compiled | Model:
+    """A trained model; those that were used longest ago make room where all of them would take much memory."""
+    name = (run.key, run.digest(WEIGHTS))
+    model = _model(*name)
+    with _holding:
+        _held[name] = model.bytes_held
+        _held.move_to_end(name)
+        dropped = []
+        while len(_held) > MOST_MODELS and sum(_held.values()) > MOST_BYTES:
+            dropped.append(_held.popitem(last=False)[0])
+    for other in dropped:
+        _model.clear(*other)
     return model
 
 
@@ -104,7 +133,7 @@ def _baseline(key: str, dataset_name: str, noise: Noise | None) -> Reconstructor
 
 def _reconstructor(contestant: Contestant, dataset_name: str, noise: Noise | None) -> Reconstructor:
     if contestant.run:
-        return _model(contestant.key, contestant.run.digest(WEIGHTS))
+        return _trained(contestant.run)
     return _baseline(contestant.key, dataset_name, noise if contestant.is_given_the_noise else None)
 
 
