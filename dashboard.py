@@ -10,12 +10,14 @@ from starlette.middleware import Middleware
 from aecore.files import allocator
 from pages.app import model_route, package_route
 from pages.app.server import AddedScript
+from pages.components.gallery import figure_file
 from pages.components.preload import FIRST_PICTURES, preload
 
 # Before any thread starts: a page is computed by several, and each script run has a new one.
 allocator.share_freed_memory()
-# While the browser loads the page, whose first pictures need it.
-preload(FIRST_PICTURES)
+if not figure_file.is_any_stored():
+    # While the browser loads the page, whose first pictures need it.
+    preload(FIRST_PICTURES)
 
 app = st.App(
     "pages/app/navigation.py", routes=[package_route.route(), model_route.route()], middleware=[Middleware(AddedScript)]

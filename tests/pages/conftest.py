@@ -26,7 +26,7 @@ def _installed_packages_are_searched_once() -> Iterator[None]:
 def _the_first_pictures_are_computed_once() -> Iterator[None]:
     """Tests empty Streamlit's caches; the pictures at the top of the gallery depend on the weights alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(moving, "_computed", cache(moving._computed))
+        patch.setattr(moving, "_figure", cache(moving._figure))
         yield
 
 

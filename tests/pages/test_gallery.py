@@ -28,7 +28,7 @@ from aecore.studies.pca_curves import Curve as PCACurve
 from aecore.studies.pca_curves import pca_curve
 from aecore.studies.rates import Curve, Lead, Point, Rates
 from pages.components.entries import Entry, entries, settings
-from pages.components.gallery import bits, headline, moving
+from pages.components.gallery import bits, headline, moving_pictures
 from tests.pages.copies import copied
 
 ROOT = Path(__file__).parents[2]
@@ -234,7 +234,7 @@ def test_the_first_screen_shows_real_pictures_at_every_level() -> None:
     length = int.from_bytes(component.bytes[:4], "little")
     header = json.loads(component.bytes[4 : 4 + length])
     sheet = np.asarray(Image.open(BytesIO(component.bytes[4 + length :]))).transpose(2, 0, 1)
-    pictures = list(moving.PICTURES)
+    pictures = list(moving_pictures.PICTURES)
     clean = datasets.load("cifar10-excerpt").test.pixels[pictures]
     np.testing.assert_array_equal(sheet[:, :32, :128], np.concatenate(list(clean.numpy()), axis=2))
     level = header["levels"].index(0.2)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore.runs.store import Run
 from pages.components.entries import Entry
+from pages.components.gallery import moving
 from pages.components.preload import SHEETS, preload
 
 # One of each kind: fully connected, deep, a good compressor, one that need not compress, a denoiser.
@@ -21,6 +22,7 @@ _STYLE = """
   @media (min-width: 1700px) { .st-key-moving-box { min-height: 296px; } }
 </style>
 """
+_PAINTED = 1.0  # seconds after which the browser has painted the page: until then it needs the processor
 _WHAT = (
     "An **autoencoder** squeezes a picture into a few numbers, its **code**, and rebuilds the picture from them. "
     "The systems here are those of a [study of 2018](https://github.com/rtflynn/Cifar-Autoencoder) and some of our own."
@@ -42,8 +44,5 @@ def show(runs: Sequence[Run]) -> None:
     """The pictures of the telling models; call it at the page's end, when all that needs no torch is painted."""
     if runs:
         st.html(_STYLE)
-        # torch takes seconds to import.
-        from pages.components.gallery import moving
-
         moving.show(runs)
-    preload(SHEETS)
+    preload(SHEETS, _PAINTED)
