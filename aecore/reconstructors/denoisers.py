@@ -218,7 +218,7 @@ def _minimiser(error: Callable[[float], float], grid: Sequence[float], between: 
     return float(refined.x) if refined.fun < errors[best] else grid[best]
 
 
-# scikit-image and parts of SciPy are imported where they are used: together they take up to a second and tens of megabytes.
+# scikit-image and parts of SciPy are imported where they are used: they take up to a second and tens of megabytes.
 
 
 def _blur(pictures: Tensor, width: float) -> Tensor:
