@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy._core.multiarray import _reconstruct  # what pickled arrays are made with
 from numpy.typing import NDArray
 
 from aecore.data.catalog import Part, Source
 
+_reconstruct = np.zeros(0).__reduce__()[0]  # what pickled arrays are made with
 _UNSIGNED_BYTES = 8  # the type of an IDX file
 
 
