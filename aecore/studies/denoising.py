@@ -32,7 +32,7 @@ NO_NETWORK = "no network"  # the name in `Bits` of the Wiener filter and the sin
 def level_text(level: float) -> str:
     """A level in words: `25/255` where it is a usual one of 8-bit pictures, or else `0.1`."""
     part = level * 255
-    return f"{part:.0f}/255" if abs(part - round(part)) < 1e-3 and level < 0.2 else f"{level:.3g}"
+    return f"{part:.0f}/255" if abs(part - round(part)) < 1e-3 and 0 < level < 0.2 else f"{level:.3g}"
 
 
 @dataclass(frozen=True)
