@@ -16,7 +16,7 @@ from aecore.models import zoo
 from aecore.models.recipe import RunSpec
 from aecore.scheduling.places import accelerator, device_name
 from aecore.training import speed
-from aecore.training.devices import autocasts
+from aecore.training.devices import autocasts, multiplies_bfloat16
 
 SYSTEMS = ("dense", "shallow-strided", "deep-strided-4-bn", "denoise-unet")  # one of each kind
 SECONDS = 2.0  # of each measurement
@@ -41,9 +41,12 @@ def _bench(options: argparse.Namespace) -> None:
     for start in starts:
         say(f"Measuring {start.name}.")
         rows.append(_row(RunSpec(start.architecture, start.recipe, start.dataset, "", name=start.name), device))
+    kinds = {"float32": torch.float32}
+    if multiplies_bfloat16(torch.device(device)):  # elsewhere it takes very long, or ends the process
+        kinds["bfloat16"] = torch.bfloat16
     rates = {
         name: FLOPS_PER_MAC * speed.multiplications_per_second(device, dtype, SECONDS) / 1e9
-        for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
+        for name, dtype in kinds.items()
     }
     for row in rows:
         row["share"] = row["GFLOP/s"] / rates[row["in"]]
@@ -55,9 +58,10 @@ def _bench(options: argparse.Namespace) -> None:
         [{name: _cell(name, value) for name, value in row.items()} for row in rows],
         ["name", "training, images/s", "in", "GFLOP/s", "share", f"{MANY} at once, images/s", f"{FEW} at once, ms"],
     )
+    said = " and ".join(f"{rate:,.0f} GFLOP/s in {name}" for name, rate in rates.items())
     say(
         f"{accelerator(device)}, torch {torch.__version__}. The share is that of products of matrices, which it takes "
-        f"at {rates['float32']:,.0f} GFLOP/s in float32 and {rates['bfloat16']:,.0f} in bfloat16."
+        f"at {said}."
     )
 
 

@@ -73,7 +73,7 @@ def _reader(source: Source) -> Callable[..., Any]:
 
 
 def _splits(source: Source, loaded: Any, part: Part) -> tuple[Split, ...]:
-    """What torchvision read, as splits; raises `_OtherContentError` or another exception if it is not `source`."""
+    """What a reader returned, as splits; raises `_OtherContentError` or another exception if it is not `source`."""
     pixels = torch.as_tensor(loaded.data)
     if pixels.ndim == 3:
         pixels = pixels.unsqueeze(1)  # [N, H, W] → [N, 1, H, W]
@@ -86,7 +86,7 @@ def _splits(source: Source, loaded: Any, part: Part) -> tuple[Split, ...]:
         if other != source and other.digests and other.digests[part] == content:
             raise _OtherContentError(f"it is {other.title}")
     _check(source, whole, part)
-    # torchvision verifies MNIST's archives while it downloads them, but never the unpacked files.
+    # MNIST's archives are verified while they are downloaded, but the unpacked files are not.
     if source.digests and content != source.digests[part]:
         raise ValueError("The content differs from the published one.")
     return splits

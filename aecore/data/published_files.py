@@ -1,11 +1,13 @@
 """Readers of the files of CIFAR-10 and MNIST as they were published.
 
-torchvision reads them too, but its import takes seconds and 200 MB. What is read here is compared with the published
-digest (`downloads.read`) before anybody uses it.
+torchvision reads them too, but its import takes seconds and 200 MB. As there, a file of CIFAR-10, which is a pickle, is
+read only if its MD5 is the published one. What was read is then compared with another digest (`downloads.read`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +21,17 @@ from numpy.typing import NDArray
 from aecore.data.catalog import Part, Source
 
 _reconstruct = np.zeros(0).__reduce__()[0]  # what pickled arrays are made with
+# The files of CIFAR-10 in the order of their pictures, and their MD5 as its authors published them.
+_BATCHES: dict[Part, dict[str, str]] = {
+    "learning": {
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    },
+    "test": {"test_batch": "40351d587109b95175f43aff81a1287e"},
+}
 _UNSIGNED_BYTES = 8  # the type of an IDX file
 
 
@@ -31,7 +44,7 @@ class Content:
 
 
 class _Arrays(pickle.Unpickler):
-    """Reads pickled arrays and nothing else: a pickle may otherwise run any program."""
+    """Reads pickled arrays and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = {"_reconstruct": _reconstruct, "ndarray": np.ndarray, "dtype": np.dtype}
@@ -41,14 +54,17 @@ class _Arrays(pickle.Unpickler):
 
 
 def _cifar10(folder: Path, part: Part) -> Content:
-    names = ["test_batch"] if part == "test" else [f"data_batch_{number}" for number in range(1, 6)]
-    batches = [_opened(folder / name, _batch) for name in names]
+    batches = [_batch(folder / name, published) for name, published in _BATCHES[part].items()]
     pixels = np.concatenate([pixels for pixels, _ in batches])
     return Content(pixels.reshape(-1, 3, 32, 32), np.concatenate([labels for _, labels in batches]))
 
 
-def _batch(file: BinaryIO) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    content = _Arrays(file, encoding="bytes").load()  # written by Python 2
+def _batch(path: Path, published: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    stored = path.read_bytes()
+    # A pickle may run any program, and one of arrays alone may still point anywhere in memory.
+    if hashlib.md5(stored, usedforsecurity=False).hexdigest() != published:
+        raise ValueError(f"{path.name} differs from the published one.")
+    content = _Arrays(io.BytesIO(stored), encoding="bytes").load()  # written by Python 2
     return np.asarray(content[b"data"], np.uint8), np.asarray(content[b"labels"], np.int64)
 
 

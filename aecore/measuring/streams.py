@@ -83,12 +83,12 @@ class Reader:
 
     def points(self) -> np.ndarray:
         """A number from 0 to 2^24 per picture, uint64: the part that it lies in is that of the next symbol."""
-        self._width >>= _PRECISION
-        points: np.ndarray = self._offset // self._width
+        points: np.ndarray = self._offset // (self._width >> _PRECISION)
         return points
 
     def take(self, starts: np.ndarray, sizes: np.ndarray) -> None:
-        """Go past one symbol per picture, whose parts `points` lay in."""
+        """Go past one symbol per picture, whose parts `points` lie in."""
+        self._width >>= _PRECISION
         self._offset -= starts * self._width
         self._width *= sizes
         _widen(self._width, self._read)

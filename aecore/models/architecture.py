@@ -183,8 +183,8 @@ class Architecture:
 
     @property
     def has_entropy_model(self) -> bool:
-        """Whether its code can be packed into bytes by probabilities that it has learned."""
-        return any(isinstance(layer, Entropy) for layer in self.layers)
+        """Whether its code can be packed into bytes by probabilities that it has learned: no skip bypasses them."""
+        return any(isinstance(step.layer, Entropy) and not step.bypasses for step in self.steps)
 
     @property
     def penalties(self) -> tuple[str, ...]:

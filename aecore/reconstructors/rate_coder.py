@@ -31,13 +31,16 @@ class StreamError(AecoreError):
 
 
 class RateCoder:
-    """The packer of a model whose architecture has a layer `entropy`; `StreamError` if it has none."""
+    """The packer of a model whose architecture `has_entropy_model`; `StreamError` if it has not."""
 
     def __init__(self, model: Model) -> None:
         steps = model.spec.architecture.steps
-        step = next((step for step in steps if isinstance(step.layer, Entropy)), None)
+        step = next((step for step in steps if isinstance(step.layer, Entropy) and not step.bypasses), None)
         if step is None:
-            raise StreamError(f"{model.name} has no entropy model: its architecture needs a layer `entropy`.")
+            raise StreamError(
+                f"{model.name} has no entropy model that all of a picture passes: its architecture needs a layer "
+                "`entropy` that no skip bypasses."
+            )
         self.model, self._shape = model, step.input_shape
         position = step.position - 1
         self._encoder, self._decoder = model.module[:position], model.module[position + 1 :]

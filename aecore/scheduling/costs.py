@@ -42,8 +42,9 @@ def estimate(spec: RunSpec, device: str | None = None, queue: Queue | None = Non
     queue, device = queue or Queue(), device_name(device)
     speeds, at_once = Speeds(queue.database), machine.side_by_side(runs) if device == "cpu" else 1
     speed = speeds.find(spec, device, runs)
-    if speed is None and at_once > 1:  # what is not gained by one thread per run is not promised
-        speed, at_once = speeds.find(spec, device), 1
+    if speed is None:  # what is gained by one thread per run is not known, and not promised
+        speed = speeds.find(spec, device)
+        at_once = machine.at_once_with_usual_threads(runs) if device == "cpu" else 1
     measured, source = speed is not None, "measured here"
     if speed is None:
         rough = rough_speed(spec, device, queue)

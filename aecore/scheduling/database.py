@@ -21,6 +21,7 @@ from aecore.models.recipe import RunSpec
 from aecore.scheduling import supervision
 from aecore.scheduling.entries import Entry, GoneError, QueueError
 from aecore.scheduling.places import Place
+from aecore.training import machine
 
 VERSION = 6
 BUSY_TIMEOUT = 10.0  # seconds; another process's transaction takes milliseconds unless the disk is stuck
@@ -40,7 +41,7 @@ CREATE TABLE runs (
     fence INTEGER NOT NULL DEFAULT 0,   -- a new random number for each start
     attempt INTEGER NOT NULL DEFAULT 0, -- starts since it was last asked for
     futile INTEGER NOT NULL DEFAULT 0,  -- of these, the ones since it last completed an epoch
-    threads INTEGER,                    -- of its first start
+    threads INTEGER,                    -- that it was started with, also under another id; NULL before
     reason TEXT,
     submitted REAL NOT NULL, started REAL, ended REAL,
     epoch INTEGER NOT NULL DEFAULT 0, images INTEGER NOT NULL DEFAULT 0, images_in_epoch INTEGER,
@@ -70,7 +71,10 @@ _MIGRATIONS = {
         "ALTER TABLE runs DROP COLUMN cluster",
         "ALTER TABLE runs ADD COLUMN light INTEGER NOT NULL DEFAULT 0",
     ),
-    5: ("ALTER TABLE runs ADD COLUMN threads INTEGER",),
+    5: (
+        "ALTER TABLE runs ADD COLUMN threads INTEGER",
+        f"UPDATE runs SET threads = {machine.run_threads()} WHERE started IS NOT NULL",
+    ),
 }
 _ENTRIES = """
 SELECT *,

@@ -166,7 +166,7 @@ def _look(dispatch: Dispatch, connections: _Connections, running: list[Running])
 
 
 def _settle(dispatch: Dispatch, running: list[Running]) -> Generator[str]:
-    """Record how the attempts ended that have ended, and forget them."""
+    """Record how finished attempts ended, and drop them."""
     for ended in [attempt for attempt in running if attempt.has_ended()]:
         try:
             ended.settle()

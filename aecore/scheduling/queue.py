@@ -197,10 +197,12 @@ class Queue:
 def _queued(db: sqlite3.Connection, spec: RunSpec, place: str, light: bool, now: float) -> Any:
     """The id of the live entry of `spec`: a new one, unless there is one."""
     row = db.execute(
-        "INSERT INTO runs (key, spec, place, light, state, turn, submitted) "
-        f"VALUES (?, ?, ?, ?, 'queued', {NEXT_TURN}, ?) ON CONFLICT (key) WHERE state IN {LIVE} DO NOTHING "
+        "INSERT INTO runs (key, spec, place, light, state, threads, turn, submitted) "
+        # Its unfinished epochs are continued as they were begun.
+        "VALUES (?, ?, ?, ?, 'queued', (SELECT threads FROM runs WHERE key = ? ORDER BY id DESC LIMIT 1), "
+        f"{NEXT_TURN}, ?) ON CONFLICT (key) WHERE state IN {LIVE} DO NOTHING "
         "RETURNING id",
-        (spec.key, json.dumps(spec.to_json()), place, light, now),
+        (spec.key, json.dumps(spec.to_json()), place, light, spec.key, now),
     ).fetchone()
     if row:
         _check_limit(db)

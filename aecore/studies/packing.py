@@ -100,7 +100,7 @@ def find(contestant: Contestant, dataset: Dataset, rates: Rates | None, store: S
     `PackingError` for what has no published settings, and what reading the model or the data set raises.
     """
     name = contestant.key if contestant.run is None else contestant.run.name
-    if name in FORMATS:
+    if contestant.run is None and name in FORMATS:
         return Files(name, QUALITIES, dataset.shape)
     if contestant.run and contestant.run.spec.architecture.has_entropy_model:
         return RateCoder(contestant.run.model())

@@ -48,8 +48,7 @@ def autocasts(spec: RunSpec, device: torch.device) -> bool:
 
     Never with cross-entropy, because a sigmoid that is rounded to 1 has no gradient.
     """
-    fast = device.type == "cuda" or (device.type == "cpu" and multiplies_bfloat16(capabilities()))
-    return fast and spec.architecture.macs >= BFLOAT16_FROM and spec.recipe.loss != "bce"
+    return multiplies_bfloat16(device) and spec.architecture.macs >= BFLOAT16_FROM and spec.recipe.loss != "bce"
 
 
 def capabilities() -> Mapping[str, Any]:
@@ -58,12 +57,13 @@ def capabilities() -> Mapping[str, Any]:
     return known()
 
 
-def multiplies_bfloat16(capabilities: Mapping[str, Any]) -> bool:
-    """Whether a processor with these instruction sets multiplies bfloat16 by AVX-512 instructions made for it.
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 faster than float32: CUDA, and a processor with AVX-512 for it.
 
-    Not with AMX: where a virtual machine shows AMX and does not allow it, oneDNN's first use of it ends the process.
+    Not one with AMX: where a virtual machine shows AMX but does not allow it, oneDNN's first use ends the process.
     """
-    return bool(capabilities.get("avx512_bf16")) and not capabilities.get("amx_tile")
+    known = capabilities() if device.type == "cpu" else {}
+    return device.type == "cuda" or (known.get("avx512_bf16") is True and known.get("amx_tile") is False)
 
 
 def accelerator(device: torch.device) -> str:

@@ -44,6 +44,11 @@ def side_by_side(runs: int) -> int:
     return max(1, min(runs, cores() // run_threads(runs), runs_in_memory()))
 
 
+def at_once_with_usual_threads(runs: int) -> int:
+    """The same if each had as many threads as a run that is alone."""
+    return max(1, min(runs, cores() // run_threads(), runs_in_memory()))
+
+
 def run_threads(runs: int = 1) -> int:
     """Threads of each of so many runs on the CPU that wait for their turn.
 

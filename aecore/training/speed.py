@@ -48,9 +48,13 @@ def reconstructions_per_second(architecture: Architecture, device: str, pictures
 
 def multiplications_per_second(device: str, dtype: torch.dtype, seconds: float = 1.0) -> float:
     """Multiply-accumulates per second in products of square matrices: about the most that a network can reach."""
-    on = find_device(device)
+    on, before = find_device(device), torch.backends.cuda.matmul.allow_tf32
     one, other = torch.rand(2, MATRIX, MATRIX, device=on).to(dtype)
-    return MATRIX**3 / _seconds(lambda: one @ other, on, seconds)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32  # as convolutions are computed
+    try:
+        return MATRIX**3 / _seconds(lambda: one @ other, on, seconds)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _seconds(compute: Callable[[], object], device: torch.device, limit: float) -> float:
@@ -61,6 +65,8 @@ def _seconds(compute: Callable[[], object], device: torch.device, limit: float) 
         compute()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
+        elif device.type == "mps":
+            torch.mps.synchronize()
         spent.append(perf_counter() - started)
     return median(spent[UNCOUNTED_CALLS:])
 

@@ -38,7 +38,8 @@ below it are the real length of its stream, which may be less than the budget.
   occurs. These can be megabytes, and they pay off only over many pictures.
 - **Header**: a file also says what it is: its format, its size, its tables. On pictures this small the header can be
   most of the file. How many bytes of the budget it takes stands above each column. It is measured as the file of a
-  uniformly grey picture. In a code there is none, because sender and receiver agree on everything else beforehand.
+  uniformly grey picture. In a code there is none, because sender and receiver agree on everything else beforehand;
+  only a model that has several rates says in one byte which one it took.
 
 Above each column are the mean bytes and the pooled PSNR of the pictures that are shown: it is computed from their mean
 MSE, and higher is better. Columns can be compared if all their pictures fit. PSNR measures errors of pixels; the eye

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 
 import streamlit as st
@@ -64,7 +65,7 @@ def packed(
 
 def _begun(contestant: Contestant, dataset_name: str, pictures: tuple[int, ...], part: int) -> Future[Measured]:
     lane = jobs.lane_of_streams(contestant)
-    return jobs.begun(lane, _measured, contestant, _weights(contestant), dataset_name, pictures, part)
+    return jobs.begun(lane, _measured, contestant, _weights(contestant), _stamp(), dataset_name, pictures, part)
 
 
 Measured = tuple[Outcomes, tuple[str, ...]] | None  # None of a part without a setting
@@ -78,14 +79,21 @@ def _together(contestant: Contestant, parts: Sequence[Future[Measured]], is_whol
 
 
 def _measured(
-    contestant: Contestant, weights: str, dataset_name: str, pictures: tuple[int, ...], part: int
+    contestant: Contestant, weights: str, stamp: float, dataset_name: str, pictures: tuple[int, ...], part: int
 ) -> Measured:
-    packer = _packer(contestant, contestant.key, weights, dataset_name)
+    packer = _packer(contestant, contestant.key, weights, stamp, dataset_name)
     settings = range(part, len(packer.settings), PARTS)
     if not settings:
         return None
     clean = to_float(cached.dataset(dataset_name).test.pixels[list(pictures)])
     return budgets.measure(packer, clean, settings), tuple(packer.settings[setting] for setting in settings)
+
+
+def _stamp() -> float:
+    """When the rates were published, whose settings are used; 0 where they are not."""
+    with suppress(OSError):
+        return rates.path_of(PUBLISHED[0], folders.checkpoints()).stat().st_mtime
+    return 0.0
 
 
 def _weights(contestant: Contestant) -> str:
@@ -94,7 +102,7 @@ def _weights(contestant: Contestant) -> str:
 
 # Few: the tables of PCA take 72 MB, and its axes 38.
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _packer(_contestant: Contestant, key: str, weights: str, dataset_name: str) -> Packer:
+def _packer(_contestant: Contestant, key: str, weights: str, stamp: float, dataset_name: str) -> Packer:
     try:
         known = published()
     except PublishedError:

@@ -35,16 +35,21 @@ def read(path: Path) -> tuple[dict[str, Any], bytes] | None:
     if hashlib.sha256(content).digest() != checksum:
         return None
     length = int.from_bytes(content[:4], "little")
-    return json.loads(content[4 : 4 + length]), content[4 + length :]
+    with suppress(ValueError):  # a checksum of nothing is right too
+        return json.loads(content[4 : 4 + length]), content[4 + length :]
+    return None
 
 
 def write(path: Path, header: Mapping[str, Any], picture: bytes) -> None:
-    """Store a figure; nothing where the folder cannot be written."""
+    """Store a figure in place of those of other facts; nothing where the folder cannot be written."""
     text = json.dumps(header).encode()
     content = len(text).to_bytes(4, "little") + text + picture
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, hashlib.sha256(content).digest() + content)
+        for other in path.parent.glob(f"{_PREFIX}*.figure"):
+            if other != path:
+                other.unlink()
 
 
 def is_any_stored() -> bool:

@@ -93,8 +93,11 @@ def test_what_is_no_stream_is_refused(coder: RateCoder) -> None:
     ):
         with pytest.raises(StreamError, match=f"of custom at setting 8 begins with this number, not {said}"):
             coder.unpack(wrong, 8)
-    with pytest.raises(StreamError, match="needs a layer `entropy`"):
-        RateCoder(model_of("conv8:s2 | up | conv3"))
+    for line in ("conv8:s2 | up | conv3", "conv8 | skip | conv8:s2 | entropy4:h8 | up | add | conv3"):
+        model = model_of(line)
+        assert not model.spec.architecture.has_entropy_model
+        with pytest.raises(StreamError, match="needs a layer `entropy` that no skip bypasses"):
+            RateCoder(model)
 
 
 def test_a_damaged_stream_is_another_picture_and_no_error(coder: RateCoder) -> None:

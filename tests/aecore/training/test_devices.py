@@ -39,7 +39,7 @@ def test_only_large_models_compute_in_bfloat16_on_a_gpu() -> None:
         ({}, False),  # an older torch says nothing
         ({"avx512_bf16": False, "amx_tile": False}, False),
         ({"avx512_bf16": True, "amx_tile": False}, True),
-        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": True}, False),  # whether it has AMX is not known
         ({"avx512_bf16": True, "amx_tile": True}, False),
         ({"neon": True, "bf16": True}, False),
     ],
@@ -48,12 +48,15 @@ def test_a_processor_computes_large_models_in_bfloat16_if_it_multiplies_it_witho
     processor: dict[str, bool], fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices, "capabilities", lambda: processor)
-    assert devices.multiplies_bfloat16(processor) == fast
+    assert devices.multiplies_bfloat16(CPU) == fast
     assert devices.autocasts(spec_of("denoise-unet"), CPU) == fast
     assert not devices.autocasts(spec_of("shallow-strided"), CPU)
     dtype = "bfloat16 autocast" if fast else "float32"
     assert devices.environment(spec_of("denoise-unet"), CPU)["dtype"] == dtype
 
 
-def test_the_instruction_sets_of_this_processor_are_those_that_torch_knows() -> None:
-    assert devices.capabilities() == torch.cpu.get_capabilities()
+@pytest.mark.skipif(not hasattr(torch.cpu, "get_capabilities"), reason="this torch does not say what the CPU can do")
+def test_torch_says_both_that_are_asked_for_of_an_intel_or_amd_processor() -> None:
+    known = devices.capabilities()
+    if known["architecture"] == "x86_64":
+        assert {"avx512_bf16", "amx_tile"} <= known.keys()
