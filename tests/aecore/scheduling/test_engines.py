@@ -377,14 +377,14 @@ def test_a_crash_is_told_with_the_last_lines_of_its_log(
 ) -> None:
     """A broken torch stands for whatever may be wrong with an installation."""
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "piq.py").write_text("raise ImportError('piq is broken')\n")
+    (tmp_path / "broken" / "torch.py").write_text("raise ImportError('torch is broken')\n")
     spec = spec_of(pictures)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
     entry = ended(queue, queue.submit(spec, HERE).id)
     assert entry.state == "failed"
     assert entry.reason is not None
     assert entry.reason.startswith("Its process ended with status 1; the last lines of its log:\n")
-    assert entry.reason.endswith("ImportError: piq is broken")
+    assert entry.reason.endswith("ImportError: torch is broken")
 
 
 # ---- what happens to disks, databases and clocks

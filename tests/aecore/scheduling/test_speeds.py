@@ -29,7 +29,7 @@ def test_every_device_is_listed_with_its_hardware_the_fastest_first(
     measured = Speeds(idle.database)
     assert measured.all(spec_of()) == {}
     for hardware, device, speed in (("2 cores", "cpu", 100.0), ("H100", "cuda:0", 300.0), ("8 cores", "cpu", 200.0)):
-        monkeypatch.setattr(speeds, "accelerator", lambda device, hardware=hardware: hardware)
+        monkeypatch.setattr(speeds, "accelerator", lambda device, runs, hardware=hardware: hardware)
         measured.record(spec_of(), device, speed)
     assert list(measured.all(spec_of()).items()) == [
         (("cuda:0", "H100"), 300.0),
@@ -42,7 +42,7 @@ def test_every_device_is_listed_with_its_hardware_the_fastest_first(
 def test_what_other_hardware_did_is_kept_apart(idle: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = Speeds(idle.database)
     for hardware, speed in (("A100", 100.0), ("H100", 300.0)):
-        monkeypatch.setattr(speeds, "accelerator", lambda device, hardware=hardware: f"{hardware} as {device}")
+        monkeypatch.setattr(speeds, "accelerator", lambda device, runs, hardware=hardware: f"{hardware} as {device}")
         assert measured.find(spec_of(), "cuda:0") is None
         measured.record(spec_of(), "cuda:0", speed)
         assert measured.find(spec_of(), "cuda:0") == speed
