@@ -14,16 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from aecore.models.recipe import RunSpec
-from aecore.models.reconstructor import Reach
 from aecore.reconstructors import onnx_export
-from aecore.reconstructors.trained import BATCH, Model
+from aecore.reconstructors.trained import BATCH, Described, Model
 
 # ONNX Runtime holds every weight twice, of which one copy is in the order of its loops: of dense models with tens of
 # megabytes that costs more than it gains.
 MOST_PARAMETERS = 4_000_000
 
 
-class Compiled:
+class Compiled(Described):
     """A trained model in ONNX Runtime; torch takes over for gradients, codes and pictures of another size.
 
     Any number of threads may call it at once, and others go on meanwhile. `load` reads the model for torch, which is
@@ -37,34 +36,9 @@ class Compiled:
         self._loading = Lock()
 
     @property
-    def name(self) -> str:
-        """Its name in texts."""
-        return self.spec.name
-
-    @property
-    def code_size(self) -> int | None:
-        """How many numbers its code has; None if it has no code."""
-        return self.spec.architecture.code_size
-
-    @property
-    def any_size(self) -> bool:
-        """Whether it takes pictures of every size: if it is convolutional."""
-        return self.spec.architecture.is_convolutional
-
-    @property
-    def reach(self) -> Reach:
-        """Which pixels its outputs depend on, if it takes pictures of every size."""
-        return self.spec.architecture.reach
-
-    @property
     def bytes_held(self) -> int:
         """The memory of its weights."""
         return 2 * self.spec.architecture.parameters * torch.float32.itemsize
-
-    @property
-    def bytes_per_pixel(self) -> float:
-        """The memory of one pass per pixel of a picture, if it takes pictures of every size."""
-        return self.spec.architecture.bytes_per_pixel
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped."""

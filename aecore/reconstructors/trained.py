@@ -19,15 +19,10 @@ class NoCodeError(AecoreError):
     """A model has no code: skips bypass every layer."""
 
 
-class Model:
-    """An architecture with trained weights, in evaluation mode."""
+class Described:
+    """What the spec of a trained model says of it, whatever computes it."""
 
-    def __init__(self, spec: RunSpec, weights: Mapping[str, Tensor]) -> None:
-        self.spec = spec
-        module = spec.architecture.module()
-        module.load_state_dict(weights)
-        self._layout = memory_format(spec.architecture.convolves)
-        self._module = module.to(memory_format=self._layout).eval()
+    spec: RunSpec
 
     @property
     def name(self) -> str:
@@ -50,14 +45,25 @@ class Model:
         return self.spec.architecture.reach
 
     @property
-    def bytes_held(self) -> int:
-        """The memory of its weights."""
-        return self.spec.architecture.parameters * torch.float32.itemsize
-
-    @property
     def bytes_per_pixel(self) -> float:
         """The memory of one pass per pixel of a picture, if it takes pictures of every size."""
         return self.spec.architecture.bytes_per_pixel
+
+
+class Model(Described):
+    """An architecture with trained weights, in evaluation mode."""
+
+    def __init__(self, spec: RunSpec, weights: Mapping[str, Tensor]) -> None:
+        self.spec = spec
+        module = spec.architecture.module()
+        module.load_state_dict(weights)
+        self._layout = memory_format(spec.architecture.convolves)
+        self._module = module.to(memory_format=self._layout).eval()
+
+    @property
+    def bytes_held(self) -> int:
+        """The memory of its weights."""
+        return self.spec.architecture.parameters * torch.float32.itemsize
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Reconstruct `[N, C, H, W]` float pictures; the output has the same shape and is not clamped."""
