@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from functools import cached_property
+from math import prod
 
 import numpy as np
 import torch
@@ -53,6 +54,11 @@ class RateCoder:
     def name(self) -> str:
         """Its name in texts."""
         return self.model.name
+
+    @property
+    def code_size(self) -> int:
+        """How many whole numbers a picture's code has."""
+        return prod(self._shape)
 
     @cached_property
     def rates(self) -> tuple[float, ...]:

@@ -22,10 +22,12 @@ from aecore.files.fits import load_or_make
 from aecore.measuring.entropy import Alphabet
 from aecore.measuring.metrics import mse
 from aecore.models import zoo
+from aecore.models.packer import Packer
 from aecore.models.reconstructor import Coder
 from aecore.reconstructors.codecs import FORMATS, USUAL_QUALITY, Codec
-from aecore.reconstructors.packers import by_component
+from aecore.reconstructors.packers import Files, by_component
 from aecore.reconstructors.pca import Components, Projection, fit_pca
+from aecore.reconstructors.rate_coder import RateCoder
 from aecore.runs.store import WEIGHTS, Store
 from aecore.studies.equal_bits import lead
 from aecore.studies.rates import COMPARED, PUBLISHED, VERSION, Curve, Kind, Lead, Point, Rates, path_of
@@ -176,25 +178,33 @@ def _slope(one: np.ndarray, other: np.ndarray) -> float:
     return float((other[1] - one[1]) / (other[0] - one[0]))
 
 
-def codec(kind: str, pictures: Pictures, qualities: Sequence[int]) -> Measured:
-    """Measure an image codec at every one of `qualities`; the bits are those of its files without their headers."""
-    codecs = [Codec(kind, quality, tuple(pictures.measured.shape[1:])) for quality in qualities]
-    every = torch.ones(len(codecs), dtype=torch.bool)
+def packed(packer: Packer, settings: Mapping[int, float], numbers: int, pictures: Pictures) -> Measured:
+    """Measure a packer whose code has so many `numbers`; the bits are those of its streams without their headers.
+
+    The keys of `settings` are those of the packer's to measure, and the values what a `Point` calls its setting.
+    """
+    every = torch.ones(len(settings), dtype=torch.bool)
     return Measured(
-        torch.tensor([(codec.quality, nan, codec.code_size, 8 * codec.header) for codec in codecs]).double(),
-        torch.stack([_stored(codec, pictures.choosing) for codec in codecs]),
-        torch.stack([_stored(codec, pictures.measured) for codec in codecs]),
+        torch.tensor([(said, nan, numbers, 8 * packer.header(index)) for index, said in settings.items()]).double(),
+        torch.stack([_stored(packer, index, pictures.choosing) for index in settings]),
+        torch.stack([_stored(packer, index, pictures.measured) for index in settings]),
         every,
         ~every,
         torch.tensor(nan),
     )
 
 
-def _stored(codec: Codec, pictures: Tensor) -> Tensor:
-    """The bits of each picture's file without its header, and its MSE, `[2, N]`."""
-    files = codec.encode(pictures)
-    bits = torch.tensor([8.0 * (len(file) - codec.header) for file in files]).double()
-    return torch.stack([bits, mse(codec.decode(files), pictures).double()])
+def _stored(packer: Packer, setting: int, pictures: Tensor) -> Tensor:
+    """The bits of each picture's stream without its header, and its MSE, `[2, N]`."""
+    streams, header = packer.pack(pictures, setting), packer.header(setting)
+    bits = torch.tensor([8.0 * (len(stream) - header) for stream in streams]).double()
+    return torch.stack([bits, mse(packer.unpack(streams, setting), pictures).double()])
+
+
+def trained_for_rates(coder: RateCoder, pictures: Pictures) -> Measured:
+    """Measure a model with an entropy model at every rate that it was trained for, and between each two of them."""
+    settings = {index: rate for index, rate in enumerate(coder.rates) if not 2 * rate % 1}
+    return packed(coder, settings, coder.code_size, pictures)
 
 
 def curve(name: str, kind: Kind, measured: Measured, pca: Measured) -> Curve:
@@ -226,7 +236,7 @@ def curve(name: str, kind: Kind, measured: Measured, pca: Measured) -> Curve:
         name,
         kind,
         tuple(points),
-        _rounded(float(measured.exact)) if kind == "autoencoder" else None,
+        None if measured.exact.isnan() or kind == "pca" else _rounded(float(measured.exact)),
         max(known, key=known.__getitem__, default=None),
     )
 
@@ -241,7 +251,7 @@ def _rounded(value: float) -> float:
 
 
 def measure(
-    dataset: Dataset, models: Mapping[str, Coder], root: Path, progress: Callable[[str], None] = print
+    dataset: Dataset, models: Mapping[str, Coder | RateCoder], root: Path, progress: Callable[[str], None] = print
 ) -> Rates:
     """The curves of `models`, of PCA and of every codec.
 
@@ -279,16 +289,23 @@ def measure(
 
     linear = stored("pca", lambda: pca(fit_pca(dataset.train.pixels).keep(prod(dataset.shape)), pictures, GRID))
     for digest, model in models.items():
-        add(model.name, "autoencoder", stored(digest, partial(autoencoder, model, pictures, GRID)))
+        if isinstance(model, RateCoder):
+            make = partial(trained_for_rates, model, pictures)
+        else:
+            make = partial(autoencoder, model, pictures, GRID)
+        add(model.name, "autoencoder", stored(digest, make))
     add("pca", "pca", linear)
     for kind in FORMATS:
-        add(kind, "codec", codec(kind, pictures, QUALITIES))
+        files = Files(kind, QUALITIES, dataset.shape)
+        add(kind, "codec", packed(files, dict(enumerate(QUALITIES)), prod(dataset.shape), pictures))
     method = (
         f"Measured on the first {len(pictures.measured):,} test pictures, each of which becomes whole bytes of its "
         f"own. The coder's tables come from the first {len(pictures.learning):,} training pictures and are not "
         "counted. Step sizes, dead zones and PCA's numbers of components were chosen on "
         f"{len(pictures.choosing):,} validation pictures"
     )
+    if any(isinstance(model, RateCoder) for model in models.values()):
+        method += "; models that were trained for their rate have learned steps and tables"
     return Rates(dataset.name, dataset.fingerprint, method, tuple(curves))
 
 
@@ -306,7 +323,10 @@ def publish(root: Path, progress: Callable[[str], None] = print) -> list[Rates]:
         dataset = datasets.load(name)
         measured = [run for run in runs if run.spec.fingerprint == dataset.fingerprint]
         weights = {run.name: run.digest(WEIGHTS) for run in measured}
-        models = {weights[run.name]: run.model() for run in measured}
+        models = {
+            weights[run.name]: RateCoder(run.model()) if run.spec.architecture.has_entropy_model else run.model()
+            for run in measured
+        }
         rates = replace(measure(dataset, models, root, progress), weights=weights)
         figures.write(path, {"version": VERSION, **asdict(rates)})
         progress(f"{path.name}: {len(rates.curves)} curves. {rates.method}.")

@@ -16,8 +16,12 @@ from aecore.data.splits import Dataset, Split, to_float
 from aecore.measuring.intervals import margin
 from aecore.measuring.metrics import mse
 from aecore.models import zoo
+from aecore.models.architecture import Architecture
+from aecore.models.recipe import Recipe, RunSpec
 from aecore.reconstructors import codecs
+from aecore.reconstructors.packers import Files
 from aecore.reconstructors.pca import PCA, Projection, fit_pca
+from aecore.reconstructors.rate_coder import RateCoder
 from aecore.reconstructors.trained import Model
 from aecore.runs.store import Store
 from aecore.studies import rate_measurement, rates
@@ -250,7 +254,8 @@ def test_none_of_the_points_lies_below_their_envelope(points: np.ndarray) -> Non
 @pytest.mark.parametrize("kind", codecs.FORMATS)
 def test_a_codec_costs_its_files_less_the_header(kind: str) -> None:
     pixels = to_float(datasets.load("sample").test.pixels[:16])
-    measured = rate_measurement.codec(kind, Pictures(pixels[:0], pixels[:8], pixels[8:]), (80, 20))
+    files = Files(kind, (20, 80))
+    measured = rate_measurement.packed(files, {1: 80, 0: 20}, 3072, Pictures(pixels[:0], pixels[:8], pixels[8:]))
     curve = rate_measurement.curve(kind, "codec", measured, measured)
     assert [point.setting for point in curve.points] == [20, 80]
     for point in curve.points:
@@ -261,6 +266,26 @@ def test_a_codec_costs_its_files_less_the_header(kind: str) -> None:
         assert point.mse == pytest.approx(float(mse(codec(pixels[8:]), pixels[8:]).mean()), rel=1e-5)
         assert point.numbers == 3072
         assert (point.zone, point.over_plain) == (None, None)
+
+
+def test_a_model_that_was_trained_for_its_rate_costs_its_streams_less_the_byte_that_names_the_rate() -> None:
+    torch.manual_seed(0)
+    architecture = Architecture.parse("conv8:s2 | conv6:s2:linear | entropy3:h8 | up4 | conv3")
+    weights = architecture.module().state_dict()
+    weights["2.gains"].add_(4)  # so that numbers other than 0 occur
+    coder = RateCoder(Model(RunSpec(architecture, Recipe(), "sample", "0" * 64), weights))
+    pixels = to_float(datasets.load("sample").test.pixels[:12])
+    measured = rate_measurement.trained_for_rates(coder, Pictures(pixels[:0], pixels[:4], pixels[4:]))
+    curve = rate_measurement.curve("one", "autoencoder", measured, measured)
+    assert sorted(point.setting for point in curve.points) == [0, 0.5, 1, 1.5, 2]
+    assert curve.exact is None
+    for point in curve.points:
+        streams = coder.pack(pixels[4:], coder.rates.index(point.setting))
+        decoded = coder.unpack(streams, coder.rates.index(point.setting))
+        assert point.header == 8
+        assert point.bits + 8 == pytest.approx(8 * np.mean([len(stream) for stream in streams]))
+        assert point.mse == pytest.approx(float(mse(decoded, pixels[4:]).mean()), rel=1e-5)
+        assert (point.numbers, point.zone, point.over_plain) == (6 * 8 * 8, None, None)
 
 
 def test_all_kinds_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
