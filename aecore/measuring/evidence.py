@@ -4,7 +4,7 @@ The unit of evidence is the seed. Both sides are trained from each seed and scor
 is one difference per seed, in dB or in the unit of another measure: the side that is claimed to be better minus the
 other one. Everything here but `components` takes the pictures as given.
 
-`scipy.stats` and statsmodels, which loads it, are imported where they are called: it takes 0.3 seconds.
+SciPy, and statsmodels, which loads it, are imported where they are called: it takes 0.3 seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr
 
 from aecore import AecoreError
 from aecore.measuring.intervals import FEWEST_PAIRS, margin
@@ -120,6 +119,8 @@ def evidence(differences: ArrayLike, smallest: float | None = None, *, planned: 
     seeds, mean = len(numbers), float(numbers.mean())
     if seeds == 1:
         return Evidence(1, mean, None, None, None, None, None, 1.0, None, smallest)
+    from scipy.special import stdtr
+
     t, p, p_equivalence = _t_tests(numbers, smallest)
     planned_p = _t_tests(numbers[:planned], None)[1] if planned is not None and planned < seeds else None
     deviation = float(numbers.std(ddof=1))

@@ -9,7 +9,6 @@ from math import sqrt
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 FEWEST_PAIRS = 6  # with 5, chance puts all differences on one side more than once in twenty: 2 × 2⁻⁵
 
@@ -23,6 +22,8 @@ def margin(values: Sequence[float] | pd.Series) -> float | None:
     count = len(numbers)
     if count < 2 or not np.isfinite(numbers).all():
         return None
+    from scipy.special import stdtrit  # takes a quarter of a second to import
+
     return float(stdtrit(count - 1, 0.975) * numbers.std(ddof=1) / sqrt(count))
 
 
