@@ -33,6 +33,8 @@ if not chosen:
     st.info("Choose a model on the left to see how it reconstructs these pictures.", icon=":material/arrow_back:")
 elif indices:
     comparison.pictures(chosen, dataset_name, indices)
+    if not comparison.distribution_follows():
+        comparison.distribution(chosen, dataset_name, follows=False)
     if trained := [contestant for contestant in chosen if contestant.run]:
         st.subheader("How they learned")
         comparison.loss_curves(trained)

@@ -586,6 +586,11 @@ def test_errors_spread_under_the_noise_of_the_page() -> None:
     assert "noise σ 0.5, seed 0" in captions(complete(app))
     app.slider(key="level").set_value(0.25).run()
     assert "noise σ 0.25, seed 0" in captions(complete(app)), "the noise of before must not stay"
+    app.segmented_control(key="spread").set_value("Training noise of each model").run()
+    assert "without noise; denoisers under the noise" in captions(complete(app))
+    linked = complete(page(models=["shallow-maxpool"], level="0.5", spread="Noise chosen above"))
+    assert "noise σ 0.5, seed 0" in captions(linked)
+    assert len([one for one in linked.subheader if one.value == "Distribution of the errors"]) == 1
 
 
 BASELINES = ["pca-16", "jpeg-75", "wavelet", "identity"]

@@ -22,6 +22,8 @@ PAGE = links.Page("compare")
 DEFAULT = ("dense", "shallow-maxpool", "deep-strided-4-bn", "denoise-030")
 MEASURED = 2000  # test pictures to measure where no errors are stored
 MORE = "More"
+_AS_TRAINED, _UNDER = "Training noise of each model", "Noise chosen above"
+_SPREAD = "spread"  # the choice between these two
 _NAMES = {rule.title: name for name, rule in METRICS.items()}
 
 
@@ -50,9 +52,10 @@ def pictures(chosen: Sequence[Contestant], dataset_name: str, indices: tuple[int
             _scores(shown, noise, seed, saving, partial(sheets.saved, drawn))
             with saving:
                 saved_page.button(Saved("Autoencoders on the same noisy pictures", shown, drawn, given), "compare.html")
-    # In this fragment, because its figure may depend on the noise that is chosen here.
-    with spread:
-        distribution(chosen, dataset_name, noise, seed)
+    # In this fragment only if its figure depends on the noise that is chosen here: it takes long to draw.
+    if distribution_follows():
+        with spread:
+            distribution(chosen, dataset_name, noise, seed)
 
 
 def _scores(
@@ -142,32 +145,39 @@ def _metric(shape: tuple[int, ...], classes: tuple[str, ...]) -> str:
     return _NAMES[title]
 
 
+def distribution_follows() -> bool:
+    """Whether the distribution of the errors is the one under the noise that is chosen for the pictures."""
+    return bool(st.session_state.get(PAGE.key(_SPREAD)) == _UNDER)
+
+
 @st.fragment
-def distribution(chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None, seed: int) -> None:
-    """How the errors are distributed over the test pictures."""
+def distribution(
+    chosen: Sequence[Contestant], dataset_name: str, noise: Noise | None = None, seed: int = 0, follows: bool = True
+) -> None:
+    """How the errors are distributed over the test pictures: under `noise`, or, unless it `follows`, as trained."""
     controls, figure, progress = (st.container() for _ in range(3))  # see `jobs.watch`
     controls.subheader("Distribution of the errors")
-    as_trained, under = "Training noise of each model", "Noise chosen above"
     with controls:
         how = PAGE.segments(
             "Noise",
-            [as_trained, under],
-            "spread",
+            [_AS_TRAINED, _UNDER],
+            _SPREAD,
             f"Under the noise chosen above, the first {MEASURED:,} test pictures are measured: about a second per "
             f"model.",
         )
+    if (how == _UNDER) is not follows:
+        links.redraw()  # it belongs to another fragment now
     quick = [contestant for contestant in chosen if not contestant.is_slow]
     stored = {}
-    if how == as_trained:
+    if not follows:
         stored = {
             contestant.key: cached.stored_scores(contestant.run, dataset_name) for contestant in quick if contestant.run
         }
         condition = "without noise; denoisers under the noise that they were trained with"
     else:
         condition = f"under noise {look.noise(noise)}, seed {seed}" if noise else "without noise"
-    given = None if how == as_trained else noise
     measuring = {
-        contestant.key: cached.scores(contestant, dataset_name, given, seed, MEASURED)
+        contestant.key: cached.scores(contestant, dataset_name, noise, seed, MEASURED)
         for contestant in sorted(quick, key=lambda contestant: contestant.effort)
         if contestant.key not in stored
     }
