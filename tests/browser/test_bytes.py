@@ -56,6 +56,33 @@ def test_the_slider_changes_what_fits_and_a_reload_keeps_it(page: Page, dashboar
     assert sheet(page).locator(".caption").all_inner_texts() == below
 
 
+def test_the_pictures_follow_the_slider_while_it_is_held(page: Page, dashboard: str) -> None:
+    open_(page, f"{dashboard}/bytes?b-coders=JPEG&b-coders=WebP&b-count=2")
+    page.wait_for_function("globalThis.aecoreSeries")
+    slider, drawn = page.get_by_role("slider", name="Bytes per picture"), sheet(page).get_attribute("data-drawn")
+    track = slider.locator("xpath=ancestor::*[@data-testid='stSelectSlider' or @data-testid='stSlider'][1]")
+    handle, line = slider.bounding_box(), track.bounding_box()
+    assert handle is not None
+    assert line is not None
+    height = handle["y"] + handle["height"] / 2
+    page.mouse.move(handle["x"] + handle["width"] / 2, height)
+    page.mouse.down()
+    for share in (0.7, 0.8, 0.9):
+        page.mouse.move(line["x"] + share * line["width"], height, steps=3)
+        place = slider.input_value()
+        expect(page.locator(f'.sheet[data-position="{place}"]')).to_be_visible()
+        held = int((slider.get_attribute("aria-valuetext") or "").replace(",", ""))
+        assert 384 < max(sizes(page)) <= held
+        expect(sheet(page).locator(".said")).to_contain_text(f"{held:,} bytes are")
+    assert sheet(page).get_attribute("data-drawn") == drawn, "the server was not asked"
+    below = sheet(page).locator(".caption").all_inner_texts()
+    page.mouse.up()
+    expect(page.locator(f'.sheet[data-drawn]:not([data-drawn="{drawn}"])')).to_be_visible()
+    settled(page)
+    assert budget(page) == held
+    assert sheet(page).locator(".caption").all_inner_texts() == below
+
+
 def test_a_coder_that_does_not_fit_says_what_it_needs(page: Page, dashboard: str) -> None:
     open_(page, f"{dashboard}/bytes?b-coders=JPEG&b-count=2&b-budget=64")
     expect(sheet(page).locator(".caption").last).to_contain_text(re.compile(r"needs at\s*least \d{3} B"))

@@ -13,10 +13,15 @@ def sheets(app: AppTest) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     return [_sheet(lens.bytes) for lens in lenses if lens.bytes]
 
 
-def _sheet(sent: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def unpacked(sent: bytes) -> tuple[dict[str, Any], bytes]:
+    """A header, and what comes after it."""
     length = int.from_bytes(sent[:4], "little")
-    header = json.loads(sent[4 : 4 + length])
+    return json.loads(sent[4 : 4 + length]), sent[4 + length :]
+
+
+def _sheet(sent: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    header, content = unpacked(sent)
     headings = [column["heading"] for column in header["columns"]]
     shape = len(headings), len(header["rows"]), header["channels"], header["height"], header["width"]
-    pixels = np.frombuffer(sent, np.uint8, offset=4 + length).reshape(shape).astype(np.int16)
+    pixels = np.frombuffer(content, np.uint8).reshape(shape).astype(np.int16)
     return header, dict(zip(headings, pixels, strict=True))

@@ -22,7 +22,7 @@ from aecore.studies.contestants import Contestant
 from aecore.studies.rate_measurement import QUALITIES
 from pages.components.bytes import choices, comparison, curves
 from pages.components.bytes.work import Packed
-from tests.pages.sent import sheets
+from tests.pages.sent import sheets, unpacked
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "checkpoints"
@@ -166,8 +166,30 @@ def test_the_slider_goes_on_from_the_smallest_to_the_largest_budget() -> None:
 
 
 def test_the_budget_is_put_into_words() -> None:
-    assert choices.in_words(384, (3, 32, 32)) == "3 bits per pixel, 8× smaller than the 3,072 bytes of the raw pixels"
-    assert choices.in_words(3072, (3, 32, 32)) == "24 bits per pixel, as many as the 3,072 bytes of the raw pixels"
+    shape = (3, 32, 32)
+    raw = "the 3,072 bytes of the raw pixels"
+    assert choices.in_words(384, shape) == f"384 bytes are 3 bits per pixel, 8× smaller than {raw}."
+    assert choices.in_words(3072, shape) == f"3,072 bytes are 24 bits per pixel, as many as {raw}."
+
+
+def test_the_browser_gets_the_pictures_of_every_budget() -> None:
+    """What a picture shows within a budget after a release is what the series has for it."""
+    app = page(coders=["JPEG", "WebP"], count="2", budget="384")
+    (held,) = (element.proto.bytes for element in app.get("bidi_component") if element.proto.component_name == "series")
+    ((header, _),) = sheets(app)
+    named, content = unpacked(held)
+    assert named["name"] == header["series"]["name"]
+    texts, _ = unpacked(content)
+    for budget in (8, 384, 1024, 3072):
+        done(app.select_slider(key="b-budget").set_value(budget).run())
+        ((header, _),) = sheets(app)
+        position = header["series"]["position"]
+        assert choices.BUDGETS[position] == budget
+        assert header["series"]["sentence"] == texts["sentences"][position]
+        for said, column in zip(texts["columns"], header["columns"], strict=True):
+            assert said["notes"][position] == column["note"]
+            cells = [row["cells"][row["which"][position]] for row in said["rows"]]
+            assert [caption for _, caption, _ in cells] == column.get("captions", [[], []])
 
 
 def test_a_link_brings_back_every_choice() -> None:

@@ -90,4 +90,6 @@ def in_words(budget: int, shape: Shape) -> str:
     """A budget in bits per pixel, and beside the bytes of the raw pixels."""
     raw, pixels = prod(shape), prod(shape[1:])
     share = f"{raw / budget:.3g}× smaller than" if budget < raw else "as many as"
-    return f"{8 * budget / pixels:.3g} bits per pixel, {share} the {raw:,} bytes of the raw pixels"
+    return (
+        f"{budget:,} bytes are {8 * budget / pixels:.3g} bits per pixel, {share} the {raw:,} bytes of the raw pixels."
+    )

@@ -1,8 +1,11 @@
-"""The best picture of every coder within the budget, side by side. One fragment: the slider redraws it alone."""
+"""The best picture of every coder within the budget, side by side. One fragment: the slider redraws it alone.
+
+Once all settings are done, the browser has the pictures of every budget, and shows them while the slider moves.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -19,7 +22,8 @@ from pages.components.bytes.choices import PAGE
 from pages.components.bytes.work import Packed
 from pages.components.cached import Pixels
 from pages.components.explain import explain
-from pages.components.lens import sheets
+from pages.components.lens import series, sheets
+from pages.components.lens.series import Series
 from pages.components.lens.sheets import Column, Sheet
 
 VIEWS = ("Pictures", "Wipe", "Blink")
@@ -80,11 +84,11 @@ class Within:
             for fits, size, error in zip(self.fits, self.sizes, self.errors, strict=True)
         ]
 
-    def numbers(self, budget: int) -> list[list[tuple[str, str]]]:
+    def numbers(self) -> list[list[tuple[str, str]]]:
         """What is said of each picture when it is enlarged."""
         return [
             [
-                ("Bytes", f"{size:,} of {budget:,}"),
+                ("Bytes", f"{size:,}"),
                 *([("Header", f"{header:,} of {size:,}")] if header else []),
                 ("PSNR", psnr_text(decibels(float(error)), 2)),
                 ("MSE", f"{error:.3g}"),
@@ -126,12 +130,14 @@ def show(
     controls, sheet, progress, below = (st.container() for _ in range(4))  # see `jobs.watch`
     with controls:
         budget = choices.budget()
-        with st.container(horizontal=True, vertical_alignment="center"):
-            view = PAGE.segments("View", VIEWS, "view")
-            st.caption(choices.in_words(budget, cached.dataset(dataset_name).shape), width="stretch")
+        view = PAGE.segments("View", VIEWS, "view")
     every, late = work.packed(chosen, dataset_name, indices)
+    held = None if late else _series(every, work.names([one.contestant for one in every]), dataset_name, indices)
+    position, sentence = choices.BUDGETS.index(budget), choices.in_words(budget, cached.dataset(dataset_name).shape)
+    followed = series.followed(held, f".st-key-{PAGE.key('budget')}", position, sentence)
     with sheet:
-        sheets.show(Sheet(columns(every, dataset_name, indices, budget), _rows(dataset_name, indices), view), "budgets")
+        drawn = columns(every, dataset_name, indices, budget)
+        sheets.show(Sheet(drawn, _rows(dataset_name, indices), view, series=followed), "budgets")
     with progress:
         jobs.watch(late, _at_work(every))
     with below:
@@ -143,6 +149,18 @@ def show(
         if rates:
             st.subheader("Published curves")
             curves.show([one.contestant for one in every], rates, budget)
+        if held:
+            series.hold(held)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _series(_every: Sequence[Packed], names: Hashable, dataset_name: str, indices: tuple[int, ...]) -> Series:
+    """The columns within every budget, once all settings are done."""
+    shape = cached.dataset(dataset_name).shape
+    return series.series(
+        [columns(_every, dataset_name, indices, budget) for budget in choices.BUDGETS],
+        [choices.in_words(budget, shape) for budget in choices.BUDGETS],
+    )
 
 
 def columns(every: Sequence[Packed], dataset_name: str, indices: tuple[int, ...], budget: int) -> list[Column]:
@@ -159,9 +177,7 @@ def columns(every: Sequence[Packed], dataset_name: str, indices: tuple[int, ...]
             nothing: list[list[tuple[str, str]]] = [[]] * len(indices)
             column = Column(label, "computing", np.full_like(clean, _MISSING), nothing, computing=True)
         else:
-            column = Column(
-                label, known.note, known.pixels, known.numbers(budget), captions=known.captions(), best=best
-            )
+            column = Column(label, known.note, known.pixels, known.numbers(), captions=known.captions(), best=best)
             if not one.is_whole:
                 column = replace(column, note="so far:\n" + known.note, dim=True)
         made.append(replace(column, color=color, key=one.contestant.key))

@@ -63,6 +63,11 @@ def packed(
     return [_together(contestant, begun[contestant.key], contestant.key in done) for contestant in left], late
 
 
+def names(chosen: Sequence[Contestant]) -> tuple[tuple[str, ...], float]:
+    """What decides the outcomes of the `chosen` on the same pictures."""
+    return tuple(contestant.key + _weights(contestant) for contestant in chosen), _stamp()
+
+
 def _begun(contestant: Contestant, dataset_name: str, pictures: tuple[int, ...], part: int) -> Future[Measured]:
     lane = jobs.lane_of_streams(contestant)
     return jobs.begun(lane, _measured, contestant, _weights(contestant), _stamp(), dataset_name, pictures, part)

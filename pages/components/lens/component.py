@@ -13,7 +13,7 @@ from pages.components.browser_parts import joined
 
 FOLDER = Path(__file__).parent
 _WORKER = ("noise", "colours", "metrics", "worker")
-SHEETS = ("metrics", "colours", "errors", "view", "painting", "lens", "engine", "live", "sheet")
+SHEETS = ("metrics", "colours", "errors", "view", "painting", "lens", "engine", "live", "series", "sheet")
 _COMPONENTS = {
     "lens": (*SHEETS, "panes", "component"),
     "code": ("metrics", "colours", "engine", "code"),
@@ -38,3 +38,5 @@ COMPONENTS: dict[str, Any] = {
     )
     for name, names in _COMPONENTS.items()
 }
+# It draws nothing: see `series.hold`.
+COMPONENTS["series"] = st.components.v2.component("series", js=_joined(("series", "holding")))

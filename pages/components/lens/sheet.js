@@ -7,6 +7,7 @@
 import { Lens, LENS_KEYS, element, resize, write } from "./lens.js";
 import { ErrorColours } from "./errors.js";
 import { Live } from "./live.js";
+import { Series } from "./series.js";
 
 const NAMES = 76; // pixels of the first column, with its gap
 const CELL_GAP = 4; // pixels between cells, as in the style sheet
@@ -59,7 +60,7 @@ export class Sheet extends Lens {
     }));
     if (header.picked !== this.picked && header.picked !== null) this.cellAt.row = header.picked;
     this.picked = header.picked;
-    this.live.serve(header, columns);
+    (header.series ? (this.series ??= new Series(this)) : this.live).serve(header, columns);
     this.root.dataset.height = height;
     this.root.dataset.drawn = header.number; // lets tests and benchmarks wait for the new pixels
   }

@@ -55,7 +55,8 @@ class Sheet:
     """Columns, of which the first holds the clean pictures, and rows that name each picture in two parts.
 
     `view` is one of `errors.VIEWS`, and `picked` the row to enlarge. With `live` the browser follows the noise slider
-    (see `live.described`). A sheet that lies `across` has a column per picture instead.
+    (see `live.described`), and with `series` another slider (see `series`). A sheet that lies `across` has a column per
+    picture instead.
     """
 
     columns: Sequence[Column]
@@ -64,6 +65,7 @@ class Sheet:
     picked: int | None = None
     live: Mapping[str, Any] | None = None
     across: bool = False
+    series: Mapping[str, Any] | None = None
 
 
 def show(sheet: Sheet, place: str = "sheet") -> None:
@@ -100,7 +102,7 @@ def described(sheet: Sheet) -> dict[str, Any]:
         ],
         "colours": colours(sheet.view),
         "live": sheet.live,
-    }
+    } | ({"series": sheet.series} if sheet.series else {})
 
 
 def colours(view: str) -> dict[str, Any] | None:
