@@ -63,7 +63,23 @@ _UNET = (
 _SHALLOW_BN = f"conv32 | bn | conv32:s2 | conv32 | bn | up | conv32 | bn | {_OUTPUT}"
 _ANY_LEVEL = Noise("gaussian", 1.0, low=0.0)
 _RESIDUAL = Recipe(epochs=9, noise=_ANY_LEVEL, loss="mae", schedule="cosine", batch_size=50, learning_rate=2e-3)
+# Weak noise counts as much as strong noise: the logarithm of its level is drawn, and that of the error is the loss.
+_ALL_ALIKE = Recipe(
+    epochs=30,
+    noise=Noise("gaussian", 1.0, low=0.02, logarithmic=True),
+    loss="psnr",
+    schedule="cosine",
+    batch_size=50,
+    learning_rate=1.5e-3,
+    average=0.999,
+    flips=True,
+)
 _FROM_PCA = Recipe(initialisation="pca", schedule="cosine")
+
+
+def _residual(channels: int) -> str:
+    """The layers of a residual block: two convolutions, whose output is added to their input."""
+    return f"skip | conv{channels} | conv{channels}:linear | add"
 
 
 def _compressor(numbers: int, story: str, before: str, after: str, recipe: Recipe) -> System:
@@ -289,6 +305,20 @@ SYSTEMS: dict[str, System] = {
             ),
             recipe=replace(_RESIDUAL, epochs=30),
             story="Predicts the noise instead of the picture, at four resolutions joined by skip connections.",
+        ),
+        # As DRUNet (Zhang et al. 2021, "Plug-and-play image restoration with deep denoiser prior"), but it is not told
+        # the level, and it begins at half the resolution. Layers that change the resolution have no activation.
+        System(
+            name="denoise-res-unet",
+            title="Denoiser, residual U-Net",
+            family="denoising",
+            architecture=Architecture.parse(
+                f"skip | conv64:k4:s2:linear | {_residual(64)} | skip | conv128:k2:s2:linear | {_residual(128)} | skip "
+                f"| conv256:k2:s2:linear | {_residual(256)} | deconv128:k2:linear | add | {_residual(128)} "
+                f"| deconv64:k2:linear | add | {_residual(64)} | {_residual(64)} | deconv3:k4:linear | add"
+            ),
+            recipe=_ALL_ALIKE,
+            story="A U-Net of residual blocks, trained so that weak noise counts as much as strong noise.",
         ),
         # Larger codes need smaller steps: with 1e-3 the one of 256 numbers diverges in its second epoch.
         *(

@@ -128,6 +128,7 @@ OURS = {
     "denoise-blind": ("denoising", 8192, Noise.parse("gaussian:0..1")),
     "denoise-residual": ("denoising", None, Noise.parse("gaussian:0..1")),
     "denoise-unet": ("denoising", None, Noise.parse("gaussian:0..1")),
+    "denoise-res-unet": ("denoising", None, Noise.parse("gaussian:0.02..1:log")),
     **{f"compress-{numbers}": ("compressing", numbers, None) for numbers in (64, 128, 256, 512, 1024)},
 }
 
