@@ -30,6 +30,7 @@ _LEGAL = {"loss": get_args(Loss), "initialisation": get_args(Initialisation), "s
 MOST_EPOCHS = 10_000
 HEAVIEST_PENALTY = 1e6
 KEY_DIGITS = 12
+BFLOAT16_FROM = 40_000_000  # multiplications per picture; below, a training step takes no less time than in float32
 NAME_RULE = "use lowercase letters, digits, dots and dashes, at most 61 of them"
 
 
@@ -203,6 +204,14 @@ class RunSpec:
         # Settings that are None are not hashed, so that a setting added later changes no older key.
         content["recipe"] = {name: value for name, value in content["recipe"].items() if value is not None}
         return hashlib.sha256(canonical(content)).hexdigest()
+
+    @property
+    def suits_bfloat16(self) -> bool:
+        """Whether it trains in less time where a device multiplies bfloat16 faster: if the model is large.
+
+        Never with cross-entropy, because a sigmoid that is rounded to 1 has no gradient.
+        """
+        return self.architecture.macs >= BFLOAT16_FROM and self.recipe.loss != "bce"
 
     @property
     def folder(self) -> str:

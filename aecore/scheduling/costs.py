@@ -21,6 +21,7 @@ from aecore.scheduling.speeds import Speeds
 from aecore.training import machine
 
 FORWARD_SHARE = 1 / 3  # of a training step: the backward pass costs twice the forward one
+BFLOAT16_SHARE = 0.6  # of the time that a multiplication takes in float32: see docs/performance.md
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,10 @@ def _pictures(name: str, fingerprint: str) -> tuple[int, int]:
 def rough_speed(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] | None:
     """Pictures per second, from the finished runs on the same kind of device, and a sentence that says so.
 
-    Seconds per picture are fitted by non-negative least squares to what costs time: the multiplications, the weights
-    (Adam updates each once per batch), the numbers that pass between layers, and those of the picture, which is
-    gathered and compared. Errors are relative, since otherwise the largest models alone would decide.
+    Seconds per picture are fitted by non-negative least squares to what costs time: the multiplications (in bfloat16 on
+    a processor `BFLOAT16_SHARE` of them), the weights (Adam updates each once per batch), the numbers that pass between
+    layers, and those of the picture, which is gathered and compared. Errors are relative, since otherwise the largest
+    models alone would decide.
     """
     kind = _kind(device)
     listing = queue.store.listing().runs
@@ -127,10 +129,10 @@ def rough_speed(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] |
         return None
     from scipy.optimize import nnls  # takes half a second to import
 
-    causes = np.array([_causes(run.spec) for run, _ in timed])
+    causes = np.array([_causes(run.spec, "bfloat16" in str(run.environment.get("dtype")), kind) for run, _ in timed])
     measured = np.array([seconds for _, seconds in timed])
     weights, _ = nnls(causes / measured[:, None], np.ones(len(timed)))
-    predicted = float(weights @ _causes(spec))
+    predicted = float(weights @ _causes(spec, _would_autocast(spec, kind), kind))
     if predicted <= 0:
         return None
     return 1 / predicted, f"a rough guess from {_counted([run for run, _ in timed], kind)}, not measured here"
@@ -145,13 +147,25 @@ def seconds_per_picture(run: Run) -> float | None:
         return None
 
 
-def _causes(spec: RunSpec) -> list[float]:
+def _would_autocast(spec: RunSpec, kind: str) -> bool:
+    """Whether a model would train in bfloat16 on this machine."""
+    if not spec.suits_bfloat16:
+        return False
+    import torch  # takes a second: only large models wait for it
+
+    from aecore.training import devices
+
+    return devices.autocasts(spec, torch.device(kind))
+
+
+def _causes(spec: RunSpec, bfloat16: bool, kind: str) -> list[float]:
     """What costs time, each in units of about a microsecond on one core, so that the fit is well conditioned."""
     architecture = spec.architecture
+    share = BFLOAT16_SHARE if bfloat16 and kind == "cpu" else 1
     passed = sum(prod(step.output_shape) for step in architecture.steps)
     picture = prod(architecture.input_shape)
     return [
-        architecture.macs / 1e6,
+        share * architecture.macs / 1e6,
         architecture.parameters / spec.recipe.batch_size / 1e3,
         passed / 1e3,
         picture / 1e3,

@@ -12,8 +12,6 @@ from aecore.models.recipe import RunSpec
 from aecore.training import machine
 from aecore.training.events import TrainingError
 
-BFLOAT16_FROM = 40_000_000  # multiplications per picture; below, a step takes no less time than in float32
-
 
 def devices() -> list[str]:
     """The devices of this machine that torch can train on, the fastest first."""
@@ -44,11 +42,8 @@ def memory_budget(device: torch.device) -> int:
 
 
 def autocasts(spec: RunSpec, device: torch.device) -> bool:
-    """Whether the model trains in bfloat16: if the device multiplies it faster, and the model is large enough to gain.
-
-    Never with cross-entropy, because a sigmoid that is rounded to 1 has no gradient.
-    """
-    return multiplies_bfloat16(device) and spec.architecture.macs >= BFLOAT16_FROM and spec.recipe.loss != "bce"
+    """Whether the model trains in bfloat16: if the device multiplies it faster, and the model gains from that."""
+    return spec.suits_bfloat16 and multiplies_bfloat16(device)
 
 
 def capabilities() -> Mapping[str, Any]:
