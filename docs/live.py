@@ -22,7 +22,7 @@ from pages.components.lineup import Lineup
 from pages.components.pickers import GivenNoise
 
 FILE = Path(__file__).parent / "live.html"
-MODELS = ("dense", "shallow-maxpool", "denoise-030", "denoise-unet")
+MODELS = ("dense", "shallow-maxpool", "denoise-030", "denoise-res-unet")
 DATASET = "cifar10-excerpt"
 PICTURES = tuple(random.Random(11).sample(range(1000), 5))  # those that Compare shows for draw 11
 LEVELS = tuple(round(step * 0.02, 2) for step in range(51))

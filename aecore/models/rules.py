@@ -17,7 +17,7 @@ CIFAR_SHAPE: Shape = (3, 32, 32)
 MOST_LAYERS = 200
 MEMORY_BUDGET = 1_000_000_000
 MOST_PIXELS = 1024  # along a side: the receptive fields of longer ones take seconds
-# Sixteen times as many as the largest system of the zoo has. One core reconstructs a picture with them in less than a
+# Eight times as many as the largest system of the zoo has. One core reconstructs a picture with them in less than a
 # tenth of a second; an epoch of CIFAR-10 takes two cores about twenty minutes.
 MOST_MACS = 1_000_000_000
 

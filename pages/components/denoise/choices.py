@@ -16,7 +16,7 @@ from pages.components import cached, links
 
 PAGE = links.Page("denoise", "d-")
 MAIN = links.Page("denoise")  # of the choice whose key has no prefix
-_FIRST = ("denoise-030", "denoise-unet", "wiener", "bm3d")
+_FIRST = ("denoise-030", "denoise-res-unet", "wiener", "bm3d")
 _STAND_INS = ("tv", "wavelet")  # need neither a fit nor a package
 LEVEL = 0.1  # of the noise, at first
 COUNT = 4  # pictures at first: BM3D is slow

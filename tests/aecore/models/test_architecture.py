@@ -74,6 +74,7 @@ def test_the_text_form_is_spelt_as_documented() -> None:
         ("denoise-blind", (32, 16, 16)),
         ("denoise-residual", None),
         ("denoise-unet", None),
+        ("denoise-res-unet", None),
         ("compress-64", (64,)),
         ("compress-128", (128,)),
         ("compress-256", (256,)),

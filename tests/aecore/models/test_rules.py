@@ -13,7 +13,7 @@ from aecore.models.zoo import SYSTEMS
 
 def test_the_largest_system_is_far_below_the_limits() -> None:
     largest = max(system.architecture.macs for system in SYSTEMS.values())
-    assert 10 < MOST_MACS / largest < 20, "as the comment beside the limit says"
+    assert 7 < MOST_MACS / largest < 9, "as the comment beside the limit says"
 
 
 @pytest.mark.parametrize("count", [1, MOST_LAYERS])
