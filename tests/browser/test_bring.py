@@ -79,6 +79,7 @@ def test_a_network_is_built_trained_compared_sent_out_deleted_and_brought_back(
         page.get_by_role("button", name="Download as .zip").click()
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
+    settled(page)  # so that no run of the page is going on when the dialog opens
     page.get_by_text("Title, note, delete").click()
     page.get_by_role("button", name="Delete this run").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
