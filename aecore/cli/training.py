@@ -89,7 +89,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         f"kinds: {', '.join(KINDS)}",
     )
     recipe.add_argument(
-        "--initialisation", metavar="NAME", help="keras, torch, or pca for a linear pair around the code"
+        "--initialisation", metavar="NAME", help="keras, torch, or pca for a linear pair around the code or of patches"
     )
     recipe.add_argument("--schedule", metavar="NAME", help="of the learning rate: cosine (default: constant)")
     recipe.add_argument(

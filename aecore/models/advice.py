@@ -112,7 +112,7 @@ def _repairs(
 
 def _large_code(architecture: Architecture) -> Iterator[Hint]:
     code, ratio, numbers = architecture.code, architecture.code_ratio, prod(architecture.input_shape)
-    if code is not None and ratio is not None and ratio >= 1:
+    if code is not None and ratio is not None and ratio >= 1 and not architecture.entropy_model:
         times = "as many as the picture" if ratio == 1 else f"{ratio:.3g} times the {numbers:,} of the picture"
         yield Hint(
             code.position,

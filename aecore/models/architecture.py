@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from aecore.models import any_size, rules
-from aecore.models.layers import Entropy, Layer, Shape
+from aecore.models.layers import Conv, Entropy, Layer, Shape, TransposedConv
 from aecore.models.reading import Line
 from aecore.models.receptive_fields import receptive_fields
 from aecore.models.reconstructor import Reach
@@ -94,11 +94,14 @@ class Architecture:
 
     @property
     def code(self) -> Step | None:
-        """The step whose output is the code: the smallest tensor that all information passes through.
+        """The step whose output is the code: the entropy model, or else the smallest tensor that all information
+        passes through.
 
         The input and output pictures do not count, even reshaped, nor do layers that a `skip` bypasses: None where
         skips bypass all others. Of equally small tensors the first is taken.
         """
+        if self.entropy_model:
+            return self.entropy_model
         changing = [index for index, step in enumerate(self.steps) if not step.layer.keeps_numbers]
         # A single layer has no tensor inside; the picture is its code.
         inner = self.steps[changing[0] : changing[-1]] if len(changing) > 1 else self.steps[:1]
@@ -139,6 +142,25 @@ class Architecture:
             and is_linear(second.layer)
             and not is_added(layers[second.position])
         )
+
+    @property
+    def patch_pair(self) -> tuple[Step, Step] | None:
+        """A linear convolution of patches that do not overlap, and its transpose back to a picture, which can start as
+        the PCA of the patches.
+
+        None unless everything else is an entropy model or in residual blocks, whose last layer is linear.
+        """
+        steps = [step for step in self.steps if not step.bypasses and not isinstance(step.layer, Entropy)]
+        pair = [step for step in steps if step.layer.closes_skip != "sum"]
+        blocks = [step.position for step in steps if step.layer.closes_skip == "sum"]
+        if len(pair) != 2 or any(self.layers[position - 2].last_activation != "linear" for position in blocks):
+            return None
+        first, last = (step.layer for step in pair)
+        if not isinstance(first, Conv) or not isinstance(last, TransposedConv):
+            return None
+        channels, stride = self.input_shape[0], first.stride
+        fits = first == Conv(first.channels, stride, stride, "linear") and first.channels <= channels * stride**2
+        return (pair[0], pair[1]) if fits and last == TransposedConv(channels, stride, stride, "linear") else None
 
     @property
     def parameters(self) -> int:
@@ -182,9 +204,11 @@ class Architecture:
         return any(layer.normalises_batch for layer in self.layers)
 
     @property
-    def has_entropy_model(self) -> bool:
-        """Whether its code can be packed into bytes by probabilities that it has learned: no skip bypasses them."""
-        return any(isinstance(step.layer, Entropy) and not step.bypasses for step in self.steps)
+    def entropy_model(self) -> Step | None:
+        """The step that makes its code whole numbers, packed into bytes by probabilities that it has learned; None if
+        there is none or a skip bypasses it.
+        """
+        return next((step for step in self.steps if isinstance(step.layer, Entropy) and not step.bypasses), None)
 
     @property
     def penalties(self) -> tuple[str, ...]:

@@ -9,14 +9,15 @@ probabilities, which a network predicts. Both are learned together, so that trai
   "Channel-wise autoregressive entropy models").
 - *Several rates in one model*: every rate has a factor per channel before rounding, and another one after it; between
   two rates their logarithms are interpolated (Cui et al. 2021, "Asymmetric gained deep image compression").
-- *Probabilities*: the positions are divided into four sets, as the pixels of every 2×2 square. Sets come one after
-  another. From the sets before, a network predicts a logistic distribution for every number of the next. The first set
-  is predicted from the rate alone. (A checkerboard has two such sets: He et al. 2021, "Checkerboard context model".)
+- *Probabilities*: the positions are divided into four sets, from a coarse grid to the gaps of a fine one. Sets come one
+  after another. From the sets before, a network predicts a logistic distribution for every number of the next. The
+  first set, a sixteenth of all positions, is predicted from the rate alone. (Reed et al. 2017, "Parallel multiscale
+  autoregressive density estimation"; the last set is half of a checkerboard, as in He et al. 2021, "Checkerboard
+  context model".)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import log
 
 import torch
@@ -26,9 +27,21 @@ from torch.nn import functional as F
 from aecore.models.bases import Penalised, Stochastic
 from aecore.models.layers import Entropy
 
-SETS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column within a square of 2×2 positions, in the order of coding
+# Each set of positions as grids: first row, first column, and the spacing of both. Squares of 4×4 positions:
+#   0 3 1 3
+#   3 2 3 2
+#   1 3 1 3
+#   3 2 3 2
+Grids = tuple[tuple[int, int, int], ...]
+SETS: tuple[Grids, ...] = (
+    ((0, 0, 4),),
+    ((0, 2, 4), (2, 0, 4), (2, 2, 4)),
+    ((1, 1, 2),),
+    ((0, 1, 2), (1, 0, 2)),
+)
 LEAST_SCALE = 0.03  # of a logistic distribution, in steps: the middle symbol then has all but 1e-7 of the probability
 LARGEST_SCALE = 64.0
+FINEST_STEP = 1 / 8  # at first, of a code in the scale of pictures; 1/32 takes ten times as long to become coarse
 HALVED_AFTER = 2  # rates: so many rates further, a bit weighs half as much
 
 
@@ -37,20 +50,25 @@ class Prior(nn.Module):
 
     def __init__(self, channels: int, rates: int, hidden: int) -> None:
         super().__init__()
-        self.context = nn.Conv2d(channels + 1, hidden, Entropy.kernel, padding=Entropy.kernel // 2)
+        self.context = nn.Conv2d(channels, hidden, Entropy.kernel, padding=Entropy.kernel // 2, bias=False)
+        self.neighbours = nn.Conv2d(1, hidden, Entropy.kernel, padding=Entropy.kernel // 2)
         self.rates = nn.Parameter(torch.zeros(rates, hidden))
-        self.mixing = nn.Conv2d(hidden, hidden, 1)
-        self.distribution = nn.Conv2d(hidden, 2 * channels, 1)
+        self.mixing = nn.Linear(hidden, hidden)
+        self.distribution = nn.Linear(hidden, 2 * channels)
 
-    def forward(self, known: Tensor, mask: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """The means and scales of all numbers, both `[N, C, H, W]`.
+    def forward(self, numbers: Tensor, index: int, rate: Tensor) -> tuple[Tensor, Tensor]:
+        """The means and scales of all numbers of the set `index`, both `[N, positions, C]` as of `positions_of`.
 
-        `known` `[N, C, H, W]` holds the numbers of the sets before, and zeros elsewhere; `mask` `[1, H, W]` is one
-        there. `rate` is `[N]`.
+        Of `numbers` `[N, C, H, W]` it uses those of the sets before. `rate` is `[N]`.
         """
-        mask = mask.to(known.dtype).expand(len(known), -1, -1, -1)
-        hidden = self.context(torch.cat([known, mask], 1)) + interpolated(self.rates, rate)[:, :, None, None]
-        means, raw = self.distribution(F.gelu(self.mixing(F.gelu(hidden)))).chunk(2, 1)
+        known = torch.zeros(1, 1, *numbers.shape[2:], device=numbers.device, dtype=numbers.dtype)
+        for row, column, spacing in (grid for grids in SETS[:index] for grid in grids):
+            known[:, :, row::spacing, column::spacing] = 1
+        seen = self.neighbours(known)
+        if index:
+            seen = seen + self.context(numbers * known)
+        hidden = positions_of(seen, index) + interpolated(self.rates, rate)[:, None]
+        means, raw = self.distribution(F.gelu(self.mixing(F.gelu(hidden)))).chunk(2, 2)
         # In float32 also under autocast: bfloat16 would round a mean of 40 to whole numbers.
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         return means.to(raw.dtype), (LEAST_SCALE + F.softplus(raw)).clamp(max=LARGEST_SCALE)
@@ -68,7 +86,7 @@ class EntropyModel(Penalised, Stochastic):
         super().__init__(penalty)
         self.highest = rates - 1
         # At first every rate has steps of its own: fine ones at high rates.
-        gains = (torch.arange(rates)[:, None] - self.highest) * log(2) / (2 * HALVED_AFTER)
+        gains = (torch.arange(rates)[:, None] - self.highest) * log(2) / (2 * HALVED_AFTER) - log(FINEST_STEP)
         self.gains = nn.Parameter(gains.repeat(1, channels))
         self.returns = nn.Parameter(-gains.repeat(1, channels))
         self.prior = Prior(channels, rates, hidden)
@@ -96,23 +114,18 @@ class EntropyModel(Penalised, Stochastic):
     def bits(self, numbers: Tensor, rate: Tensor) -> Tensor:
         """How many bits each picture's `numbers` `[N, C, H, W]` take, `[N]`. They need not be whole."""
         bits = torch.zeros(len(numbers), device=numbers.device, dtype=numbers.dtype)
-        for mask, before in masks(numbers):
-            means, scales = self.prior(numbers * before, before, rate)
-            bits = bits + (mask * missing_bits(numbers, means, scales)).sum((1, 2, 3))
+        for index in range(len(SETS)):
+            bits = bits + missing_bits(positions_of(numbers, index), *self.prior(numbers, index, rate)).sum((1, 2))
         return bits
 
     def _scaled(self, code: Tensor, rate: Tensor) -> Tensor:
         return code * interpolated(self.gains, rate).exp()[:, :, None, None]
 
 
-def masks(numbers: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each set of positions its mask and that of the sets before it, both `[1, H, W]` and of zeros and ones."""
-    before = torch.zeros(1, *numbers.shape[2:], device=numbers.device, dtype=numbers.dtype)
-    for row, column in SETS:
-        mask = torch.zeros_like(before)
-        mask[:, row::2, column::2] = 1
-        yield mask, before
-        before = before + mask
+def positions_of(maps: Tensor, index: int) -> Tensor:
+    """The values of `maps` `[N, C, H, W]` at the positions of the set `index`, `[N, positions, C]`."""
+    grids = (maps[:, :, row::spacing, column::spacing] for row, column, spacing in SETS[index])
+    return torch.cat([grid.permute(0, 2, 3, 1).flatten(1, 2) for grid in grids], 1)
 
 
 def missing_bits(numbers: Tensor, means: Tensor, scales: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ def compiled(load: Callable[[], Model]) -> Compiled | Model:
     model = load()
     architecture = model.spec.architecture
     # Where numbers are rounded, the last digit of one may decide between two steps.
-    if architecture.parameters > MOST_PARAMETERS or architecture.has_entropy_model:
+    if architecture.parameters > MOST_PARAMETERS or architecture.entropy_model:
         return model
     try:
         session = onnx_export.session(model)

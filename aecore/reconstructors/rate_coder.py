@@ -19,11 +19,9 @@ from torch import Tensor
 from aecore import AecoreError
 from aecore.measuring.logistic import Distributions
 from aecore.measuring.streams import Reader, Writer
-from aecore.models.entropy_model import SETS, EntropyModel, masks
-from aecore.models.layers import Entropy
+from aecore.models.entropy_model import SETS, EntropyModel, positions_of
 from aecore.reconstructors.trained import BATCH, Model
 
-Place = tuple[slice, ...]  # of some numbers within `[N, C, H, W]`
 SETTINGS_PER_RATE = 8  # between two rates of the model
 
 
@@ -32,11 +30,10 @@ class StreamError(AecoreError):
 
 
 class RateCoder:
-    """The packer of a model whose architecture `has_entropy_model`; `StreamError` if it has not."""
+    """The packer of a model whose architecture has an `entropy_model`; `StreamError` if it has none."""
 
     def __init__(self, model: Model) -> None:
-        steps = model.spec.architecture.steps
-        step = next((step for step in steps if isinstance(step.layer, Entropy) and not step.bypasses), None)
+        step = model.spec.architecture.entropy_model
         if step is None:
             raise StreamError(
                 f"{model.name} has no entropy model that all of a picture passes: its architecture needs a layer "
@@ -80,7 +77,7 @@ class RateCoder:
         with torch.inference_mode():
             for batch in torch.split(pictures, BATCH):
                 numbers = self._entropy_model.rounded(self._encoder(batch), _rates(batch, rate))
-                streams += [bytes([setting]) + stream for stream in self._written(numbers.numpy(), rate)]
+                streams += [bytes([setting]) + stream for stream in self._written(numbers, rate)]
         return streams
 
     def unpack(self, streams: Sequence[bytes], setting: int) -> Tensor:
@@ -96,32 +93,39 @@ class RateCoder:
                 pictures.append(self._decoder(code))
         return torch.cat(pictures)
 
-    def _written(self, numbers: np.ndarray, rate: float) -> list[bytes]:
+    def _written(self, numbers: Tensor, rate: float) -> list[bytes]:
         writer = Writer(len(numbers))
-        for distributions, known, place in self._sets(len(numbers), rate):
-            chosen = distributions.within_reach(numbers[place].astype(np.int64))
+        for distributions, known, places in self._sets(len(numbers), rate):
+            chosen = distributions.within_reach(_in_places(numbers)[:, places].numpy().astype(np.int64))
             distributions.write(chosen, writer)
-            known[place] = torch.from_numpy(chosen).double()
+            _in_places(known)[:, places] = torch.from_numpy(chosen).double()
         return writer.finish()
 
     def _read(self, streams: Sequence[bytes], rate: float) -> Tensor:
         """The numbers `[N, C, H, W]` that were written, float64."""
         reader = Reader(streams)
-        for distributions, known, place in self._sets(len(streams), rate):
-            known[place] = torch.from_numpy(distributions.read(reader)).double()
+        for distributions, known, places in self._sets(len(streams), rate):
+            _in_places(known)[:, places] = torch.from_numpy(distributions.read(reader)).double()
         return known
 
-    def _sets(self, pictures: int, rate: float) -> Iterator[tuple[Distributions, Tensor, Place]]:
-        """The distributions of the numbers of each set of positions, the numbers known so far, and where the set is.
+    def _sets(self, pictures: int, rate: float) -> Iterator[tuple[Distributions, Tensor, Tensor]]:
+        """For each set of positions the distributions of its numbers `[N, positions, C]`, the numbers `[N, C, H, W]`
+        that are known so far, and the places of the set in them, `[positions]`.
 
         Before it goes on the caller must put the set's numbers into those that are known.
         """
         known = torch.zeros(pictures, *self._shape, dtype=torch.float64)
-        for (row, column), (_, before) in zip(SETS, masks(known), strict=True):
-            place = np.s_[:, :, row::2, column::2]
-            if known[place].numel():  # a code of one row has no second one
-                means, scales = self._prior(known, before, _rates(known, rate))
-                yield Distributions.of(means[place].numpy(), scales[place].numpy()), known, place
+        every = torch.arange(prod(self._shape[1:])).reshape(1, 1, *self._shape[1:])
+        for index in range(len(SETS)):
+            places = positions_of(every, index).flatten()
+            if len(places):  # a code of one row has none of the third set
+                means, scales = self._prior(known, index, _rates(known, rate))
+                yield Distributions.of(means.numpy(), scales.numpy()), known, places
+
+
+def _in_places(numbers: Tensor) -> Tensor:
+    """A view of `[N, C, H, W]` as `[N, H × W, C]`."""
+    return numbers.flatten(2).transpose(1, 2)
 
 
 def _rates(pictures: Tensor, rate: float) -> Tensor:

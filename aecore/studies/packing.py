@@ -61,7 +61,7 @@ def offered(rates: Rates | None, runs: Sequence[Run], *, can_fit: bool = True) -
         of_run(run)
         for run in runs
         if (zoo.is_own(run.spec) and run.name in curves)
-        or (run.spec.architecture.has_entropy_model and run.spec.architecture.input_shape in _shapes())
+        or (run.spec.architecture.entropy_model and run.spec.architecture.input_shape in _shapes())
     ]
     linear = [_pca(can_fit)] if PCA in curves else []
     return [*sorted(trained, key=lambda one: one.place), *linear, *map(_codec, FORMATS)]
@@ -102,7 +102,7 @@ def find(contestant: Contestant, dataset: Dataset, rates: Rates | None, store: S
     name = contestant.key if contestant.run is None else contestant.run.name
     if contestant.run is None and name in FORMATS:
         return Files(name, QUALITIES, dataset.shape)
-    if contestant.run and contestant.run.spec.architecture.has_entropy_model:
+    if contestant.run and contestant.run.spec.architecture.entropy_model:
         return RateCoder(contestant.run.model())
     curve = next((curve for curve in rates.curves if curve.name == name), None) if rates else None
     if curve is None:

@@ -324,7 +324,7 @@ def publish(root: Path, progress: Callable[[str], None] = print) -> list[Rates]:
         measured = [run for run in runs if run.spec.fingerprint == dataset.fingerprint]
         weights = {run.name: run.digest(WEIGHTS) for run in measured}
         models = {
-            weights[run.name]: RateCoder(run.model()) if run.spec.architecture.has_entropy_model else run.model()
+            weights[run.name]: RateCoder(run.model()) if run.spec.architecture.entropy_model else run.model()
             for run in measured
         }
         rates = replace(measure(dataset, models, root, progress), weights=weights)

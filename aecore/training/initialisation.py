@@ -35,24 +35,45 @@ def initialise(model: nn.Module, initialisation: Initialisation, generator: Gene
 
 
 def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tensor) -> None:
-    """Set each pair of linear dense layers around the code to the projection on the principal components.
+    """Set the pairs of linear layers around the code to the projection on the principal components and back.
 
-    Every linear layer that is followed by `add` is set to zero, so that the blocks around the pair start as the
-    identity (Goyal et al. 2017, "Accurate, large minibatch SGD", section 5.1).
+    Those of dense layers are the components of pictures, and those of convolutions the components of patches. Every
+    linear layer that is followed by `add` is set to zero, so that the blocks around the pair start as the identity
+    (Goyal et al. 2017, "Accurate, large minibatch SGD", section 5.1).
     """
     for step, following in pairwise(architecture.steps):
         if following.layer.closes_skip == "sum" and getattr(step.layer, "activation", "") == "linear":
             for parameter in model[step.position - 1].parameters():
                 nn.init.zeros_(parameter)
+    if architecture.patch_pair:
+        first, last = architecture.patch_pair
+        channels, size = architecture.input_shape[0], first.input_shape[1] // first.output_shape[1]
+        axes, mean = _components_of_patches(pixels, first.output_shape[0], size)
+        weight = axes.reshape(-1, channels, size, size)
+        _set(model[first.position - 1], weight, -axes @ mean.repeat_interleave(size**2))
+        _set(model[last.position - 1], weight, mean)
+        return
     pca = fit_pca(pixels)
     for first, second in architecture.linear_pairs:
-        encoder, decoder = (dict(model[step.position - 1].named_parameters()) for step in (first, second))
         axes = pca.axes[: first.output_shape[0]]
-        with torch.no_grad():
-            encoder["weight"].copy_(axes)
-            encoder["bias"].copy_(-axes @ pca.mean)
-            decoder["weight"].copy_(axes.T)
-            decoder["bias"].copy_(pca.mean)
+        _set(model[first.position - 1], axes, -axes @ pca.mean)
+        _set(model[second.position - 1], axes.T, pca.mean)
+
+
+def _components_of_patches(pixels: Tensor, number: int, size: int) -> tuple[Tensor, Tensor]:
+    """The first principal axes of all patches of `size` × `size` pixels, `[number, C × size × size]`, and the mean of
+    each channel, `[C]`: a transposed convolution has one bias per channel, so all pixels of a patch share it.
+    """
+    patches = pixels.unfold(2, size, size).unfold(3, size, size).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+    pca = fit_pca(patches)
+    return pca.axes[:number], pca.mean.reshape(pixels.shape[1], -1).mean(1)
+
+
+def _set(module: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    parameters = dict(module.named_parameters())
+    with torch.no_grad():
+        parameters["weight"].copy_(weight)
+        parameters["bias"].copy_(bias)
 
 
 def build(

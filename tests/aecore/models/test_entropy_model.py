@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import logistic
 from torch import Tensor
 
-from aecore.models.entropy_model import EntropyModel, interpolated, masks, missing_bits
+from aecore.models.entropy_model import FINEST_STEP, SETS, EntropyModel, interpolated, missing_bits, positions_of
 from aecore.models.modules import penalties
 
 
@@ -42,24 +42,36 @@ def test_an_impossible_number_still_has_a_gradient() -> None:
     assert float(means.grad) < 0  # a larger mean would cost fewer bits
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 4), (5, 3)])
+def places(height: int, width: int) -> list[list[int]]:
+    """The places of each set among all positions, row by row."""
+    every = torch.arange(height * width).reshape(1, 1, height, width)
+    return [positions_of(every, index).flatten().tolist() for index in range(len(SETS))]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 4), (5, 3), (8, 8)])
 def test_every_position_is_in_one_set(size: tuple[int, int]) -> None:
-    numbers = torch.zeros(2, 3, *size)
-    total = torch.zeros(1, *size)
-    for mask, before in masks(numbers):
-        assert torch.equal(before, total)
-        total = total + mask
-    assert torch.equal(total, torch.ones(1, *size))
+    assert sorted(place for one in places(*size) for place in one) == [*range(size[0] * size[1])]
+
+
+def test_sets_go_from_a_coarse_grid_to_the_gaps_of_a_fine_one() -> None:
+    assert [len(one) for one in places(8, 8)] == [4, 12, 16, 32]
+    for index, one in enumerate(places(8, 8)[1:], start=1):
+        before = {divmod(place, 8) for earlier in places(8, 8)[:index] for place in earlier}
+        for row, column in (divmod(place, 8) for place in one):  # a neighbour that the kernel sees is known
+            assert any(abs(row - other) <= 2 and abs(column - beside) <= 2 for other, beside in before)
 
 
 def test_no_number_is_predicted_from_itself_or_from_a_later_set() -> None:
     model = drawn_model().double()
     numbers = torch.randn(1, 3, 6, 6, dtype=torch.float64).requires_grad_()
-    for mask, before in masks(numbers):
-        means, scales = model.prior(numbers * before, before, full(1, 1.5).double())
-        gradient = torch.autograd.grad(((means + scales) * mask).sum(), numbers, retain_graph=True)[0]
-        assert not (gradient * (1 - before)).any()
-        assert bool(gradient.any()) == bool(before.any())
+    before: list[int] = []
+    for index, one in enumerate(places(6, 6)):
+        means, scales = model.prior(numbers, index, full(1, 1.5).double())
+        assert means.shape == scales.shape == (1, len(one), 3)
+        gradient = torch.autograd.grad((means + scales).sum(), numbers, retain_graph=True, allow_unused=True)[0]
+        seen = [] if gradient is None else gradient.abs().sum((0, 1)).flatten().nonzero().flatten().tolist()
+        assert seen == sorted(before)
+        before += one
 
 
 def test_bits_of_a_picture_do_not_depend_on_the_others() -> None:
@@ -82,16 +94,16 @@ def test_at_first_four_rates_further_the_steps_are_half_as_wide() -> None:
     model = EntropyModel("bits", 2, 5, hidden=4).eval()
     code = torch.linspace(-3, 3, 2 * 9).reshape(1, 2, 3, 3)
     for rate in (0.0, 1.0, 4.0):
-        step = 2 ** ((4 - rate) / 4)  # errors go with the square of a step
+        step = FINEST_STEP * 2 ** ((4 - rate) / 4)  # errors go with the square of a step
         numbers = model.rounded(code, full(1, rate))
         torch.testing.assert_close(numbers, (code / step).round())
         torch.testing.assert_close(model.restored(numbers, full(1, rate)), numbers * step)
-    torch.testing.assert_close(model(code), code.round())
+    torch.testing.assert_close(model(code), (code / FINEST_STEP).round() * FINEST_STEP)
 
 
 def test_training_draws_a_rate_per_picture_and_reports_the_weighted_bits() -> None:
     model = drawn_model()
-    code = torch.randn(64, 3, 4, 4).mul(5).requires_grad_()
+    code = torch.randn(64, 3, 4, 4).requires_grad_()
     output = model.train()(code)
     draw = torch.Generator().manual_seed(0)
     rate = 3 * torch.rand(64, generator=draw)

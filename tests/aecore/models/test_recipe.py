@@ -182,6 +182,42 @@ def test_what_has_no_place_for_pca_is_told() -> None:
     assert [first.output_shape for first, _ in LINEAR.linear_pairs] == [(9,)]
 
 
+BLOCK = "skip | conv9 | conv48:linear | add"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "conv48:k4:s4 | deconv3:k4:s4:linear",  # not linear
+        "conv49:k4:s4:linear | deconv3:k4:s4:linear",  # more numbers than the patch
+        "conv48:k5:s4:linear | deconv3:k4:s4:linear",  # patches that overlap
+        "conv48:k4:s4:linear | deconv3:k5:s4:linear",
+        "conv48:k4:s4:linear | conv48:linear | deconv3:k4:s4:linear",  # another layer between
+        "conv48:k4:s4:linear | skip | conv48 | add | deconv3:k4:s4:linear",  # a block that is not zero at first
+        "conv48:k4:s4:linear | skip | conv9 | concat | deconv3:k4:s4:linear",
+        "conv48:k4:s4:linear | up4 | conv3:linear",
+        "conv3:k1:linear",
+    ],
+)
+def test_what_cannot_start_as_the_pca_of_patches(line: str) -> None:
+    assert Architecture.parse(line).patch_pair is None
+    with pytest.raises(RecipeError, match=r"`conv3:k4:s4:linear \| deconv3:k4:s4:linear`"):
+        replace(GOLDEN_SPEC, architecture=Architecture.parse(line), recipe=Recipe(initialisation="pca"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "conv3:k4:s4:linear | deconv3:k4:s4:linear",
+        f"{BLOCK.replace('48', '3')} | conv48:k4:s4:linear | {BLOCK} | entropy | {BLOCK} | deconv3:k4:s4:linear",
+    ],
+)
+def test_what_can_start_as_the_pca_of_patches(line: str) -> None:
+    first, last = Architecture.parse(line).patch_pair
+    assert (first.layer.keyword, last.layer.keyword) == ("conv", "deconv")
+    assert replace(GOLDEN_SPEC, architecture=Architecture.parse(line), recipe=Recipe(initialisation="pca"))
+
+
 def test_a_text_is_read_as_the_weights_of_penalties() -> None:
     assert parse_penalties("sparsity:0.001") == {"sparsity": 0.001}
     assert Recipe(penalties=parse_penalties("sparsity:0")).penalties is None

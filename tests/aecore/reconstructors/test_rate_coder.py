@@ -22,7 +22,7 @@ def model_of(line: str = LINE) -> Model:
         if "prior" in name:
             tensor.normal_(0, 0.2)
         elif name.endswith("gains"):  # so that numbers up to 20 occur
-            tensor.add_(4)
+            tensor.add_(2)
     return Model(RunSpec(architecture, Recipe(), "sample", "0" * 64), weights)
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_stream_is_refused(coder: RateCoder) -> None:
             coder.unpack(wrong, 8)
     for line in ("conv8:s2 | up | conv3", "conv8 | skip | conv8:s2 | entropy4:h8 | up | add | conv3"):
         model = model_of(line)
-        assert not model.spec.architecture.has_entropy_model
+        assert not model.spec.architecture.entropy_model
         with pytest.raises(StreamError, match="needs a layer `entropy` that no skip bypasses"):
             RateCoder(model)
 

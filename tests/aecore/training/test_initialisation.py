@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 
 from aecore.data import splits
 from aecore.models.architecture import Architecture
+from aecore.models.entropy_model import EntropyModel
 from aecore.models.recipe import Initialisation, Recipe
 from aecore.training import initialisation
 from aecore.training.initialisation import initialise
@@ -51,6 +52,29 @@ def test_a_run_may_start_as_the_pca_of_its_pictures() -> None:
     bound = of_projection(pictures, torch.from_numpy(mean), 10)
     np.testing.assert_allclose(output, expected, rtol=0, atol=bound)
     # Where it starts, it learns: no part of it is dead.
+    first, last = (event.row.train_loss for event in ended(train(spec, dataset()))[:: spec.recipe.epochs - 1])
+    assert last < first
+
+
+def test_a_convolution_of_patches_may_start_as_their_pca() -> None:
+    """The residual blocks change nothing at first, and a pass without rounding gives numpy's projection of patches."""
+    pixels = dataset().train.pixels
+    line = (
+        "3x8x8 | skip | conv4 | conv3:linear | add | conv7:k4:s4:linear | skip | conv9 | conv7:linear | add "
+        "| entropy2:h4 | skip | conv9 | conv7:linear | add | deconv3:k4:s4:linear"
+    )
+    spec = spec_of(line, initialisation="pca", loss="psnr", penalties=(("bits", 1e-3),))
+    model = initialisation.build(spec.architecture, spec.recipe, 0, CPU, pixels)
+    pictures = splits.to_float(pixels)
+    rounding = next(index for index, layer in enumerate(model) if isinstance(layer, EntropyModel))
+    model[rounding] = nn.Identity()
+    with torch.inference_mode():
+        output = model(pictures)
+    patches = (pixels.numpy() / 255).reshape(-1, 3, 2, 4, 2, 4).transpose(0, 2, 4, 1, 3, 5).reshape(-1, 48)
+    axes = np.linalg.svd(patches - patches.mean(0), full_matrices=False)[2][:7]
+    mean = patches.mean(0).reshape(3, 16).mean(1).repeat(16)
+    expected = (mean + (patches - mean) @ axes.T @ axes).reshape(-1, 2, 2, 3, 4, 4).transpose(0, 3, 1, 4, 2, 5)
+    np.testing.assert_allclose(output, expected.reshape(pictures.shape), rtol=0, atol=1e-4)
     first, last = (event.row.train_loss for event in ended(train(spec, dataset()))[:: spec.recipe.epochs - 1])
     assert last < first
 
