@@ -95,7 +95,7 @@ def _denoising(options: argparse.Namespace) -> None:
 
 def _rates(options: argparse.Namespace) -> None:
     for rates in rate_measurement.publish(Store().root, progress=say):
-        print(tables.rates_table(rates))
+        print(tables.rates_table(rates), tables.bits_per_pixel_table(rates), sep="\n\n")
 
 
 def _legibility(options: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ SETS: tuple[Grids, ...] = (
 )
 LEAST_SCALE = 0.03  # of a logistic distribution, in steps: the middle symbol then has all but 1e-7 of the probability
 LARGEST_SCALE = 64.0
-FINEST_STEP = 1 / 8  # at first, of a code in the scale of pictures; 1/32 takes ten times as long to become coarse
+FINEST_STEP = 1 / 8  # at first, for a code in the scale of pictures; one half as wide takes long to become coarse
 HALVED_AFTER = 2  # rates: so many rates further, a bit weighs half as much
 
 

@@ -77,9 +77,9 @@ _ALL_ALIKE = Recipe(
 _FROM_PCA = Recipe(initialisation="pca", schedule="cosine")
 
 
-def _residual(channels: int) -> str:
+def _residual(channels: int, inside: int | None = None) -> str:
     """The layers of a residual block: two convolutions, whose output is added to their input."""
-    return f"skip | conv{channels} | conv{channels}:linear | add"
+    return f"skip | conv{inside or channels} | conv{channels}:linear | add"
 
 
 def _compressor(numbers: int, story: str, before: str, after: str, recipe: Recipe) -> System:
@@ -344,6 +344,34 @@ SYSTEMS: dict[str, System] = {
                 (512, "Starts as PCA with 512 components, which is nearly exact, so training gains little.", 1e-4),
                 (1024, "Starts as PCA with 1,024 components, the code size of the dense system.", 3e-5),
             )
+        ),
+        # A transform, an entropy model and a transform back, as in Ballé et al. 2018 ("Variational image compression
+        # with a scale hyperprior"), but one model for all rates. It starts as a codec that is linear, from which 800
+        # steps make one that takes more than ten thousand steps from drawn weights.
+        System(
+            name="compress-rates",
+            title="Compressor, any rate",
+            family="compressing",
+            architecture=Architecture.parse(
+                " | ".join(
+                    [
+                        "conv48:k4:s4:linear",
+                        *4 * [_residual(48, 192)],
+                        "entropy7",
+                        *4 * [_residual(48, 192)],
+                        "deconv3:k4:s4:linear",
+                    ]
+                )
+            ),
+            recipe=replace(
+                _ALL_ALIKE,
+                epochs=22,
+                noise=None,
+                initialisation="pca",
+                learning_rate=2e-3,
+                penalties=(("bits", 0.024),),
+            ),
+            story="Starts as PCA of 4×4 patches, and is trained for bits instead of numbers, at any of seven rates.",
         ),
     )
 }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
-from math import isnan, nan, prod
+from math import isfinite, isnan, nan, prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from aecore.data.splits import Dataset, to_float
 from aecore.files import figures
 from aecore.files.fits import load_or_make
 from aecore.measuring.entropy import Alphabet
-from aecore.measuring.metrics import mse
+from aecore.measuring.metrics import mse, psnr
 from aecore.models import zoo
 from aecore.models.packer import Packer
 from aecore.models.reconstructor import Coder
@@ -215,6 +215,7 @@ def curve(name: str, kind: Kind, measured: Measured, pca: Measured) -> Curve:
     for index in chosen.tolist():
         setting, zone, numbers, header = measured.settings[index].tolist()
         bits, error = measured.test[index].mean(1).tolist()
+        psnr_mean = float(psnr(measured.test[index, 1]).mean())
         points.append(
             Point(
                 setting,
@@ -225,6 +226,7 @@ def curve(name: str, kind: Kind, measured: Measured, pca: Measured) -> Curve:
                 header,
                 None if kind == "pca" else _lead(measured.test[index], pca.test[pca.chosen]),
                 _lead(measured.test[index], measured.test[measured.plain]),
+                _rounded(psnr_mean) if isfinite(psnr_mean) else None,
             )
         )
     known = dict[int, float]()

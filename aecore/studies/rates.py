@@ -35,6 +35,8 @@ from math import inf, log10
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from aecore import AecoreError
 from aecore.files import figures
 from aecore.runs.store import Store
@@ -45,6 +47,10 @@ PUBLISHED = ("cifar10",)
 # method, such as the dead zone, are worth as much: a smaller difference says nothing about a model.
 SMALLEST_LEAD = 0.05
 COMPARED = (100, 10_000)  # bits per picture for a curve's best point: outside, PCA is below 20 dB or above 49 dB
+# The mean PSNR in dB at a number of bits per pixel of a hyperprior model (Minnen & Singh 2020, "Channel-wise
+# autoregressive entropy models") on CIFAR-10, published by Yang, Will & Mandt 2025 ("Progressive compression with
+# universally quantized diffusion models").
+HYPERPRIOR = {0.34: 24.2, 1.12: 30.77}
 Kind = Literal["autoencoder", "pca", "codec"]
 
 
@@ -75,6 +81,7 @@ class Point:
     `setting` is the bits of the code's widest number, or the codec's quality; `zone` the width of the dead zone in
     steps, None for a codec. `numbers` is the size of the code; for a codec, of the picture. `bits` are those per
     picture: of the entropy-coded code, or of the file without its header; `header` are those of the header.
+    `psnr_mean` is the mean of the pictures' PSNRs in dB; None if one of them is exact.
 
     `over_pca` compares the point with PCA, `over_plain` with the same coder when it has no dead zone. Both are None
     where the other was not measured at so many bits.
@@ -88,6 +95,7 @@ class Point:
     header: float = 0
     over_pca: Lead | None = None
     over_plain: Lead | None = None
+    psnr_mean: float | None = None
 
     @property
     def psnr(self) -> float:
@@ -113,6 +121,21 @@ class Curve:
     def best_point(self) -> Point | None:
         """The point that was chosen on the validation pictures as the best beside PCA."""
         return None if self.best is None else self.points[self.best]
+
+    def decibels_at(self, bits: float, *, headers: bool) -> tuple[float, float] | None:
+        """Its pooled and its mean PSNR in dB at so many bits per picture; None where it was not measured.
+
+        Between two points it is straight in dB over the logarithm of bits. With `headers`, theirs count.
+        """
+        known = [
+            (log10(point.bits + headers * point.header), point.psnr, point.psnr_mean)
+            for point in self.points
+            if point.psnr_mean is not None
+        ]
+        if not known or not known[0][0] <= log10(bits) <= known[-1][0]:
+            return None
+        sizes, pooled, means = zip(*known, strict=True)
+        return float(np.interp(log10(bits), sizes, pooled)), float(np.interp(log10(bits), sizes, means))
 
     @property
     def windows(self) -> tuple[tuple[Point, ...], ...]:

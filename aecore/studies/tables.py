@@ -2,7 +2,7 @@
 
 python -m aecore publish        train the missing runs, and print the tables of systems
 python -m aecore denoising      measure every denoiser, and print the tables of denoisers
-python -m aecore rates          measure every code in bits, and print their table
+python -m aecore rates          measure every code in bits, and print their tables
 python -m aecore legibility     read the class from every reconstruction and code, and print the tables
 python -m aecore resolution     train at three resolutions, measure, and print the tables
 python -m aecore claims run     train what the claims about the study lack, and print their table
@@ -11,7 +11,9 @@ python -m aecore claims run     train what the claims about the study lack, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
+from aecore.data import catalog
 from aecore.files.figures import MissingError
 from aecore.models import zoo
 from aecore.models.zoo import System
@@ -22,7 +24,7 @@ from aecore.studies.contrasts import Budget
 from aecore.studies.denoising import NO_NETWORK, NOISY, REFERENCES, TABLE_LEVELS, Bits, Curves, level_text
 from aecore.studies.legibility import ORIGINAL, Legibility
 from aecore.studies.pca_curves import pca_curve
-from aecore.studies.rates import COMPARED, Lead, Rates
+from aecore.studies.rates import COMPARED, HYPERPRIOR, Lead, Rates
 from aecore.studies.resolution import BITS, FIRST, NAMES, SIDES, Resolution, decibels_text
 from aecore.studies.spreads import spreads
 from aecore.studies.verdicts import Judgement, Scores
@@ -155,7 +157,7 @@ def results_table(store: Store) -> str:
 
 
 def compressing_table(store: Store) -> str:
-    """The MSE of each compressor beside that of PCA and of the tutorial at its code size, with its cost."""
+    """The MSE of each compressor to few numbers, beside that of PCA and of the tutorial at its code size; its cost."""
     try:
         pca = pca_curve("cifar10", store.root)
     except MissingError:  # another store may have none
@@ -166,7 +168,7 @@ def compressing_table(store: Store) -> str:
     ]
     for name, system, run in _published(store):
         numbers, error = run.spec.architecture.code_size, run.totals.mse
-        if system.family != "compressing" or numbers is None:
+        if system.family != "compressing" or numbers is None or system.architecture.entropy_model:
             continue
         linear, learned = pca.at(numbers) if pca else None, TUTORIAL.get(numbers)
         lines.append(
@@ -205,6 +207,29 @@ def rates_table(rates: Rates) -> str:
         window = curve.windows_text or ("–" if curve.kind == "pca" else "nowhere")
         lines.append(f"| {curve.name} | {window} | {over} | {at} | {f'{max(zones):.2f}' if zones else '–'} |")
     return "\n".join(lines)
+
+
+def bits_per_pixel_table(rates: Rates) -> str:
+    """What the compressors, PCA and the codecs reach at the numbers of bits at which a hyperprior model is published.
+
+    A curve with a header has two rows.
+    """
+    pixels = prod(catalog.shape_of(rates.dataset)[1:])
+    lines = [
+        "| curve | " + " | ".join(f"{bits:g} bpp, pooled | mean" for bits in HYPERPRIOR) + " |",
+        "|---|" + "--:|--:|" * len(HYPERPRIOR),
+    ]
+    for curve in rates.curves:
+        if curve.kind == "autoencoder" and zoo.find(curve.name).family != "compressing":
+            continue
+        has_header = any(point.header for point in curve.points)
+        for headers in (True, False) if has_header else (True,):
+            name = curve.name if headers else f"{curve.name}, without its header"
+            reached = [curve.decibels_at(bits * pixels, headers=headers) for bits in HYPERPRIOR]
+            cells = (f"{pair[0]:.2f} | {pair[1]:.2f}" if pair else "– | –" for pair in reached)
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    published = " | ".join(f"– | {mean:.2f}" for mean in HYPERPRIOR.values())
+    return "\n".join([*lines, f"| hyperprior, published | {published} |"])
 
 
 def claims_table(judgements: Sequence[Judgement]) -> str:

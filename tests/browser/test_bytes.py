@@ -37,11 +37,11 @@ def move(page: Page, key: str) -> None:
 def budget(page: Page) -> int:
     """That of the address, which leaves out the first one."""
     given = re.search(r"b-budget=(\d+)", page.url)
-    return int(given[1]) if given else 384
+    return int(given[1]) if given else 144
 
 
 def test_the_slider_changes_what_fits_and_a_reload_keeps_it(page: Page, dashboard: str) -> None:
-    open_(page, f"{dashboard}/bytes?b-coders=JPEG&b-coders=WebP&b-count=3")
+    open_(page, f"{dashboard}/bytes?b-coders=JPEG&b-coders=WebP&b-count=3&b-budget=384")
     assert headings(page) == ["original", "JPEG", "WebP"]
     assert max(sizes(page)) <= 384
     for key in ["ArrowRight"] * 2 + ["ArrowLeft"] * 6:
@@ -57,7 +57,7 @@ def test_the_slider_changes_what_fits_and_a_reload_keeps_it(page: Page, dashboar
 
 
 def test_the_pictures_follow_the_slider_while_it_is_held(page: Page, dashboard: str) -> None:
-    open_(page, f"{dashboard}/bytes?b-coders=JPEG&b-coders=WebP&b-count=2")
+    open_(page, f"{dashboard}/bytes?b-coders=JPEG&b-coders=WebP&b-count=2&b-budget=384")
     page.wait_for_function("globalThis.aecoreSeries")
     slider, drawn = page.get_by_role("slider", name="Bytes per picture"), sheet(page).get_attribute("data-drawn")
     track = slider.locator("xpath=ancestor::*[@data-testid='stSelectSlider' or @data-testid='stSlider'][1]")

@@ -16,10 +16,10 @@ from aecore.studies.contestants import Contestant
 from pages.components import links, look, whole
 
 PAGE = links.Page("bytes", "b-")
-DEFAULT = ("JPEG", "WebP", "AVIF", "PCA", "compress-64", "compress-256", "compress-1024")
+DEFAULT = ("JPEG", "WebP", "AVIF", "PCA", "compress-64", "compress-256", "compress-rates")
 COUNT = 4  # pictures at first: they are in view without scrolling
 SMALLEST, LARGEST = 8, 3072  # bytes
-FIRST = 384  # an eighth of the raw pixels
+FIRST = 144  # 1.1 bits per pixel
 # Eight steps between a number and its double: each is 7 to 13% more than the one before.
 BUDGETS = tuple(
     step << octave for octave in range(9) for step in range(SMALLEST, 2 * SMALLEST) if step << octave <= LARGEST

@@ -35,7 +35,8 @@ EXPLANATION = (
     "code. A model trained with several seeds is drawn at their mean, with a bar of ± one standard deviation. The line "
     "is PCA, the best that any linear autoencoder can do with as many numbers; a model above it does better. In the "
     "shaded part the code is larger than the picture, so copying it would be enough. Denoisers are left out, because "
-    "their error is measured under noise, and so are models without a code. Click a point to open its system.\n"
+    "their error is measured under noise, and so are models without a code, and those that are trained for bits "
+    "instead of numbers. Click a point to open its system.\n"
 )
 _HEIGHT = 400
 _PLOT_HEIGHT = 320  # of it, between the axes: labels are set apart by these pixels
@@ -49,14 +50,19 @@ def published(dataset: str, root: Path) -> Curve | None:
 
 
 def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
-    """The trained systems of a data set that have a code, and whose error is that of the clean picture.
+    """The trained systems of a data set that are made for a code of few numbers, and whose error is that of the clean
+    picture.
 
-    Denoisers are scored under noise.
+    Denoisers are scored under noise, and the size of a code with an entropy model is its number of bits.
     """
     return [
         entry
         for entry in entries
-        if entry.run and entry.dataset == dataset and not entry.recipe.noise and entry.architecture.code
+        if entry.run
+        and entry.dataset == dataset
+        and not entry.recipe.noise
+        and entry.architecture.code
+        and not entry.architecture.entropy_model
     ]
 
 

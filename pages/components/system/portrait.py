@@ -356,7 +356,7 @@ def recipe(entry: Entry) -> None:
 def _pca(entry: Entry, store: Store) -> str | None:
     """The PSNR of PCA with as many numbers, where one is known and the comparison is fair."""
     size = entry.architecture.code_size
-    if entry.recipe.noise or entry.run is None or size is None:
+    if entry.recipe.noise or entry.run is None or size is None or entry.architecture.entropy_model:
         return None
     try:
         error = pca_curve(entry.dataset, store.root).at(size)

@@ -1,5 +1,6 @@
 """`publish`: only the systems' own runs, and their table."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def test_publishing_takes_what_is_in_the_store_and_prints_a_line_a_system(aecore
     done = aecore("publish")
     assert done.status == 0
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.out.splitlines()]
-    compressors = [name for name, system in zoo.SYSTEMS.items() if system.family == "compressing"]
+    compressors = [name for name in zoo.SYSTEMS if re.fullmatch("compress-[0-9]+", name)]
     assert [line[0] for line in lines[2:] if line[0] in zoo.SYSTEMS] == [*zoo.SYSTEMS, *compressors]
     row = next(line for line in lines if line[0] == "shallow-strided-bn")
     assert row == ["shallow-strided-bn", "8,192", "28,931", "20.00", "20.00", "0.500", "12", "30.2"]

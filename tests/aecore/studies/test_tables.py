@@ -1,7 +1,9 @@
 """The tables of docs/results.md hold what the store and the published curves hold."""
 
+import re
 import shutil
 from dataclasses import replace
+from math import log
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,7 @@ def test_the_results_page_has_the_verdicts_on_the_claims() -> None:
 def test_a_compressor_stands_beside_pca_of_as_many_numbers(store: Store) -> None:
     pca = pca_curve("cifar10", CHECKPOINTS)
     rows = cells(tables.compressing_table(store))
-    assert [row[0] for row in rows] == [name for name in zoo.SYSTEMS if name.startswith("compress-")]
+    assert [row[0] for row in rows] == [name for name in zoo.SYSTEMS if re.fullmatch("compress-[0-9]+", name)]
     for name, numbers, error, linear, ratio, _, epochs, _ in rows:
         size, run = int(numbers.replace(",", "")), store.find(name)
         assert size == run.spec.architecture.code_size == int(name.removeprefix("compress-"))
@@ -141,8 +143,40 @@ def test_the_rates_table_has_leads_in_bold_and_where_they_are() -> None:
     ]
 
 
-def test_the_results_page_has_the_table_of_rates() -> None:
-    assert tables.rates_table(rates.curves("cifar10", CHECKPOINTS)) in RESULTS
+def test_what_has_a_header_has_a_row_with_it_and_one_without() -> None:
+    points = tuple(
+        RatePoint(3, None, 64, bits, error, 24, psnr_mean=mean)
+        for bits, error, mean in ((300, 0.1, 12), (2000, 0.01, 21))
+    )
+    bare = tuple(replace(point, header=0) for point in points)
+    measured = Rates(
+        "cifar10",
+        "",
+        "",
+        (
+            Curve("dense", "autoencoder", bare),
+            Curve("compress-64", "autoencoder", bare),
+            Curve("avif", "codec", points),
+        ),
+    )
+    within = [log(bits / 300) / log(2000 / 300) for bits in (0.34 * 1024, 1.12 * 1024)]
+    without = [f"{start + step * share:.2f}" for share in within for start, step in ((10, 10), (12, 9))]
+    rows = cells(tables.bits_per_pixel_table(measured))
+    assert [row[0] for row in rows] == ["compress-64", "avif", "avif, without its header", "hyperprior, published"]
+    assert rows[0][1:] == rows[2][1:] == without
+    assert all(float(counted) < float(bare) for counted, bare in zip(rows[1][1:], without, strict=True))
+    assert rows[3][1:] == ["–", "24.20", "–", "30.77"]
+    assert set(cells(tables.bits_per_pixel_table(replace(measured, curves=measured.curves[:1])))[0][1:]) == {
+        "–",
+        "24.20",
+        "30.77",
+    }
+
+
+def test_the_results_page_has_the_tables_of_rates() -> None:
+    published = rates.curves("cifar10", CHECKPOINTS)
+    assert tables.rates_table(published) in RESULTS
+    assert tables.bits_per_pixel_table(published) in RESULTS
 
 
 def test_the_u_net_is_better_where_the_results_page_says() -> None:
