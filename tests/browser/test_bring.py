@@ -47,6 +47,14 @@ def open_system(page: Page, address: str, key: str) -> None:
         expect(page.locator(".live-code[data-live=ready]")).to_be_visible()
 
 
+def unfold(page: Page, title: str) -> None:
+    """Open a folded part, and wait until nothing in it moves any more: a click would miss it."""
+    page.get_by_text(title).click()
+    page.locator("details", has_text=title).evaluate(
+        "node => Promise.all(node.getAnimations({ subtree: true }).map((one) => one.finished))"
+    )
+
+
 def test_a_network_is_built_trained_compared_sent_out_deleted_and_brought_back(
     page: Page, address: str, root: Path, tmp_path: Path
 ) -> None:
@@ -80,7 +88,7 @@ def test_a_network_is_built_trained_compared_sent_out_deleted_and_brought_back(
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     settled(page)  # so that no run of the page is going on when the dialog opens
-    page.get_by_text("Title, note, delete").click()
+    unfold(page, "Title, note, delete")
     page.get_by_role("button", name="Delete this run").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator("h1")).to_have_text("How autoencoders differ")
