@@ -49,16 +49,21 @@ if points:
     faint = [entry for entry in points if entry not in chosen]
     with figure_box:
         curve, rates = figures_of(headline.published, dataset), figures_of(bits.published, dataset)
+        numbered = headline.of_numbers(points)
         in_bits = rates is not None and bits.chosen(page)
         st.html(headline.STYLE + headline.families(points))
         with st.container(key="headline-box"):
             if rates and in_bits:
                 bits.show(bright, faint, rates)
-            elif clicked := headline.show(bright, faint, curve, look.dataset(dataset)):
+            elif numbered and (
+                clicked := headline.show(
+                    headline.of_numbers(bright), headline.of_numbers(faint), curve, look.dataset(dataset)
+                )
+            ):
                 st.switch_page(SYSTEM.path, query_params={"run": clicked})
         if rates and in_bits:
             bits.caption(points, rates)
-        st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(points, curve))
+        st.markdown(bits.verdict(points, rates) if rates and in_bits else headline.verdict(numbered, curve))
         explain("How to read the figure and the cards", headline.EXPLANATION + bits.EXPLANATION + cards.EXPLANATION)
 
 else:

@@ -93,13 +93,15 @@ def _bars(figure: go.Figure, curve: Curve, color: str, row: int) -> None:
     """Mark from how many bits to how many a curve leads PCA, in the empty corner above all curves."""
     best = curve.best_point
     lead = f": {_text(best.over_pca)}" if best and best.over_pca else ""
-    for points in curve.windows:
+    windows = curve.windows
+    for points in windows:
+        label = f" {curve.name} leads PCA{lead}" if points is windows[-1] else ""
         figure.add_scatter(
             x=[points[0].bits, points[-1].bits],
             y=[_TOP - _ROW * row] * 2,
             mode="lines+text",
             line={"color": color, "width": 8},
-            text=["", f" {curve.name} leads PCA{lead}"],
+            text=["", label],
             textposition="middle right",
             name=curve.name,
             showlegend=False,

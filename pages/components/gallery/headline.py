@@ -50,20 +50,20 @@ def published(dataset: str, root: Path) -> Curve | None:
 
 
 def comparable(entries: Sequence[Entry], dataset: str) -> list[Entry]:
-    """The trained systems of a data set that are made for a code of few numbers, and whose error is that of the clean
-    picture.
+    """The trained systems of a data set that have a code, and whose error is that of the clean picture.
 
-    Denoisers are scored under noise, and the size of a code with an entropy model is its number of bits.
+    Denoisers are scored under noise.
     """
     return [
         entry
         for entry in entries
-        if entry.run
-        and entry.dataset == dataset
-        and not entry.recipe.noise
-        and entry.architecture.code
-        and not entry.architecture.entropy_model
+        if entry.run and entry.dataset == dataset and not entry.recipe.noise and entry.architecture.code
     ]
+
+
+def of_numbers(entries: Sequence[Entry]) -> list[Entry]:
+    """Those whose code is measured by its numbers; with an entropy model it is measured in bits."""
+    return [entry for entry in entries if not entry.architecture.entropy_model]
 
 
 def families(entries: Sequence[Entry]) -> str:
