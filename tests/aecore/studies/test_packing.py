@@ -67,7 +67,7 @@ def test_what_has_a_curve_is_offered_and_codecs_always(known: Rates) -> None:
     labels = [one.label for one in packing.offered(known, runs)]
     assert labels[-4:] == ["PCA", "JPEG", "WebP", "AVIF"]
     assert set(labels[:-4]) == {curve.name for curve in known.curves if curve.kind == "autoencoder"}
-    assert [one.label for one in packing.offered(None, runs)] == ["JPEG", "WebP", "AVIF"]
+    assert [one.label for one in packing.offered(None, runs)] == ["compress-rates", "JPEG", "WebP", "AVIF"]
     missing = {one.label: one.missing for one in packing.offered(known, runs, can_fit=False)}
     assert [label for label, why in missing.items() if why] == ["PCA"]
 
