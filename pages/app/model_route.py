@@ -27,10 +27,11 @@ Part = Literal["model", "encoder", "decoder"]
 
 
 def address(run: Run, part: Part = "model") -> str | None:
-    """Where the app serves a run's model, or a part of it, below its root; None for a light run and for a very large
-    model.
+    """Where the app serves a run's model, or a part of it, below its root; None for a light run, for a large model,
+    and where a code is rounded: the last digit of a number may decide between two steps, and a browser has others.
     """
-    if run.is_light or run.spec.architecture.parameters > MOST_PARAMETERS:
+    architecture = run.spec.architecture
+    if run.is_light or architecture.parameters > MOST_PARAMETERS or architecture.entropy_model:
         return None
     return f"{ROUTE}/{run.key}/{run.digest(WEIGHTS)[:16]}/{part}.onnx"
 
