@@ -12,7 +12,6 @@ from pages.app.pages import GALLERY
 from pages.components import look
 
 _GONE = "run was deleted"
-_ASKED = "run to delete"  # its key, while the dialog asks
 
 
 def leave_if_gone() -> None:
@@ -31,10 +30,7 @@ def show(run: Run) -> None:
             text = st.text_area("Note", note.text, max_chars=LONGEST_TEXT, placeholder="What you wanted to find out")
             if st.form_submit_button("Save", icon=":material/save:"):
                 _save(run, Note(title.strip(), text.strip()))
-        st.button("Delete this run", icon=":material/delete:", type="tertiary", on_click=_ask, args=[run])
-    # Drawn at every run of the page, or a run that something else asks for, such as a download, would close it.
-    if st.session_state.get(_ASKED) == run.key:
-        _confirm(run)
+        st.button("Delete this run", icon=":material/delete:", type="tertiary", on_click=_confirm, args=[run])
     if note.text:
         st.caption(look.in_markdown(note.text))
 
@@ -48,15 +44,7 @@ def _save(run: Run, note: Note) -> None:
     st.rerun()
 
 
-def _ask(run: Run) -> None:
-    st.session_state[_ASKED] = run.key
-
-
-def _stop_asking() -> None:
-    st.session_state.pop(_ASKED, None)
-
-
-@st.dialog("Delete this run?", on_dismiss=_stop_asking)
+@st.dialog("Delete this run?")
 def _confirm(run: Run) -> None:
     if st.session_state.get(_GONE):
         st.rerun()  # of the whole page: the button has drawn this dialog alone
@@ -68,7 +56,6 @@ def _confirm(run: Run) -> None:
 
 
 def _delete(run: Run) -> None:
-    _stop_asking()
     try:
         Store().remove(run)
     except AecoreError as error:
