@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 from math import isfinite, log10
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
             title, dash = _CODECS.get(curve.name, ("PCA", "solid"))
             line = {"color": look.GREY, "dash": dash, "width": 3 if curve.kind == "pca" else 1.5}
             _line(figure, curve, title, mode="lines", line=line)
-    by_name, rows = {curve.name: curve for curve in rates.curves}, count()
+    by_name, leading = {curve.name: curve for curve in rates.curves}, list[tuple[Curve, str]]()
     for entry in [*faint, *entries]:
         own = by_name.get(entry.label)
         if entry.run and own:
@@ -67,7 +66,11 @@ def show(entries: Sequence[Entry], faint: Sequence[Entry], rates: Rates) -> None
             opacity = 0.25 if entry in faint else 1
             _line(figure, own, entry.label, opacity=opacity, mode="lines", line=line, showlegend=False)
             if entry in entries and own.windows:
-                _bars(figure, own, color, next(rows))
+                leading.append((own, color))
+    # Further down, the curves reach further to the left.
+    leading.sort(key=lambda one: -one[0].windows[-1][-1].bits)
+    for row, (own, color) in enumerate(leading):
+        _bars(figure, own, color, row)
     _names(figure, [by_name[entry.label] for entry in entries if entry.run and entry.label in by_name])
     figure.update_layout(
         height=_HEIGHT,
