@@ -118,6 +118,14 @@ class Layer:
         """Multiply-accumulates per picture, as `torch.utils.flop_counter` counts them (its FLOPs / 2)."""
         return 0
 
+    def training_macs(self, shape: Shape) -> int:
+        """Those of a picture's forward pass in training, where a layer may compute more than its output."""
+        return self.macs(shape)
+
+    def training_outputs(self, shape: Shape) -> int:
+        """How many numbers a picture's forward pass hands on in training, between parts of the layer too."""
+        return prod(self.output_shape(shape))
+
     def input_window(self, position: np.ndarray, extent: int) -> Window:
         """First and last input coordinate that each output `position` depends on, along one axis of `extent`."""
         return position, position
@@ -474,6 +482,17 @@ class Entropy(Layer):
         context = (channels + 1) * self.kernel**2 * hidden + hidden
         by_rate = self.rates * (2 * channels + hidden)
         return by_rate + context + (hidden + 1) * (hidden + 2 * channels)
+
+    def training_macs(self, shape: Shape) -> int:
+        channels, height, width = _maps(shape)
+        # Of the four sets of positions, the first sees no others.
+        return height * width * self.hidden * (3 * channels * self.kernel**2 + self.hidden + 2 * channels)
+
+    def training_outputs(self, shape: Shape) -> int:
+        channels, height, width = _maps(shape)
+        # Of the code: scaled, noisy, rounded and restored, what three sets see, and ten steps from mean and scale to
+        # bits. Of hidden channels: three contexts, the positions of each set, and both layers with activations.
+        return height * width * (17 * channels + 7 * self.hidden)
 
     def _words(self) -> tuple[str, ...]:
         return self.title, f"{self.rates} rate{'s' * (self.rates > 1)}"

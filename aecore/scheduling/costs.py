@@ -162,10 +162,11 @@ def _causes(spec: RunSpec, bfloat16: bool, kind: str) -> list[float]:
     """What costs time, each in units of about a microsecond on one core, so that the fit is well conditioned."""
     architecture = spec.architecture
     share = BFLOAT16_SHARE if bfloat16 and kind == "cpu" else 1
-    passed = sum(prod(step.output_shape) for step in architecture.steps)
+    macs = sum(step.layer.training_macs(step.input_shape) for step in architecture.steps)
+    passed = sum(step.layer.training_outputs(step.input_shape) for step in architecture.steps)
     picture = prod(architecture.input_shape)
     return [
-        share * architecture.macs / 1e6,
+        share * macs / 1e6,
         architecture.parameters / spec.recipe.batch_size / 1e3,
         passed / 1e3,
         picture / 1e3,

@@ -1,5 +1,7 @@
 """The entropy model: bits are those of scipy's logistic distribution, and no number is predicted from itself."""
 
+from math import prod
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import logistic
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from aecore.models.entropy_model import FINEST_STEP, SETS, EntropyModel, interpolated, missing_bits, positions_of
+from aecore.models.layers import Entropy
 from aecore.models.modules import penalties
 
 
@@ -72,6 +76,15 @@ def test_no_number_is_predicted_from_itself_or_from_a_later_set() -> None:
         seen = [] if gradient is None else gradient.abs().sum((0, 1)).flatten().nonzero().flatten().tolist()
         assert seen == sorted(before)
         before += one
+
+
+def test_the_multiplications_of_training_are_those_that_torch_counts() -> None:
+    layer, shape, pictures = Entropy(4, 8), (3, 8, 8), 5
+    with FlopCounterMode(display=False) as counter:
+        drawn_model().bits(torch.zeros(pictures, *shape), full(pictures, 1.0))
+    mask = 4 * 8 * layer.kernel**2 * 8 * 8  # which positions are known: once for all pictures, at each of four sets
+    assert counter.get_total_flops() == 2 * (pictures * layer.training_macs(shape) + mask)
+    assert layer.training_outputs(shape) > prod(layer.output_shape(shape))
 
 
 def test_bits_of_a_picture_do_not_depend_on_the_others() -> None:
