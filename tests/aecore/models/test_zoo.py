@@ -27,6 +27,7 @@ from tests.aecore.rounding import of_projection
 
 CPU = torch.device("cpu")
 STEPS, FACTOR = 60, 3
+ROUNDING_STEPS = 180  # where each step draws rates and noise: four seeds took 45 to 107 steps
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def trained(request: pytest.FixtureRequest, photographs: Tensor) -> Trained:
     adam = torch.optim.Adam(module.parameters(), system.recipe.learning_rate, eps=EPSILON, fused=True)
     losses: list[float] = []
     gradients: dict[str, Tensor] = {}
-    for _ in range(STEPS):
+    torch.manual_seed(0)
+    for _ in range(ROUNDING_STEPS if system.architecture.entropy_model else STEPS):
         adam.zero_grad()
         loss = F.mse_loss(module(pictures), pictures)
         # A prior of probabilities learns from the bits alone.
