@@ -13,6 +13,11 @@ from aecore.models.architecture import Architecture
         ("conv32 | pool | up | conv3:k1:sigmoid", "conv32 | pool | up | conv3:k1:sigmoid"),
         ("skip | conv8 | conv3:linear | add", "residual 8·3"),
         ("conv8 | skip | conv8:gelu | add | conv3:k1:sigmoid", "conv8 | residual 8 | conv3"),
+        (
+            "skip | conv8 | conv3:linear | add | skip | conv8 | conv3:linear | add | pool | skip | conv8 | conv3 | add "
+            "| skip | conv9 | conv3 | add | up",
+            "2 residual 8·3 | pool | residual | residual 9·3 | up",
+        ),
         ("skip | conv8:k2:s2 | skip | conv8 | add | deconv3:k2 | add", "U-Net 8"),
     ],
 )
