@@ -144,23 +144,19 @@ class Architecture:
         )
 
     @property
-    def patch_pair(self) -> tuple[Step, Step] | None:
-        """A linear convolution of patches that do not overlap, and its transpose back to a picture, which can start as
-        the PCA of the patches.
+    def patch_pairs(self) -> tuple[tuple[Step, Step], ...]:
+        """Linear convolutions of patches that do not overlap, each with its transpose back, which can start as the PCA
+        of the patches: first the pair from the picture and back to it, and last the pair around the code.
 
-        None unless everything else is an entropy model or in residual blocks, whose last layer is linear.
+        Empty unless everything else is an entropy model or in residual blocks, whose last layer is linear.
         """
         steps = [step for step in self.steps if not step.bypasses and not isinstance(step.layer, Entropy)]
-        pair = [step for step in steps if step.layer.closes_skip != "sum"]
         blocks = [step.position for step in steps if step.layer.closes_skip == "sum"]
-        if len(pair) != 2 or any(self.layers[position - 2].last_activation != "linear" for position in blocks):
-            return None
-        first, last = (step.layer for step in pair)
-        if not isinstance(first, Conv) or not isinstance(last, TransposedConv):
-            return None
-        channels, stride = self.input_shape[0], first.stride
-        fits = first == Conv(first.channels, stride, stride, "linear") and first.channels <= channels * stride**2
-        return (pair[0], pair[1]) if fits and last == TransposedConv(channels, stride, stride, "linear") else None
+        if any(self.layers[position - 2].last_activation != "linear" for position in blocks):
+            return ()
+        others = [step for step in steps if step.layer.closes_skip != "sum"]
+        pairs = tuple(zip(others[: len(others) // 2], reversed(others[len(others) // 2 :]), strict=False))
+        return pairs if len(others) == 2 * len(pairs) and all(map(_is_of_patches, pairs)) else ()
 
     @property
     def parameters(self) -> int:
@@ -232,3 +228,13 @@ class Architecture:
         from aecore.models.modules import Sequence, module_of
 
         return Sequence(*(module_of(step.layer, step.input_shape) for step in self.steps))
+
+
+def _is_of_patches(pair: tuple[Step, Step]) -> bool:
+    first, (channels, *_) = pair[0].layer, pair[0].input_shape
+    return (
+        isinstance(first, Conv)
+        and first == Conv(first.channels, first.stride, first.stride, "linear")
+        and first.channels <= channels * first.stride**2
+        and pair[1].layer == TransposedConv(channels, first.stride, first.stride, "linear")
+    )

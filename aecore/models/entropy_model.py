@@ -9,11 +9,9 @@ probabilities, which a network predicts. Both are learned together, so that trai
   "Channel-wise autoregressive entropy models").
 - *Several rates in one model*: every rate has a factor per channel before rounding, and another one after it; between
   two rates their logarithms are interpolated (Cui et al. 2021, "Asymmetric gained deep image compression").
-- *Probabilities*: the positions are divided into four sets, from a coarse grid to the gaps of a fine one. Sets come one
-  after another. From the sets before, a network predicts a logistic distribution for every number of the next. The
-  first set, a sixteenth of all positions, is predicted from the rate alone. (Reed et al. 2017, "Parallel multiscale
-  autoregressive density estimation"; the last set is half of a checkerboard, as in He et al. 2021, "Checkerboard
-  context model".)
+- *Probabilities*: the numbers are divided into sets that come one after another (`aecore.models.code_sets`). From the
+  sets before, a network predicts a logistic distribution for every number of the next. The first set is predicted from
+  the rate alone.
 """
 
 from __future__ import annotations
@@ -25,20 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aecore.models.bases import Penalised, Stochastic
-from aecore.models.layers import Entropy
+from aecore.models.code_sets import CodeSet, Grids, sets_of
 
-# Each set of positions as grids: first row, first column, and the spacing of both. Squares of 4×4 positions:
-#   0 3 1 3
-#   3 2 3 2
-#   1 3 1 3
-#   3 2 3 2
-Grids = tuple[tuple[int, int, int], ...]
-SETS: tuple[Grids, ...] = (
-    ((0, 0, 4),),
-    ((0, 2, 4), (2, 0, 4), (2, 2, 4)),
-    ((1, 1, 2),),
-    ((0, 1, 2), (1, 0, 2)),
-)
 LEAST_SCALE = 0.03  # of a logistic distribution, in steps: the middle symbol then has all but 1e-7 of the probability
 LARGEST_SCALE = 64.0
 FINEST_STEP = 1 / 8  # at first, for a code in the scale of pictures; one half as wide takes long to become coarse
@@ -46,29 +32,39 @@ HALVED_AFTER = 2  # rates: so many rates further, a bit weighs half as much
 
 
 class Prior(nn.Module):
-    """Predicts the distribution of every number from the sets of positions before its own, and from the rate."""
+    """Predicts the distribution of every number from the sets before its own, and from the rate."""
 
-    def __init__(self, channels: int, rates: int, hidden: int) -> None:
+    def __init__(self, channels: int, rates: int, hidden: int, kernel: int) -> None:
         super().__init__()
-        self.context = nn.Conv2d(channels, hidden, Entropy.kernel, padding=Entropy.kernel // 2, bias=False)
-        self.neighbours = nn.Conv2d(1, hidden, Entropy.kernel, padding=Entropy.kernel // 2)
+        self.sets = sets_of(channels)
+        self._groups = sorted({one.first for one in self.sets})
+        self.context = nn.Conv2d(channels, hidden, kernel, padding=kernel // 2, bias=False)
+        self.neighbours = nn.Conv2d(len(self._groups), hidden, kernel, padding=kernel // 2)
         self.rates = nn.Parameter(torch.zeros(rates, hidden))
         self.mixing = nn.Linear(hidden, hidden)
         self.distribution = nn.Linear(hidden, 2 * channels)
 
     def forward(self, numbers: Tensor, index: int, rate: Tensor) -> tuple[Tensor, Tensor]:
-        """The means and scales of all numbers of the set `index`, both `[N, positions, C]` as of `positions_of`.
+        """The means and scales of the numbers of the set `index`, both `[N, positions, channels]` as of `numbers_of`.
 
         Of `numbers` `[N, C, H, W]` it uses those of the sets before. `rate` is `[N]`.
         """
-        known = torch.zeros(1, 1, *numbers.shape[2:], device=numbers.device, dtype=numbers.dtype)
-        for row, column, spacing in (grid for grids in SETS[:index] for grid in grids):
-            known[:, :, row::spacing, column::spacing] = 1
-        seen = self.neighbours(known)
+        first, last, grids = self.sets[index]
+        known = numbers.new_zeros(1, *numbers.shape[1:])
+        for earlier in self.sets[:index]:
+            for row, column, spacing in earlier.grids:
+                known[:, earlier.first : earlier.last, row::spacing, column::spacing] = 1
+        seen = self.neighbours(known[:, self._groups])
         if index:
             seen = seen + self.context(numbers * known)
-        hidden = positions_of(seen, index) + interpolated(self.rates, rate)[:, None]
-        means, raw = self.distribution(F.gelu(self.mixing(F.gelu(hidden)))).chunk(2, 2)
+        hidden = positions_of(seen, grids) + interpolated(self.rates, rate)[:, None]
+        hidden = F.gelu(self.mixing(F.gelu(hidden)))
+        channels = len(self.distribution.weight) // 2
+        weight, bias = (
+            torch.cat([parameter[first:last], parameter[channels + first : channels + last]])
+            for parameter in (self.distribution.weight, self.distribution.bias)
+        )
+        means, raw = F.linear(hidden, weight, bias).chunk(2, 2)
         # In float32 also under autocast: bfloat16 would round a mean of 40 to whole numbers.
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         return means.to(raw.dtype), (LEAST_SCALE + F.softplus(raw)).clamp(max=LARGEST_SCALE)
@@ -82,14 +78,14 @@ class EntropyModel(Penalised, Stochastic):
     the highest rate is used. `rate` is a number from 0 to `rates` - 1, which need not be whole.
     """
 
-    def __init__(self, penalty: str, channels: int, rates: int, hidden: int) -> None:
+    def __init__(self, penalty: str, channels: int, rates: int, hidden: int, kernel: int) -> None:
         super().__init__(penalty)
         self.highest = rates - 1
         # At first every rate has steps of its own: fine ones at high rates.
         gains = (torch.arange(rates)[:, None] - self.highest) * log(2) / (2 * HALVED_AFTER) - log(FINEST_STEP)
         self.gains = nn.Parameter(gains.repeat(1, channels))
         self.returns = nn.Parameter(-gains.repeat(1, channels))
-        self.prior = Prior(channels, rates, hidden)
+        self.prior = Prior(channels, rates, hidden, kernel)
 
     def forward(self, code: Tensor) -> Tensor:
         """`[N, C, H, W]` to the same shape."""
@@ -114,18 +110,24 @@ class EntropyModel(Penalised, Stochastic):
     def bits(self, numbers: Tensor, rate: Tensor) -> Tensor:
         """How many bits each picture's `numbers` `[N, C, H, W]` take, `[N]`. They need not be whole."""
         bits = torch.zeros(len(numbers), device=numbers.device, dtype=numbers.dtype)
-        for index in range(len(SETS)):
-            bits = bits + missing_bits(positions_of(numbers, index), *self.prior(numbers, index, rate)).sum((1, 2))
+        for index, one in enumerate(self.prior.sets):
+            if one.positions(*numbers.shape[2:]):
+                bits = bits + missing_bits(numbers_of(numbers, one), *self.prior(numbers, index, rate)).sum((1, 2))
         return bits
 
     def _scaled(self, code: Tensor, rate: Tensor) -> Tensor:
         return code * interpolated(self.gains, rate).exp()[:, :, None, None]
 
 
-def positions_of(maps: Tensor, index: int) -> Tensor:
-    """The values of `maps` `[N, C, H, W]` at the positions of the set `index`, `[N, positions, C]`."""
-    grids = (maps[:, :, row::spacing, column::spacing] for row, column, spacing in SETS[index])
-    return torch.cat([grid.permute(0, 2, 3, 1).flatten(1, 2) for grid in grids], 1)
+def numbers_of(maps: Tensor, one: CodeSet) -> Tensor:
+    """The numbers of a set in `maps` `[N, C, H, W]`, `[N, positions, channels]`."""
+    return positions_of(maps[:, one.first : one.last], one.grids)
+
+
+def positions_of(maps: Tensor, grids: Grids) -> Tensor:
+    """The values of `maps` `[N, C, H, W]` at the positions of `grids`, `[N, positions, C]`."""
+    values = (maps[:, :, row::spacing, column::spacing] for row, column, spacing in grids)
+    return torch.cat([grid.permute(0, 2, 3, 1).flatten(1, 2) for grid in values], 1)
 
 
 def missing_bits(numbers: Tensor, means: Tensor, scales: Tensor) -> Tensor:

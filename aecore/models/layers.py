@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 
 from aecore import AecoreError
+from aecore.models.code_sets import CodeSet, sets_of
 
 Shape = tuple[int, ...]
 Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid", "linear"]
@@ -126,6 +127,10 @@ class Layer:
         """How many numbers a picture's forward pass hands on in training, between parts of the layer too."""
         return prod(self.output_shape(shape))
 
+    def training_calls(self, shape: Shape) -> int:
+        """About how many operators of torch a training step calls, in both directions, for a batch of any size."""
+        return 7
+
     def input_window(self, position: np.ndarray, extent: int) -> Window:
         """First and last input coordinate that each output `position` depends on, along one axis of `extent`."""
         return position, position
@@ -180,6 +185,11 @@ def _maps(shape: Shape) -> tuple[int, int, int]:
         )
     channels, height, width = shape
     return channels, height, width
+
+
+def _sets(shape: Shape) -> list[CodeSet]:
+    """The sets of a code of this shape that have any numbers."""
+    return [one for one in sets_of(shape[0]) if one.positions(*shape[1:])]
 
 
 def _reshape_example(numbers: int) -> str:
@@ -470,29 +480,41 @@ class Entropy(Layer):
     title: ClassVar[str] = "entropy model"
     keeps_numbers: ClassVar[bool] = True
     penalty: ClassVar[str] = "bits"
-    kernel: ClassVar[int] = 5  # of the convolution that sees two positions to each side
     rates: int = size(1, high=32)
     hidden: int = size(128, letter="h", shrinks=True)
+
+    def kernel(self, shape: Shape) -> int:
+        """Of the convolution that sees the numbers before: two positions to each side, or the whole of a small map."""
+        return min(5, 2 * max(_maps(shape)[1:]) - 1)
 
     def output_shape(self, shape: Shape) -> Shape:
         return _maps(shape)
 
     def parameters(self, shape: Shape) -> int:
         channels, hidden = _maps(shape)[0], self.hidden
-        context = (channels + 1) * self.kernel**2 * hidden + hidden
+        groups = len({one.first for one in sets_of(channels)})
+        context = (channels + groups) * self.kernel(shape) ** 2 * hidden + hidden
         by_rate = self.rates * (2 * channels + hidden)
         return by_rate + context + (hidden + 1) * (hidden + 2 * channels)
 
     def training_macs(self, shape: Shape) -> int:
         channels, height, width = _maps(shape)
-        # Of the four sets of positions, the first sees no others.
-        return height * width * self.hidden * (3 * channels * self.kernel**2 + self.hidden + 2 * channels)
+        sets = _sets(shape)
+        # The first set sees no others. Every set has hidden channels of its own at its positions.
+        context = (len(sets) - 1) * height * width * channels * self.kernel(shape) ** 2
+        mixing = sum(one.positions(height, width) for one in sets) * self.hidden
+        return self.hidden * (context + mixing + 2 * channels * height * width)
 
     def training_outputs(self, shape: Shape) -> int:
         channels, height, width = _maps(shape)
-        # Of the code: scaled, noisy, rounded and restored, what three sets see, and ten steps from mean and scale to
-        # bits. Of hidden channels: three contexts, the positions of each set, and both layers with activations.
-        return height * width * (17 * channels + 7 * self.hidden)
+        sets = _sets(shape)
+        # Of the code: scaled, noisy, rounded and restored, what every set but the first sees, and ten steps from mean
+        # and scale to bits. Of hidden channels: what every set sees, and both layers with activations at its positions.
+        hidden = len(sets) * height * width + 4 * sum(one.positions(height, width) for one in sets)
+        return (13 + len(sets)) * channels * height * width + hidden * self.hidden
+
+    def training_calls(self, shape: Shape) -> int:
+        return 225 * len(_sets(shape))
 
     def _words(self) -> tuple[str, ...]:
         return self.title, f"{self.rates} rate{'s' * (self.rates > 1)}"

@@ -207,7 +207,7 @@ def _sparsity(layer: Sparsity, shape: Shape) -> nn.Module:
 
 @module_of.register
 def _entropy(layer: Entropy, shape: Shape) -> nn.Module:
-    return EntropyModel(layer.penalty, shape[0], layer.rates, layer.hidden)
+    return EntropyModel(layer.penalty, shape[0], layer.rates, layer.hidden, layer.kernel(shape))
 
 
 @module_of.register

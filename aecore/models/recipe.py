@@ -182,12 +182,12 @@ class RunSpec:
                     f"layer "
                     "whose output it should penalise, or leave the penalty out."
                 )
-        pairs = self.architecture.linear_pairs or self.architecture.patch_pair
+        pairs = self.architecture.linear_pairs or self.architecture.patch_pairs
         if self.recipe.initialisation == "pca" and not pairs:
             channels, numbers = self.architecture.input_shape[0], prod(self.architecture.input_shape)
             raise RecipeError(
                 "Only two adjacent linear dense layers around the code can start as PCA, for example "
-                f"`flatten | dense64:linear | dense{numbers}:linear`, or a convolution of patches and its transpose "
+                f"`flatten | dense64:linear | dense{numbers}:linear`, or convolutions of patches and their transposes "
                 f"with nothing but residual blocks beside them, for example `conv{channels}:k4:s4:linear | "
                 f"deconv{channels}:k4:s4:linear`; set the initialisation to keras or torch."
             )

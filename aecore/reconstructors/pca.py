@@ -193,7 +193,9 @@ def cached_pca(dataset: Dataset, root: Path) -> PCA:
 
 
 def fit_pca(pixels: Tensor) -> PCA:
-    """PCA of uint8 `pixels` `[N, C, H, W]`: the eigenvectors of their covariance, summed batch by batch in float64.
+    """PCA of uint8 `pixels` `[N, C, H, W]`, or of floats as they are: the eigenvectors of their covariance.
+
+    It is summed batch by batch in float64.
 
     Raises `BaselineError` for pictures of more than `MOST_NUMBERS` numbers.
     """
@@ -223,4 +225,5 @@ def _mean(pixels: Tensor) -> Tensor:
 
 
 def _flat(pixels: Tensor) -> Tensor:
-    return pixels.flatten(1).double() / 255
+    flat = pixels.flatten(1).double()
+    return flat if pixels.is_floating_point() else flat / 255

@@ -19,10 +19,11 @@ from torch import Tensor
 from aecore import AecoreError
 from aecore.measuring.logistic import Distributions
 from aecore.measuring.streams import Reader, Writer
-from aecore.models.entropy_model import SETS, EntropyModel, positions_of
+from aecore.models.entropy_model import EntropyModel, positions_of
 from aecore.reconstructors.trained import BATCH, Model
 
 SETTINGS_PER_RATE = 8  # between two rates of the model
+Where = tuple[slice, Tensor, slice]  # pictures, positions and channels
 
 
 class StreamError(AecoreError):
@@ -95,32 +96,33 @@ class RateCoder:
 
     def _written(self, numbers: Tensor, rate: float) -> list[bytes]:
         writer = Writer(len(numbers))
-        for distributions, known, places in self._sets(len(numbers), rate):
-            chosen = distributions.within_reach(_in_places(numbers)[:, places].numpy().astype(np.int64))
+        for distributions, known, where in self._sets(len(numbers), rate):
+            chosen = distributions.within_reach(_in_places(numbers)[where].numpy().astype(np.int64))
             distributions.write(chosen, writer)
-            _in_places(known)[:, places] = torch.from_numpy(chosen).double()
+            _in_places(known)[where] = torch.from_numpy(chosen).double()
         return writer.finish()
 
     def _read(self, streams: Sequence[bytes], rate: float) -> Tensor:
         """The numbers `[N, C, H, W]` that were written, float64."""
         reader = Reader(streams)
-        for distributions, known, places in self._sets(len(streams), rate):
-            _in_places(known)[:, places] = torch.from_numpy(distributions.read(reader)).double()
+        for distributions, known, where in self._sets(len(streams), rate):
+            _in_places(known)[where] = torch.from_numpy(distributions.read(reader)).double()
         return known
 
-    def _sets(self, pictures: int, rate: float) -> Iterator[tuple[Distributions, Tensor, Tensor]]:
-        """For each set of positions the distributions of its numbers `[N, positions, C]`, the numbers `[N, C, H, W]`
-        that are known so far, and the places of the set in them, `[positions]`.
+    def _sets(self, pictures: int, rate: float) -> Iterator[tuple[Distributions, Tensor, Where]]:
+        """For each set of numbers their distributions `[N, positions, channels]`, the numbers `[N, C, H, W]` that are
+        known so far, and where the set is among them, once they are `_in_places`.
 
         Before it goes on the caller must put the set's numbers into those that are known.
         """
         known = torch.zeros(pictures, *self._shape, dtype=torch.float64)
         every = torch.arange(prod(self._shape[1:])).reshape(1, 1, *self._shape[1:])
-        for index in range(len(SETS)):
-            places = positions_of(every, index).flatten()
-            if len(places):  # a code of one row has none of the third set
+        for index, one in enumerate(self._prior.sets):
+            if one.positions(*self._shape[1:]):
                 means, scales = self._prior(known, index, _rates(known, rate))
-                yield Distributions.of(means.numpy(), scales.numpy()), known, places
+                places = positions_of(every, one.grids).flatten()
+                where = (slice(None), places, slice(one.first, one.last))
+                yield Distributions.of(means.numpy(), scales.numpy()), known, where
 
 
 def _in_places(numbers: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from aecore.scheduling.speeds import Speeds
 from aecore.training import machine
 
 FORWARD_SHARE = 1 / 3  # of a training step: the backward pass costs twice the forward one
+CALL_SECONDS = 14e-6  # of an operator of torch, whatever it computes: an entropy model calls more than a thousand
 BFLOAT16_SHARE = 0.6  # of the time that a multiplication takes in float32: see docs/performance.md
 
 
@@ -118,8 +119,8 @@ def rough_speed(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] |
 
     Seconds per picture are fitted by non-negative least squares to what costs time: the multiplications (in bfloat16 on
     a processor `BFLOAT16_SHARE` of them), the weights (Adam updates each once per batch), the numbers that pass between
-    layers, and those of the picture, which is gathered and compared. Errors are relative, since otherwise the largest
-    models alone would decide.
+    layers, and those of the picture, which is gathered and compared. On a CPU the calls of operators come on top, once
+    per batch. Errors are relative, since otherwise the largest models alone would decide.
     """
     kind = _kind(device)
     listing = queue.store.listing().runs
@@ -131,8 +132,9 @@ def rough_speed(spec: RunSpec, device: str, queue: Queue) -> tuple[float, str] |
 
     causes = np.array([_causes(run.spec, "bfloat16" in str(run.environment.get("dtype")), kind) for run, _ in timed])
     measured = np.array([seconds for _, seconds in timed])
-    weights, _ = nnls(causes / measured[:, None], np.ones(len(timed)))
-    predicted = float(weights @ _causes(spec, _would_autocast(spec, kind), kind))
+    calls = np.array([_calls(run.spec, kind) for run, _ in timed])
+    weights, _ = nnls(causes / measured[:, None], np.maximum(1 - calls / measured, 0))
+    predicted = float(weights @ _causes(spec, _would_autocast(spec, kind), kind)) + _calls(spec, kind)
     if predicted <= 0:
         return None
     return 1 / predicted, f"a rough guess from {_counted([run for run, _ in timed], kind)}, not measured here"
@@ -171,6 +173,12 @@ def _causes(spec: RunSpec, bfloat16: bool, kind: str) -> list[float]:
         passed / 1e3,
         picture / 1e3,
     ]
+
+
+def _calls(spec: RunSpec, kind: str) -> float:
+    """Seconds per picture in which a processor calls operators; a GPU computes meanwhile."""
+    calls = sum(step.layer.training_calls(step.input_shape) for step in spec.architecture.steps)
+    return calls * CALL_SECONDS / spec.recipe.batch_size if kind == "cpu" else 0
 
 
 def _counted(runs: Sequence[Run], kind: str) -> str:

@@ -8,10 +8,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from aecore.data.noise import key
+from aecore.data.splits import to_float
 from aecore.models.architecture import Architecture
 from aecore.models.modules import memory_format
 from aecore.models.recipe import Initialisation, Recipe
 from aecore.reconstructors.pca import fit_pca
+
+_BATCH = 2500  # pictures at a time
 
 
 def initialise(model: nn.Module, initialisation: Initialisation, generator: Generator) -> None:
@@ -37,7 +40,8 @@ def initialise(model: nn.Module, initialisation: Initialisation, generator: Gene
 def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tensor) -> None:
     """Set the pairs of linear layers around the code to the projection on the principal components and back.
 
-    Those of dense layers are the components of pictures, and those of convolutions the components of patches. Every
+    Those of dense layers are the components of pictures, and those of convolutions the components of patches: of the
+    picture, or of the maps that the convolution before it gives. Every
     linear layer that is followed by `add` is set to zero, so that the blocks around the pair start as the identity
     (Goyal et al. 2017, "Accurate, large minibatch SGD", section 5.1).
     """
@@ -45,13 +49,16 @@ def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tens
         if following.layer.closes_skip == "sum" and getattr(step.layer, "activation", "") == "linear":
             for parameter in model[step.position - 1].parameters():
                 nn.init.zeros_(parameter)
-    if architecture.patch_pair:
-        first, last = architecture.patch_pair
-        channels, size = architecture.input_shape[0], first.input_shape[1] // first.output_shape[1]
-        axes, mean = _components_of_patches(pixels, first.output_shape[0], size)
+    maps = pixels
+    for first, last in architecture.patch_pairs:
+        channels, size = first.input_shape[0], first.input_shape[1] // first.output_shape[1]
+        axes, mean = _components_of_patches(maps, first.output_shape[0], size)
         weight = axes.reshape(-1, channels, size, size)
         _set(model[first.position - 1], weight, -axes @ mean.repeat_interleave(size**2))
         _set(model[last.position - 1], weight, mean)
+        if (first, last) != architecture.patch_pairs[-1]:
+            maps = _outputs(model[first.position - 1], maps)
+    if architecture.patch_pairs:
         return
     pca = fit_pca(pixels)
     for first, second in architecture.linear_pairs:
@@ -60,13 +67,21 @@ def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tens
         _set(model[second.position - 1], axes.T, pca.mean)
 
 
-def _components_of_patches(pixels: Tensor, number: int, size: int) -> tuple[Tensor, Tensor]:
-    """The first principal axes of all patches of `size` × `size` pixels, `[number, C × size × size]`, and the mean of
-    each channel, `[C]`: a transposed convolution has one bias per channel, so all pixels of a patch share it.
+def _components_of_patches(maps: Tensor, number: int, size: int) -> tuple[Tensor, Tensor]:
+    """The first principal axes of all patches of `size` × `size` positions, `[number, C × size × size]`, and the mean
+    of each channel, `[C]`: a transposed convolution has one bias per channel, so all positions of a patch share it.
     """
-    patches = pixels.unfold(2, size, size).unfold(3, size, size).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+    patches = maps.unfold(2, size, size).unfold(3, size, size).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
     pca = fit_pca(patches)
-    return pca.axes[:number], pca.mean.reshape(pixels.shape[1], -1).mean(1)
+    return pca.axes[:number], pca.mean.reshape(maps.shape[1], -1).mean(1)
+
+
+def _outputs(layer: nn.Module, maps: Tensor) -> Tensor:
+    """What a layer makes of uint8 pixels or float maps."""
+    with torch.inference_mode():
+        return torch.cat(
+            [layer(to_float(one) if one.dtype == torch.uint8 else one) for one in torch.split(maps, _BATCH)]
+        )
 
 
 def _set(module: nn.Module, weight: Tensor, bias: Tensor) -> None:

@@ -104,7 +104,7 @@ def test_a_model_without_a_code_is_not_in_the_figure_and_has_a_dash_on_its_card(
     assert not any("denoise-residual" in name for name in names(app))
     sizes = {metric.value for metric in app.metric if metric.label == "Code size"}
     assert "–" in sizes
-    assert {size for size in sizes if size.startswith("3,072")} == {"3,072 · 1×"}  # of `compress-rates` alone
+    assert not any(size.startswith("3,072") for size in sizes)
 
 
 def test_the_line_is_the_published_curve() -> None:

@@ -80,7 +80,7 @@ def test_the_text_form_is_spelt_as_documented() -> None:
         ("compress-256", (256,)),
         ("compress-512", (512,)),
         ("compress-1024", (1024,)),
-        ("compress-rates", (48, 8, 8)),
+        ("compress-rates", (384, 2, 2)),
     ],
 )
 def test_the_code_of_each_system_has_its_known_size(name: str, code: tuple[int, ...] | None) -> None:

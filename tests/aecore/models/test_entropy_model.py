@@ -1,6 +1,7 @@
 """The entropy model: bits are those of scipy's logistic distribution, and no number is predicted from itself."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,17 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import logistic
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from aecore.models.entropy_model import FINEST_STEP, SETS, EntropyModel, interpolated, missing_bits, positions_of
+from aecore.models.entropy_model import FINEST_STEP, EntropyModel, interpolated, missing_bits, numbers_of
 from aecore.models.layers import Entropy
-from aecore.models.modules import penalties
+from aecore.models.modules import module_of, penalties
 
 
 def drawn_model(channels: int = 3, rates: int = 4) -> EntropyModel:
     """With random weights, so that every number depends on those before it."""
     torch.manual_seed(0)
-    model = EntropyModel("bits", channels, rates, hidden=8)
+    model = EntropyModel("bits", channels, rates, hidden=8, kernel=5)
     torch.nn.init.normal_(model.prior.rates)
     model.generator = torch.Generator().manual_seed(0)
     return model
@@ -46,45 +48,64 @@ def test_an_impossible_number_still_has_a_gradient() -> None:
     assert float(means.grad) < 0  # a larger mean would cost fewer bits
 
 
-def places(height: int, width: int) -> list[list[int]]:
-    """The places of each set among all positions, row by row."""
-    every = torch.arange(height * width).reshape(1, 1, height, width)
-    return [positions_of(every, index).flatten().tolist() for index in range(len(SETS))]
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 4), (5, 3), (8, 8)])
-def test_every_position_is_in_one_set(size: tuple[int, int]) -> None:
-    assert sorted(place for one in places(*size) for place in one) == [*range(size[0] * size[1])]
-
-
-def test_sets_go_from_a_coarse_grid_to_the_gaps_of_a_fine_one() -> None:
-    assert [len(one) for one in places(8, 8)] == [4, 12, 16, 32]
-    for index, one in enumerate(places(8, 8)[1:], start=1):
-        before = {divmod(place, 8) for earlier in places(8, 8)[:index] for place in earlier}
-        for row, column in (divmod(place, 8) for place in one):  # a neighbour that the kernel sees is known
-            assert any(abs(row - other) <= 2 and abs(column - beside) <= 2 for other, beside in before)
-
-
 def test_no_number_is_predicted_from_itself_or_from_a_later_set() -> None:
-    model = drawn_model().double()
-    numbers = torch.randn(1, 3, 6, 6, dtype=torch.float64).requires_grad_()
+    model = drawn_model(channels=13).double()
+    numbers = torch.randn(1, 13, 3, 3, dtype=torch.float64).requires_grad_()
+    every = torch.arange(numbers.numel()).reshape(numbers.shape)
     before: list[int] = []
-    for index, one in enumerate(places(6, 6)):
+    for index, one in enumerate(model.prior.sets):
+        these = numbers_of(every, one)
         means, scales = model.prior(numbers, index, full(1, 1.5).double())
-        assert means.shape == scales.shape == (1, len(one), 3)
-        gradient = torch.autograd.grad((means + scales).sum(), numbers, retain_graph=True, allow_unused=True)[0]
-        seen = [] if gradient is None else gradient.abs().sum((0, 1)).flatten().nonzero().flatten().tolist()
-        assert seen == sorted(before)
-        before += one
+        assert means.shape == scales.shape == these.shape
+        if these.numel():  # three rows have no position that is the fourth of its square
+            gradient = torch.autograd.grad((means + scales).sum(), numbers, retain_graph=True, allow_unused=True)[0]
+            seen = [] if gradient is None else gradient.flatten().nonzero().flatten().tolist()
+            assert seen == sorted(before)
+        before += these.flatten().tolist()
+    assert sorted(before) == every.flatten().tolist()
 
 
-def test_the_multiplications_of_training_are_those_that_torch_counts() -> None:
-    layer, shape, pictures = Entropy(4, 8), (3, 8, 8), 5
-    with FlopCounterMode(display=False) as counter:
-        drawn_model().bits(torch.zeros(pictures, *shape), full(pictures, 1.0))
-    mask = 4 * 8 * layer.kernel**2 * 8 * 8  # which positions are known: once for all pictures, at each of four sets
-    assert counter.get_total_flops() == 2 * (pictures * layer.training_macs(shape) + mask)
+@pytest.mark.parametrize("shape", [(3, 8, 8), (50, 2, 2), (13, 1, 1), (5, 3, 7)])
+def test_the_multiplications_of_training_are_those_that_torch_counts(shape: tuple[int, int, int]) -> None:
+    layer, pictures = Entropy(4, 8), 5
+    model = module_of(layer, shape)
+    counts = []
+    for number in (pictures, 2 * pictures):
+        with FlopCounterMode(display=False) as counter:
+            model.bits(torch.zeros(number, *shape), full(number, 1.0))
+        counts.append(counter.get_total_flops())
+    # What is known is the same for all pictures: its convolution is no part of the difference.
+    assert counts[1] - counts[0] == 2 * pictures * layer.training_macs(shape)
     assert layer.training_outputs(shape) > prod(layer.output_shape(shape))
+    assert layer.parameters(shape) == sum(parameter.numel() for parameter in model.parameters())
+
+
+class CountedCalls(TorchDispatchMode):
+    """Counts the operators that torch calls."""
+
+    calls = 0
+
+    def __torch_dispatch__(self, operator: Any, types: Any, inputs: Any = (), options: Any = None) -> Any:
+        self.calls += 1
+        return operator(*inputs, **(options or {}))
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (50, 2, 2)])
+def test_the_operators_of_a_training_step_are_about_as_many_as_the_layer_says(shape: tuple[int, int, int]) -> None:
+    layer = Entropy(4, 8)
+    model = module_of(layer, shape).train()
+    model.generator = torch.Generator().manual_seed(0)
+    code = torch.randn(5, *shape).requires_grad_()
+    with CountedCalls() as counter:
+        with torch.autocast("cpu", torch.bfloat16):
+            output = model(code)
+        (output.sum() + model.penalty).backward()
+    assert 0.75 < counter.calls / layer.training_calls(shape) < 1.33
+
+
+def test_a_small_map_is_seen_whole() -> None:
+    for size, kernel in ((1, 1), (2, 3), (3, 5), (8, 5)):
+        assert Entropy(4, 8).kernel((3, size, 1)) == Entropy(4, 8).kernel((3, 1, size)) == kernel
 
 
 def test_bits_of_a_picture_do_not_depend_on_the_others() -> None:
@@ -104,7 +125,7 @@ def test_rates_are_interpolated() -> None:
 
 
 def test_at_first_four_rates_further_the_steps_are_half_as_wide() -> None:
-    model = EntropyModel("bits", 2, 5, hidden=4).eval()
+    model = EntropyModel("bits", 2, 5, hidden=4, kernel=5).eval()
     code = torch.linspace(-3, 3, 2 * 9).reshape(1, 2, 3, 3)
     for rate in (0.0, 1.0, 4.0):
         step = FINEST_STEP * 2 ** ((4 - rate) / 4)  # errors go with the square of a step

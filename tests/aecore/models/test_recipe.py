@@ -196,25 +196,31 @@ BLOCK = "skip | conv9 | conv48:linear | add"
         "conv48:k4:s4:linear | skip | conv48 | add | deconv3:k4:s4:linear",  # a block that is not zero at first
         "conv48:k4:s4:linear | skip | conv9 | concat | deconv3:k4:s4:linear",
         "conv48:k4:s4:linear | up4 | conv3:linear",
+        "conv48:k4:s4:linear | conv9:k2:s2:linear | deconv40:k2:s2:linear | deconv3:k4:s4:linear",  # 40 of 48 maps
+        "conv48:k4:s4:linear | conv9:k2:s2:linear | deconv3:k8:s8:linear",  # back in one step
         "conv3:k1:linear",
     ],
 )
 def test_what_cannot_start_as_the_pca_of_patches(line: str) -> None:
-    assert Architecture.parse(line).patch_pair is None
+    assert not Architecture.parse(line).patch_pairs
     with pytest.raises(RecipeError, match=r"`conv3:k4:s4:linear \| deconv3:k4:s4:linear`"):
         replace(GOLDEN_SPEC, architecture=Architecture.parse(line), recipe=Recipe(initialisation="pca"))
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "positions"),
     [
-        "conv3:k4:s4:linear | deconv3:k4:s4:linear",
-        f"{BLOCK.replace('48', '3')} | conv48:k4:s4:linear | {BLOCK} | entropy | {BLOCK} | deconv3:k4:s4:linear",
+        ("conv3:k4:s4:linear | deconv3:k4:s4:linear", [(1, 2)]),
+        (
+            f"{BLOCK.replace('48', '3')} | conv48:k4:s4:linear | {BLOCK} | conv9:k2:s2:linear | entropy "
+            f"| deconv48:k2:s2:linear | {BLOCK} | deconv3:k4:s4:linear",
+            [(5, 17), (10, 12)],
+        ),
     ],
 )
-def test_what_can_start_as_the_pca_of_patches(line: str) -> None:
-    first, last = Architecture.parse(line).patch_pair
-    assert (first.layer.keyword, last.layer.keyword) == ("conv", "deconv")
+def test_what_can_start_as_the_pca_of_patches(line: str, positions: list[tuple[int, int]]) -> None:
+    pairs = Architecture.parse(line).patch_pairs
+    assert [(first.position, last.position) for first, last in pairs] == positions
     assert replace(GOLDEN_SPEC, architecture=Architecture.parse(line), recipe=Recipe(initialisation="pca"))
 
 

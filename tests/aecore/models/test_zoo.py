@@ -134,7 +134,7 @@ OURS = {
     "denoise-unet": ("denoising", None, Noise.parse("gaussian:0..1")),
     "denoise-res-unet": ("denoising", None, Noise.parse("gaussian:0.02..1:log")),
     **{f"compress-{numbers}": ("compressing", numbers, None) for numbers in (64, 128, 256, 512, 1024)},
-    "compress-rates": ("compressing", 3072, None),
+    "compress-rates": ("compressing", 1536, None),
 }
 
 

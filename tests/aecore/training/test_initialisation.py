@@ -79,6 +79,25 @@ def test_a_convolution_of_patches_may_start_as_their_pca() -> None:
     assert last < first
 
 
+def test_patches_of_patches_start_as_the_pca_of_whole_pictures() -> None:
+    """Where the first convolution loses nothing, the second one has the components of what both see."""
+    pixels = dataset().train.pixels
+    line = (
+        "3x8x8 | conv48:k4:s4:linear | skip | conv9 | conv48:linear | add | conv5:k2:s2:linear "
+        "| deconv48:k2:s2:linear | deconv3:k4:s4:linear"
+    )
+    spec = spec_of(line, initialisation="pca")
+    model = initialisation.build(spec.architecture, spec.recipe, 0, CPU, pixels).double()
+    flat = pixels.double().flatten(1).numpy() / 255
+    with torch.inference_mode():
+        codes = model[:-2](splits.to_float(pixels).double()).flatten(1).numpy()
+    axes = np.linalg.svd(flat - flat.mean(0), full_matrices=False)[2][:5]
+    # The sign of an axis is free, and the mean of a code is: one bias serves all pixels of a patch.
+    expected = (flat - flat.mean(0)) @ axes.T
+    codes = codes - codes.mean(0)
+    np.testing.assert_allclose(codes * np.sign((codes * expected).sum(0)), expected, rtol=0, atol=1e-3)
+
+
 LEARNING = Architecture.parse(
     "conv64 | conv48:k5:s2 | bn | deconv32:k4 | flatten | dense16 | dense3072 | reshape3x32x32 | conv3:k1:sigmoid"
 )
