@@ -11,9 +11,9 @@ from aecore.models.layers import Conv, Layer, TransposedConv
 def abridged(architecture: Architecture) -> str:
     """Such as `U-Net 48·96·128 | dense64 | dense3072 | U-Net`; the text form itself where no skip can be folded.
 
-    A skip with others inside is a U-Net, given by the channels of its strided convolutions. Any other skip is a residual
-    block; equal ones in a row are counted. What is inside is not repeated if the last block of as many channels was the
-    same.
+    A skip with others inside is a U-Net, given by the channels of its strided convolutions. Any other skip is a
+    residual block; equal ones in a row are counted. What is inside is not repeated if the last block of as many
+    channels was the same.
     """
     if not any(layer.opens_skip for layer in architecture.layers):
         return str(architecture)
