@@ -41,24 +41,24 @@ def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tens
     """Set the pairs of linear layers around the code to the projection on the principal components and back.
 
     Those of dense layers are the components of pictures, and those of convolutions the components of patches: of the
-    picture, or of the maps that the convolution before it gives. Every
-    linear layer that is followed by `add` is set to zero, so that the blocks around the pair start as the identity
-    (Goyal et al. 2017, "Accurate, large minibatch SGD", section 5.1).
+    picture, or of the maps that the convolution before gives. Every linear layer that is followed by `add` is set to
+    zero, so that the blocks around the pairs start as the identity (Goyal et al. 2017, "Accurate, large minibatch SGD",
+    section 5.1).
     """
     for step, following in pairwise(architecture.steps):
         if following.layer.closes_skip == "sum" and getattr(step.layer, "activation", "") == "linear":
             for parameter in model[step.position - 1].parameters():
                 nn.init.zeros_(parameter)
-    maps = pixels
-    for first, last in architecture.patch_pairs:
+    maps, pairs = pixels, architecture.patch_pairs
+    for first, last in pairs:
         channels, size = first.input_shape[0], first.input_shape[1] // first.output_shape[1]
         axes, mean = _components_of_patches(maps, first.output_shape[0], size)
         weight = axes.reshape(-1, channels, size, size)
         _set(model[first.position - 1], weight, -axes @ mean.repeat_interleave(size**2))
         _set(model[last.position - 1], weight, mean)
-        if (first, last) != architecture.patch_pairs[-1]:
+        if (first, last) != pairs[-1]:
             maps = _outputs(model[first.position - 1], maps)
-    if architecture.patch_pairs:
+    if pairs:
         return
     pca = fit_pca(pixels)
     for first, second in architecture.linear_pairs:
