@@ -4,8 +4,9 @@ import streamlit as st
 
 from aecore.data.catalog import EXCERPTS
 from aecore.runs.store import Store
-from pages.components import errors, lineup, look, pickers
+from pages.components import downloads, errors, lineup, look, pickers
 from pages.components.denoise import by_level, choices, draws, weights
+from pages.components.downloads import File
 from pages.components.explain import explain
 from pages.components.lens import saved_page, sheets
 from pages.components.lens.saved_page import Saved
@@ -39,12 +40,9 @@ elif indices:
     lineup.watch(pictures)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(lineup.note(pictures), width="stretch")
-        st.download_button(
+        downloads.button(
             "Sheet",
-            lambda: sheets.saved(sheet),
-            "denoised.png",
-            icon=":material/download:",
-            on_click="ignore",
+            File("denoised.png", "image/png", lambda: sheets.saved(sheet)),
             help="The sheet as a PNG file, once every denoiser is done",
             disabled=bool(pictures.late),
         )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from aecore.data import datasets
 from aecore.data.noise import Noise, noisy
@@ -233,6 +233,19 @@ def test_the_zip_of_a_run_is_downloaded(page: Page, dashboard: str) -> None:
         page.get_by_role("button", name="Download as .zip").click()
     assert started.value.suggested_filename.startswith("shallow-maxpool-")
     assert started.value.suggested_filename.endswith(".zip")
+
+
+def test_a_file_outlives_what_other_visitors_do_before_it_is_fetched(page: Page, other: Page, dashboard: str) -> None:
+    page.goto(f"{dashboard}/system?run=dense")
+    settled(page)
+    held: list[Route] = []
+    page.route("**/media/*.zip", lambda route: held.append(route))
+    with page.expect_request("**/media/*.zip"):
+        page.get_by_role("button", name="Download as .zip").click()
+    for run in ("conv-dense", "dense", "conv-dense"):
+        other.goto(f"{dashboard}/system?run={run}")
+        settled(other)
+    assert held[0].fetch().status == 200
 
 
 def test_a_bad_link_to_a_system_is_answered_with_a_note(page: Page, dashboard: str) -> None:

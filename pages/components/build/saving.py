@@ -10,8 +10,9 @@ from aecore.models import own_zoo, zoo
 from aecore.models.architecture import Architecture
 from aecore.models.own_zoo import OwnZooError
 from aecore.models.recipe import NAME_RULE
-from pages.components import look
+from pages.components import downloads, look
 from pages.components.build import line
+from pages.components.downloads import File
 from pages.components.links import Page
 
 _SAID, _SAVED = "said of the own zoo", "name that was saved"
@@ -28,13 +29,9 @@ def popover(page: Page, architecture: Architecture | None) -> None:
             st.markdown("**Saved architectures**")
             for name, saved in contents.architectures.items():
                 _saved(page, name, saved)
-            st.download_button(
+            downloads.button(
                 own_zoo.FILE,
-                zoo.own_zoo().path.read_bytes,
-                own_zoo.FILE,
-                "application/toml",
-                on_click="ignore",
-                icon=":material/download:",
+                File(own_zoo.FILE, "application/toml", zoo.own_zoo().path.read_bytes),
                 type="tertiary",
                 help="All of them in a file to share: put it beside the runs of another dashboard.",
             )

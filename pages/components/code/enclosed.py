@@ -14,7 +14,8 @@ from aecore.data.index_lists import text_of
 from aecore.data.splits import Dataset
 from aecore.runs.store import Run
 from pages.app.pages import COMPARE
-from pages.components import cached, look
+from pages.components import cached, downloads, look
+from pages.components.downloads import File
 from pages.components.pickers import MOST_PICTURES
 
 MOST_ROWS = 200  # of the table: each has a thumbnail
@@ -32,13 +33,13 @@ def show(run: Run, data: Dataset, lasso: tuple[int, ...], psnr: NDArray[np.float
         few = [int(number) for number in table["Picture"][:MOST_PICTURES]]
         name = "Open them on Compare" if len(lasso) <= MOST_PICTURES else f"Open the first {MOST_PICTURES} on Compare"
         COMPARE.link(name, models=[label], pictures="Numbers", numbers=text_of(few), **_in_address(data))
-        st.download_button(
+        downloads.button(
             "Table",
-            lambda: table.to_csv(index=False, float_format="%.6g").encode("utf-8-sig"),  # Excel needs its mark
-            f"codes-{label.replace(' ', '-')}.csv",
-            "text/csv",
-            on_click="ignore",
-            icon=":material/download:",
+            File(
+                f"codes-{label.replace(' ', '-')}.csv",
+                "text/csv",
+                lambda: table.to_csv(index=False, float_format="%.6g").encode("utf-8-sig"),  # Excel needs its mark
+            ),
             type="tertiary",
             help="Number, class and PSNR of every picture in the lasso, as a CSV file",
         )

@@ -20,8 +20,6 @@ from string import Template
 from threading import Lock
 from typing import Any
 
-import streamlit as st
-
 from aecore import AecoreError
 from aecore.data.catalog import CROPS, EXCERPTS
 from aecore.data.noise import KINDS
@@ -30,7 +28,8 @@ from aecore.runs.store import WEIGHTS
 from aecore.studies.contestants import Contestant
 from pages.app import browser_packages, model_route
 from pages.app.pages import ICON
-from pages.components import amounts, entries, errors, look
+from pages.components import amounts, downloads, entries, errors, look
+from pages.components.downloads import File
 from pages.components.lens import component, live, recording, sheets
 from pages.components.lens.recording import Recording, Scene
 from pages.components.lens.sheets import Sheet
@@ -83,13 +82,9 @@ class Saved:
 
 def button(saved: Saved, name: str) -> None:
     """A button that saves the page under this `name`."""
-    st.download_button(
+    downloads.button(
         "Page",
-        partial(file, saved),
-        name,
-        "text/html",
-        icon=":material/download:",
-        on_click="ignore",
+        File(name, "text/html", partial(file, saved)),
         help="The sheet with its noise slider as one HTML file that works offline, once every model is done. It takes "
         "some seconds",
         disabled=bool(saved.lineup.late),

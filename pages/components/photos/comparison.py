@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from aecore.data.photographs import Photograph
 from aecore.measuring.metrics import METRICS
 from aecore.measuring.totals import psnr_text
 from aecore.studies.contestants import Contestant
-from pages.components import links, look, pickers, png
+from pages.components import downloads, links, look, pickers, png
+from pages.components.downloads import File
 from pages.components.explain import explain
 from pages.components.lens import panes
 from pages.components.lens.panes import Shown
@@ -114,12 +116,9 @@ def _table(photograph: Photograph, outputs: Sequence[tuple[str, Output]]) -> Non
     }
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Against the clean photograph, over all of its pixels. PSNR is in dB.", width="stretch")
-        st.download_button(
+        downloads.button(
             "Table",
-            lambda: table.rename(columns={"": "name"}).to_csv(index=False, float_format="%.6g").encode("utf-8-sig"),
-            "photograph.csv",  # Excel needs the mark of its encoding
-            icon=":material/download:",
-            on_click="ignore",
+            File("photograph.csv", "text/csv", partial(_csv, table)),
             help="The table as a CSV file",
         )
         with st.popover("Pictures", icon=":material/download:", help="Each picture as a PNG file, at full size"):
@@ -140,10 +139,15 @@ def _table(photograph: Photograph, outputs: Sequence[tuple[str, Output]]) -> Non
     )
 
 
+def _csv(table: pd.DataFrame) -> bytes:
+    file = table.rename(columns={"": "name"}).to_csv(index=False, float_format="%.6g")
+    return file.encode("utf-8-sig")  # Excel needs the mark of its encoding
+
+
 def _picture_download(name: str, pixels: np.ndarray) -> None:
     def file() -> bytes:
         buffer = io.BytesIO()
         Image.fromarray(png.in_colour(pixels)).save(buffer, "PNG")
         return buffer.getvalue()
 
-    st.download_button(f"{name}.png", file, f"{name}.png", on_click="ignore", key=f"download {name}")
+    downloads.button(f"{name}.png", File(f"{name}.png", "image/png", file))

@@ -24,7 +24,8 @@ from aecore.runs.store import Listing, Run, Store, StoreError
 from aecore.studies.contestants import of_run
 from aecore.studies.pca_curves import pca_curve
 from pages.app.pages import CODE
-from pages.components import actions, amounts, figures, look, previews, readings, whole
+from pages.components import actions, amounts, downloads, figures, look, previews, readings, whole
+from pages.components.downloads import File
 from pages.components.entries import LIGHT, Entry, settings
 from pages.components.links import Page, forget_unless, redraw
 from pages.components.system import legible
@@ -133,13 +134,9 @@ def _code(entry: Entry, run: Run) -> None:
 def _download(run: Run) -> None:
     missing = f"Missing: {', '.join(run.missing())}" if run.missing() else ""
     obstacle = LIGHT if run.is_light else missing
-    st.download_button(
+    downloads.button(
         "Download as .zip",
-        partial(_archive, run),
-        bundles.file_name(run),
-        "application/zip",
-        on_click="ignore",
-        icon=":material/download:",
+        File(bundles.file_name(run), "application/zip", partial(_archive, run)),
         type="tertiary",
         disabled=bool(obstacle),
         help=obstacle

@@ -11,6 +11,8 @@ import streamlit as st
 from aecore import AecoreError
 from aecore.runs.store import Store
 from aecore.studies.answers import Answer, Answers, AnswersError
+from pages.components import downloads
+from pages.components.downloads import File
 from pages.components.tell import choices
 
 _DELETED = "answers were deleted"
@@ -30,12 +32,10 @@ def read(quiet: bool = False) -> list[Answer]:
 def export() -> None:
     """What can be done with the stored answers, of both modes and all data sets: take them along, or delete them."""
     with st.container(horizontal=True):
-        st.download_button(
+        downloads.button(
             "Answers",
-            lambda: csv(read(quiet=True)).encode("utf-8-sig"),  # Excel needs its mark
-            "answers.csv",
-            icon=":material/download:",
-            on_click="ignore",
+            # Excel needs the mark of its encoding.
+            File("answers.csv", "text/csv", lambda: csv(read(quiet=True)).encode("utf-8-sig")),
             help="Every answer that is stored on this machine, as a CSV file",
         )
         st.button("Delete my answers", icon=":material/delete:", type="tertiary", on_click=_confirm)
