@@ -1,4 +1,4 @@
-"""What a browser shows: whether a page has settled, and the exact pixels of the sheet."""
+"""What a browser shows: whether a page has settled, the exact pixels of the sheet; and how a person chooses."""
 
 import base64
 import io
@@ -14,6 +14,17 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stMainBlockContainer").locator("h1")).to_be_visible()
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose an option by typing its name, which must be the best match.
+
+    A click may be lost: Streamlit's list moves under the pointer while it opens.
+    """
+    box = page.get_by_role("combobox", name=label, exact=True)
+    box.fill(option)
+    expect(page.get_by_role("option").first).to_have_text(option)
+    box.press("Enter")
 
 
 def sheet(page: Page) -> Locator:

@@ -18,7 +18,7 @@ from aecore.measuring.code_colours import Palette
 from aecore.measuring.units import Activity
 from aecore.runs.store import Store
 from tests.browser import started
-from tests.browser.seen import settled
+from tests.browser.seen import choose, settled
 
 NAME = "deep-strided-4"  # a code of 4×4 positions is quickly decoded
 
@@ -103,8 +103,7 @@ def test_a_run_without_a_code_is_one_sentence_and_the_next_run_is_measured(page:
     settled(page)
     expect(page.get_by_text("denoise-unet has no code")).to_be_visible()
     expect(page.get_by_test_id("stDataFrame")).to_have_count(0)
-    page.get_by_label("System", exact=True).first.click()
-    page.get_by_role("option", name=NAME, exact=True).click()
+    choose(page, "System", NAME)
     expect(page.locator(".strip")).to_have_count(3)
     expect(page.get_by_text("denoise-unet has no code")).to_have_count(0)
 

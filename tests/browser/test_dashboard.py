@@ -10,7 +10,7 @@ from aecore.models import zoo
 from aecore.runs.store import Store
 from pages.app.pages import PAGES
 from tests.browser import started
-from tests.browser.seen import headings, settled
+from tests.browser.seen import choose, headings, settled
 
 # Addresses of every page, and what shows that all of it is there.
 SEEN = {
@@ -166,8 +166,7 @@ def test_a_choice_that_the_server_adds_is_a_step_of_its_own(page: Page, dashboar
 def test_a_choice_that_takes_another_one_away_is_one_step(page: Page, dashboard: str) -> None:
     page.goto(f"{dashboard}/compare?models=dense&count=1&pictures=Class&class=cat")
     settled(page)
-    page.get_by_role("combobox", name="Pictures", exact=True).click()
-    page.get_by_role("option", name="Random").click()
+    choose(page, "Pictures", "Random")
     expect(page).not_to_have_url(re.compile("class|pictures", re.IGNORECASE))
     settled(page)
     page.go_back()

@@ -22,7 +22,7 @@ from aecore.runs.store import Store
 from tests import optional
 from tests.browser import started
 from tests.browser.dragging import Shown, answered, at, drawn, farthest, held, ready, shown, slider, track
-from tests.browser.seen import cells, headings, settled, sheet
+from tests.browser.seen import cells, choose, headings, settled, sheet
 
 MODELS = "models=shallow-strided&models=deep-maxpool-4"
 
@@ -159,8 +159,7 @@ def test_every_kind_of_noise_and_other_choices_while_live(page: Page, dashboard:
     for place, kind in enumerate(KINDS.values()):
         if place:
             with answered(page):
-                page.get_by_role("combobox", name="Noise").click()
-                page.get_by_role("option", name=kind.title, exact=True).click()
+                choose(page, "Noise", kind.title)
         assert_agree(*dragged(page, levels[place % 2]))
     # Another model, other pictures, another seed.
     with answered(page):
