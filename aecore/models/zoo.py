@@ -327,9 +327,13 @@ SYSTEMS: dict[str, System] = {
                 f"PCA with {numbers} components at first; a U-Net before it and one after it learn the rest.",
                 _UNET,
                 _UNET,
-                replace(_FROM_PCA, epochs=epochs, batch_size=50, learning_rate=rate),
+                replace(recipe, batch_size=50),
             )
-            for numbers, epochs, rate in ((64, 20, 1e-3), (128, 30, 1e-3), (256, 25, 5e-4))
+            for numbers, recipe in (
+                (64, replace(_FROM_PCA, epochs=20)),
+                (128, replace(_FROM_PCA, epochs=30, average=0.999, flips=True)),
+                (256, replace(_FROM_PCA, epochs=25, learning_rate=5e-4)),
+            )
         ),
         # Where PCA is almost exact, larger steps lose more than there is to gain.
         *(
