@@ -11,8 +11,9 @@ import streamlit as st
 from aecore.data.noise import Noise
 from aecore.measuring.metrics import BASIC, METRICS, ScoreError
 from aecore.studies.contestants import Contestant
-from pages.components import cached, errors, figures, jobs, lineup, links, look, pickers, tables
+from pages.components import cached, downloads, errors, figures, jobs, lineup, links, look, pickers, tables
 from pages.components.compare import verdicts
+from pages.components.downloads import File
 from pages.components.explain import explain
 from pages.components.lens import saved_page, sheets
 from pages.components.lens.saved_page import Saved
@@ -103,18 +104,17 @@ def _table(
     classes = cached.classes(dataset_name, indices)
     with saving:
         st.caption(lineup.note(shown), width="stretch")
-        _download(
+        downloads.button(
             "Sheet",
-            sheet,
-            "sheet.png",
-            "The sheet as a PNG file, once every model is done",
+            File("sheet.png", "image/png", sheet),
+            help="The sheet as a PNG file, once every model is done",
             disabled=bool(shown.late),
         )
-        _download(
+        downloads.button(
             "Table",
-            lambda: tables.csv(indices, classes, inputs, models).encode("utf-8-sig"),  # Excel needs its mark
-            "errors.csv",
-            "MSE, PSNR, SSIM and the metric chosen below as a CSV file",
+            # Excel needs the mark of its encoding.
+            File("errors.csv", "text/csv", lambda: tables.csv(indices, classes, inputs, models).encode("utf-8-sig")),
+            help="MSE, PSNR, SSIM and the metric chosen below as a CSV file",
         )
     tables.per_picture(indices, classes, cached.thumbnails(dataset_name, indices), inputs, models, metric)
     return models, metric
@@ -224,7 +224,3 @@ def loss_curves(chosen: Sequence[Contestant]) -> None:
         "measured under the noise it was trained with, so its error is higher. Seconds depend on the machine that "
         "trained the model.",
     )
-
-
-def _download(label: str, make: Callable[[], str | bytes], file: str, text: str, disabled: bool = False) -> None:
-    st.download_button(label, make, file, icon=":material/download:", on_click="ignore", help=text, disabled=disabled)
