@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
+from threading import Thread
 from typing import Literal
 
 import streamlit as st
 from streamlit import runtime
-
-_HELD = 4  # files, of all visitors: a browser asks for its file as soon as it is made
-_numbers = count()
+from streamlit.runtime.scriptrunner import ScriptRunContext, add_script_run_ctx, get_script_run_ctx
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def button(
     """A button that makes a file and saves it."""
     st.download_button(
         label,
-        lambda: _held(file),
+        partial(_held, file, get_script_run_ctx()),
         file.name,
         file.media_type,
         help=help,
@@ -45,14 +44,17 @@ def button(
     )
 
 
-def _held(file: File) -> bytes:
-    """The content of a file, which the server remembers until `_HELD` others are made.
+def _held(file: File, context: ScriptRunContext | None) -> bytes:
+    """The content of a file, which the server remembers for the session of `context` until its page runs again.
 
     Streamlit stores what a click makes for no session at all, and forgets it after two script runs of anybody's have
     ended. On a busy server that may be before the browser asks for it.
     """
     content = file.make()
-    place = f"download {next(_numbers) % _HELD}"
-    files = runtime.get_instance().media_file_mgr
-    files.add(content, file.media_type, place, file.name, is_for_static_download=True)
+    hold = partial(runtime.get_instance().media_file_mgr.add, is_for_static_download=True)
+    # In a thread of that session: this one answers the clicks of all.
+    holder = Thread(target=hold, args=(content, file.media_type, f"download {file.name}", file.name))
+    add_script_run_ctx(holder, context)
+    holder.start()
+    holder.join()
     return content

@@ -29,8 +29,8 @@ EXPLANATION = (
 )
 _HEIGHT = 430
 _FEWEST, _MOST = 50, 60_000  # bits that are drawn
-_LOWEST, _HIGHEST = 14, 47  # decibels that are drawn
-_TOP, _ROW = 45, 2  # dB: where the first bar of a model that leads PCA lies, and how far below it the next
+_LOWEST, _HIGHEST = 14, 49  # decibels that are drawn
+_TOP, _ROW = 47, 2  # dB: where the first bar of a model that leads PCA lies, and how far below it the next
 # Of a name: decibels that it is high, and factor of bits that a letter is wide, in a figure 1,000 pixels wide.
 _LINE, _LETTER = 1.4, 1.041
 # Their lines are grey, as those of one model are too; their dashes belong to no model.
