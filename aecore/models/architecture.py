@@ -9,7 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from aecore.models import any_size, rules
-from aecore.models.layers import Conv, Entropy, Layer, Shape, TransposedConv
+from aecore.models.layers import Conv, Dense, Entropy, Flatten, Layer, Reshape, Shape, TransposedConv
 from aecore.models.reading import Line
 from aecore.models.receptive_fields import receptive_fields
 from aecore.models.reconstructor import Reach
@@ -148,15 +148,21 @@ class Architecture:
         """Linear convolutions of patches that do not overlap, each with its transpose back, which can start as the PCA
         of the patches: first the pair from the picture and back to it, and last the pair around the code.
 
-        Empty unless everything else is an entropy model or in residual blocks, whose last layer is linear.
+        The last pair may be two dense layers instead, of all numbers that the pair before gives. Empty unless
+        everything else is an entropy model or in residual blocks, whose last layer is linear.
         """
-        steps = [step for step in self.steps if not step.bypasses and not isinstance(step.layer, Entropy)]
+        shaping = Entropy | Flatten | Reshape
+        steps = [step for step in self.steps if not step.bypasses and not isinstance(step.layer, shaping)]
         blocks = [step.position for step in steps if step.layer.closes_skip == "sum"]
         if any(self.layers[position - 2].last_activation != "linear" for position in blocks):
             return ()
         others = [step for step in steps if step.layer.closes_skip != "sum"]
         pairs = tuple(zip(others[: len(others) // 2], reversed(others[len(others) // 2 :]), strict=False))
-        return pairs if len(others) == 2 * len(pairs) and all(map(_is_of_patches, pairs)) else ()
+        of_patches = pairs[:-1] if pairs and _is_of_all(*pairs[-1]) else pairs
+        is_whole = len(others) == 2 * len(pairs) and all(
+            first.output_shape == last.input_shape for first, last in pairs
+        )
+        return pairs if of_patches and is_whole and all(map(_is_of_patches, of_patches)) else ()
 
     @property
     def parameters(self) -> int:
@@ -228,6 +234,13 @@ class Architecture:
         from aecore.models.modules import Sequence, module_of
 
         return Sequence(*(module_of(step.layer, step.input_shape) for step in self.steps))
+
+
+def _is_of_all(first: Step, last: Step) -> bool:
+    """Whether two dense layers can start as a PCA of all numbers, between which nothing is done."""
+    linear = isinstance(first.layer, Dense) and {first.layer.activation, last.layer.last_activation} == {"linear"}
+    is_back = first.input_shape == last.output_shape and last.position == first.position + 1
+    return linear and is_back and first.output_shape[0] <= first.input_shape[0]
 
 
 def _is_of_patches(pair: tuple[Step, Step]) -> bool:

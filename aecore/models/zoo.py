@@ -7,6 +7,7 @@ entry to `SYSTEMS`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -80,6 +81,21 @@ _FROM_PCA = Recipe(initialisation="pca", schedule="cosine")
 def _residual(channels: int, inside: int | None = None) -> str:
     """The layers of a residual block: two convolutions, whose output is added to their input."""
     return f"skip | conv{inside or channels} | conv{channels}:linear | add"
+
+
+def _of_patches(levels: Sequence[tuple[int, int, int, int]], code: str) -> Architecture:
+    """Linear convolutions of patches and of patches of these, which can start as PCA, and their transposes back.
+
+    Each level has the side of its patches, its channels, and how many residual blocks with how many channels inside
+    follow it on both ways.
+    """
+    down, back, channels = list[str](), list[str](), 3
+    for side, wide, blocks, inside in levels:
+        learned = blocks * [_residual(wide, inside)]
+        down += [f"conv{wide}:k{side}:s{side}:linear", *learned]
+        back = [*learned, f"deconv{channels}:k{side}:s{side}:linear", *back]
+        channels = wide
+    return Architecture.parse(" | ".join([*down, code, *back]))
 
 
 def _compressor(numbers: int, story: str, before: str, after: str, recipe: Recipe) -> System:
@@ -357,19 +373,7 @@ SYSTEMS: dict[str, System] = {
             name="compress-rates",
             title="Compressor, any rate",
             family="compressing",
-            architecture=Architecture.parse(
-                " | ".join(
-                    [
-                        *["conv48:k4:s4:linear", *2 * [_residual(48, 192)]],
-                        *["conv160:k2:s2:linear", *2 * [_residual(160, 128)]],
-                        *["conv384:k2:s2:linear", _residual(384, 64)],
-                        "entropy7",
-                        *[_residual(384, 64), "deconv160:k2:s2:linear"],
-                        *[*2 * [_residual(160, 128)], "deconv48:k2:s2:linear"],
-                        *[*2 * [_residual(48, 192)], "deconv3:k4:s4:linear"],
-                    ]
-                )
-            ),
+            architecture=_of_patches([(4, 48, 2, 192), (2, 160, 2, 128), (2, 384, 1, 64)], "entropy7"),
             recipe=replace(
                 _ALL_ALIKE,
                 epochs=28,

@@ -10,9 +10,11 @@ from torch import Generator, Tensor, nn
 from aecore.data.noise import key
 from aecore.data.splits import to_float
 from aecore.models.architecture import Architecture
+from aecore.models.layers import Dense
 from aecore.models.modules import memory_format
 from aecore.models.recipe import Initialisation, Recipe
-from aecore.reconstructors.pca import fit_pca
+from aecore.models.steps import Step
+from aecore.reconstructors.pca import PCA, fit_pca
 
 _BATCH = 2500  # pictures at a time
 
@@ -40,8 +42,8 @@ def initialise(model: nn.Module, initialisation: Initialisation, generator: Gene
 def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tensor) -> None:
     """Set the pairs of linear layers around the code to the projection on the principal components and back.
 
-    Those of dense layers are the components of pictures, and those of convolutions the components of patches: of the
-    picture, or of the maps that the convolution before gives. Every linear layer that is followed by `add` is set to
+    Those of dense layers are the components of pictures, or of the maps that the convolution before gives, and those of
+    convolutions the components of patches of either. Every linear layer that is followed by `add` is set to
     zero, so that the blocks around the pairs start as the identity (Goyal et al. 2017, "Accurate, large minibatch SGD",
     section 5.1).
     """
@@ -51,6 +53,9 @@ def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tens
                 nn.init.zeros_(parameter)
     maps, pairs = pixels, architecture.patch_pairs
     for first, last in pairs:
+        if isinstance(first.layer, Dense):
+            _set_dense(model, (first, last), fit_pca(maps))
+            continue
         channels, size = first.input_shape[0], first.input_shape[1] // first.output_shape[1]
         axes, mean = _components_of_patches(maps, first.output_shape[0], size)
         weight = axes.reshape(-1, channels, size, size)
@@ -61,10 +66,15 @@ def _start_as_pca(architecture: Architecture, model: nn.Sequential, pixels: Tens
     if pairs:
         return
     pca = fit_pca(pixels)
-    for first, second in architecture.linear_pairs:
-        axes = pca.axes[: first.output_shape[0]]
-        _set(model[first.position - 1], axes, -axes @ pca.mean)
-        _set(model[second.position - 1], axes.T, pca.mean)
+    for pair in architecture.linear_pairs:
+        _set_dense(model, pair, pca)
+
+
+def _set_dense(model: nn.Sequential, pair: tuple[Step, Step], pca: PCA) -> None:
+    first, last = pair
+    axes = pca.axes[: first.output_shape[0]]
+    _set(model[first.position - 1], axes, -axes @ pca.mean)
+    _set(model[last.position - 1], axes.T, pca.mean)
 
 
 def _components_of_patches(maps: Tensor, number: int, size: int) -> tuple[Tensor, Tensor]:

@@ -198,6 +198,12 @@ BLOCK = "skip | conv9 | conv48:linear | add"
         "conv48:k4:s4:linear | up4 | conv3:linear",
         "conv48:k4:s4:linear | conv9:k2:s2:linear | deconv40:k2:s2:linear | deconv3:k4:s4:linear",  # 40 of 48 maps
         "conv48:k4:s4:linear | conv9:k2:s2:linear | deconv3:k8:s8:linear",  # back in one step
+        "conv9:k4:s4:linear | flatten | dense8 | dense576:linear | reshape9x8x8 | deconv3:k4:s4:linear",
+        "conv9:k4:s4:linear | flatten | dense577:linear | dense576:linear | reshape9x8x8 | deconv3:k4:s4:linear",
+        "conv9:k4:s4:linear | flatten | dense8:linear | dense640:linear | reshape10x8x8 | deconv3:k4:s4:linear",
+        "conv9:k4:s4:linear | flatten | dense8:linear | dense576:linear | reshape36x4x4 | deconv3:k8:s8:linear",
+        "conv9:k4:s4:linear | flatten | dense8:linear | skip | dense8:linear | add | dense576:linear | reshape9x8x8 "
+        "| deconv3:k4:s4:linear",  # a block between the two dense layers
         "conv3:k1:linear",
     ],
 )
@@ -215,6 +221,11 @@ def test_what_cannot_start_as_the_pca_of_patches(line: str) -> None:
             f"{BLOCK.replace('48', '3')} | conv48:k4:s4:linear | {BLOCK} | conv9:k2:s2:linear | entropy "
             f"| deconv48:k2:s2:linear | {BLOCK} | deconv3:k4:s4:linear",
             [(5, 17), (10, 12)],
+        ),
+        (
+            f"conv48:k4:s4:linear | {BLOCK} | flatten | dense9:linear | dense3072:linear | reshape48x8x8 | {BLOCK} "
+            "| deconv3:k4:s4:linear",
+            [(1, 14), (7, 8)],
         ),
     ],
 )

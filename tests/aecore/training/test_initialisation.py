@@ -79,18 +79,24 @@ def test_a_convolution_of_patches_may_start_as_their_pca() -> None:
     assert last < first
 
 
-def test_patches_of_patches_start_as_the_pca_of_whole_pictures() -> None:
-    """Where the first convolution loses nothing, the second one has the components of what both see."""
+@pytest.mark.parametrize(
+    "around",
+    [
+        "conv5:k2:s2:linear | deconv48:k2:s2:linear",
+        "flatten | dense5:linear | dense192:linear | reshape48x2x2",
+    ],
+)
+def test_patches_of_patches_start_as_the_pca_of_whole_pictures(around: str) -> None:
+    """Where the first convolution loses nothing, the layers around the code have the components of what they see."""
     pixels = dataset().train.pixels
-    line = (
-        "3x8x8 | conv48:k4:s4:linear | skip | conv9 | conv48:linear | add | conv5:k2:s2:linear "
-        "| deconv48:k2:s2:linear | deconv3:k4:s4:linear"
-    )
+    line = f"3x8x8 | conv48:k4:s4:linear | skip | conv9 | conv48:linear | add | {around} | deconv3:k4:s4:linear"
     spec = spec_of(line, initialisation="pca")
     model = initialisation.build(spec.architecture, spec.recipe, 0, CPU, pixels).double()
     flat = pixels.double().flatten(1).numpy() / 255
+    code = spec.architecture.code
+    assert code
     with torch.inference_mode():
-        codes = model[:-2](splits.to_float(pixels).double()).flatten(1).numpy()
+        codes = model[: code.position](splits.to_float(pixels).double()).flatten(1).numpy()
     axes = np.linalg.svd(flat - flat.mean(0), full_matrices=False)[2][:5]
     # The sign of an axis is free, and the mean of a code is: one bias serves all pixels of a patch.
     expected = (flat - flat.mean(0)) @ axes.T
