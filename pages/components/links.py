@@ -6,8 +6,12 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages.app.pages import PAGES
 
 MOST_MODELS = 8  # that one page shows
 _FOREIGN = ("utm_", "fbclid", "gclid")  # how such names begin: other sites add them to links
@@ -48,6 +52,7 @@ class Page:
         if shown == self.name:
             state[_LINK] = link = state[_LINK] if redrawn else {}
             return link
+        self._restore_address()
         state[_SHOWN] = self.name
         state[_LINK] = link = {name: st.query_params.get_all(name) for name in st.query_params}
         choices: dict[str, dict[str, Any]] = state.setdefault(_CHOICES, {})
@@ -61,6 +66,23 @@ class Page:
             # In a run that the back button began, Streamlit sets every widget to what the address says.
             st.rerun()
         return link
+
+    def _restore_address(self) -> None:
+        """Run the page again if the address is not that of the link which was followed.
+
+        Where a run of the page before asks for another one while the link is followed, Streamlit still begins that one,
+        which sets the address that all runs of the session share to the page before.
+        """
+        context = get_script_run_ctx()
+        assert context, "a page is drawn by a script run"
+        of_others = {key for name, keys in _keys.items() if name != self.name for key in keys}
+        asked = {
+            name: values
+            for name, values in parse_qs(context.query_string, keep_blank_values=True).items()
+            if name not in of_others and not name.startswith("embed")  # which Streamlit hides from a page
+        }
+        if asked.keys() - st.query_params.keys():
+            st.switch_page(next(page.path for page in PAGES if page.url == self.name), query_params=asked)
 
     def segments(self, label: str, options: Sequence[str], name: str, help: str | None = None) -> str:
         """One of the `options`, at first the first, as a row of buttons without a heading."""

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.app.pages import Page
+from pages.components import links
+
 NAVIGATION = """
 import streamlit as st
 st.navigation([st.Page("first.py", default=True), st.Page("second.py")]).run()
@@ -115,6 +118,33 @@ def test_a_link_that_names_no_choice_brings_back_those_of_before(folder: Path) -
     app = turned(app, folder / "second.py")
     app = turned(app, folder / "first.py", somebody="else")
     assert app.slider(key="level").value == 4
+
+
+# What Streamlit does at the worst moment: a run of the page before sets the address that all runs share to its own.
+OVERTAKEN = """
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+if "overtaken" not in st.session_state:
+    st.session_state["overtaken"] = True
+    with get_script_run_ctx().session_state.query_params() as address:
+        address.populate_from_query_string("level=4")
+"""
+
+
+def test_a_link_is_followed_though_the_page_before_runs_again_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = folder / "second.py"
+    monkeypatch.setattr(links, "PAGES", [Page(str(second), "Second", "")])
+    app = opened(folder, level="4")
+    second.write_text(OVERTAKEN + SECOND)
+    app = turned(app, second, **{"s-size": "7", "utm_source": ""})
+    assert app.session_state["overtaken"]
+    assert app.slider(key="s-size").value == 7
+    assert not app.warning
+    app = turned(app, folder / "first.py", level="5")
+    assert app.slider(key="level").value == 5
 
 
 NO_CHOICE = "this page shows no such choice"
