@@ -100,8 +100,7 @@ def check_tables(contestant: Contestant, dataset_name: str) -> None:
 def _model(key: str, weights: str) -> Compiled | Model:
     model = compiled(partial(Store().load, key))
     allocator.return_freed_memory_soon()  # making it takes several times the memory of the weights
-    # Streamlit collects garbage after every script run. Modules and models never become garbage, and visiting them
-    # takes a quarter of a second each time.
+    # Modules and models never become garbage. With them a full collection takes a quarter of a second.
     gc.freeze()
     return model
 

@@ -22,6 +22,11 @@ class File:
     make: Callable[[], bytes]
 
 
+def table(name: str, text: Callable[[], str]) -> File:
+    """A CSV file of the `text`, with the mark by which Excel knows its encoding."""
+    return File(name, "text/csv", lambda: text().encode("utf-8-sig"))
+
+
 def button(
     label: str,
     file: File,

@@ -15,7 +15,6 @@ from aecore.data.splits import Dataset
 from aecore.runs.store import Run
 from pages.app.pages import COMPARE
 from pages.components import cached, downloads, look
-from pages.components.downloads import File
 from pages.components.pickers import MOST_PICTURES
 
 MOST_ROWS = 200  # of the table: each has a thumbnail
@@ -35,10 +34,8 @@ def show(run: Run, data: Dataset, lasso: tuple[int, ...], psnr: NDArray[np.float
         COMPARE.link(name, models=[label], pictures="Numbers", numbers=text_of(few), **_in_address(data))
         downloads.button(
             "Table",
-            File(
-                f"codes-{label.replace(' ', '-')}.csv",
-                "text/csv",
-                lambda: table.to_csv(index=False, float_format="%.6g").encode("utf-8-sig"),  # Excel needs its mark
+            downloads.table(
+                f"codes-{label.replace(' ', '-')}.csv", lambda: table.to_csv(index=False, float_format="%.6g")
             ),
             type="tertiary",
             help="Number, class and PSNR of every picture in the lasso, as a CSV file",

@@ -112,8 +112,7 @@ def _table(
         )
         downloads.button(
             "Table",
-            # Excel needs the mark of its encoding.
-            File("errors.csv", "text/csv", lambda: tables.csv(indices, classes, inputs, models).encode("utf-8-sig")),
+            downloads.table("errors.csv", lambda: tables.csv(indices, classes, inputs, models)),
             help="MSE, PSNR, SSIM and the metric chosen below as a CSV file",
         )
     tables.per_picture(indices, classes, cached.thumbnails(dataset_name, indices), inputs, models, metric)

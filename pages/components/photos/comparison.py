@@ -118,7 +118,7 @@ def _table(photograph: Photograph, outputs: Sequence[tuple[str, Output]]) -> Non
         st.caption("Against the clean photograph, over all of its pixels. PSNR is in dB.", width="stretch")
         downloads.button(
             "Table",
-            File("photograph.csv", "text/csv", partial(_csv, table)),
+            downloads.table("photograph.csv", partial(_csv, table)),
             help="The table as a CSV file",
         )
         with st.popover("Pictures", icon=":material/download:", help="Each picture as a PNG file, at full size"):
@@ -139,9 +139,8 @@ def _table(photograph: Photograph, outputs: Sequence[tuple[str, Output]]) -> Non
     )
 
 
-def _csv(table: pd.DataFrame) -> bytes:
-    file = table.rename(columns={"": "name"}).to_csv(index=False, float_format="%.6g")
-    return file.encode("utf-8-sig")  # Excel needs the mark of its encoding
+def _csv(table: pd.DataFrame) -> str:
+    return table.rename(columns={"": "name"}).to_csv(index=False, float_format="%.6g")
 
 
 def _picture_download(name: str, pixels: np.ndarray) -> None:

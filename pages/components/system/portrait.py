@@ -328,13 +328,9 @@ def layers(entry: Entry) -> None:
         **{name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs")},
     }
     st.dataframe(table, hide_index=True, column_config=columns, height="content", alt=f"Layers of {entry.label}")
-    st.download_button(
+    downloads.button(
         "Layers as CSV",
-        table.to_csv(index=False).encode("utf-8-sig"),  # with the mark by which Excel knows UTF-8
-        f"layers-{entry.label.replace(' ', '-')}.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
+        downloads.table(f"layers-{entry.label.replace(' ', '-')}.csv", lambda: table.to_csv(index=False)),
         type="tertiary",
     )
 

@@ -12,7 +12,6 @@ from aecore import AecoreError
 from aecore.runs.store import Store
 from aecore.studies.answers import Answer, Answers, AnswersError
 from pages.components import downloads
-from pages.components.downloads import File
 from pages.components.tell import choices
 
 _DELETED = "answers were deleted"
@@ -34,8 +33,7 @@ def export() -> None:
     with st.container(horizontal=True):
         downloads.button(
             "Answers",
-            # Excel needs the mark of its encoding.
-            File("answers.csv", "text/csv", lambda: csv(read(quiet=True)).encode("utf-8-sig")),
+            downloads.table("answers.csv", lambda: csv(read(quiet=True))),
             help="Every answer that is stored on this machine, as a CSV file",
         )
         st.button("Delete my answers", icon=":material/delete:", type="tertiary", on_click=_confirm)
