@@ -6,7 +6,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 
 def settled(page: Page) -> None:
@@ -25,6 +25,15 @@ def choose(page: Page, label: str, option: str) -> None:
     box.fill(option)
     expect(page.get_by_role("option").first).to_have_text(option)
     box.press("Enter")
+
+
+def box(locator: Locator) -> FloatRect:
+    """Where an element is on the screen. It has no place while it is drawn anew, as after its pixels have come."""
+    for _ in range(10):
+        expect(locator).to_be_visible()
+        if place := locator.bounding_box():
+            return place
+    raise AssertionError(f"{locator} is drawn again and again")
 
 
 def sheet(page: Page) -> Locator:

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from aecore.data import photographs
 from tests.aecore.data.hostile_pictures import as_stored
-from tests.browser.seen import drawn_on, settled
+from tests.browser.seen import box, drawn_on, settled
 
 TURNED = 6  # the orientation of a phone that is held upright
 LARGE = (1600, 1200)
@@ -104,8 +104,7 @@ def test_the_view_stays_when_models_change(zoomed: Page) -> None:
     zoom, *middle = view(zoomed)
     assert zoom > 3
     assert middle == [800, 600]
-    stage = viewer(zoomed).locator(".stage").first.bounding_box()
-    assert stage
+    stage = box(viewer(zoomed).locator(".stage").first)
     x, y = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
     zoomed.mouse.move(x, y)
     zoomed.mouse.down()
